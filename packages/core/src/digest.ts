@@ -1,0 +1,172 @@
+/**
+ * Record digests and bucket fingerprints, the leaves of the Merkle tree.
+ *
+ * A record digest is SHA-256 over a cluster's digest key, the key and its sibling versions, newest first. The
+ * context is left out: siblings determine it but for purged parts, and two replicas that differ in nothing else
+ * must not look different. A bucket's fingerprint is the sum of its digests modulo 2^256 with their count
+ * (Bellare and Micciancio's additive set hash, 1997), so that a write changes it in O(1). The digest key keeps
+ * clients, who choose keys, from choosing digests.
+ */
+import { KEY_MAX_BYTES } from "./key.ts";
+import type { Version } from "./version.ts";
+
+/** The hash function, handed in so that this code runs on any platform. */
+export interface Hashing {
+  /** SHA-256, 32 bytes. */
+  sha256(bytes: Uint8Array): Uint8Array;
+  /** SHA-256 as 64 lower-case hexadecimal digits. */
+  sha256Hex(bytes: Uint8Array): string;
+  /** CRC-32 (ISO 3309) of the bytes, continued from an earlier value. */
+  crc32(bytes: Uint8Array, seed?: number): number;
+}
+
+export const DIGEST_BYTES = 32;
+export const BUCKET_COUNT = 65_536;
+
+// One byte in front of everything that is hashed keeps the kinds apart, so that no input of one kind is ever an
+// input of another.
+const BUCKET_DOMAIN = 0x01;
+const RECORD_DOMAIN = 0x02;
+const LEAF_DOMAIN = 0x03;
+
+const VERSION_MAX_BYTES = 8 + 1 + 255;
+const encoder = new TextEncoder();
+
+/** Computes buckets and digests of one cluster. Keeps a scratch buffer, so it must not be shared between threads. */
+export class RecordHasher {
+  readonly #hashing: Hashing;
+  readonly #digestKey: Uint8Array;
+  #scratch: Uint8Array;
+  #view: DataView;
+
+  /** @param digestKey 32 bytes that all nodes of the cluster share */
+  constructor(hashing: Hashing, digestKey: Uint8Array) {
+    this.#hashing = hashing;
+    this.#digestKey = digestKey;
+    this.#scratch = new Uint8Array(1 + DIGEST_BYTES + 2 + KEY_MAX_BYTES + 4 * VERSION_MAX_BYTES);
+    this.#view = new DataView(this.#scratch.buffer);
+  }
+
+  /** The bucket of a key: the first 16 bits of a keyed hash. */
+  bucketOf(key: string): number {
+    const end = this.#writeKey(BUCKET_DOMAIN, key);
+    const hash = this.#hashing.sha256Hex(this.#scratch.subarray(0, end));
+    return Number.parseInt(hash.slice(0, 4), 16);
+  }
+
+  /** @param versions of all siblings, newest first */
+  recordDigest(key: string, versions: readonly Version[]): Uint8Array {
+    this.#reserve(1 + DIGEST_BYTES + 2 + KEY_MAX_BYTES + versions.length * VERSION_MAX_BYTES);
+    let at = this.#writeKey(RECORD_DOMAIN, key);
+    for (const { time, node } of versions) {
+      this.#view.setFloat64(at, time);
+      const { written } = encoder.encodeInto(node, this.#scratch.subarray(at + 9));
+      this.#scratch[at + 8] = written;
+      at += 9 + written;
+    }
+    return this.#hashing.sha256(this.#scratch.subarray(0, at));
+  }
+
+  #writeKey(domain: number, key: string): number {
+    this.#scratch[0] = domain;
+    this.#scratch.set(this.#digestKey, 1);
+    const start = 1 + DIGEST_BYTES + 2;
+    const { written } = encoder.encodeInto(key, this.#scratch.subarray(start));
+    this.#view.setUint16(start - 2, written);
+    return start + written;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#scratch.length >= bytes) return;
+    this.#scratch = new Uint8Array(bytes);
+    this.#view = new DataView(this.#scratch.buffer);
+  }
+}
+
+const WORDS = DIGEST_BYTES / 4;
+const WORD = 0x1_0000_0000;
+const LEAF_BYTES = 1 + DIGEST_BYTES + 4;
+
+/** The fingerprints of all buckets in two flat arrays, 2.25 MiB. */
+export class Fingerprints {
+  readonly #sums: Uint32Array;
+  readonly #counts: Uint32Array;
+  readonly #leaf: Uint8Array = new Uint8Array(LEAF_BYTES);
+  readonly #leafView: DataView = new DataView(this.#leaf.buffer);
+
+  constructor() {
+    this.#sums = new Uint32Array(BUCKET_COUNT * WORDS);
+    this.#counts = new Uint32Array(BUCKET_COUNT);
+    this.#leaf[0] = LEAF_DOMAIN;
+  }
+
+  add(bucket: number, digest: Uint8Array): void {
+    const view = new DataView(digest.buffer, digest.byteOffset, DIGEST_BYTES);
+    let carry = 0;
+    for (let word = 0; word < WORDS; word++) {
+      const at = bucket * WORDS + word;
+      const sum = (this.#sums[at] ?? 0) + view.getUint32(word * 4, true) + carry;
+      carry = sum >= WORD ? 1 : 0;
+      this.#sums[at] = sum;
+    }
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
+  }
+
+  subtract(bucket: number, digest: Uint8Array): void {
+    const view = new DataView(digest.buffer, digest.byteOffset, DIGEST_BYTES);
+    let borrow = 0;
+    for (let word = 0; word < WORDS; word++) {
+      const at = bucket * WORDS + word;
+      const difference = (this.#sums[at] ?? 0) - view.getUint32(word * 4, true) - borrow;
+      borrow = difference < 0 ? 1 : 0;
+      this.#sums[at] = difference;
+    }
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) - 1;
+  }
+
+  /** How many records are in the bucket. */
+  count(bucket: number): number {
+    return this.#counts[bucket] ?? 0;
+  }
+
+  bucketEquals(bucket: number, other: Fingerprints): boolean {
+    if (this.count(bucket) !== other.count(bucket)) return false;
+    for (let at = bucket * WORDS; at < (bucket + 1) * WORDS; at++) {
+      if (this.#sums[at] !== other.#sums[at]) return false;
+    }
+    return true;
+  }
+
+  /** What the Merkle leaf of a bucket is the hash of. The bytes are valid until the next call. */
+  leafBytes(bucket: number): Uint8Array {
+    for (let word = 0; word < WORDS; word++) {
+      this.#leafView.setUint32(1 + word * 4, this.#sums[bucket * WORDS + word] ?? 0, true);
+    }
+    this.#leafView.setUint32(1 + DIGEST_BYTES, this.count(bucket), true);
+    return this.#leaf;
+  }
+
+  /** All fingerprints as 2,359,296 bytes, little-endian: the sums, then the counts. */
+  toBytes(): Uint8Array {
+    const bytes = new Uint8Array(FINGERPRINTS_BYTES);
+    const view = new DataView(bytes.buffer);
+    for (let i = 0; i < this.#sums.length; i++) view.setUint32(i * 4, this.#sums[i] ?? 0, true);
+    for (let i = 0; i < BUCKET_COUNT; i++)
+      view.setUint32((this.#sums.length + i) * 4, this.#counts[i] ?? 0, true);
+    return bytes;
+  }
+
+  /** Undefined when the length is wrong. */
+  static fromBytes(bytes: Uint8Array): Fingerprints | undefined {
+    if (bytes.length !== FINGERPRINTS_BYTES) return undefined;
+    const restored = new Fingerprints();
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let i = 0; i < restored.#sums.length; i++) restored.#sums[i] = view.getUint32(i * 4, true);
+    for (let i = 0; i < BUCKET_COUNT; i++) {
+      restored.#counts[i] = view.getUint32((restored.#sums.length + i) * 4, true);
+    }
+    return restored;
+  }
+}
+
+const FINGERPRINTS_BYTES = BUCKET_COUNT * (DIGEST_BYTES + 4);

@@ -1,0 +1,78 @@
+import { decodeUtf8, encodeUtf8, isNodeId, mintNodeId, type NodeId, nodeName } from "@hearsay/core";
+import type { MetaStore, Random } from "./ports.ts";
+
+const META_NAME = "identity";
+
+/** Who a data directory says it is. */
+export interface Identity {
+  readonly cluster: string;
+  readonly id: NodeId;
+  /** Earlier incarnations of this directory, all retired. */
+  readonly retired: readonly NodeId[];
+}
+
+export type IdentityFault =
+  | { readonly code: "wrong_cluster"; readonly expected: string; readonly found: string }
+  | { readonly code: "wrong_name"; readonly expected: string; readonly found: string }
+  | { readonly code: "identity_unreadable" };
+
+export class IdentityError extends Error {
+  readonly fault: IdentityFault;
+
+  constructor(fault: IdentityFault) {
+    super(
+      fault.code === "identity_unreadable"
+        ? "the data directory's identity cannot be read"
+        : `the data directory belongs to ${fault.code === "wrong_cluster" ? "cluster" : "node"} ${fault.found}, not ${fault.expected}`,
+    );
+    this.name = "IdentityError";
+    this.fault = fault;
+  }
+}
+
+/**
+ * The directory's identity: read back, minted for a new directory, or minted anew when the store may have lost
+ * what this node acknowledged (doubt), so that no version is ever issued twice.
+ * @throws IdentityError when the directory belongs to another node or cluster
+ */
+export async function establishIdentity(
+  meta: MetaStore,
+  random: Random,
+  wanted: { readonly name: string; readonly cluster: string; readonly doubt: boolean },
+): Promise<Identity> {
+  const stored = meta.get(META_NAME);
+  const found = stored === undefined ? undefined : parseIdentity(stored);
+  if (stored !== undefined && found === undefined && !wanted.doubt) {
+    throw new IdentityError({ code: "identity_unreadable" });
+  }
+  if (found !== undefined) {
+    if (found.cluster !== wanted.cluster) {
+      throw new IdentityError({ code: "wrong_cluster", expected: wanted.cluster, found: found.cluster });
+    }
+    if (nodeName(found.id) !== wanted.name) {
+      throw new IdentityError({ code: "wrong_name", expected: wanted.name, found: nodeName(found.id) });
+    }
+    if (!wanted.doubt) return found;
+  }
+  const identity: Identity = {
+    cluster: wanted.cluster,
+    id: mintNodeId(wanted.name, () => random.next()),
+    retired: found === undefined ? [] : [...found.retired, found.id],
+  };
+  await meta.put(META_NAME, encodeUtf8(JSON.stringify(identity)));
+  return identity;
+}
+
+function parseIdentity(bytes: Uint8Array): Identity | undefined {
+  try {
+    const parsed: unknown = JSON.parse(decodeUtf8(bytes) ?? "");
+    if (typeof parsed !== "object" || parsed === null) return undefined;
+    const { cluster, id, retired } = parsed as Partial<Record<keyof Identity, unknown>>;
+    if (typeof cluster !== "string" || typeof id !== "string" || !isNodeId(id)) return undefined;
+    if (!Array.isArray(retired) || !retired.every((old): old is NodeId => isNodeId(String(old))))
+      return undefined;
+    return { cluster, id, retired };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+const packages = ["core", "api", "store", "wire", "node", "client", "server", "cli"];
+
+export default defineConfig({
+  root: new URL("..", import.meta.url).pathname,
+  test: {
+    reporters: ["default", "./test/count-reporter.ts"],
+    testTimeout: 60_000,
+    projects: [
+      ...packages.map((name) => ({
+        extends: true as const,
+        test: { name, include: [`packages/${name}/src/**/*.test.ts`] },
+      })),
+      {
+        extends: true as const,
+        test: {
+          name: "test",
+          include: ["test/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "test/dist/**"],
+        },
+      },
+    ],
+  },
+});
