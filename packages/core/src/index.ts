@@ -23,6 +23,15 @@ export {
   parseClientContext,
 } from "./context.ts";
 export { BUCKET_COUNT, DIGEST_BYTES, Fingerprints, type Hashing, RecordHasher } from "./digest.ts";
+export type {
+  Effect,
+  EventEffect,
+  Peer,
+  ReplyEffect,
+  RequestEffect,
+  RequestFailure,
+  TimerEffect,
+} from "./effects.ts";
 export {
   INCARNATION_LENGTH,
   isNodeId,
@@ -33,6 +42,7 @@ export {
   nodeName,
 } from "./identity.ts";
 export { compareKeys, decodeUtf8, encodeUtf8, KEY_MAX_BYTES, type KeyFault, keyFault } from "./key.ts";
+export { type RandomSource, randomBelow, SeededRandom, shuffled } from "./random.ts";
 export {
   applyWrite,
   boundSiblings,
