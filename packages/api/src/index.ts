@@ -1,1 +1,37 @@
-export {};
+export {
+  ConflictPage,
+  PageQuery,
+  Problem,
+  Readiness,
+  ReadinessQuery,
+  RestoreMode,
+  RestoreQuery,
+  RestoreReport,
+  TombstoneQuery,
+  TombstoneReport,
+} from "./admin.ts";
+export { DURATION_MAX_MS, formatDurationMs, parseDurationMs } from "./durations.ts";
+export { HEADERS, MEDIA_TYPES } from "./headers.ts";
+export {
+  BatchOperation,
+  BatchOutcome,
+  BatchRequest,
+  BatchResult,
+  HistoryList,
+  ListItem,
+  ListPage,
+  ListQuery,
+  ReadQuery,
+  SiblingItem,
+  SiblingList,
+  WriteQuery,
+  WriteResult,
+} from "./kv.ts";
+export { DEFAULT_ENDPOINT, DEFAULT_PORT, LIMITS } from "./limits.ts";
+export {
+  type Outcome,
+  PROBLEMS,
+  type ProblemCode,
+  type ProblemKind,
+  problemKind,
+} from "./problems.ts";

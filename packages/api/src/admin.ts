@@ -1,0 +1,138 @@
+/** Schemas and types of the calls about the node and its data as a whole, and of problems. */
+import Type from "typebox";
+
+const Time = Type.String({ description: "ISO 8601, UTC, milliseconds" });
+const Count = Type.Integer({ minimum: 0 });
+const Next = Type.Union([Type.String(), Type.Null()], {
+  description: "Goes into ?after=; null on the last page. A page may be empty and yet have a next.",
+});
+
+export const Problem = Type.Object(
+  {
+    status: Type.Integer(),
+    code: Type.String({ description: "Stable, snake_case" }),
+    title: Type.String(),
+    detail: Type.Optional(Type.String()),
+    next: Type.String({ description: "The step to take" }),
+    outcome: Type.Optional(
+      Type.Union([Type.Literal("none"), Type.Literal("unknown")], {
+        description: "Of a write: definitely not done, or may be done",
+      }),
+    ),
+  },
+  {
+    title: "Problem",
+    description: "RFC 9457; more facts may stand beside these",
+    additionalProperties: true,
+  },
+);
+export type Problem = Type.Static<typeof Problem>;
+
+export const PageQuery = Type.Object(
+  {
+    prefix: Type.Optional(Type.String()),
+    after: Type.Optional(Type.String()),
+    limit: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,8}$" })),
+  },
+  { title: "PageQuery", additionalProperties: false },
+);
+export type PageQuery = Type.Static<typeof PageQuery>;
+
+export const ConflictPage = Type.Object(
+  {
+    items: Type.Array(
+      Type.Object({
+        key: Type.String(),
+        versions: Type.Array(Type.String(), { description: "Of all siblings, winner first" }),
+        context: Type.String({ description: "A write with it resolves the conflict" }),
+      }),
+    ),
+    next: Next,
+  },
+  { title: "ConflictPage" },
+);
+export type ConflictPage = Type.Static<typeof ConflictPage>;
+
+export const TombstoneReport = Type.Object(
+  {
+    count: Count,
+    oldest: Type.Union([Time, Type.Null()]),
+    blockedBy: Type.Array(
+      Type.Object({
+        id: Type.String(),
+        name: Type.String(),
+        state: Type.String(),
+        completeThrough: Type.Union([Time, Type.Null()]),
+      }),
+      { description: "Members that hold the removal back" },
+    ),
+    items: Type.Array(
+      Type.Object({
+        key: Type.String(),
+        version: Type.String(),
+        time: Time,
+        removableFrom: Type.String({
+          description: "ISO 8601 time the completeness of the cluster has to reach",
+        }),
+      }),
+      { description: "The oldest, at most ?limit= of them" },
+    ),
+  },
+  { title: "TombstoneReport" },
+);
+export type TombstoneReport = Type.Static<typeof TombstoneReport>;
+
+export const TombstoneQuery = Type.Object(
+  { limit: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,8}$" })) },
+  { title: "TombstoneQuery", additionalProperties: false },
+);
+export type TombstoneQuery = Type.Static<typeof TombstoneQuery>;
+
+export const RestoreMode = Type.Union(
+  [Type.Literal("missing"), Type.Literal("as-new"), Type.Literal("exact")],
+  {
+    title: "RestoreMode",
+    description:
+      "missing: values of keys that are neither held nor deleted here, as new writes. as-new: every value, as a new write. exact: the records as they were, into an empty store.",
+  },
+);
+export type RestoreMode = Type.Static<typeof RestoreMode>;
+
+export const RestoreQuery = Type.Object(
+  {
+    mode: RestoreMode,
+    "dry-run": Type.Optional(Type.Union([Type.Literal("true"), Type.Literal("false")])),
+  },
+  { title: "RestoreQuery", additionalProperties: false },
+);
+export type RestoreQuery = Type.Static<typeof RestoreQuery>;
+
+export const RestoreReport = Type.Object(
+  {
+    mode: RestoreMode,
+    dryRun: Type.Boolean(),
+    records: Type.Integer({ minimum: 0, description: "In the snapshot" }),
+    applied: Type.Integer({ minimum: 0, description: "Written, or to be written in a dry run" }),
+    skippedHeld: Type.Integer({ minimum: 0, description: "The key has a value here" }),
+    skippedDeleted: Type.Integer({ minimum: 0, description: "The key was deleted here, or in the snapshot" }),
+  },
+  { title: "RestoreReport" },
+);
+export type RestoreReport = Type.Static<typeof RestoreReport>;
+
+export const Readiness = Type.Object(
+  {
+    ready: Type.Boolean(),
+    checks: Type.Optional(
+      Type.Array(Type.Object({ name: Type.String(), ok: Type.Boolean(), detail: Type.String() })),
+    ),
+  },
+  { title: "Readiness" },
+);
+export type Readiness = Type.Static<typeof Readiness>;
+
+export const ReadinessQuery = Type.Object(
+  { verbose: Type.Optional(Type.String()) },
+  { title: "ReadinessQuery", additionalProperties: false },
+);
+export type ReadinessQuery = Type.Static<typeof ReadinessQuery>;
