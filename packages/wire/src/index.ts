@@ -1,1 +1,2 @@
-export {};
+export { type Decoded, decodePlain, encodePlain, type Plain } from "./plain.ts";
+export { SCAN_DEPTH_MAX, SCAN_MAP_KEYS_MAX, type ScanFault, type ScanLimits, scanMsgpack } from "./scan.ts";
