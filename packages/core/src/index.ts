@@ -1,4 +1,26 @@
 export {
+  type BucketEntry,
+  type BucketPlan,
+  compareBucket,
+  decodeBucketEntries,
+  encodeBucketEntries,
+} from "./anti-entropy/bucket-entries.ts";
+export {
+  answerCompare,
+  type BucketListing,
+  type CompareReply,
+  type CompareRequest,
+  isCompareRequest,
+  type MerkleView,
+  MerkleWalk,
+  TREE_ARITY,
+  TREE_DEPTH,
+  WALK_HASH_BYTES,
+  WALK_MAX_NODES,
+  type WalkNode,
+} from "./anti-entropy/merkle-walk.ts";
+export { ANTI_ENTROPY_DEFAULTS, type AntiEntropyConfig, ExchangeSchedule } from "./anti-entropy/schedule.ts";
+export {
   type ClockDrift,
   type ClockOptions,
   HLC_TICKS_PER_MS,
@@ -9,6 +31,17 @@ export {
   hlcToMs,
   isHlcTime,
 } from "./clock.ts";
+export { type Admission, admit, type Standing } from "./completeness/admission.ts";
+export {
+  Completeness,
+  type CompletenessEvent,
+  type CompletenessState,
+  type CompletenessUnit,
+  type CountedMembers,
+  type ExchangeOffer,
+  type HeldBack,
+  INITIAL_COMPLETENESS,
+} from "./completeness/completeness.ts";
 export { type ConflictPolicy, type ConflictRules, siblingLimit } from "./conflicts.ts";
 export {
   CLIENT_CONTEXT_MAX_ENTRIES,

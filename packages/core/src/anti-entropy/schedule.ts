@@ -1,0 +1,90 @@
+/**
+ * When to exchange, and with whom: one random live peer an interval, favouring those not met for longest, with
+ * jitter so that nodes do not fall into step, and within a budget of bytes a second.
+ */
+import type { RandomSource } from "../random.ts";
+
+export interface AntiEntropyConfig {
+  /** Mean time between two exchanges this node starts. Reason for the default: repair within seconds, idle cost of one small message. */
+  readonly intervalMs: number;
+  /** Share of the interval by which each pause varies to either side, 0 to 1. */
+  readonly jitter: number;
+  /** Record and digest bytes a second that exchanges started here may cost on average; 0 for no bound. */
+  readonly maxBytesPerSecond: number;
+  /** Hours of the day, UTC, in which no exchange is started; fresh writes still spread as rumors. Empty for none. */
+  readonly quietHours: readonly number[];
+}
+
+export const ANTI_ENTROPY_DEFAULTS: AntiEntropyConfig = {
+  intervalMs: 1000,
+  jitter: 0.25,
+  maxBytesPerSecond: 0,
+  quietHours: [],
+};
+
+const HOUR_MS = 3_600_000;
+
+export class ExchangeSchedule {
+  readonly #config: AntiEntropyConfig;
+  readonly #random: RandomSource;
+  readonly #metAtMs: Map<string, number> = new Map();
+  #debtBytes = 0;
+  #debtAsOfMs = 0;
+
+  constructor(config: AntiEntropyConfig, random: RandomSource) {
+    this.#config = config;
+    this.#random = random;
+  }
+
+  /** Pause before the next exchange, in milliseconds; longer while the budget is overdrawn. */
+  pauseMs(nowMs: number): number {
+    const { intervalMs, jitter, maxBytesPerSecond } = this.#config;
+    const pause = intervalMs * (1 + jitter * (2 * this.#random.next() - 1));
+    if (maxBytesPerSecond === 0) return pause;
+    this.#settle(nowMs);
+    return Math.max(pause, (this.#debtBytes / maxBytesPerSecond) * 1000);
+  }
+
+  /** Whether the hour of this wall-clock time is a quiet one. */
+  isQuiet(wallClockMs: number): boolean {
+    return this.#config.quietHours.includes(Math.floor(wallClockMs / HOUR_MS) % 24);
+  }
+
+  /**
+   * Two random candidates, and of them the one not met for longest: every peer is met soon, none at a
+   * predictable moment, and no list has to be kept in order.
+   */
+  choose<Candidate extends { readonly id: string }>(live: readonly Candidate[]): Candidate | undefined {
+    const a = live[Math.floor(this.#random.next() * live.length)];
+    const b = live[Math.floor(this.#random.next() * live.length)];
+    if (a === undefined || b === undefined) return undefined;
+    return this.#lastMet(b.id) < this.#lastMet(a.id) ? b : a;
+  }
+
+  /** An exchange with the peer ended, whichever side began it. */
+  met(peer: string, nowMs: number, bytes: number): void {
+    this.#settle(nowMs);
+    this.#metAtMs.set(peer, nowMs);
+    this.#debtBytes += bytes;
+  }
+
+  /** Forgets peers that are no longer members. */
+  retain(members: ReadonlySet<string>): void {
+    for (const peer of this.#metAtMs.keys()) if (!members.has(peer)) this.#metAtMs.delete(peer);
+  }
+
+  /** When an exchange with the peer last ended; undefined for never since the start. */
+  lastMetMs(peer: string): number | undefined {
+    return this.#metAtMs.get(peer);
+  }
+
+  #lastMet(peer: string): number {
+    return this.#metAtMs.get(peer) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  #settle(nowMs: number): void {
+    const paid = (Math.max(0, nowMs - this.#debtAsOfMs) / 1000) * this.#config.maxBytesPerSecond;
+    this.#debtBytes = Math.max(0, this.#debtBytes - paid);
+    this.#debtAsOfMs = nowMs;
+  }
+}
