@@ -1,1 +1,17 @@
-export {};
+export type { NoValue, ReadResult, Source, StoredValue, Unchanged } from "./answers.ts";
+export { fromBase64, type Operation } from "./batch.ts";
+export { Client } from "./client.ts";
+export { type Fault, HearsayError, type Outcome } from "./fault.ts";
+export type {
+  Ack,
+  BatchOptions,
+  CallOptions,
+  ClientOptions,
+  DeleteOptions,
+  ListOptions,
+  PutOptions,
+  ReadOptions,
+  RestoreOptions,
+} from "./options.ts";
+export type { FetchInit, Platform } from "./platform.ts";
+export type { RetryPolicy } from "./transport.ts";

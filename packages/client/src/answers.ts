@@ -1,0 +1,94 @@
+/** What calls return, read from the node's answer. */
+import { HEADERS } from "@hearsay/api";
+import { HearsayError } from "./fault.ts";
+import { AnswerUnreadable, parseProblem } from "./schema.ts";
+import type { Answer, Call } from "./transport.ts";
+
+/** What a read says about the node that answered it. */
+export interface Source {
+  /** The id of that node. */
+  readonly node: string | undefined;
+  /** The node holds every write made up to then. */
+  readonly completeThrough: Date | undefined;
+}
+
+export interface StoredValue extends Source {
+  readonly kind: "value";
+  readonly bytes: Uint8Array;
+  readonly contentType: string;
+  readonly version: string;
+  /** Hand it to a write that shall supersede just what was read. */
+  readonly context: string | undefined;
+  /** Concurrent siblings beside this winner. */
+  readonly conflicts: number;
+  readonly expiresAt: Date | undefined;
+}
+
+export interface NoValue extends Source {
+  readonly kind: "missing";
+  /** A delete is known, and `version` is its tombstone's. */
+  readonly deleted: boolean;
+  readonly version: string | undefined;
+  readonly context: string | undefined;
+}
+
+/** The winner still is the version that `unlessVersion` named. */
+export interface Unchanged extends Source {
+  readonly kind: "unchanged";
+}
+
+export type ReadResult = StoredValue | NoValue | Unchanged;
+
+export function sourceOf({ headers }: Answer): Source {
+  const through = headers.get(HEADERS.completeThrough);
+  return {
+    node: headers.get(HEADERS.node) ?? undefined,
+    completeThrough: through === null ? undefined : new Date(through),
+  };
+}
+
+/** @throws AnswerUnreadable when the answer names no version */
+export function storedValue(answer: Answer & { readonly body: Uint8Array }): StoredValue {
+  const { headers, body } = answer;
+  const version = versionOf(headers);
+  if (version === undefined) throw new AnswerUnreadable("it has no ETag");
+  const expires = headers.get(HEADERS.expires);
+  return {
+    kind: "value",
+    bytes: body,
+    contentType: headers.get("content-type") ?? "application/octet-stream",
+    version,
+    context: headers.get(HEADERS.context) ?? undefined,
+    conflicts: Number(headers.get(HEADERS.conflicts) ?? 0),
+    expiresAt: expires === null ? undefined : new Date(expires),
+    ...sourceOf(answer),
+  };
+}
+
+/** The entity tag without its quotes. */
+export function versionOf(headers: Headers): string | undefined {
+  return /^"(.*)"$/.exec(headers.get("etag") ?? "")?.[1];
+}
+
+/** The facts of a 404; a tombstone gives its version. */
+export function parseMissing(body: Uint8Array): {
+  readonly deleted: boolean;
+  readonly version: string | undefined;
+} {
+  const facts: Readonly<Record<string, unknown>> = parseProblem(body) ?? {};
+  const { deleted, version } = facts;
+  return { deleted: deleted === true, version: typeof version === "string" ? version : undefined };
+}
+
+/** Runs a reader of an answer; what it cannot read becomes the call's failure. */
+export function understood<T>(answer: Answer, call: Call, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof AnswerUnreadable)) throw error;
+    // A write that was answered with a success took place, only its version is not known.
+    const outcome = call.repeat === "read" ? "none" : "unknown";
+    const fault = { code: "bad_answer", endpoint: answer.endpoint, reason: error.message } as const;
+    throw new HearsayError(fault, { outcome, attempts: 1 });
+  }
+}

@@ -1,0 +1,304 @@
+import {
+  BatchResult,
+  ConflictPage,
+  DEFAULT_ENDPOINT,
+  HEADERS,
+  HistoryList,
+  ListItem,
+  ListPage,
+  MEDIA_TYPES,
+  Readiness,
+  RestoreReport,
+  SiblingList,
+  TombstoneReport,
+  WriteResult,
+} from "@hearsay/api";
+import { parseMissing, type ReadResult, sourceOf, storedValue, understood, versionOf } from "./answers.ts";
+import { encodeBatchJson, encodeBatchMsgpack, type Operation, toBytes } from "./batch.ts";
+import { HearsayError } from "./fault.ts";
+import {
+  ackQuery,
+  type BatchOptions,
+  type CallOptions,
+  type ClientOptions,
+  type DeleteOptions,
+  type ListOptions,
+  only,
+  type PutOptions,
+  parseEndpoint,
+  type ReadOptions,
+  type RestoreOptions,
+  readHeaders,
+  writeHeaders,
+} from "./options.ts";
+import { readLines } from "./parts.ts";
+import { listPath, pathOf, withQuery } from "./path.ts";
+import { defaultPlatform } from "./platform.ts";
+import { guard, parseAs } from "./schema.ts";
+import { type Answer, type Call, type Repeat, Transport } from "./transport.ts";
+
+const isWriteResult = guard<WriteResult>(WriteResult);
+const isListPage = guard<ListPage>(ListPage);
+const isListItem = guard<ListItem>(ListItem);
+const isBatchResult = guard<BatchResult>(BatchResult);
+const isSiblingList = guard<SiblingList>(SiblingList);
+const isHistoryList = guard<HistoryList>(HistoryList);
+const isConflictPage = guard<ConflictPage>(ConflictPage);
+const isTombstoneReport = guard<TombstoneReport>(TombstoneReport);
+const isReadiness = guard<Readiness>(Readiness);
+const isRestoreReport = guard<RestoreReport>(RestoreReport);
+
+/** A node waits this long for acknowledgements at most before it answers; the client waits a little longer. */
+const ACK_GRACE_MS = 2_000;
+
+/** The longest line of a listing: a value of 32 MiB in base64. */
+const LINE_MAX_LENGTH = 48 * 1024 * 1024;
+
+/** How often a listing that broke off is taken up again without having made progress. */
+const SCAN_MAX_STALLS = 3;
+
+/**
+ * Talks to one or more nodes of a cluster. Calls fail with {@link HearsayError}, or with the reason of the signal
+ * that ended them.
+ */
+export class Client {
+  readonly #transport: Transport;
+  readonly #timeoutMs: number;
+  readonly #batchFormat: "msgpack" | "json";
+
+  /** @throws TypeError when an endpoint is no http or https base URL */
+  constructor(options: ClientOptions = {}) {
+    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#batchFormat = options.batchFormat ?? "msgpack";
+    this.#transport = new Transport({
+      endpoints: (options.endpoints ?? [DEFAULT_ENDPOINT]).map(parseEndpoint),
+      headers: options.headers ?? {},
+      timeoutMs: this.#timeoutMs,
+      retry: { rounds: 3, baseMs: 100, capMs: 3_000, ...options.retry },
+      platform: { ...defaultPlatform, ...options.platform },
+    });
+  }
+
+  /** The winner of a key, or that there is none. */
+  async get(key: string, options: ReadOptions = {}): Promise<ReadResult> {
+    const call = this.#readCall(key, options, {});
+    const answer = await this.#transport.send({ ...call, expected: [304, 404] });
+    if (answer.status === 304) return { kind: "unchanged", ...sourceOf(answer) };
+    if (answer.status === 200) return understood(answer, call, () => storedValue(answer));
+    const { deleted, version } = parseMissing(answer.body);
+    return {
+      kind: "missing",
+      deleted,
+      version: version ?? versionOf(answer.headers),
+      context: answer.headers.get(HEADERS.context) ?? undefined,
+      ...sourceOf(answer),
+    };
+  }
+
+  /** Stores bytes, or text as UTF-8. */
+  async put(
+    key: string,
+    value: Uint8Array | string,
+    options: PutOptions = {},
+  ): Promise<WriteResult & { readonly created: boolean }> {
+    const fallback = typeof value === "string" ? "text/plain; charset=utf-8" : MEDIA_TYPES.octets;
+    const call = this.#writeCall("PUT", key, options);
+    const { answer, value: result } = await this.#json(
+      {
+        ...call,
+        path: withQuery(call.path, { ttl: options.ttlMs === undefined ? undefined : `${options.ttlMs}ms` }),
+        headers: { ...call.headers, "Content-Type": options.contentType ?? fallback },
+        body: toBytes(value),
+      },
+      isWriteResult,
+    );
+    return { ...result, created: answer.status === 201 };
+  }
+
+  /** Writes a tombstone, also when the node has no value for the key. */
+  async delete(key: string, options: DeleteOptions = {}): Promise<WriteResult> {
+    return (await this.#json(this.#writeCall("DELETE", key, options), isWriteResult)).value;
+  }
+
+  /** Several operations, applied atomically on one node; the results are in the order of the operations. */
+  async batch(operations: readonly Operation[], options: BatchOptions = {}): Promise<BatchResult["results"]> {
+    const msgpack = this.#batchFormat === "msgpack";
+    const reads = operations.every(({ op }) => op === "get");
+    const { value } = await this.#json(
+      {
+        method: "POST",
+        path: withQuery("/kv", ackQuery(options)),
+        headers: {
+          "Content-Type": msgpack ? MEDIA_TYPES.msgpack : MEDIA_TYPES.json,
+          Accept: MEDIA_TYPES.json,
+        },
+        body: msgpack ? encodeBatchMsgpack(operations) : encodeBatchJson(operations),
+        repeat: reads ? "read" : options.repeatUnknown === true ? "always" : "definite",
+        ...this.#waiting(options),
+      },
+      isBatchResult,
+    );
+    return value.results;
+  }
+
+  /** Pages of a listing, in the order of the keys' UTF-8 bytes. */
+  async *pages(options: ListOptions = {}): AsyncGenerator<ListPage> {
+    let after = options.after;
+    do {
+      const path = listPath({ ...options, after }, options.pageSize);
+      const { value } = await this.#json(
+        { method: "GET", path, repeat: "read", ...only(options) },
+        isListPage,
+      );
+      yield value;
+      after = value.next ?? undefined;
+    } while (after !== undefined);
+  }
+
+  /**
+   * All entries, streamed. A stream that breaks off is taken up again behind the last entry, on the next endpoint
+   * if need be, so every key that stands throughout is seen exactly once.
+   */
+  async *list(options: ListOptions = {}): AsyncGenerator<ListItem> {
+    let after = options.after;
+    for (let stalls = 0; ; ) {
+      const call: Call = {
+        method: "GET",
+        path: listPath({ ...options, after }, undefined),
+        headers: { Accept: MEDIA_TYPES.ndjson },
+        repeat: "read",
+        ...only(options),
+      };
+      const answer = await this.#transport.stream(call);
+      try {
+        for await (const line of readLines(answer.parts, LINE_MAX_LENGTH)) {
+          const item = understood(answer, call, () => parseAs(line, isListItem));
+          after = item.key;
+          stalls = 0;
+          yield item;
+        }
+        return;
+      } catch (error) {
+        const broke = error instanceof HearsayError && ["unreachable", "timed_out"].includes(error.code);
+        if (!broke || ++stalls > SCAN_MAX_STALLS) throw error;
+      }
+    }
+  }
+
+  /** All siblings of a key, winner first. Rejects with `not_found` for a key the node knows nothing of. */
+  async siblings(key: string, options: ReadOptions = {}): Promise<SiblingList> {
+    return (await this.#json(this.#readCall(key, options, { siblings: "all" }), isSiblingList)).value;
+  }
+
+  /** The versions the node still has of a key, newest first. */
+  async history(key: string, options: ReadOptions = {}): Promise<HistoryList> {
+    return (await this.#json(this.#readCall(key, options, { history: "true" }), isHistoryList)).value;
+  }
+
+  /** Pages of the keys that have more than one sibling. */
+  async *conflicts(options: Omit<ListOptions, "keysOnly"> = {}): AsyncGenerator<ConflictPage> {
+    let after = options.after;
+    do {
+      const path = withQuery("/conflicts", { prefix: options.prefix, after, limit: options.pageSize });
+      const call: Call = { method: "GET", path, repeat: "read", ...only(options) };
+      const { value } = await this.#json(call, isConflictPage);
+      yield value;
+      after = value.next ?? undefined;
+    } while (after !== undefined);
+  }
+
+  /** How many tombstones there are, the oldest of them, and which members hold their removal back. */
+  async tombstones(options: CallOptions & { readonly limit?: number } = {}): Promise<TombstoneReport> {
+    const path = withQuery("/cluster/tombstones", { limit: options.limit });
+    return (await this.#json({ method: "GET", path, repeat: "read", ...only(options) }, isTombstoneReport))
+      .value;
+  }
+
+  /** A consistent snapshot of the node, as its file format has it. Not taken up again when it breaks off. */
+  async *snapshot(options: CallOptions = {}): AsyncGenerator<Uint8Array> {
+    const answer = await this.#transport.stream({
+      method: "GET",
+      path: "/snapshot",
+      repeat: "read",
+      ...only(options),
+    });
+    yield* answer.parts;
+  }
+
+  /**
+   * Applies a snapshot. `open` gives its bytes from the start; it is called once for each attempt.
+   * `timeoutMs` covers the whole call, as the node answers at the end; default: one hour.
+   */
+  async restore(open: () => ReadableStream<Uint8Array>, options: RestoreOptions): Promise<RestoreReport> {
+    const call: Call = {
+      method: "POST",
+      path: withQuery("/restore", {
+        mode: options.mode,
+        "dry-run": options.dryRun === true ? "true" : undefined,
+      }),
+      headers: { "Content-Type": MEDIA_TYPES.snapshot },
+      body: open,
+      repeat: options.dryRun === true ? "read" : "definite",
+      timeoutMs: options.timeoutMs ?? 3_600_000,
+      signal: options.signal,
+    };
+    return (await this.#json(call, isRestoreReport)).value;
+  }
+
+  /** Whether the node takes requests, with the checks behind it. Answers also when it is not ready. */
+  async readiness(options: CallOptions = {}): Promise<Readiness> {
+    const call: Call = {
+      method: "GET",
+      path: "/readyz?verbose",
+      repeat: "read",
+      expected: [503],
+      ...only(options),
+    };
+    return (await this.#json(call, isReadiness)).value;
+  }
+
+  #readCall(key: string, options: ReadOptions, query: Readonly<Record<string, string>>): Call {
+    return {
+      method: "GET",
+      path: withQuery(pathOf(key), { ...query, ...ackQuery(options) }),
+      headers: readHeaders(options),
+      repeat: "read",
+      ...this.#waiting(options),
+    };
+  }
+
+  #writeCall(method: "PUT" | "DELETE", key: string, options: PutOptions): Call {
+    return {
+      method,
+      path: withQuery(pathOf(key), ackQuery(options)),
+      headers: writeHeaders(options),
+      repeat: repeatOfWrite(method, options),
+      ...this.#waiting(options),
+    };
+  }
+
+  #waiting(
+    options: CallOptions & { readonly ackTimeoutMs?: number | undefined },
+  ): Pick<Call, "signal" | "timeoutMs"> {
+    const forAcks = (options.ackTimeoutMs ?? 0) + ACK_GRACE_MS;
+    return { signal: options.signal, timeoutMs: options.timeoutMs ?? Math.max(this.#timeoutMs, forAcks) };
+  }
+
+  async #json<T>(
+    call: Call,
+    has: (value: unknown) => value is T,
+  ): Promise<{ readonly answer: Answer; readonly value: T }> {
+    const answer = await this.#transport.send(call);
+    return { answer, value: understood(answer, call, () => parseAs(answer.body, has)) };
+  }
+}
+
+/**
+ * A precondition lets at most one attempt in, and a delete with a context covers no more when it is made twice.
+ * A put with a context does not count: twice would leave it as its own conflict.
+ */
+function repeatOfWrite(method: "PUT" | "DELETE", options: PutOptions): Repeat {
+  if (options.repeatUnknown === true) return "always";
+  if (options.ifVersion !== undefined || options.ifAbsent === true) return "guarded";
+  return method === "DELETE" && options.context !== undefined ? "always" : "definite";
+}

@@ -1,0 +1,103 @@
+/** The doors to the outside. Tests and unusual platforms hand in their own; the defaults are the global ones. */
+
+/** Everything `fetch` needs for one attempt. */
+export interface FetchInit {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | ReadableStream<Uint8Array>;
+  /** Set with a streamed body: the answer is read after the request is written. */
+  readonly duplex?: "half";
+  /** A node never redirects; following one would send a write to a stranger. */
+  readonly redirect: "error";
+  readonly signal: AbortSignal;
+}
+
+export interface Platform {
+  fetch(url: string, init: FetchInit): Promise<Response>;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Calls back once after so many milliseconds; the returned function cancels it. */
+  schedule(ms: number, callback: () => void): () => void;
+}
+
+export const defaultPlatform: Platform = {
+  fetch: (url, init) => fetch(url, init),
+  random: () => Math.random(),
+  schedule: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Settles after the delay; rejects with the signal's reason when it is aborted first. */
+export function sleep(platform: Platform, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const onAbort = (): void => {
+      cancel();
+      reject(signal?.reason);
+    };
+    const cancel = platform.schedule(ms, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort);
+  });
+}
+
+/**
+ * Aborts its signal when nothing has happened for `ms` or when the caller's signal is aborted. `dispose` lets go of
+ * both, so that a signal that lives long gathers no listeners.
+ */
+export class Deadline {
+  readonly #platform: Platform;
+  readonly #controller: AbortController = new AbortController();
+  readonly #caller: AbortSignal | undefined;
+  readonly ms: number;
+  readonly #onCallerAbort: () => void;
+  #cancelTimer: () => void;
+  #expired = false;
+
+  constructor(platform: Platform, ms: number, caller: AbortSignal | undefined) {
+    this.#platform = platform;
+    this.ms = ms;
+    this.#caller = caller;
+    this.#onCallerAbort = () => this.#controller.abort(caller?.reason);
+    if (caller?.aborted) this.#controller.abort(caller.reason);
+    else caller?.addEventListener("abort", this.#onCallerAbort);
+    this.#cancelTimer = this.#arm();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** True once it was the time-out, not the caller, that ended the wait. */
+  get expired(): boolean {
+    return this.#expired;
+  }
+
+  /** Something arrived, and it is the caller who takes time now. */
+  pause(): void {
+    this.#cancelTimer();
+  }
+
+  /** The wait starts anew. */
+  renew(): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#arm();
+  }
+
+  dispose(): void {
+    this.#cancelTimer();
+    this.#caller?.removeEventListener("abort", this.#onCallerAbort);
+  }
+
+  #arm(): () => void {
+    return this.#platform.schedule(this.ms, () => {
+      if (this.#controller.signal.aborted) return;
+      this.#expired = true;
+      this.#controller.abort(new Error(`no answer within ${this.ms} ms`));
+    });
+  }
+}

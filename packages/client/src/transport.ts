@@ -1,0 +1,216 @@
+/**
+ * One call, over as many endpoints and attempts as it may take.
+ *
+ * The endpoint that answered last comes first. A failure that may be repeated goes to the next endpoint at once;
+ * after each round of all endpoints there is a pause, drawn uniformly from zero to a ceiling that doubles with each
+ * round (full jitter), and never shorter than the node's Retry-After asks for, within the cap.
+ *
+ * Whether a failure may be repeated is `Repeat`. `read`: always. For writes, `definite`: only while every failure so
+ * far left nothing behind. `guarded` (a precondition): also after an unknown outcome, but then only at the same
+ * endpoint, where the precondition lets at most one of the attempts in. `always`: twice does no harm.
+ */
+import { type Fault, HearsayError, type Outcome } from "./fault.ts";
+import { AnswerTooLarge, readAll, readParts } from "./parts.ts";
+import { Deadline, type FetchInit, type Platform, sleep } from "./platform.ts";
+import { parseProblem } from "./schema.ts";
+
+export type Repeat = "read" | "definite" | "guarded" | "always";
+
+export interface RetryPolicy {
+  /** Rounds over all endpoints before a call fails. */
+  readonly rounds: number;
+  /** Ceiling of the first pause, in milliseconds. */
+  readonly baseMs: number;
+  /** No pause is longer than this many milliseconds. */
+  readonly capMs: number;
+}
+
+export type Body = Uint8Array | (() => ReadableStream<Uint8Array>);
+
+export interface Call {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  /** Path and query, below the endpoint. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Body | undefined;
+  readonly repeat: Repeat;
+  /** Statuses that are answers rather than failures, besides 2xx. */
+  readonly expected?: readonly number[];
+  /** Longest wait for the answer, or for the next part of a streamed one. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Answer {
+  readonly endpoint: string;
+  readonly status: number;
+  readonly headers: Headers;
+}
+
+export interface TransportOptions {
+  readonly endpoints: readonly string[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
+  readonly platform: Platform;
+}
+
+const REPEATABLE_STATUS = new Set([429, 502, 503, 507]);
+const REPEATABLE_READ_STATUS = new Set([500, 504]);
+
+export class Transport {
+  readonly #options: TransportOptions;
+  #preferred = 0;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+  }
+
+  /** The whole answer. */
+  async send(call: Call): Promise<Answer & { readonly body: Uint8Array }> {
+    return this.#repeat(call, async (response, deadline, endpoint) => {
+      const body = await readAll(response, deadline);
+      return { endpoint, status: response.status, headers: response.headers, body };
+    });
+  }
+
+  /** The answer's parts as they come. Only getting hold of the answer is repeated, not reading it. */
+  async stream(call: Call): Promise<Answer & { readonly parts: AsyncGenerator<Uint8Array> }> {
+    return this.#repeat(call, async (response, deadline, endpoint) => ({
+      endpoint,
+      status: response.status,
+      headers: response.headers,
+      parts: readParts(response, deadline, (error) => {
+        const fault = this.#brokenOff(error, deadline, endpoint);
+        return new HearsayError(fault, { outcome: outcomeOf(fault, call), attempts: 1 });
+      }),
+    }));
+  }
+
+  async #repeat<T>(
+    call: Call,
+    read: (response: Response, deadline: Deadline, endpoint: string) => Promise<T>,
+  ): Promise<T> {
+    const { endpoints, retry, platform } = this.#options;
+    const limit = endpoints.length * retry.rounds;
+    let index = this.#preferred;
+    let outcome: Outcome = "none";
+    for (let attempts = 1; ; attempts++) {
+      call.signal?.throwIfAborted();
+      const result = await this.#attempt(endpoints[index] ?? "", call, read);
+      if ("answer" in result) {
+        this.#preferred = index;
+        return result.answer;
+      }
+      const { fault } = result;
+      if (outcomeOf(fault, call) === "unknown") outcome = "unknown";
+      const final = attempts >= limit || !mayRepeat(fault, call, outcome);
+      if (final) throw new HearsayError(fault, { outcome, attempts });
+      const stays = call.repeat === "guarded" && outcome === "unknown";
+      if (!stays) index = (index + 1) % endpoints.length;
+      if (stays || attempts % endpoints.length === 0) {
+        await sleep(platform, this.#pauseMs(Math.ceil(attempts / endpoints.length), fault), call.signal);
+      }
+    }
+  }
+
+  async #attempt<T>(
+    endpoint: string,
+    call: Call,
+    read: (response: Response, deadline: Deadline, endpoint: string) => Promise<T>,
+  ): Promise<{ readonly answer: T } | { readonly fault: Fault }> {
+    const { platform, timeoutMs } = this.#options;
+    const deadline = new Deadline(platform, call.timeoutMs ?? timeoutMs, call.signal);
+    try {
+      const response = await platform.fetch(endpoint + call.path, this.#init(call, deadline.signal));
+      const { status } = response;
+      if ((status >= 200 && status < 300) || call.expected?.includes(status)) {
+        return { answer: await read(response, deadline, endpoint) };
+      }
+      const body = await readAll(response, deadline);
+      return { fault: problemFault(endpoint, response, body) };
+    } catch (error) {
+      deadline.dispose();
+      if (call.signal?.aborted) throw call.signal.reason;
+      return { fault: this.#brokenOff(error, deadline, endpoint) };
+    }
+  }
+
+  #init(call: Call, signal: AbortSignal): FetchInit {
+    const headers = { ...this.#options.headers, ...call.headers };
+    const init: FetchInit = { method: call.method, headers, redirect: "error", signal };
+    if (call.body === undefined) return init;
+    if (typeof call.body === "function") return { ...init, body: call.body(), duplex: "half" };
+    return { ...init, body: call.body };
+  }
+
+  #brokenOff(error: unknown, deadline: Deadline, endpoint: string): Fault {
+    if (deadline.expired) return { code: "timed_out", endpoint, afterMs: deadline.ms };
+    if (error instanceof AnswerTooLarge) return { code: "bad_answer", endpoint, reason: error.message };
+    return { code: "unreachable", endpoint, reason: reasonOf(error), sent: !neverConnected(error) };
+  }
+
+  #pauseMs(round: number, fault: Fault): number {
+    const { retry, platform } = this.#options;
+    const ceiling = Math.min(retry.capMs, retry.baseMs * 2 ** (round - 1));
+    const asked = fault.code === "problem" ? (fault.retryAfterMs ?? 0) : 0;
+    return Math.max(platform.random() * ceiling, Math.min(asked, retry.capMs));
+  }
+}
+
+function outcomeOf(fault: Fault, call: Call): Outcome {
+  if (call.repeat === "read") return "none";
+  if (fault.code === "problem") {
+    return fault.problem.outcome ?? (fault.problem.status < 500 ? "none" : "unknown");
+  }
+  if (fault.code === "unreachable") return fault.sent ? "unknown" : "none";
+  return fault.code === "bad_key" ? "none" : "unknown";
+}
+
+function mayRepeat(fault: Fault, call: Call, outcome: Outcome): boolean {
+  if (call.repeat === "definite" && outcome === "unknown") return false;
+  if (fault.code === "problem") {
+    const { status } = fault.problem;
+    return REPEATABLE_STATUS.has(status) || (call.repeat === "read" && REPEATABLE_READ_STATUS.has(status));
+  }
+  return fault.code === "unreachable" || fault.code === "timed_out";
+}
+
+function problemFault(endpoint: string, response: Response, body: Uint8Array): Fault {
+  const problem = parseProblem(body);
+  if (problem === undefined) {
+    return {
+      code: "bad_answer",
+      endpoint,
+      reason: `status ${response.status} without a problem description`,
+    };
+  }
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+  return { code: "problem", endpoint, problem, retryAfterMs };
+}
+
+/** Errors of Node's fetch that say that no connection came about. A browser tells nothing: then it may have been sent. */
+const NEVER_CONNECTED = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+function neverConnected(error: unknown): boolean {
+  return NEVER_CONNECTED.has(causeCode(error) ?? "");
+}
+
+function causeCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !(error.cause instanceof Error)) return undefined;
+  const code: unknown = "code" in error.cause ? error.cause.code : undefined;
+  return typeof code === "string" ? code : undefined;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? (causeCode(error) ?? error.cause.message) : error.message;
+}
