@@ -79,6 +79,7 @@ export { type RandomSource, randomBelow, SeededRandom, shuffled } from "./random
 export {
   applyWrite,
   boundSiblings,
+  contextAfterRead,
   contextAfterWrite,
   holds,
   isLive,
@@ -92,4 +93,11 @@ export {
   type Value,
   winner,
 } from "./record.ts";
+export {
+  CONTENT_TYPE_MAX_LENGTH,
+  CONTEXT_MAX_NODES,
+  type RecordTuple,
+  recordFromTuple,
+  recordToTuple,
+} from "./record-tuple.ts";
 export { compareVersions, formatVersion, parseVersion, sameVersion, type Version } from "./version.ts";

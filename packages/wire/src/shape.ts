@@ -1,0 +1,183 @@
+/**
+ * Shapes: what a message is made of, written down once, from which come its type, its encoding and the check of
+ * what a peer sent. Objects travel as arrays in the order of their fields.
+ *
+ * Mixed versions: a field may be added at the end of an object as {@link optional}. An older reader ignores what
+ * follows the fields it knows; a newer one takes the default for what is missing. Fields are never removed,
+ * reordered or given another meaning within a wire version.
+ */
+import type { Plain } from "./plain.ts";
+
+export interface Shape<T> {
+  toPlain(value: T): Plain;
+  /** @throws Malformed when the value is not of this shape */
+  fromPlain(plain: unknown): T;
+  /** What stands for a field that an older sender does not know. */
+  readonly absent?: { readonly value: T };
+}
+
+export type Shaped<S> = S extends Shape<infer T> ? T : never;
+
+/** A peer's message is not of the shape it has to have. */
+export class Malformed extends Error {
+  constructor(expected: string) {
+    super(`expected ${expected}`);
+    this.name = "Malformed";
+  }
+}
+
+function scalar<T extends Plain>(expected: string, is: (plain: unknown) => plain is T): Shape<T> {
+  return {
+    toPlain: (value) => value,
+    fromPlain(plain) {
+      if (!is(plain)) throw new Malformed(expected);
+      return plain;
+    },
+  };
+}
+
+export const bool: Shape<boolean> = scalar("a boolean", (plain) => typeof plain === "boolean");
+
+/** A safe integer of zero or more. */
+export const count: Shape<number> = scalar(
+  "a whole number",
+  (plain): plain is number => typeof plain === "number" && Number.isSafeInteger(plain) && plain >= 0,
+);
+
+export const float: Shape<number> = scalar(
+  "a finite number",
+  (plain): plain is number => typeof plain === "number" && Number.isFinite(plain),
+);
+
+export function text(maxLength: number): Shape<string> {
+  return scalar(
+    `a text of at most ${maxLength} characters`,
+    (plain): plain is string => typeof plain === "string" && plain.length <= maxLength,
+  );
+}
+
+/** A text that passes a check of its own, such as a node id. */
+export function textLike<T extends string>(expected: string, is: (text: string) => text is T): Shape<T> {
+  return scalar(expected, (plain): plain is T => typeof plain === "string" && is(plain));
+}
+
+/** Bytes, copied out of the message they came in. */
+export function bytes(maxLength: number): Shape<Uint8Array> {
+  return {
+    toPlain: (value) => value,
+    fromPlain(plain) {
+      if (!(plain instanceof Uint8Array) || plain.length > maxLength) {
+        throw new Malformed(`at most ${maxLength} bytes`);
+      }
+      return Uint8Array.from(plain);
+    },
+  };
+}
+
+export function oneOf<T extends string>(...values: readonly T[]): Shape<T> {
+  const positions = new Map(values.map((value, position) => [value, position]));
+  return {
+    toPlain: (value) => positions.get(value) ?? -1,
+    fromPlain(plain) {
+      const value = typeof plain === "number" ? values[plain] : undefined;
+      if (value === undefined) throw new Malformed(`one of ${values.join(", ")}`);
+      return value;
+    },
+  };
+}
+
+export function nullable<T>(shape: Shape<T>): Shape<T | null> {
+  return {
+    toPlain: (value) => (value === null ? null : shape.toPlain(value)),
+    fromPlain: (plain) => (plain === null ? null : shape.fromPlain(plain)),
+  };
+}
+
+/** A field that may be missing at the end of an older sender's object. */
+export function optional<T>(shape: Shape<T>, value: T): Shape<T> {
+  return { ...shape, absent: { value } };
+}
+
+export function list<T>(shape: Shape<T>, maxItems: number): Shape<readonly T[]> {
+  return {
+    toPlain: (items) => items.map((item) => shape.toPlain(item)),
+    fromPlain(plain) {
+      if (!Array.isArray(plain) || plain.length > maxItems) {
+        throw new Malformed(`a list of at most ${maxItems} items`);
+      }
+      return plain.map((item) => shape.fromPlain(item));
+    },
+  };
+}
+
+/** A map as a flat list of keys and values; keys stand once. */
+export function mapOf<K, V>(key: Shape<K>, value: Shape<V>, maxEntries: number): Shape<ReadonlyMap<K, V>> {
+  return {
+    toPlain(map) {
+      const flat: Plain[] = [];
+      for (const [k, v] of map) flat.push(key.toPlain(k), value.toPlain(v));
+      return flat;
+    },
+    fromPlain(plain) {
+      if (!Array.isArray(plain) || plain.length % 2 !== 0 || plain.length > 2 * maxEntries) {
+        throw new Malformed(`a map of at most ${maxEntries} entries`);
+      }
+      const map = new Map<K, V>();
+      for (let i = 0; i < plain.length; i += 2)
+        map.set(key.fromPlain(plain[i]), value.fromPlain(plain[i + 1]));
+      if (map.size !== plain.length / 2) throw new Malformed("a map without repeated keys");
+      return map;
+    },
+  };
+}
+
+type Fields<T> = { readonly [K in keyof T]-?: Shape<T[K]> };
+
+/** An object as an array in the order of the fields written here. */
+export function object<T extends object>(fields: Fields<T>): Shape<T> {
+  const names = Object.keys(fields) as (keyof T)[];
+  return {
+    toPlain: (value) => names.map((name) => fields[name].toPlain(value[name])),
+    fromPlain(plain) {
+      if (!Array.isArray(plain)) throw new Malformed(`a tuple of ${names.join(", ")}`);
+      const result: Partial<T> = {};
+      for (const [position, name] of names.entries())
+        result[name] = fieldOf(fields[name], plain, position, name);
+      return result as T;
+    },
+  };
+}
+
+function fieldOf<V>(shape: Shape<V>, tuple: readonly unknown[], position: number, name: PropertyKey): V {
+  if (position < tuple.length) return shape.fromPlain(tuple[position]);
+  if (shape.absent === undefined) throw new Malformed(`the field ${String(name)}`);
+  return shape.absent.value;
+}
+
+/**
+ * One of several objects told apart by their `kind`, sent as its number. Numbers are stated because they may not
+ * change; a number that is not known is refused as malformed.
+ */
+export function union<T extends { readonly kind: string }>(
+  variants: {
+    readonly [K in T["kind"]]: readonly [number: number, shape: Shape<Omit<Extract<T, { kind: K }>, "kind">>];
+  },
+): Shape<T> {
+  const byNumber = new Map<unknown, string>();
+  const entries = Object.entries(variants) as [string, readonly [number, Shape<unknown>]][];
+  for (const [kind, [number]] of entries) byNumber.set(number, kind);
+  const byKind = new Map(entries);
+  return {
+    toPlain(value) {
+      const variant = byKind.get(value.kind);
+      return variant === undefined ? null : [variant[0], variant[1].toPlain(value)];
+    },
+    fromPlain(plain) {
+      const [number, body]: unknown[] = Array.isArray(plain) ? plain : [];
+      const kind = byNumber.get(number);
+      const variant = kind === undefined ? undefined : byKind.get(kind);
+      if (variant === undefined) throw new Malformed("a kind of message this version knows");
+      return { kind, ...(variant[1].fromPlain(body) as object) } as T;
+    },
+  };
+}
