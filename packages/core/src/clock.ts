@@ -10,6 +10,7 @@ export type HlcTime = number;
 export const HLC_TICKS_PER_MS = 2048;
 export const HLC_TIME_MAX: HlcTime = Number.MAX_SAFE_INTEGER;
 
+/** @param ms whole milliseconds since the epoch */
 export function hlcFromMs(ms: number): HlcTime {
   return ms * HLC_TICKS_PER_MS;
 }
@@ -38,8 +39,9 @@ export interface ClockOptions {
 }
 
 /**
- * The bound is reserved this share of the drift limit ahead: a restart continues from the bound, and must not
- * thereby look to its peers like a clock that runs ahead.
+ * The bound is reserved this share of the drift limit ahead of the wall clock, not of the last time: a restart
+ * continues from the bound, and must not thereby look to its peers like a clock that runs ahead. A clock that
+ * already runs further ahead than that reserves nothing and moves its bound with every time.
  */
 const RESERVED_SHARE_OF_DRIFT = 0.2;
 
@@ -70,10 +72,13 @@ export class HybridLogicalClock {
     return this.#bound;
   }
 
-  /** Issues a time greater than every one issued or observed before. Counter overflow runs into the next millisecond. */
+  /**
+   * Issues a time greater than every one issued or observed before. Counter overflow runs into the next millisecond.
+   * @param nowMs whole milliseconds since the epoch
+   */
   tick(nowMs: number): HlcTime {
     const time = Math.max(this.#last + 1, hlcFromMs(nowMs));
-    this.#advance(time);
+    this.#advance(time, nowMs);
     return time;
   }
 
@@ -81,12 +86,12 @@ export class HybridLogicalClock {
   observe(remote: HlcTime, nowMs: number): ClockDrift | undefined {
     const aheadMs = hlcToMs(remote) - nowMs;
     if (aheadMs > this.#maxDriftMs) return { code: "clock_drift", aheadMs, maxDriftMs: this.#maxDriftMs };
-    if (remote > this.#last) this.#advance(remote);
+    if (remote > this.#last) this.#advance(remote, nowMs);
     return undefined;
   }
 
-  #advance(time: HlcTime): void {
+  #advance(time: HlcTime, nowMs: number): void {
     this.#last = time;
-    if (time > this.#bound) this.#bound = time + this.#block;
+    if (time > this.#bound) this.#bound = Math.max(time, hlcFromMs(nowMs) + this.#block);
   }
 }

@@ -9,9 +9,10 @@ export function covers(context: Context, version: Version): boolean {
   return (context.get(version.node) ?? -1) >= version.time;
 }
 
-/** Pointwise maximum. Returns one of the arguments unchanged where it already dominates. */
+/** Pointwise maximum. Returns one of the arguments itself where it dominates the other. */
 export function joinContexts(a: Context, b: Context): Context {
   if (dominates(a, b)) return a;
+  if (dominates(b, a)) return b;
   const joined = new Map(a);
   for (const [node, time] of b) {
     if (time > (joined.get(node) ?? -1)) joined.set(node, time);
@@ -38,7 +39,7 @@ export interface ClientContext {
 
 export const EMPTY_CLIENT_CONTEXT: ClientContext = { vector: new Map(), dot: undefined };
 
-/** Entries a client's context may have; one text entry is at most 86 characters. */
+/** Entries the vector of a client's context may have; one is at most 86 characters of text. */
 export const CLIENT_CONTEXT_MAX_ENTRIES = 64;
 
 export function clientContextCovers(context: ClientContext, version: Version): boolean {
@@ -63,8 +64,8 @@ export function formatClientContext(context: ClientContext): string {
 /** Undefined when the text is none of ours. The empty text is the context that has seen nothing. */
 export function parseClientContext(text: string): ClientContext | undefined {
   if (text === "") return EMPTY_CLIENT_CONTEXT;
-  const entries = text.split(",", CLIENT_CONTEXT_MAX_ENTRIES + 1);
-  if (entries.length > CLIENT_CONTEXT_MAX_ENTRIES) return undefined;
+  // One more than are allowed, the dot included, so that a longer text is noticed and not merely cut.
+  const entries = text.split(",", CLIENT_CONTEXT_MAX_ENTRIES + 2);
   const vector = new Map<NodeId, HlcTime>();
   let dot: Version | undefined;
   for (const entry of entries) {
@@ -79,5 +80,6 @@ export function parseClientContext(text: string): ClientContext | undefined {
       vector.set(version.node, version.time);
     }
   }
+  if (vector.size > CLIENT_CONTEXT_MAX_ENTRIES) return undefined;
   return { vector, dot };
 }

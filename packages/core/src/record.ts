@@ -7,7 +7,15 @@
  * the first; the context covers every version ever merged into the record.
  */
 import { type HlcTime, hlcFromMs } from "./clock.ts";
-import { type ClientContext, type Context, clientContextCovers, covers, joinContexts } from "./context.ts";
+import {
+  CLIENT_CONTEXT_MAX_ENTRIES,
+  type ClientContext,
+  type Context,
+  clientContextCovers,
+  covers,
+  joinContexts,
+} from "./context.ts";
+import type { NodeId } from "./identity.ts";
 import { compareVersions, sameVersion, type Version } from "./version.ts";
 
 export interface Value {
@@ -64,11 +72,28 @@ export function applyWrite(
 }
 
 /**
+ * What a client knows that has read the whole record. Of a context larger than a client may carry it gets the
+ * entries of the siblings, then the newest others: a smaller vector leaves more siblings, it never removes one.
+ */
+export function contextAfterRead(record: KeyRecord): ClientContext {
+  const { context, siblings } = record;
+  if (context.size <= CLIENT_CONTEXT_MAX_ENTRIES) return { vector: context, dot: undefined };
+  const vector = new Map<NodeId, HlcTime>();
+  const newest = [...context].sort(([, a], [, b]) => b - a).map(([node]) => node);
+  for (const node of [...siblings.map((sibling) => sibling.version.node), ...newest]) {
+    if (vector.size === CLIENT_CONTEXT_MAX_ENTRIES) break;
+    const time = context.get(node);
+    if (time !== undefined) vector.set(node, time);
+  }
+  return { vector, dot: undefined };
+}
+
+/**
  * What a client knows after a write of its own: everything, when nothing was left beside its write; otherwise
  * what it had seen before, and the write itself.
  */
 export function contextAfterWrite(record: KeyRecord, seen: ClientContext | undefined): ClientContext {
-  if (seen === undefined || record.siblings.length === 1) return { vector: record.context, dot: undefined };
+  if (seen === undefined || record.siblings.length === 1) return contextAfterRead(record);
   return { vector: seen.vector, dot: winner(record).version };
 }
 
@@ -93,7 +118,8 @@ export function mergeRecords(a: KeyRecord, b: KeyRecord): KeyRecord {
   if (first === undefined) {
     return { context, siblings: [newestFirst(winner(a), winner(b)) <= 0 ? winner(a) : winner(b)] };
   }
-  if (context === a.context && rest.length + 1 === a.siblings.length && sameSiblings(a, kept)) return a;
+  // Where a's context covers all of b's, only siblings of a were kept: as many as before are the same ones.
+  if (context === a.context && kept.length === a.siblings.length) return a;
   return { context, siblings: [first, ...rest] };
 }
 
@@ -144,11 +170,4 @@ export function latestTime(record: KeyRecord): HlcTime {
 
 function newestFirst(a: Sibling, b: Sibling): number {
   return compareVersions(b.version, a.version);
-}
-
-function sameSiblings(record: KeyRecord, siblings: readonly Sibling[]): boolean {
-  return record.siblings.every((held, i) => {
-    const other = siblings[i];
-    return other !== undefined && sameVersion(held.version, other.version);
-  });
 }
