@@ -1,0 +1,181 @@
+import { describe, expect, it } from "vitest";
+import { Client } from "./client.ts";
+import type { FetchInit } from "./platform.ts";
+
+interface Seen {
+  readonly url: string;
+  readonly init: FetchInit;
+}
+
+/** A client of one endpoint whose requests are kept and answered in turn. */
+function answering(...answers: readonly Response[]): { readonly client: Client; readonly seen: Seen[] } {
+  const seen: Seen[] = [];
+  const rest = [...answers];
+  const client = new Client({
+    endpoints: ["http://n:1/base/"],
+    retry: { rounds: 1 },
+    platform: {
+      fetch: async (url, init) => {
+        seen.push({ url, init });
+        return rest.shift() ?? new Response(null, { status: 500 });
+      },
+    },
+  });
+  return { client, seen };
+}
+
+const version = "0abcdefghij-n~0123456789";
+const writeResult = { key: "k", version, context: "c", acks: 2 };
+
+describe("requests", () => {
+  it("carry conditions, contexts, acknowledgements and times as the contract names them", async () => {
+    const { client, seen } = answering(
+      Response.json(writeResult),
+      Response.json(writeResult, { status: 201 }),
+    );
+    await client.put("a/b c", "v", { ack: "quorum", ackTimeoutMs: 1_500, ttlMs: 30_000, context: "" });
+    await client.put("k", new Uint8Array([1]), { ifVersion: version, ifAbsent: false });
+    expect(seen[0]?.url).toBe("http://n:1/base/kv/a/b%20c?ack=quorum&timeout=1500ms&ttl=30000ms");
+    expect(seen[0]?.init.headers).toEqual({
+      "Hearsay-Context": "",
+      "Content-Type": "text/plain; charset=utf-8",
+    });
+    expect(seen[1]?.init.headers).toEqual({
+      "If-Match": `"${version}"`,
+      "Content-Type": "application/octet-stream",
+    });
+  });
+
+  it("put keys that URL parsers would rewrite into the query", async () => {
+    const { client, seen } = answering(...Array.from({ length: 4 }, () => Response.json(writeResult)));
+    for (const key of [".", "a/../b", "a/.", "a..b/"]) await client.delete(key);
+    expect(seen.map(({ url }) => url)).toEqual([
+      "http://n:1/base/kv?key=.",
+      "http://n:1/base/kv?key=a%2F..%2Fb",
+      "http://n:1/base/kv?key=a%2F.",
+      "http://n:1/base/kv/a..b/",
+    ]);
+  });
+
+  it("are refused for keys that no URL can carry", async () => {
+    const { client, seen } = answering();
+    await expect(client.get("\ud800")).rejects.toMatchObject({ code: "bad_key", outcome: "none" });
+    await expect(client.get("")).rejects.toMatchObject({ code: "bad_key" });
+    expect(seen).toEqual([]);
+  });
+
+  it("go to http and https endpoints only", () => {
+    for (const endpoint of ["ftp://n", "http://", "http://n/?a=1"]) {
+      expect(() => new Client({ endpoints: [endpoint] })).toThrow(TypeError);
+    }
+  });
+});
+
+describe("reads", () => {
+  it("return the value with what the headers say of it", async () => {
+    const { client } = answering(
+      new Response("hello", {
+        headers: {
+          ETag: `"${version}"`,
+          "Content-Type": "text/plain",
+          "Hearsay-Context": "ctx",
+          "Hearsay-Conflicts": "2",
+          "Hearsay-Node": "n~0123456789",
+          "Hearsay-Complete-Through": "2026-01-02T03:04:05.678Z",
+          "Hearsay-Expires": "2027-01-01T00:00:00.000Z",
+        },
+      }),
+    );
+    expect(await client.get("k")).toEqual({
+      kind: "value",
+      bytes: new TextEncoder().encode("hello"),
+      contentType: "text/plain",
+      version,
+      context: "ctx",
+      conflicts: 2,
+      expiresAt: new Date("2027-01-01T00:00:00.000Z"),
+      node: "n~0123456789",
+      completeThrough: new Date("2026-01-02T03:04:05.678Z"),
+    });
+  });
+
+  it("tell a delete from a key that never was, and an unchanged value from a new one", async () => {
+    const missing = { status: 404, code: "not_found", title: "t", next: "n" };
+    const { client } = answering(
+      Response.json({ ...missing, deleted: true, version }, { status: 404 }),
+      Response.json(missing, { status: 404 }),
+      new Response(null, { status: 304 }),
+    );
+    expect(await client.get("k")).toMatchObject({ kind: "missing", deleted: true, version });
+    expect(await client.get("k")).toMatchObject({ kind: "missing", deleted: false, version: undefined });
+    expect((await client.get("k", { unlessVersion: version })).kind).toBe("unchanged");
+  });
+});
+
+describe("listings", () => {
+  const item = (key: string): object => ({ key, version, contentType: "text/plain", size: 1 });
+
+  it("follow pages to the end, over empty ones", async () => {
+    const { client, seen } = answering(
+      Response.json({ items: [item("a")], next: "a" }),
+      Response.json({ items: [], next: "b&" }),
+      Response.json({ items: [item("c")], next: null }),
+    );
+    const keys: string[] = [];
+    for await (const page of client.pages({ prefix: "p/", keysOnly: true, pageSize: 1 })) {
+      keys.push(...page.items.map(({ key }) => key));
+    }
+    expect(keys).toEqual(["a", "c"]);
+    expect(seen[2]?.url).toBe("http://n:1/base/kv?prefix=p%2F&after=b%26&limit=1&keys=true");
+  });
+
+  it("take a stream that broke off up again behind the last whole entry", async () => {
+    const text = new TextEncoder();
+    const broken = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          controller.enqueue(
+            text.encode(`${JSON.stringify(item("a"))}\n${JSON.stringify(item("b")).slice(0, 9)}`),
+          );
+          controller.error(new TypeError("terminated"));
+        },
+        type: undefined,
+      },
+      { highWaterMark: 0 },
+    );
+    const slow = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const byte of text.encode(`${JSON.stringify(item("b"))}\n${JSON.stringify(item("é"))}\n`)) {
+          controller.enqueue(new Uint8Array([byte]));
+        }
+        controller.close();
+      },
+    });
+    const { client, seen } = answering(new Response(broken), new Response(slow));
+    const keys: string[] = [];
+    for await (const { key } of client.list()) keys.push(key);
+    expect(seen.map(({ url }) => url)).toEqual(["http://n:1/base/kv", "http://n:1/base/kv?after=a"]);
+    expect(keys).toEqual(["a", "b", "é"]);
+  });
+
+  it("stop reading when the caller has enough", async () => {
+    let cancelled = false;
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new TextEncoder().encode(`${JSON.stringify(item("a"))}\n`)),
+      cancel: () => {
+        cancelled = true;
+      },
+    });
+    const { client } = answering(new Response(endless));
+    for await (const { key } of client.list()) {
+      expect(key).toBe("a");
+      break;
+    }
+    expect(cancelled).toBe(true);
+  });
+
+  it("refuse an entry that is none", async () => {
+    const { client } = answering(new Response('{"key":1}\n'));
+    await expect(client.list().next()).rejects.toMatchObject({ code: "bad_answer" });
+  });
+});

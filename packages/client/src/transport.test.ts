@@ -1,0 +1,198 @@
+import { describe, expect, it } from "vitest";
+import { Client } from "./client.ts";
+import { HearsayError } from "./fault.ts";
+import type { FetchInit, Platform } from "./platform.ts";
+import type { RetryPolicy } from "./transport.ts";
+
+type Step = Response | Error | ((url: string, init: FetchInit) => Promise<Response>);
+
+/** A platform whose network plays a script and whose pauses are over at once but written down. */
+function scripted(steps: readonly Step[]): {
+  readonly platform: Platform;
+  readonly urls: string[];
+  readonly pauses: number[];
+} {
+  const urls: string[] = [];
+  const pauses: number[] = [];
+  const rest = [...steps];
+  const platform: Platform = {
+    fetch: async (url, init) => {
+      urls.push(url);
+      const step = rest.shift();
+      if (step === undefined) throw new Error("the script is over");
+      if (step instanceof Error) throw step;
+      return typeof step === "function" ? step(url, init) : step;
+    },
+    random: () => 0.5,
+    // Deadlines of 10 s and more never pass here; shorter waits are pauses between attempts.
+    schedule: (ms, callback) => {
+      if (ms >= 10_000) return () => undefined;
+      pauses.push(ms);
+      queueMicrotask(callback);
+      return () => undefined;
+    },
+  };
+  return { platform, urls, pauses };
+}
+
+const A = "http://a:1";
+const B = "http://b:2";
+
+function client(platform: Platform, retry: Partial<RetryPolicy> = {}): Client {
+  return new Client({ endpoints: [A, B], platform, retry });
+}
+
+function refused(): Error {
+  return new TypeError("fetch failed", {
+    cause: Object.assign(new Error("refused"), { code: "ECONNREFUSED" }),
+  });
+}
+
+function reset(): Error {
+  return new TypeError("fetch failed", { cause: Object.assign(new Error("reset"), { code: "ECONNRESET" }) });
+}
+
+function problem(status: number, code: string, extra: object = {}, headers: object = {}): Response {
+  const body = { status, code, title: code, next: "wait", ...extra };
+  return new Response(JSON.stringify(body), { status, headers: { ...headers } });
+}
+
+function value(): Response {
+  return new Response("v", { headers: { etag: '"1-n"', "content-type": "text/plain" } });
+}
+
+function written(): Response {
+  return Response.json({ key: "k", version: "1-n", context: "", acks: 1 }, { status: 201 });
+}
+
+async function failure(promise: Promise<unknown>): Promise<HearsayError> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof HearsayError) return error;
+  throw new Error(`expected a HearsayError, got ${String(error)}`);
+}
+
+describe("failover", () => {
+  it("goes to the next endpoint at once, and stays with the one that answered", async () => {
+    const { platform, urls, pauses } = scripted([refused(), value(), value()]);
+    const subject = client(platform);
+    expect((await subject.get("k")).kind).toBe("value");
+    await subject.get("k");
+    expect(urls).toEqual([`${A}/kv/k`, `${B}/kv/k`, `${B}/kv/k`]);
+    expect(pauses).toEqual([]);
+  });
+
+  it("pauses after each round, up to a ceiling that doubles and is capped", async () => {
+    const { platform, urls, pauses } = scripted(Array.from({ length: 8 }, refused));
+    const error = await failure(client(platform, { rounds: 4, baseMs: 100, capMs: 250 }).get("k"));
+    expect(error).toMatchObject({ code: "unreachable", outcome: "none", attempts: 8 });
+    expect(urls).toHaveLength(8);
+    expect(pauses).toEqual([50, 100, 125]);
+  });
+
+  it("waits as long as Retry-After says, within the cap", async () => {
+    const busy = (seconds: string): Response => problem(503, "overloaded", {}, { "retry-after": seconds });
+    const { platform, pauses } = scripted([busy("1"), busy("1"), busy("60"), busy("60"), value()]);
+    await client(platform, { capMs: 3_000 }).get("k");
+    expect(pauses).toEqual([1_000, 3_000]);
+  });
+
+  it("does not repeat what another node would refuse as well", async () => {
+    const { platform, urls } = scripted([problem(400, "invalid_key")]);
+    expect(await failure(client(platform).get("k"))).toMatchObject({ code: "invalid_key", attempts: 1 });
+    expect(urls).toHaveLength(1);
+  });
+
+  it("calls an answer that is no node's a bad answer", async () => {
+    const { platform } = scripted([new Response("<html>", { status: 404 })]);
+    expect((await failure(client(platform).put("k", "v"))).code).toBe("bad_answer");
+  });
+});
+
+describe("writes", () => {
+  it("are repeated when nothing was sent, or the node says that nothing was done", async () => {
+    const full = problem(503, "overloaded", { outcome: "none" });
+    const { platform, urls } = scripted([refused(), full, written()]);
+    expect((await client(platform).put("k", "v")).created).toBe(true);
+    expect(urls).toHaveLength(3);
+  });
+
+  it("are not repeated once an attempt may have taken effect", async () => {
+    const { platform, urls } = scripted([refused(), reset()]);
+    expect(await failure(client(platform).put("k", "v"))).toMatchObject({
+      code: "unreachable",
+      outcome: "unknown",
+      attempts: 2,
+    });
+    expect(urls).toHaveLength(2);
+    const unsure = scripted([problem(503, "store_failed", { outcome: "unknown" })]);
+    expect(await failure(client(unsure.platform).delete("k"))).toMatchObject({ outcome: "unknown" });
+  });
+
+  it("with a precondition are repeated at the same endpoint, and a 412 then leaves the outcome open", async () => {
+    const lost = (): Response => problem(412, "precondition_failed", { outcome: "none" });
+    const { platform, urls } = scripted([reset(), lost()]);
+    const error = await failure(client(platform).put("k", "v", { ifAbsent: true }));
+    expect(error).toMatchObject({ code: "precondition_failed", outcome: "unknown" });
+    expect(urls).toEqual([`${A}/kv/k`, `${A}/kv/k`]);
+    const first = scripted([lost()]);
+    const definite = await failure(client(first.platform).put("k", "v", { ifVersion: "1-n" }));
+    expect(definite).toMatchObject({ code: "precondition_failed", outcome: "none" });
+  });
+
+  it("that are deletes with a context are repeated anywhere; puts with a context are not", async () => {
+    const { platform, urls } = scripted([reset(), written()]);
+    await client(platform).delete("k", { context: "c" });
+    expect(urls).toEqual([`${A}/kv/k`, `${B}/kv/k`]);
+    const once = scripted([reset()]);
+    expect((await failure(client(once.platform).put("k", "v", { context: "c" }))).outcome).toBe("unknown");
+  });
+
+  it("are repeated at the caller's word", async () => {
+    const { platform } = scripted([reset(), written()]);
+    expect((await client(platform).put("k", "v", { repeatUnknown: true })).version).toBe("1-n");
+  });
+
+  it("that were answered with something unreadable may have taken effect", async () => {
+    const { platform } = scripted([Response.json({ unexpected: true })]);
+    expect(await failure(client(platform).put("k", "v"))).toMatchObject({
+      code: "bad_answer",
+      outcome: "unknown",
+    });
+  });
+});
+
+describe("time and cancelling", () => {
+  const hangs: Step = (_url, { signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+
+  it("gives up on an endpoint that does not answer, and asks the next", async () => {
+    const { platform, urls } = scripted([hangs, value()]);
+    const hasty = new Client({ endpoints: [A, B], platform, timeoutMs: 9_000 });
+    expect((await hasty.get("k")).kind).toBe("value");
+    expect(urls).toHaveLength(2);
+  });
+
+  it("says that a write may have taken effect when no answer came in time", async () => {
+    const { platform } = scripted([hangs]);
+    const hasty = new Client({ endpoints: [A, B], platform, timeoutMs: 9_000 });
+    expect(await failure(hasty.put("k", "v"))).toMatchObject({ code: "timed_out", outcome: "unknown" });
+  });
+
+  it("rejects with the signal's reason, without another attempt", async () => {
+    const stop = new AbortController();
+    const { platform, urls } = scripted([
+      (url, init) => {
+        queueMicrotask(() => stop.abort(new Error("enough")));
+        return typeof hangs === "function" ? hangs(url, init) : Promise.reject(refused());
+      },
+    ]);
+    await expect(client(platform).get("k", { signal: stop.signal })).rejects.toThrow("enough");
+    await expect(client(platform).get("k", { signal: stop.signal })).rejects.toThrow("enough");
+    expect(urls).toHaveLength(1);
+  });
+});
