@@ -1,0 +1,188 @@
+/**
+ * Group commit. One batch is in flight; everything staged meanwhile forms the next group, and all of one
+ * synchronous turn falls into one group. A group has one change for each key and one promise for all its writers.
+ *
+ * Invariant: groups commit in the order they were formed, and what a group's changes call `before` is committed
+ * when it does. So when one fails, those formed on top of it are refused with it.
+ */
+import type { Change, Operation } from "./change.ts";
+import { StoreError, type StoreFault } from "./faults.ts";
+
+export class Group {
+  readonly changes: Map<string, Change> = new Map();
+  readonly metas: Map<string, Uint8Array> = new Map();
+  /** Beside the changes: history, meta, system. In order, the last one of a key counts. */
+  readonly operations: Operation[] = [];
+  readonly settled: Promise<void>;
+  bytes: number = 0;
+  resolve: () => void = () => undefined;
+  reject: (error: Error) => void = () => undefined;
+
+  constructor() {
+    this.settled = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+export interface PipelinePorts {
+  readonly pendingMaxBytes: number;
+  yieldToEventLoop(): Promise<void>;
+  /** Starts the write of a group's batch; settles when it is as durable as configured. */
+  write(group: Group): Promise<void>;
+  /** Called right after `write`, while it is under way. */
+  prepare(group: Group): void;
+  /** Called in the same step that resolves the group. */
+  committed(group: Group): void;
+  /** Returns what the writers are told, and what later ones are until {@link CommitPipeline.resume}. */
+  failed(group: Group, error: unknown): { readonly fault: StoreFault; readonly halt: StoreFault };
+}
+
+export class CommitPipeline {
+  readonly #ports: PipelinePorts;
+  #forming: Group | undefined;
+  #inFlight: Group | undefined;
+  #draining: boolean = false;
+  #halted: StoreFault | undefined;
+  /** Decided once for each synchronous turn, so that no turn is half refused. */
+  #turn: "closed" | "admitted" | StoreFault = "closed";
+  #betweenBatches: (() => void)[] = [];
+  #idle: (() => void)[] = [];
+
+  constructor(ports: PipelinePorts) {
+    this.#ports = ports;
+  }
+
+  get pendingBytes(): number {
+    return (this.#forming?.bytes ?? 0) + (this.#inFlight?.bytes ?? 0);
+  }
+
+  /** Why nothing may be staged in this turn; undefined when it may. */
+  refusal(): StoreFault | undefined {
+    if (this.#halted !== undefined) return this.#halted;
+    if (this.#turn === "closed") {
+      const { pendingBytes } = this;
+      this.#turn =
+        pendingBytes > this.#ports.pendingMaxBytes
+          ? { code: "overloaded", pendingBytes, outcome: "none" }
+          : "admitted";
+      void Promise.resolve().then(() => {
+        this.#turn = "closed";
+      });
+    }
+    return typeof this.#turn === "string" ? undefined : this.#turn;
+  }
+
+  /** The newest change of a key that waits for its commit. */
+  pending(key: string): Change | undefined {
+    return this.#forming?.changes.get(key) ?? this.#inFlight?.changes.get(key);
+  }
+
+  /** The change of a key in the forming group, which a new one would replace. */
+  forming(key: string): Change | undefined {
+    return this.#forming?.changes.get(key);
+  }
+
+  /** The change of a key whose batch is being written. */
+  inFlight(key: string): Change | undefined {
+    return this.#inFlight?.changes.get(key);
+  }
+
+  pendingMeta(name: string): Uint8Array | undefined {
+    return this.#forming?.metas.get(name) ?? this.#inFlight?.metas.get(name);
+  }
+
+  /** The group to add to; its write starts after this turn of the event loop. Not to be called when refused. */
+  open(): Group {
+    this.#forming ??= new Group();
+    if (!this.#draining) {
+      this.#draining = true;
+      void this.#drain();
+    }
+    return this.#forming;
+  }
+
+  stage(change: Change, operations: readonly Operation[]): Group {
+    const group = this.open();
+    group.bytes += change.bytes - (group.changes.get(change.key)?.bytes ?? 0);
+    group.changes.set(change.key, change);
+    for (const operation of operations) {
+      group.operations.push(operation);
+      group.bytes += operation.key.length + (operation.value?.length ?? 0);
+    }
+    return group;
+  }
+
+  /** Runs when no batch is in flight, so that database, cache and fingerprints are at one; must be synchronous. */
+  betweenBatches<T>(run: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const attempt = (): void => {
+        try {
+          resolve(run());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      if (this.#inFlight === undefined) attempt();
+      else this.#betweenBatches.push(attempt);
+    });
+  }
+
+  /** Resolves when nothing waits for its commit. */
+  idle(): Promise<void> {
+    if (!this.#draining) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+
+  halt(fault: StoreFault): void {
+    this.#halted = fault;
+  }
+
+  resume(): void {
+    this.#halted = undefined;
+  }
+
+  async #drain(): Promise<void> {
+    await this.#ports.yieldToEventLoop();
+    for (let group = this.#take(); group !== undefined; group = this.#take()) {
+      try {
+        const written = this.#ports.write(group);
+        this.#ports.prepare(group);
+        await written;
+      } catch (error) {
+        this.#fail(group, error);
+        break;
+      }
+      this.#inFlight = undefined;
+      this.#ports.committed(group);
+      group.resolve();
+      this.#runBetweenBatches();
+    }
+    this.#draining = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #take(): Group | undefined {
+    this.#inFlight = this.#forming;
+    this.#forming = undefined;
+    return this.#inFlight;
+  }
+
+  #fail(group: Group, error: unknown): void {
+    const { fault, halt } = this.#ports.failed(group, error);
+    this.#halted = halt;
+    const waiting = this.#forming;
+    this.#forming = undefined;
+    this.#inFlight = undefined;
+    group.reject(new StoreError(fault, { cause: error }));
+    waiting?.reject(new StoreError(halt, { cause: error }));
+    this.#runBetweenBatches();
+  }
+
+  #runBetweenBatches(): void {
+    for (const run of this.#betweenBatches.splice(0)) run();
+  }
+}

@@ -1,0 +1,116 @@
+/** Reading and writing fixed shapes in bytes. Big-endian; reading beyond the end throws RangeError. */
+import type { TextMemo } from "./texts.ts";
+
+/** The checksum every value ends in. */
+export const CRC_BYTES = 4;
+
+export class Writer {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #texts: TextMemo;
+  #at: number = 0;
+
+  constructor(bytes: Uint8Array, texts: TextMemo) {
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#texts = texts;
+  }
+
+  u8(value: number): void {
+    this.#view.setUint8(this.#at, value);
+    this.#at += 1;
+  }
+
+  u16(value: number): void {
+    this.#view.setUint16(this.#at, value);
+    this.#at += 2;
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#at, value);
+    this.#at += 4;
+  }
+
+  f64(value: number): void {
+    this.#view.setFloat64(this.#at, value);
+    this.#at += 8;
+  }
+
+  /** Returns the written bytes as a view. */
+  raw(source: Uint8Array): Uint8Array {
+    this.bytes.set(source, this.#at);
+    this.#at += source.length;
+    return this.bytes.subarray(this.#at - source.length, this.#at);
+  }
+
+  /** Up to 255 bytes. */
+  shortText(text: string): void {
+    const encoded = this.#texts.encode(text);
+    this.u8(encoded.length);
+    this.raw(encoded);
+  }
+
+  /** Up to 65,535 bytes. */
+  text(text: string): void {
+    const encoded = this.#texts.encode(text);
+    this.u16(encoded.length);
+    this.raw(encoded);
+  }
+}
+
+export class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #texts: TextMemo;
+  #at: number = 0;
+
+  constructor(bytes: Uint8Array, texts: TextMemo) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#texts = texts;
+  }
+
+  checksum(): number {
+    return this.#view.getUint32(this.#bytes.length - CRC_BYTES);
+  }
+
+  u8(): number {
+    this.#at += 1;
+    return this.#view.getUint8(this.#at - 1);
+  }
+
+  u16(): number {
+    this.#at += 2;
+    return this.#view.getUint16(this.#at - 2);
+  }
+
+  u32(): number {
+    this.#at += 4;
+    return this.#view.getUint32(this.#at - 4);
+  }
+
+  f64(): number {
+    this.#at += 8;
+    return this.#view.getFloat64(this.#at - 8);
+  }
+
+  raw(length: number): Uint8Array {
+    this.#at += length;
+    if (this.#at > this.#bytes.length) throw new RangeError("beyond the end");
+    // A plain array also where the database hands out a subclass of it.
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + this.#at - length, length);
+  }
+
+  shortText(): string {
+    return this.#readText(this.u8());
+  }
+
+  text(): string {
+    return this.#readText(this.u16());
+  }
+
+  #readText(length: number): string {
+    this.#at += length;
+    return this.#texts.decode(this.#bytes, this.#at - length, length);
+  }
+}

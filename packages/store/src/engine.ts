@@ -1,0 +1,262 @@
+/**
+ * What stands between the store's calls and the database: the commit pipeline with its journal, and everything
+ * that has to follow a commit in one step. Recovers from failed writes.
+ */
+import type { RecordHasher } from "@hearsay/core";
+import type { Change } from "./change.ts";
+import type { Codec } from "./codec.ts";
+import { CommitPipeline, type Group } from "./commit.ts";
+import type { DatabaseHandle } from "./database-handle.ts";
+import { encodeCheckpoint, encodeDoubt } from "./environment.ts";
+import { type DoubtReason, errorDetail, StoreError, type StoreFault } from "./faults.ts";
+import { journalHolds } from "./journal.ts";
+import { journalKey, metaKey, systemKey } from "./keyspace.ts";
+import type { StoreOptions } from "./ports.ts";
+import { RecordCache } from "./record-cache.ts";
+import { applyToTally, Table } from "./table.ts";
+import type { Tally } from "./tally.ts";
+
+/** What opening has found out. */
+export interface OpenedState {
+  readonly handle: DatabaseHandle;
+  readonly codec: Codec;
+  readonly hasher: RecordHasher;
+  readonly tally: Tally;
+  /** Of the newest commit. */
+  readonly sequence: number;
+  readonly metas: Map<string, Uint8Array>;
+  readonly doubt: Set<DoubtReason>;
+  readonly damaged: number;
+  readonly historySlotsEver: number;
+}
+
+export type EngineCondition = "ok" | "full" | "failed" | "closed";
+
+export class Engine {
+  readonly handle: DatabaseHandle;
+  readonly codec: Codec;
+  readonly hasher: RecordHasher;
+  readonly tally: Tally;
+  readonly cache: RecordCache;
+  readonly pipeline: CommitPipeline;
+  readonly table: Table;
+  /** Told of every change in the step that commits it. */
+  readonly listeners: Set<(change: Change) => void> = new Set();
+  readonly #options: StoreOptions;
+  readonly #metas: Map<string, Uint8Array>;
+  readonly #doubt: Set<DoubtReason>;
+  #sequence: number;
+  #damaged: number;
+  #commits: number = 0;
+  #condition: EngineCondition = "ok";
+  /** The group whose outcome is unknown until the database has been reopened. */
+  #unresolved: Group | undefined;
+  #reopening: Promise<void> | undefined;
+
+  constructor(options: StoreOptions, opened: OpenedState) {
+    this.#options = options;
+    this.handle = opened.handle;
+    this.codec = opened.codec;
+    this.hasher = opened.hasher;
+    this.tally = opened.tally;
+    this.#sequence = opened.sequence;
+    this.#metas = opened.metas;
+    this.#doubt = opened.doubt;
+    this.#damaged = opened.damaged;
+    this.cache = new RecordCache(options.limits.cacheMaxBytes);
+    this.pipeline = new CommitPipeline({
+      pendingMaxBytes: options.limits.pendingMaxBytes,
+      yieldToEventLoop: () => options.yieldToEventLoop(),
+      write: (group) => this.#write(group),
+      prepare: (group) => this.table.prepare(group),
+      committed: (group) => this.#committed(group),
+      failed: (group, error) => this.#failed(group, error),
+    });
+    this.table = new Table({
+      handle: opened.handle,
+      codec: opened.codec,
+      hasher: opened.hasher,
+      cache: this.cache,
+      pipeline: this.pipeline,
+      historySlots: options.limits.historyMaxVersions - 1,
+      historySlotsEver: opened.historySlotsEver,
+      onEvent: (event) => options.onEvent(event),
+      onDamage: () => this.#raiseDoubt("damaged_records"),
+    });
+  }
+
+  get condition(): EngineCondition {
+    return this.#condition;
+  }
+
+  get commits(): number {
+    return this.#commits;
+  }
+
+  get damaged(): number {
+    return this.#damaged;
+  }
+
+  get doubt(): readonly DoubtReason[] {
+    return [...this.#doubt];
+  }
+
+  getMeta(name: string): Uint8Array | undefined {
+    return this.pipeline.pendingMeta(name) ?? this.#metas.get(name);
+  }
+
+  putMeta(name: string, value: Uint8Array): Promise<void> {
+    const refusal = this.pipeline.refusal();
+    if (refusal !== undefined) return Promise.reject(new StoreError(refusal));
+    const group = this.pipeline.open();
+    const key = metaKey(name);
+    const kept = value.slice();
+    group.metas.set(name, kept);
+    group.operations.push({ key, value: this.codec.encodePlain(key, kept) });
+    group.bytes += key.length + value.length;
+    return group.settled;
+  }
+
+  async settleDoubt(): Promise<void> {
+    const refusal = this.pipeline.refusal();
+    if (refusal !== undefined) throw new StoreError(refusal);
+    const settled = [...this.#doubt];
+    const group = this.pipeline.open();
+    group.operations.push({ key: systemKey("doubt"), value: undefined });
+    this.#doubt.clear();
+    try {
+      await group.settled;
+    } catch (error) {
+      for (const reason of settled) this.#doubt.add(reason);
+      throw error;
+    }
+  }
+
+  /** Reopens the database after a failed write, or after disk full once there is room. Concurrent calls share one attempt. */
+  retry(): Promise<void> {
+    if (this.#condition === "ok" || this.#condition === "closed") return Promise.resolve();
+    this.#reopening ??= this.#reopen().finally(() => {
+      this.#reopening = undefined;
+    });
+    return this.#reopening;
+  }
+
+  /** Commits what waits, leaves a checkpoint, closes. */
+  async close(): Promise<void> {
+    if (this.#condition === "closed") return;
+    await this.pipeline.idle();
+    await this.#reopening;
+    const clean = this.#condition === "ok";
+    this.#condition = "closed";
+    this.pipeline.halt({ code: "store_closed", outcome: "none" });
+    try {
+      if (clean && !this.tally.suspect) await this.#writeCheckpoint();
+    } finally {
+      await this.handle.close();
+    }
+  }
+
+  async #writeCheckpoint(): Promise<void> {
+    const key = systemKey("checkpoint");
+    const checkpoint = encodeCheckpoint({ sequence: this.#sequence, tally: this.tally });
+    const batch = this.handle.current.batch();
+    batch.put(key, this.codec.encodePlain(key, checkpoint));
+    await batch.write({ sync: true });
+  }
+
+  #raiseDoubt(reason: DoubtReason): void {
+    if (this.#doubt.has(reason)) return;
+    this.#doubt.add(reason);
+    this.#options.onEvent({ code: "doubt", reason });
+    const key = systemKey("doubt");
+    const value = this.codec.encodePlain(key, encodeDoubt(this.#doubt));
+    this.pipeline.open().operations.push({ key, value });
+  }
+
+  async #write(group: Group): Promise<void> {
+    const batch = this.handle.current.batch();
+    for (const change of group.changes.values()) {
+      for (const { key, value } of change.operations) {
+        if (value === undefined) batch.del(key);
+        else batch.put(key, value);
+      }
+    }
+    for (const { key, value } of group.operations) {
+      if (value === undefined) batch.del(key);
+      else batch.put(key, value);
+    }
+    const sequence = this.#sequence + 1;
+    const key = journalKey(sequence);
+    batch.put(key, this.codec.encodeSequence(key, sequence));
+    await batch.write({ sync: this.#options.durability === "fsync" });
+  }
+
+  #committed(group: Group): void {
+    this.#sequence += 1;
+    this.#commits += 1;
+    try {
+      this.#options.sequenceFile.write(this.#sequence);
+    } catch (error) {
+      // The batch is durable; a side file that lags only notices less.
+      this.#options.onEvent({ code: "sequence_file_failed", detail: errorDetail(error) });
+    }
+    applyToTally(this.tally, group);
+    this.table.apply(group);
+    for (const [name, value] of group.metas) this.#metas.set(name, value);
+    for (const change of group.changes.values()) {
+      if (change.before.kind === "damaged" && !change.before.counted) this.#damaged -= 1;
+      if (change.after.kind === "damaged") this.#damaged += 1;
+      for (const listener of this.listeners) listener(change);
+    }
+  }
+
+  #failed(group: Group, error: unknown): { readonly fault: StoreFault; readonly halt: StoreFault } {
+    const detail = errorDetail(error);
+    this.#unresolved = group;
+    if (isDiskFull(error)) {
+      this.#condition = "full";
+      this.#options.onEvent({ code: "disk_full", detail });
+      return {
+        fault: { code: "disk_full", outcome: "unknown" },
+        halt: { code: "disk_full", outcome: "none" },
+      };
+    }
+    this.#condition = "failed";
+    this.#options.onEvent({ code: "write_failed", detail });
+    void Promise.resolve().then(() => this.retry());
+    return {
+      fault: { code: "write_failed", outcome: "unknown", detail },
+      halt: { code: "write_failed", outcome: "none", detail },
+    };
+  }
+
+  async #reopen(): Promise<void> {
+    try {
+      if (this.#condition === "full" && !(await this.#options.hasRoom())) return;
+      await this.handle.close();
+      await this.handle.open({ createIfMissing: false });
+    } catch (error) {
+      this.#options.onEvent({ code: "reopen_failed", detail: errorDetail(error) });
+      return;
+    }
+    const group = this.#unresolved;
+    this.#unresolved = undefined;
+    const keys = group?.changes.size ?? 0;
+    // A batch is atomic, so its journal entry tells whether all of it is there.
+    const committed = group !== undefined && journalHolds(this.handle, this.codec, this.#sequence + 1);
+    this.table.forget(group?.changes.keys() ?? []);
+    if (committed) this.#committed(group);
+    this.#condition = "ok";
+    this.pipeline.resume();
+    this.#options.onEvent({
+      code: "reopened",
+      committedKeys: committed ? keys : 0,
+      lostKeys: committed ? 0 : keys,
+    });
+  }
+}
+
+/** LevelDB reports the operating system's text and no number. */
+function isDiskFull(error: unknown): boolean {
+  return /No space left on device|ENOSPC|Disk quota exceeded|EDQUOT/i.test(errorDetail(error));
+}

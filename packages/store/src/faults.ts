@@ -1,0 +1,108 @@
+import type { Version } from "@hearsay/core";
+
+/** Whether a refused write is definitely not done, or may be. */
+export type Outcome = "none" | "unknown";
+
+/** Everything the disk or the load can cause. */
+export type StoreFault =
+  /** Another process has the directory open. */
+  | { readonly code: "store_locked"; readonly detail: string }
+  /** The database does not open, and could not be salvaged. */
+  | { readonly code: "store_unreadable"; readonly detail: string }
+  /** Written by a newer version of this program. */
+  | { readonly code: "store_version"; readonly found: number; readonly supported: number }
+  /** The record fails its checksum or is missing. `versions` is what the index knows of it. */
+  | { readonly code: "record_damaged"; readonly key: string; readonly versions: readonly Version[] }
+  /** More is waiting for its commit than `pendingMaxBytes`; try again soon. */
+  | { readonly code: "overloaded"; readonly pendingBytes: number; readonly outcome: "none" }
+  /** Free some space; the store recovers by itself. */
+  | { readonly code: "disk_full"; readonly outcome: Outcome }
+  /** A write or sync failed; the store reopens its database. */
+  | { readonly code: "write_failed"; readonly outcome: Outcome; readonly detail: string }
+  /** The database is being reopened, or could not be; reads come back with it. */
+  | { readonly code: "store_unavailable" }
+  | { readonly code: "store_closed"; readonly outcome: "none" }
+  /** Too much changed while the snapshot was taken; try again when writes are fewer. */
+  | { readonly code: "snapshot_overrun"; readonly changed: number }
+  /** The stream ends before its trailer. */
+  | { readonly code: "snapshot_truncated" }
+  | { readonly code: "snapshot_corrupt"; readonly detail: string };
+
+export class StoreError extends Error {
+  readonly fault: StoreFault;
+
+  constructor(fault: StoreFault, options?: ErrorOptions) {
+    super(describe(fault), options);
+    this.name = "StoreError";
+    this.fault = fault;
+  }
+}
+
+function describe(fault: StoreFault): string {
+  switch (fault.code) {
+    case "store_locked":
+      return `another process has the store open: ${fault.detail}`;
+    case "store_unreadable":
+      return `the store does not open: ${fault.detail}`;
+    case "store_version":
+      return `the store has layout ${fault.found}, this program knows ${fault.supported}`;
+    case "record_damaged":
+      return `the record of key ${JSON.stringify(fault.key)} is damaged`;
+    case "overloaded":
+      return `${fault.pendingBytes} bytes are waiting to be committed`;
+    case "disk_full":
+      return `the disk is full; outcome of this write: ${fault.outcome}`;
+    case "write_failed":
+      return `a write to disk failed, outcome ${fault.outcome}: ${fault.detail}`;
+    case "store_unavailable":
+      return "the store is being reopened";
+    case "store_closed":
+      return "the store is closed";
+    case "snapshot_overrun":
+      return `${fault.changed} keys changed while the snapshot was taken`;
+    case "snapshot_truncated":
+      return "the snapshot ends before its trailer";
+    case "snapshot_corrupt":
+      return `the snapshot is corrupt: ${fault.detail}`;
+  }
+}
+
+/** Why a store may lack what it acknowledged. */
+export type DoubtReason =
+  | "os_new_boot"
+  | "commits_missing"
+  | "directory_copied"
+  | "damaged_records"
+  | "damaged_meta"
+  | "salvaged";
+
+/** What happened, for logs and metrics. */
+export type StoreEvent =
+  | { readonly code: "record_damaged"; readonly key: string }
+  | { readonly code: "index_damaged"; readonly key: string }
+  | { readonly code: "history_damaged"; readonly key: string }
+  | { readonly code: "record_healed"; readonly key: string }
+  | { readonly code: "doubt"; readonly reason: DoubtReason }
+  | { readonly code: "fingerprints_rebuilt"; readonly records: number; readonly reindexed: number }
+  | { readonly code: "salvaged"; readonly detail: string }
+  | { readonly code: "disk_full"; readonly detail: string }
+  | { readonly code: "write_failed"; readonly detail: string }
+  | { readonly code: "reopen_failed"; readonly detail: string }
+  | { readonly code: "reopened"; readonly committedKeys: number; readonly lostKeys: number }
+  | { readonly code: "sequence_file_failed"; readonly detail: string };
+
+/** Errors of abstract-level carry the database's own as their cause; the innermost says what happened. */
+export function errorDetail(error: unknown): string {
+  let detail = String(error);
+  for (let at = error; at instanceof Error; at = at.cause) detail = at.message;
+  return detail;
+}
+
+/** The codes of an error and of all its causes, outermost first. */
+export function errorCodes(error: unknown): string[] {
+  const codes: string[] = [];
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("code" in at && typeof at.code === "string") codes.push(at.code);
+  }
+  return codes;
+}

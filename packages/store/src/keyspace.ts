@@ -1,0 +1,141 @@
+/** The keys of the database: one byte for the space, then what the store's page lists. */
+import { BUCKET_COUNT, encodeUtf8 } from "@hearsay/core";
+
+export const SPACE = {
+  record: 0x72, // r
+  index: 0x69, // i
+  graveyard: 0x74, // t
+  history: 0x68, // h
+  quarantine: 0x71, // q
+  journal: 0x63, // c
+  meta: 0x6d, // m
+  system: 0x73, // s
+} as const;
+
+export type Space = (typeof SPACE)[keyof typeof SPACE];
+
+const INDEX_PREFIX = 3;
+const GRAVEYARD_PREFIX = 9;
+
+export function recordKey(key: Uint8Array): Uint8Array {
+  return prefixed(SPACE.record, key);
+}
+
+export function quarantineKey(key: Uint8Array): Uint8Array {
+  return prefixed(SPACE.quarantine, key);
+}
+
+export function metaKey(name: string): Uint8Array {
+  return prefixed(SPACE.meta, encodeUtf8(name));
+}
+
+export function systemKey(name: string): Uint8Array {
+  return prefixed(SPACE.system, encodeUtf8(name));
+}
+
+export function indexKey(bucket: number, key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(INDEX_PREFIX + key.length);
+  bytes[0] = SPACE.index;
+  bytes[1] = bucket >>> 8;
+  bytes[2] = bucket;
+  bytes.set(key, INDEX_PREFIX);
+  return bytes;
+}
+
+export function graveyardKey(purgeableFrom: number, key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(GRAVEYARD_PREFIX + key.length);
+  bytes[0] = SPACE.graveyard;
+  // Positive floats sort as their bytes do.
+  new DataView(bytes.buffer).setFloat64(1, purgeableFrom);
+  bytes.set(key, GRAVEYARD_PREFIX);
+  return bytes;
+}
+
+export function historyKey(key: Uint8Array, slot: number): Uint8Array {
+  const bytes = new Uint8Array(1 + 2 + key.length + 2);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = SPACE.history;
+  view.setUint16(1, key.length);
+  bytes.set(key, 3);
+  view.setUint16(3 + key.length, slot);
+  return bytes;
+}
+
+export const JOURNAL_SLOTS = 65_536;
+
+export function journalKey(sequence: number): Uint8Array {
+  const slot = sequence % JOURNAL_SLOTS;
+  return Uint8Array.of(SPACE.journal, slot >>> 8, slot);
+}
+
+/** The part of a record or quarantine key that is the user's. */
+export function userKey(databaseKey: Uint8Array): Uint8Array {
+  return databaseKey.subarray(1);
+}
+
+export function parseIndexKey(databaseKey: Uint8Array): { bucket: number; key: Uint8Array } {
+  const bucket = ((databaseKey[1] ?? 0) << 8) | (databaseKey[2] ?? 0);
+  return { bucket, key: databaseKey.subarray(INDEX_PREFIX) };
+}
+
+export function parseGraveyardKey(databaseKey: Uint8Array): { purgeableFrom: number; key: Uint8Array } {
+  const view = new DataView(databaseKey.buffer, databaseKey.byteOffset, databaseKey.byteLength);
+  return { purgeableFrom: view.getFloat64(1), key: databaseKey.subarray(GRAVEYARD_PREFIX) };
+}
+
+/** Database keys from `gte` on and before `lt`. */
+export interface KeyRange {
+  readonly gte: Uint8Array;
+  readonly lt: Uint8Array;
+}
+
+export function spaceRange(space: Space): KeyRange {
+  return { gte: Uint8Array.of(space), lt: Uint8Array.of(space + 1) };
+}
+
+/** Index entries of one bucket. */
+export function bucketRange(bucket: number): KeyRange {
+  const next = bucket + 1;
+  return {
+    gte: Uint8Array.of(SPACE.index, bucket >>> 8, bucket),
+    lt: next === BUCKET_COUNT ? Uint8Array.of(SPACE.index + 1) : Uint8Array.of(SPACE.index, next >>> 8, next),
+  };
+}
+
+/** Keys of a space that start with a prefix and come after a key; both in UTF-8. */
+export function prefixRange(space: Space, prefix: Uint8Array, after: Uint8Array | undefined): KeyRange {
+  const start = prefixed(space, prefix);
+  // No byte of UTF-8 is 0xff.
+  const lt = new Uint8Array(start.length + 1).fill(0xff);
+  lt.set(start);
+  if (after === undefined) return { gte: start, lt };
+  const resumed = successor(prefixed(space, after));
+  return { gte: compareBytes(resumed, start) > 0 ? resumed : start, lt };
+}
+
+/** The key right after the given one. */
+export function successor(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}
+
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && compareBytes(a, b) === 0;
+}
+
+function prefixed(space: Space, key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + key.length);
+  bytes[0] = space;
+  bytes.set(key, 1);
+  return bytes;
+}

@@ -1,0 +1,4 @@
+import { levelBackend } from "./backend.contract.ts";
+import { storeContract } from "./store.contract.ts";
+
+storeContract("level", levelBackend);

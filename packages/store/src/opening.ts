@@ -1,0 +1,277 @@
+/** Opening a store: what is found, what may be missing, and what has to be rebuilt. */
+import { decodeUtf8, RecordHasher } from "@hearsay/core";
+import { Codec } from "./codec.ts";
+import { DatabaseHandle } from "./database-handle.ts";
+import type { OpenedState } from "./engine.ts";
+import {
+  type Checkpoint,
+  encodeDoubt,
+  encodeEnvironment,
+  LAYOUT_VERSION,
+  parseCheckpoint,
+  parseDoubt,
+  parseEnvironment,
+  type StoredEnvironment,
+} from "./environment.ts";
+import { type DoubtReason, errorCodes, errorDetail, StoreError } from "./faults.ts";
+import { journalHolds, readJournal } from "./journal.ts";
+import { journalKey, SPACE, spaceRange, successor, systemKey, userKey } from "./keyspace.ts";
+import type { StoreOptions } from "./ports.ts";
+import { type RebuildReport, rebucket, rebuild } from "./rebuild.ts";
+import { Tally } from "./tally.ts";
+
+export interface OpenReport {
+  /** Closed in order the last time, with nothing missing; also true of a new store. */
+  readonly clean: boolean;
+  /** The fingerprints were computed anew from the records. */
+  readonly rebuilt: boolean;
+  readonly records: number;
+  readonly damaged: number;
+  /** Why acknowledged writes may be missing; stays until {@link Store.settleDoubt}. */
+  readonly doubt: readonly DoubtReason[];
+}
+
+/** @throws StoreError `store_locked`, `store_unreadable`, `store_version`, `disk_full` */
+export async function openState(options: StoreOptions): Promise<{ state: OpenedState; report: OpenReport }> {
+  const opening = new Opening(options);
+  await opening.openDatabase();
+  try {
+    return await opening.run();
+  } catch (error) {
+    await opening.handle.close();
+    if (error instanceof StoreError) throw error;
+    throw new StoreError({ code: "store_unreadable", detail: errorDetail(error) }, { cause: error });
+  }
+}
+
+class Opening {
+  readonly handle: DatabaseHandle;
+  readonly #options: StoreOptions;
+  readonly #codec: Codec;
+  readonly #hasher: RecordHasher;
+  readonly #doubt: Set<DoubtReason> = new Set();
+  readonly #digestKeyId: string;
+  readonly #sideSequence: number;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.handle = new DatabaseHandle(options.openDatabase, options.limits);
+    this.#codec = new Codec(options.hashing);
+    this.#hasher = new RecordHasher(options.hashing, options.digestKey);
+    this.#digestKeyId = options.hashing.sha256Hex(options.digestKey);
+    this.#sideSequence = options.sequenceFile.read();
+  }
+
+  async openDatabase(): Promise<void> {
+    // LevelDB would answer a missing CURRENT file with an empty database, and delete the tables.
+    const createIfMissing = this.#sideSequence === 0;
+    try {
+      await this.handle.open({ createIfMissing });
+      return;
+    } catch (error) {
+      const detail = errorDetail(error);
+      if (errorCodes(error).includes("LEVEL_LOCKED")) {
+        throw new StoreError({ code: "store_locked", detail }, { cause: error });
+      }
+      const { salvage } = this.#options;
+      if (salvage === undefined || isNoDamage(detail)) {
+        throw new StoreError({ code: "store_unreadable", detail }, { cause: error });
+      }
+      this.#options.onEvent({ code: "salvaged", detail });
+      this.#doubt.add("salvaged");
+      await this.#openSalvaged(salvage);
+    }
+  }
+
+  async #openSalvaged(salvage: () => Promise<void>): Promise<void> {
+    try {
+      await salvage();
+      await this.handle.open({ createIfMissing: true });
+    } catch (error) {
+      throw new StoreError({ code: "store_unreadable", detail: errorDetail(error) }, { cause: error });
+    }
+  }
+
+  async run(): Promise<{ state: OpenedState; report: OpenReport }> {
+    const found = this.#readEnvironment();
+    this.#readDoubt();
+    const checkpoint = this.#readCheckpoint(found);
+    const fresh = found === undefined && this.#sideSequence === 0 && !this.#doubt.has("salvaged");
+    const { newest, journalBase } = await this.#readCommits(found, checkpoint);
+    this.#compareEnvironment(found, checkpoint !== undefined || fresh);
+    const metas = await this.#readMetas();
+    if (found !== undefined && found.digestKeyId !== this.#digestKeyId) {
+      await rebucket(this.handle, this.#codec, this.#hasher);
+    }
+    const damagedBefore = await this.#countSpace(SPACE.quarantine);
+    const rebuilt = checkpoint === undefined && !fresh ? await this.#rebuild() : undefined;
+    if (rebuilt !== undefined && rebuilt.damaged > 0) this.#raise("damaged_records");
+    const tally = rebuilt?.tally ?? checkpoint?.tally ?? Tally.empty();
+    const historySlotsEver = Math.max(
+      found?.historySlotsEver ?? 0,
+      this.#options.limits.historyMaxVersions - 1,
+    );
+    const sequence = await this.#commitOpening(newest, { historySlotsEver, journalBase });
+    const damaged = damagedBefore + (rebuilt?.damaged ?? 0);
+    return {
+      state: {
+        handle: this.handle,
+        codec: this.#codec,
+        hasher: this.#hasher,
+        tally,
+        sequence,
+        metas,
+        doubt: this.#doubt,
+        damaged,
+        historySlotsEver,
+      },
+      report: {
+        clean: rebuilt === undefined,
+        rebuilt: rebuilt !== undefined,
+        records: tally.counters.records,
+        damaged,
+        doubt: [...this.#doubt],
+      },
+    };
+  }
+
+  #raise(reason: DoubtReason): void {
+    if (this.#doubt.has(reason)) return;
+    this.#doubt.add(reason);
+    this.#options.onEvent({ code: "doubt", reason });
+  }
+
+  #readSystem(name: string): { readonly content: Uint8Array | undefined; readonly damaged: boolean } {
+    const key = systemKey(name);
+    const value = this.handle.get(key);
+    const content = value === undefined ? undefined : this.#codec.decodePlain(key, value);
+    return { content, damaged: value !== undefined && content === undefined };
+  }
+
+  #readEnvironment(): StoredEnvironment | undefined {
+    const { content, damaged } = this.#readSystem("environment");
+    const environment = content === undefined ? undefined : parseEnvironment(content);
+    if (damaged || (content !== undefined && environment === undefined)) this.#raise("damaged_meta");
+    if (environment !== undefined && environment.layout > LAYOUT_VERSION) {
+      throw new StoreError({ code: "store_version", found: environment.layout, supported: LAYOUT_VERSION });
+    }
+    return environment;
+  }
+
+  #readDoubt(): void {
+    const { content, damaged } = this.#readSystem("doubt");
+    const reasons = content === undefined ? undefined : parseDoubt(content);
+    if (damaged || (content !== undefined && reasons === undefined)) this.#raise("damaged_meta");
+    for (const reason of reasons ?? []) this.#raise(reason);
+  }
+
+  /** The checkpoint, if it is that of the newest commit. */
+  #readCheckpoint(found: StoredEnvironment | undefined): Checkpoint | undefined {
+    const { content } = this.#readSystem("checkpoint");
+    const checkpoint = content === undefined ? undefined : parseCheckpoint(content);
+    if (checkpoint === undefined || found?.digestKeyId !== this.#digestKeyId) return undefined;
+    if (this.#doubt.has("salvaged")) return undefined;
+    const { sequence } = checkpoint;
+    const fits =
+      journalHolds(this.handle, this.#codec, sequence) &&
+      !journalHolds(this.handle, this.#codec, sequence + 1) &&
+      this.#sideSequence <= sequence;
+    return fits ? checkpoint : undefined;
+  }
+
+  async #readCommits(
+    found: StoredEnvironment | undefined,
+    checkpoint: Checkpoint | undefined,
+  ): Promise<{ newest: number; journalBase: number }> {
+    const base = found?.journalBase ?? 1;
+    if (checkpoint !== undefined) return { newest: checkpoint.sequence, journalBase: base };
+    const { newest, whole } = await readJournal(this.handle, this.#codec, base);
+    // Without a side file nothing can be said about the newest commits of an unclean stop.
+    const sideFits = this.#sideSequence <= newest && (this.#sideSequence > 0 || newest === 0);
+    if (whole && sideFits) return { newest, journalBase: base };
+    this.#raise("commits_missing");
+    const beyond = Math.max(newest, this.#sideSequence);
+    return { newest: beyond, journalBase: beyond + 1 };
+  }
+
+  #compareEnvironment(found: StoredEnvironment | undefined, clean: boolean): void {
+    const { bootId, directoryStamp } = this.#options.environment;
+    if (found === undefined) return;
+    if (found.directoryStamp !== directoryStamp) this.#raise("directory_copied");
+    if (!clean && this.#options.durability === "os" && found.bootId !== bootId) this.#raise("os_new_boot");
+  }
+
+  async #readMetas(): Promise<Map<string, Uint8Array>> {
+    const metas = new Map<string, Uint8Array>();
+    const lost: Uint8Array[] = [];
+    for await (const [key, value] of this.#entries(SPACE.meta)) {
+      const name = decodeUtf8(userKey(key));
+      const content = this.#codec.decodePlain(key, value);
+      if (name === undefined || content === undefined) lost.push(key);
+      else metas.set(name, content.slice());
+    }
+    if (lost.length > 0) {
+      this.#raise("damaged_meta");
+      const batch = this.handle.current.batch();
+      for (const key of lost) batch.del(key);
+      await batch.write({ sync: true });
+    }
+    return metas;
+  }
+
+  async #rebuild(): Promise<RebuildReport> {
+    const report = await rebuild({ handle: this.handle, codec: this.#codec, hasher: this.#hasher });
+    const { records } = report.tally.counters;
+    this.#options.onEvent({ code: "fingerprints_rebuilt", records, reindexed: report.reindexed });
+    return report;
+  }
+
+  async #countSpace(space: typeof SPACE.quarantine): Promise<number> {
+    let count = 0;
+    for await (const _entry of this.#entries(space)) count++;
+    return count;
+  }
+
+  async *#entries(
+    space: typeof SPACE.quarantine | typeof SPACE.meta,
+  ): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+    let range = spaceRange(space);
+    for (;;) {
+      const { entries, exhausted } = await this.handle.read(range);
+      yield* entries;
+      const last = entries.at(-1);
+      if (exhausted || last === undefined) return;
+      range = { ...range, gte: successor(last[0]) };
+    }
+  }
+
+  /** From here on an unclean stop is noticed. */
+  async #commitOpening(
+    newest: number,
+    kept: { readonly historySlotsEver: number; readonly journalBase: number },
+  ): Promise<number> {
+    const sequence = newest + 1;
+    const batch = this.handle.current.batch();
+    const put = (key: Uint8Array, content: Uint8Array): void => {
+      batch.put(key, this.#codec.encodePlain(key, content));
+    };
+    batch.del(systemKey("checkpoint"));
+    const environment = {
+      layout: LAYOUT_VERSION,
+      ...this.#options.environment,
+      digestKeyId: this.#digestKeyId,
+      ...kept,
+    };
+    put(systemKey("environment"), encodeEnvironment(environment));
+    if (this.#doubt.size > 0) put(systemKey("doubt"), encodeDoubt(this.#doubt));
+    batch.put(journalKey(sequence), this.#codec.encodeSequence(journalKey(sequence), sequence));
+    await batch.write({ sync: true });
+    this.#options.sequenceFile.write(sequence);
+    return sequence;
+  }
+}
+
+/** Failures that repairing would not mend. */
+function isNoDamage(detail: string): boolean {
+  return /Permission denied|No space left on device|Too many open files|Read-only file system/i.test(detail);
+}

@@ -1,0 +1,108 @@
+/** What the store is handed from outside: it touches no file, no clock and no randomness itself. */
+import type { Hashing } from "@hearsay/core";
+import type { StoreEvent } from "./faults.ts";
+
+/** The slice of abstract-level 3 in use, with raw bytes (`view` encodings) for keys and values. */
+export interface Database {
+  open(options: { readonly createIfMissing: boolean }): Promise<void>;
+  close(): Promise<void>;
+  getSync(key: Uint8Array): Uint8Array | undefined;
+  batch(): DatabaseBatch;
+  iterator(range: DatabaseRange): DatabaseIterator;
+}
+
+export interface DatabaseBatch {
+  put(key: Uint8Array, value: Uint8Array): unknown;
+  del(key: Uint8Array): unknown;
+  write(options: { readonly sync: boolean }): Promise<void>;
+}
+
+/** Keys from `gte` on and before `lt`. */
+export interface DatabaseRange {
+  readonly gte: Uint8Array;
+  readonly lt: Uint8Array;
+  readonly highWaterMarkBytes: number;
+}
+
+export interface DatabaseIterator {
+  nextv(size: number): Promise<[Uint8Array, Uint8Array][]>;
+  close(): Promise<void>;
+}
+
+/** Makes an unopened database with `view` encodings over the same directory each time. */
+export type DatabaseFactory = (options: {
+  readonly cacheBytes: number;
+  readonly writeBufferBytes: number;
+}) => Database;
+
+/**
+ * The newest acknowledged commit sequence, in a file outside the database. Called once for each batch, so it must
+ * be cheap; it need not be synced.
+ */
+export interface SequenceFile {
+  /** 0 when there is no such file. */
+  read(): number;
+  write(sequence: number): void;
+}
+
+export interface Environment {
+  /** Changes with every boot of the machine. */
+  readonly bootId: string;
+  /** Changes when the data directory is copied or restored: device and inode, for instance. */
+  readonly directoryStamp: string;
+}
+
+/** `fsync`: acknowledged after a synced batch. `os`: after a buffered one, which a power cut loses. */
+export type Durability = "fsync" | "os";
+
+export interface StoreLimits {
+  /** Decoded newest records, in bytes by estimate. */
+  readonly cacheMaxBytes: number;
+  /** The database's own cache of table blocks. */
+  readonly blockCacheBytes: number;
+  /** Reopening after a crash replays up to this much. */
+  readonly writeBufferBytes: number;
+  /** Encoded bytes that may wait for their commit. */
+  readonly pendingMaxBytes: number;
+  /** Versions of a key that are kept, the current siblings included. 1 keeps none but those. */
+  readonly historyMaxVersions: number;
+  /** At most 256: see the store's page on LevelDB's stale reads. */
+  readonly scanChunkEntries: number;
+  readonly scanChunkBytes: number;
+  /** Keys that may change behind the cursor of one snapshot. */
+  readonly snapshotMaxChanged: number;
+}
+
+const MIB = 1024 * 1024;
+
+export const DEFAULT_STORE_LIMITS: StoreLimits = {
+  cacheMaxBytes: 32 * MIB,
+  blockCacheBytes: 32 * MIB,
+  writeBufferBytes: 8 * MIB,
+  pendingMaxBytes: 64 * MIB,
+  historyMaxVersions: 10,
+  scanChunkEntries: 256,
+  scanChunkBytes: MIB,
+  snapshotMaxChanged: 100_000,
+};
+
+export interface StoreOptions {
+  readonly openDatabase: DatabaseFactory;
+  /**
+   * Called when the database refuses to open as damaged: copies the directory aside whole, then repairs it in
+   * place. Rejects when it cannot. Without it such a store does not open.
+   */
+  readonly salvage?: () => Promise<void>;
+  readonly hashing: Hashing;
+  /** 32 bytes that all nodes of the cluster share. */
+  readonly digestKey: Uint8Array;
+  readonly durability: Durability;
+  readonly sequenceFile: SequenceFile;
+  readonly environment: Environment;
+  /** Resolves after the event loop has served what was waiting: `setImmediate` on Node. */
+  yieldToEventLoop(): Promise<void>;
+  /** Whether the disk has room again, with a margin: reopening itself writes up to `writeBufferBytes`. */
+  hasRoom(): Promise<boolean>;
+  onEvent(event: StoreEvent): void;
+  readonly limits: StoreLimits;
+}

@@ -1,0 +1,206 @@
+/** Fingerprints, counters and index computed anew from the records. Nothing else uses the store meanwhile. */
+import { BUCKET_COUNT, decodeUtf8, type RecordHasher } from "@hearsay/core";
+import type { Codec } from "./codec.ts";
+import type { DatabaseHandle, EntryChunk } from "./database-handle.ts";
+import {
+  graveyardKey,
+  indexKey,
+  parseIndexKey,
+  quarantineKey,
+  recordKey,
+  SPACE,
+  type Space,
+  spaceRange,
+  successor,
+  userKey,
+} from "./keyspace.ts";
+import { type Summary, sameSummary, summarize } from "./summary.ts";
+import { contributionOf, Tally } from "./tally.ts";
+
+export interface RebuildReport {
+  readonly tally: Tally;
+  /** Found damaged or missing now, and put into quarantine. */
+  readonly damaged: number;
+  /** Index entries that were written anew. */
+  readonly reindexed: number;
+}
+
+interface Parts {
+  readonly handle: DatabaseHandle;
+  readonly codec: Codec;
+  readonly hasher: RecordHasher;
+}
+
+const EMPTY = new Uint8Array(0);
+
+export async function rebuild(parts: Parts): Promise<RebuildReport> {
+  const records = await countRecords(parts);
+  const index = await countIndex(parts);
+  const differing = new Set<number>();
+  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+    if (!records.tally.fingerprints.bucketEquals(bucket, index.fingerprints)) differing.add(bucket);
+  }
+  const counts = { tally: records.tally, damaged: records.damaged, reindexed: 0 };
+  if (differing.size === 0) return counts;
+  const reindexed = await reindex(parts, differing);
+  const missing = await quarantineMissing(parts, differing);
+  return { tally: records.tally, damaged: records.damaged + missing, reindexed };
+}
+
+/** Moves every index entry to the bucket that the present digest key gives its key. */
+export async function rebucket(handle: DatabaseHandle, codec: Codec, hasher: RecordHasher): Promise<void> {
+  for await (const entries of chunks(handle, SPACE.index)) {
+    const fixes = new Fixes(handle);
+    for (const [at, value] of entries) {
+      const { bucket, key } = parseIndexKey(at);
+      const text = decodeUtf8(key);
+      const summary = codec.decodeSummary(at, value);
+      const moved = text === undefined ? bucket : hasher.bucketOf(text);
+      if (moved === bucket) continue;
+      fixes.del(at);
+      if (summary !== undefined) fixes.put(indexKey(moved, key), (to) => codec.encodeSummary(to, summary));
+    }
+    await fixes.write();
+  }
+}
+
+async function countRecords(parts: Parts): Promise<{ tally: Tally; damaged: number }> {
+  const { handle, codec, hasher } = parts;
+  const tally = Tally.empty();
+  let damaged = 0;
+  for await (const entries of chunks(handle, SPACE.record)) {
+    const fixes = new Fixes(handle);
+    for (const [at, value] of entries) {
+      const keyBytes = userKey(at);
+      const key = decodeUtf8(keyBytes);
+      const summary = key === undefined ? undefined : summaryOf(codec, at, value);
+      if (key === undefined || summary === undefined) {
+        damaged++;
+        fixes.del(at);
+        fixes.put(quarantineKey(keyBytes), () => value);
+        continue;
+      }
+      tally.add(hasher.bucketOf(key), contributionOf(hasher, key, summary));
+      if (summary.purgeableFrom !== undefined) {
+        const grave = graveyardKey(summary.purgeableFrom, keyBytes);
+        if (handle.get(grave) === undefined) fixes.put(grave, () => EMPTY);
+      }
+    }
+    await fixes.write();
+  }
+  return { tally, damaged };
+}
+
+function summaryOf(codec: Codec, databaseKey: Uint8Array, value: Uint8Array): Summary | undefined {
+  const decoded = codec.decodeRecord(databaseKey, value);
+  if (decoded === undefined) return undefined;
+  return summarize(decoded.record, databaseKey.length - 1 + value.length);
+}
+
+async function countIndex({ handle, codec, hasher }: Parts): Promise<Tally> {
+  const tally = Tally.empty();
+  for await (const entries of chunks(handle, SPACE.index)) {
+    for (const [at, value] of entries) {
+      const { bucket, key } = parseIndexKey(at);
+      const text = decodeUtf8(key);
+      const summary = codec.decodeSummary(at, value);
+      if (text === undefined || summary === undefined) continue;
+      tally.add(bucket, contributionOf(hasher, text, summary));
+    }
+  }
+  return tally;
+}
+
+/** Writes the index entries of all records in the given buckets that lack theirs. */
+async function reindex({ handle, codec, hasher }: Parts, buckets: ReadonlySet<number>): Promise<number> {
+  let reindexed = 0;
+  for await (const entries of chunks(handle, SPACE.record)) {
+    const fixes = new Fixes(handle);
+    for (const [at, value] of entries) {
+      const key = decodeUtf8(userKey(at));
+      if (key === undefined) continue;
+      const bucket = hasher.bucketOf(key);
+      if (!buckets.has(bucket)) continue;
+      const summary = summaryOf(codec, at, value);
+      if (summary === undefined) continue;
+      const indexAt = indexKey(bucket, userKey(at));
+      const held = handle.get(indexAt);
+      const known = held === undefined ? undefined : codec.decodeSummary(indexAt, held);
+      if (known !== undefined && sameSummary(known, summary)) continue;
+      reindexed++;
+      fixes.put(indexAt, (to) => codec.encodeSummary(to, summary));
+    }
+    await fixes.write();
+  }
+  return reindexed;
+}
+
+/** Puts what the index names and the records lack into quarantine, but for what is there already. */
+async function quarantineMissing(
+  { handle, codec, hasher }: Parts,
+  buckets: ReadonlySet<number>,
+): Promise<number> {
+  let missing = 0;
+  for await (const entries of chunks(handle, SPACE.index)) {
+    const fixes = new Fixes(handle);
+    for (const [at, value] of entries) {
+      const { bucket, key } = parseIndexKey(at);
+      if (!buckets.has(bucket)) continue;
+      const text = decodeUtf8(key);
+      const readable = text !== undefined && codec.decodeSummary(at, value) !== undefined;
+      if (!readable || hasher.bucketOf(text) !== bucket) {
+        // Says nothing that could be believed; if there is a record, its entry has just been written.
+        fixes.del(at);
+        continue;
+      }
+      if (handle.get(recordKey(key)) !== undefined || handle.get(quarantineKey(key)) !== undefined) continue;
+      missing++;
+      fixes.put(quarantineKey(key), () => EMPTY);
+    }
+    await fixes.write();
+  }
+  return missing;
+}
+
+/** One batch of corrections. Not synced: the commit that ends the opening is. */
+class Fixes {
+  readonly #handle: DatabaseHandle;
+  readonly #operations: { readonly key: Uint8Array; readonly value: Uint8Array | undefined }[] = [];
+
+  constructor(handle: DatabaseHandle) {
+    this.#handle = handle;
+  }
+
+  put(key: Uint8Array, encode: (key: Uint8Array) => Uint8Array): void {
+    this.#operations.push({ key, value: encode(key) });
+  }
+
+  del(key: Uint8Array): void {
+    this.#operations.push({ key, value: undefined });
+  }
+
+  async write(): Promise<void> {
+    if (this.#operations.length === 0) return;
+    const batch = this.#handle.current.batch();
+    for (const { key, value } of this.#operations) {
+      if (value === undefined) batch.del(key);
+      else batch.put(key, value);
+    }
+    await batch.write({ sync: false });
+  }
+}
+
+/** All chunks of a space; the next one is read while the caller works on this one. */
+async function* chunks(handle: DatabaseHandle, space: Space): AsyncGenerator<EntryChunk["entries"]> {
+  const range = spaceRange(space);
+  let reading: Promise<EntryChunk> | undefined = handle.read(range);
+  while (reading !== undefined) {
+    const { entries, exhausted }: EntryChunk = await reading;
+    const last = entries.at(-1);
+    reading =
+      exhausted || last === undefined ? undefined : handle.read({ ...range, gte: successor(last[0]) });
+    // Whoever stops early must not leave a rejection behind.
+    reading?.catch(() => undefined);
+    yield entries;
+  }
+}

@@ -1,0 +1,148 @@
+/** Versioned records of one node. See docs/store.md for layout, algorithms and bounds. */
+import { compareVersions, decodeUtf8, encodeUtf8, type KeyRecord, type Sibling } from "@hearsay/core";
+import { Engine } from "./engine.ts";
+import { StoreError } from "./faults.ts";
+import { prefixRange, SPACE, userKey } from "./keyspace.ts";
+import { type OpenReport, openState } from "./opening.ts";
+import type { StoreOptions } from "./ports.ts";
+import { damageError } from "./table.ts";
+
+export interface ScanRange {
+  /** Only keys that start with this text. */
+  readonly prefix: string;
+  /** Only keys after this one in byte order; from the first when undefined. */
+  readonly after: string | undefined;
+  /** Entries in the answer at most; a chunk may end earlier. */
+  readonly limit: number;
+}
+
+export interface RecordEntry {
+  readonly key: string;
+  readonly record: KeyRecord;
+}
+
+export interface ScanChunk {
+  readonly entries: readonly RecordEntry[];
+  /** Where the next chunk starts, as `after`; undefined when the range is exhausted. */
+  readonly next: string | undefined;
+  /** Keys of this chunk whose records are damaged and therefore not among the entries. */
+  readonly damaged: readonly string[];
+}
+
+/** Small durable values of the node's own. */
+export interface StoreMeta {
+  /** The newest value, pending ones included. */
+  get(name: string): Uint8Array | undefined;
+  /** Joins the batch of the turn, see {@link Store.put}. */
+  put(name: string, value: Uint8Array): Promise<void>;
+}
+
+export class Store {
+  readonly meta: StoreMeta;
+  readonly #engine: Engine;
+  readonly #options: StoreOptions;
+
+  private constructor(engine: Engine, options: StoreOptions) {
+    this.#engine = engine;
+    this.#options = options;
+    this.meta = {
+      get: (name) => engine.getMeta(name),
+      put: (name, value) => engine.putMeta(name, value),
+    };
+  }
+
+  /** @throws StoreError `store_locked`, `store_unreadable`, `store_version` */
+  static async open(options: StoreOptions): Promise<{ store: Store; report: OpenReport }> {
+    const { state, report } = await openState(options);
+    return { store: new Store(new Engine(options, state), options), report };
+  }
+
+  /**
+   * The committed record. Its value bytes must not be changed.
+   * @throws StoreError `record_damaged`, `store_unavailable`
+   */
+  get(key: string): KeyRecord | undefined {
+    const state = this.#engine.table.committed(key);
+    if (state.kind === "record") return state.stored.record;
+    if (state.kind === "absent") return undefined;
+    throw damageError(key, state);
+  }
+
+  /**
+   * The newest record, pending ones included: what the next write builds on.
+   * @throws StoreError `record_damaged`, `store_unavailable`
+   */
+  latest(key: string): KeyRecord | undefined {
+    const state = this.#engine.table.newest(key);
+    if (state.kind === "record") return state.stored.record;
+    if (state.kind === "absent") return undefined;
+    throw damageError(key, state);
+  }
+
+  /**
+   * Replaces the record of a key. What is put in one synchronous turn, records and meta, is committed as one
+   * atomic batch; the promise settles when that is as durable as configured. A damaged record is healed if the
+   * new one's context covers what the index knows of it.
+   * @throws StoreError as a rejection: `overloaded`, `disk_full`, `write_failed`, `record_damaged`, `store_closed`
+   */
+  put(key: string, record: KeyRecord): Promise<void> {
+    const refusal = this.#engine.pipeline.refusal();
+    if (refusal !== undefined) return Promise.reject(new StoreError(refusal));
+    return this.#engine.table.put(key, record);
+  }
+
+  /** One bounded chunk of committed records in byte order of their keys, tombstones included. */
+  async scan(range: ScanRange): Promise<ScanChunk> {
+    const { handle, table } = this.#engine;
+    const after = range.after === undefined ? undefined : encodeUtf8(range.after);
+    const { entries, exhausted } = await handle.read(
+      prefixRange(SPACE.record, encodeUtf8(range.prefix), after),
+      range.limit,
+    );
+    const found: RecordEntry[] = [];
+    const damaged: string[] = [];
+    let last: string | undefined;
+    for (const [at, value] of entries) {
+      const key = decodeUtf8(userKey(at));
+      if (key === undefined) continue;
+      last = key;
+      const state = table.scanned(key, userKey(at), value);
+      if (state.kind === "record") found.push({ key, record: state.stored.record });
+      else if (state.kind === "damaged") damaged.push(key);
+    }
+    return { entries: found, next: exhausted ? undefined : last, damaged };
+  }
+
+  /** The newest versions of the key that this node still has, newest first, the current siblings included. */
+  history(key: string): Sibling[] {
+    const state = this.#engine.table.committed(key);
+    if (state.kind === "absent") return [];
+    if (state.kind === "damaged") throw damageError(key, state);
+    const versions = [...state.stored.record.siblings, ...this.#engine.table.history(key)];
+    versions.sort((a, b) => compareVersions(b.version, a.version));
+    return versions.slice(
+      0,
+      Math.max(this.#options.limits.historyMaxVersions, state.stored.record.siblings.length),
+    );
+  }
+
+  /** Forgets the doubt, in the batch of this turn: put the node's new identity in the same one. */
+  settleDoubt(): Promise<void> {
+    return this.#engine.settleDoubt();
+  }
+
+  /** Tries to recover from a full disk or a failed write. To be called every second or so; costs nothing when all is well. */
+  retry(): Promise<void> {
+    return this.#engine.retry();
+  }
+
+  /** Resolves when nothing put before is waiting for its commit. */
+  flush(): Promise<void> {
+    return this.#engine.pipeline.idle();
+  }
+
+  /** Commits what waits, and leaves a checkpoint so that the next open is quick. Idempotent. */
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * The state of single keys: what is committed, what is newest, and the changes that lead from one to the other.
+ *
+ * Invariant: fingerprints and counters are those of the committed records that can be read. A record found
+ * damaged leaves them with the commit that puts it into quarantine.
+ */
+import { encodeUtf8, holds, type KeyRecord, type RecordHasher, type Sibling } from "@hearsay/core";
+import {
+  ABSENT,
+  type Change,
+  countedSummary,
+  type Damaged,
+  type KeyState,
+  knownVersions,
+  makeChange,
+  type Operation,
+} from "./change.ts";
+import type { Codec } from "./codec.ts";
+import type { CommitPipeline, Group } from "./commit.ts";
+import type { DatabaseHandle } from "./database-handle.ts";
+import { StoreError, type StoreEvent } from "./faults.ts";
+import { historyKey, indexKey, quarantineKey, recordKey } from "./keyspace.ts";
+import type { RecordCache, Stored } from "./record-cache.ts";
+import { summarize } from "./summary.ts";
+import { contributionOf, type Tally } from "./tally.ts";
+
+export interface TableParts {
+  readonly handle: DatabaseHandle;
+  readonly codec: Codec;
+  readonly hasher: RecordHasher;
+  readonly cache: RecordCache;
+  readonly pipeline: CommitPipeline;
+  readonly historySlots: number;
+  /** The most slots this store has ever had: what a purge has to delete. */
+  readonly historySlotsEver: number;
+  onEvent(event: StoreEvent): void;
+  /** Called when a damaged record is found, before it is staged for quarantine. */
+  onDamage(): void;
+}
+
+export class Table {
+  readonly #parts: TableParts;
+  /** What `newest` answered last: the put that follows in the same turn needs it again. */
+  #lastRead: { readonly key: string; readonly state: KeyState } | undefined;
+
+  constructor(parts: TableParts) {
+    this.#parts = parts;
+  }
+
+  /** What readers may see. A damaged record is put into quarantine on the way. */
+  committed(key: string): KeyState {
+    const change = this.#parts.pipeline.inFlight(key);
+    if (change !== undefined) return change.before;
+    const cached = this.#parts.cache.get(key);
+    if (cached !== undefined) return { kind: "record", stored: cached };
+    const state = this.#read(key);
+    if (state.kind === "record") this.#parts.cache.set(key, state.stored);
+    else if (state.kind === "damaged") this.quarantine(key, state);
+    return state;
+  }
+
+  /** What the next write builds on. */
+  newest(key: string): KeyState {
+    const state = this.#parts.pipeline.pending(key)?.after ?? this.committed(key);
+    this.#lastRead = { key, state };
+    return state;
+  }
+
+  /** Stages a record; the group's promise settles with its commit. Not to be called when writes are refused. */
+  put(key: string, record: KeyRecord): Promise<void> {
+    const { codec, hasher, pipeline, historySlots } = this.#parts;
+    const newest = this.#lastRead?.key === key ? this.#lastRead.state : this.newest(key);
+    this.#lastRead = undefined;
+    if (newest.kind === "damaged" && !coversDamaged(record, newest))
+      return Promise.reject(damageError(key, newest));
+    const bucket = bucketOf(hasher, key, newest);
+    const keyBytes = encodeUtf8(key);
+    const history: Operation[] = [];
+    let revision = newest.kind === "record" ? newest.stored.revision : 0;
+    if (newest.kind === "record" && historySlots > 0) {
+      const replaced = newest.stored.record.siblings.filter((sibling) => !holds(record, sibling.version));
+      if (replaced.length > 0) {
+        const slotKey = historyKey(keyBytes, revision % historySlots);
+        history.push({ key: slotKey, value: codec.encodeSiblings(slotKey, replaced) });
+        revision = (revision + 1) >>> 0;
+      }
+    }
+    const databaseKey = recordKey(keyBytes);
+    const encoded = codec.encodeRecord(databaseKey, record, revision);
+    const summary = summarize(encoded.record, keyBytes.length + encoded.value.length);
+    const stored: Stored = { record: encoded.record, revision, bucket, summary };
+    const change = makeChange({
+      codec,
+      key,
+      keyBytes,
+      bucket,
+      before: this.#beforeOf(key, newest),
+      after: { kind: "record", stored },
+      encoded: encoded.value,
+      historySlots: 0,
+    });
+    return pipeline.stage(change, history).settled;
+  }
+
+  /** Stages the removal of a record. */
+  remove(key: string): Promise<void> {
+    const newest = this.newest(key);
+    this.#lastRead = undefined;
+    return this.#stageState(key, this.#beforeOf(key, newest), ABSENT).settled;
+  }
+
+  /** Stages the move of a damaged record to quarantine, once. */
+  quarantine(key: string, found: Damaged): void {
+    if (!found.counted || this.#parts.pipeline.refusal() !== undefined) return;
+    if (this.#parts.pipeline.pending(key) !== undefined) return;
+    this.#parts.onEvent({ code: "record_damaged", key });
+    this.#parts.onDamage();
+    const group = this.#stageState(key, found, { ...found, counted: false });
+    // Nobody waits for it: should it fail, the next read finds the damage again.
+    group.settled.catch(() => undefined);
+  }
+
+  /** The older versions of a key, from its history slots. */
+  history(key: string): Sibling[] {
+    const state = this.committed(key);
+    if (state.kind !== "record") return [];
+    const { codec, handle, onEvent } = this.#parts;
+    const keyBytes = encodeUtf8(key);
+    const versions: Sibling[] = [];
+    const used = Math.min(state.stored.revision, this.#parts.historySlotsEver);
+    for (let slot = 0; slot < used; slot++) {
+      const slotKey = historyKey(keyBytes, slot);
+      const value = handle.get(slotKey);
+      if (value === undefined) continue;
+      const siblings = codec.decodeSiblings(slotKey, value);
+      if (siblings === undefined) onEvent({ code: "history_damaged", key });
+      else versions.push(...siblings);
+    }
+    return versions;
+  }
+
+  /** Digests of a group, computed while its batch is written. */
+  prepare(group: Group): void {
+    const { hasher } = this.#parts;
+    for (const change of group.changes.values()) {
+      const loses = countedSummary(change.before);
+      const gains = countedSummary(change.after);
+      change.loses = loses === undefined ? undefined : contributionOf(hasher, change.key, loses);
+      change.gains = gains === undefined ? undefined : contributionOf(hasher, change.key, gains);
+    }
+  }
+
+  /** Lets the cache follow a commit. */
+  apply(group: Group): void {
+    const { cache, onEvent } = this.#parts;
+    this.#lastRead = undefined;
+    for (const { key, before, after } of group.changes.values()) {
+      if (after.kind === "record") cache.set(key, after.stored);
+      else cache.delete(key);
+      if (before.kind === "damaged" && after.kind === "record") onEvent({ code: "record_healed", key });
+    }
+  }
+
+  /** Forgets what was read, after the database was reopened. */
+  forget(keys: Iterable<string>): void {
+    this.#lastRead = undefined;
+    for (const key of keys) this.#parts.cache.delete(key);
+  }
+
+  /** The committed state of a key whose bytes a scan has found; the cache knows better where it knows. */
+  scanned(key: string, keyBytes: Uint8Array, value: Uint8Array): KeyState {
+    const change = this.#parts.pipeline.inFlight(key);
+    if (change !== undefined) return change.before;
+    const cached = this.#parts.cache.get(key);
+    if (cached !== undefined) return { kind: "record", stored: cached };
+    const state = this.#decode(key, keyBytes, value);
+    // What the scan read may have changed since; damage is believed only where a fresh read finds it too.
+    return state.kind === "damaged" ? this.committed(key) : state;
+  }
+
+  #beforeOf(key: string, newest: KeyState): KeyState {
+    const { pipeline } = this.#parts;
+    const forming = pipeline.forming(key);
+    if (forming !== undefined) return forming.before;
+    return pipeline.inFlight(key)?.after ?? newest;
+  }
+
+  #stageState(key: string, before: KeyState, after: KeyState): Group {
+    const { codec, hasher, pipeline, historySlotsEver } = this.#parts;
+    const bucket = bucketOf(hasher, key, before);
+    const change: Change = makeChange({
+      codec,
+      key,
+      keyBytes: encodeUtf8(key),
+      bucket,
+      before,
+      after,
+      encoded: undefined,
+      historySlots: historySlotsEver,
+    });
+    return pipeline.stage(change, []);
+  }
+
+  #read(key: string): KeyState {
+    const keyBytes = encodeUtf8(key);
+    const value = this.#parts.handle.get(recordKey(keyBytes));
+    if (value !== undefined) return this.#decode(key, keyBytes, value);
+    const { handle, hasher, codec } = this.#parts;
+    const at = indexKey(hasher.bucketOf(key), keyBytes);
+    const index = handle.get(at);
+    if (index === undefined) return ABSENT;
+    const quarantined = handle.get(quarantineKey(keyBytes));
+    return {
+      kind: "damaged",
+      known: codec.decodeSummary(at, index),
+      counted: quarantined === undefined,
+      raw: quarantined ?? new Uint8Array(0),
+    };
+  }
+
+  #decode(key: string, keyBytes: Uint8Array, value: Uint8Array): KeyState {
+    const { handle, hasher, codec } = this.#parts;
+    const decoded = codec.decodeRecord(recordKey(keyBytes), value);
+    if (decoded === undefined) {
+      const at = indexKey(hasher.bucketOf(key), keyBytes);
+      const index = handle.get(at);
+      const known = index === undefined ? undefined : codec.decodeSummary(at, index);
+      return { kind: "damaged", known, counted: true, raw: value };
+    }
+    const { record, revision } = decoded;
+    const summary = summarize(record, keyBytes.length + value.length);
+    return { kind: "record", stored: { record, revision, bucket: undefined, summary } };
+  }
+}
+
+function bucketOf(hasher: RecordHasher, key: string, state: KeyState): number {
+  return (state.kind === "record" ? state.stored.bucket : undefined) ?? hasher.bucketOf(key);
+}
+
+/** Whether a record may replace a damaged one: it covers all that the index knows was there. */
+function coversDamaged(record: KeyRecord, damaged: Damaged): boolean {
+  return knownVersions(damaged).every((version) => (record.context.get(version.node) ?? -1) >= version.time);
+}
+
+export function damageError(key: string, damaged: Damaged): StoreError {
+  return new StoreError({ code: "record_damaged", key, versions: knownVersions(damaged) });
+}
+
+/** Applies a prepared group to what is known of all records together. */
+export function applyToTally(tally: Tally, group: Group): void {
+  for (const { bucket, before, loses, gains } of group.changes.values()) {
+    if (before.kind === "damaged" && before.counted && before.known === undefined) tally.suspect = true;
+    if (loses !== undefined) tally.subtract(bucket, loses);
+    if (gains !== undefined) tally.add(bucket, gains);
+  }
+}

@@ -1,0 +1,73 @@
+/** What is known of all committed records together: fingerprints and counters. Changes with every commit, in O(1). */
+import { Fingerprints, type RecordHasher } from "@hearsay/core";
+import type { Summary } from "./summary.ts";
+
+export interface Counters {
+  readonly records: number;
+  /** Records whose winner is a tombstone. */
+  readonly tombstones: number;
+  /** Records that may be purged from some time on. */
+  readonly purgeable: number;
+  /** Bytes of keys and stored records. */
+  readonly bytes: number;
+}
+
+/** What one record contributes, with its digest computed ahead of the commit. */
+export interface Contribution {
+  readonly summary: Summary;
+  readonly digest: Uint8Array;
+}
+
+export const NO_COUNTERS: Counters = { records: 0, tombstones: 0, purgeable: 0, bytes: 0 };
+
+export class Tally {
+  readonly fingerprints: Fingerprints;
+  /** A record was lost together with what it contributed: no longer to be trusted beyond this run. */
+  suspect: boolean = false;
+  #records: number;
+  #tombstones: number;
+  #purgeable: number;
+  #bytes: number;
+
+  constructor(fingerprints: Fingerprints, counters: Counters) {
+    this.fingerprints = fingerprints;
+    this.#records = counters.records;
+    this.#tombstones = counters.tombstones;
+    this.#purgeable = counters.purgeable;
+    this.#bytes = counters.bytes;
+  }
+
+  static empty(): Tally {
+    return new Tally(new Fingerprints(), NO_COUNTERS);
+  }
+
+  get counters(): Counters {
+    return {
+      records: this.#records,
+      tombstones: this.#tombstones,
+      purgeable: this.#purgeable,
+      bytes: this.#bytes,
+    };
+  }
+
+  add(bucket: number, { summary, digest }: Contribution): void {
+    this.fingerprints.add(bucket, digest);
+    this.#count(summary, 1);
+  }
+
+  subtract(bucket: number, { summary, digest }: Contribution): void {
+    this.fingerprints.subtract(bucket, digest);
+    this.#count(summary, -1);
+  }
+
+  #count(summary: Summary, sign: 1 | -1): void {
+    this.#records += sign;
+    this.#bytes += sign * summary.bytes;
+    if (summary.tombstone) this.#tombstones += sign;
+    if (summary.purgeableFrom !== undefined) this.#purgeable += sign;
+  }
+}
+
+export function contributionOf(hasher: RecordHasher, key: string, summary: Summary): Contribution {
+  return { summary, digest: hasher.recordDigest(key, summary.versions) };
+}
