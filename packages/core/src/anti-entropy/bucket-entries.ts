@@ -1,24 +1,27 @@
 /**
- * What a bucket holds, in 21 bytes a record: 6 bytes of the key's hash, 8 of the record digest and 7 of the
- * newest version's time. Enough to know which records differ and, mostly, which side is newer, at a third of what
- * keys and versions would take.
+ * What a bucket holds, in 19 bytes a record: 6 bytes of the key's hash, 8 of the record digest and 5 of the
+ * newest version's time, in units of 4 ms. Enough to know which records differ and, mostly, which side is newer, at
+ * a third of what keys and versions would take.
  *
- * The hashes are shortened, so {@link compareBucket} treats equal key hashes as "perhaps the same key": whoever
- * asks for an entry gets every record under that key hash, and sends its own when it was not among them.
+ * The time only decides who sends first: where both times fall into one unit, both sides send. The key hashes are
+ * shortened, so whoever asks for a key hash gets every record under it.
  */
 import type { HlcTime } from "../clock.ts";
 
 export interface BucketEntry {
-  /** 12 hexadecimal digits. */
+  /** 12 hexadecimal digits of a keyed hash of the key; other bits than those that choose the bucket. */
   readonly keyHash: string;
   /** 16 hexadecimal digits. */
   readonly digest: string;
+  /** Of the newest sibling. Decoded entries have it rounded down to a whole unit of 4 ms. */
   readonly time: HlcTime;
 }
 
 const KEY_HASH_BYTES = 6;
 const DIGEST_BYTES = 8;
-const TIME_BYTES = 7;
+const TIME_BYTES = 5;
+/** Clock ticks: 2 ** 13 ticks are 4 ms, and leave 40 of a safe integer's 53 bits. */
+const TIME_UNIT = 8192;
 export const BUCKET_ENTRY_BYTES: number = KEY_HASH_BYTES + DIGEST_BYTES + TIME_BYTES;
 
 export function encodeBucketEntries(entries: readonly BucketEntry[]): Uint8Array {
@@ -66,8 +69,8 @@ export function compareBucket(ours: readonly BucketEntry[], theirs: readonly Buc
     // One record on each side is most likely one key in different versions: the newer side sends, and the
     // receiver answers with what the merge shows that the sender lacks.
     const oneKey = own.length === 1 && peer.length === 1;
-    const ownTime = own[0]?.time ?? 0;
-    const peerTime = peer[0]?.time ?? 0;
+    const ownTime = timeUnits(own[0]?.time ?? 0);
+    const peerTime = timeUnits(peer[0]?.time ?? 0);
     if (!(oneKey && ownTime < peerTime)) push.push(...lackedThere.map((entry) => entry.position));
     if (lackedHere.length > 0 && !(oneKey && ownTime > peerTime)) want.push(keyHash);
   }
@@ -96,9 +99,12 @@ function readHex(bytes: Uint8Array, at: number, length: number): string {
   return hex;
 }
 
-/** A safe integer has 53 bits, so 7 bytes hold any time. */
+function timeUnits(time: HlcTime): number {
+  return Math.floor(time / TIME_UNIT);
+}
+
 function writeTime(bytes: Uint8Array, at: number, time: HlcTime): number {
-  let rest = time;
+  let rest = timeUnits(time);
   for (let i = at + TIME_BYTES - 1; i >= at; i--) {
     bytes[i] = rest % 256;
     rest = Math.floor(rest / 256);
@@ -107,7 +113,7 @@ function writeTime(bytes: Uint8Array, at: number, time: HlcTime): number {
 }
 
 function readTime(bytes: Uint8Array, at: number): HlcTime {
-  let time = 0;
-  for (let i = at; i < at + TIME_BYTES; i++) time = time * 256 + (bytes[i] ?? 0);
-  return time;
+  let units = 0;
+  for (let i = at; i < at + TIME_BYTES; i++) units = units * 256 + (bytes[i] ?? 0);
+  return units * TIME_UNIT;
 }

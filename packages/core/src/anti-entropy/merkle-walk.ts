@@ -11,10 +11,12 @@
  * After three round trips both directions of the difference are known to the side that asks. Cost follows the
  * difference: a difference touches at most one node a level.
  *
- * Bounds: a request names at most {@link WALK_MAX_NODES} nodes, the walk goes depth first, so what it remembers is
- * at most the differing nodes of one request a level; the responder answers within its own byte budget and lists
- * what it left out, which is asked again.
+ * Bounds: a request names at most {@link WALK_MAX_NODES} nodes; every answer settles at least one of them and a
+ * settled node is never asked about again, so a walk ends after at most {@link WALK_MAX_REQUESTS} requests,
+ * whatever the peer answers, and remembers at most as many nodes. The responder answers within its own byte
+ * budget and lists what it left out, which is asked again.
  */
+import { BUCKET_ENTRY_BYTES } from "./bucket-entries.ts";
 
 /** Hashes are compared by their first 8 bytes below the root; the root is compared whole. */
 export const WALK_HASH_BYTES = 8;
@@ -23,13 +25,23 @@ export const TREE_ARITY = 16;
 export const TREE_DEPTH = 4;
 const LEAF_LEVEL: number = TREE_DEPTH;
 const CHILDREN_BYTES: number = TREE_ARITY * WALK_HASH_BYTES;
+const LEVEL_STRIDE = 65_536;
 
 /** Nodes in a compare request: 256 KiB of hashes at most. */
 export const WALK_MAX_NODES = 2048;
 
-/** The store's tree as the walk sees it. */
+/** The nodes of levels 1 and 3, those a walk asks about: every answer settles at least one of them. */
+export const WALK_MAX_REQUESTS: number = TREE_ARITY + TREE_ARITY ** 3;
+
+/** What a node or a bucket is taken to cost in a message beside its hashes or entries: its place and two headers. */
+export const WALK_FRAMING_BYTES = 10;
+
+/** The store's tree as the walk sees it. It may change between calls. */
 export interface MerkleView {
-  /** The 16 children's hashes of a node at levels 0 to 3, each cut to 8 bytes: 128 bytes. */
+  /**
+   * The 16 children's hashes of a node at levels 0 to 3, each cut to 8 bytes: 128 bytes that do not change
+   * when the tree does.
+   */
   children(level: number, index: number): Uint8Array;
 }
 
@@ -61,16 +73,27 @@ export class MerkleWalk {
   readonly #view: MerkleView;
   /** Nodes known to differ whose children have to be compared; the deepest last. */
   readonly #pending: { readonly level: number; readonly index: number }[] = [];
+  /** The nodes of the open request; empty when none is open. */
   #asked: readonly WalkNode[] = [];
 
-  /** @param rootChildren the peer's level 1 hashes */
+  /**
+   * @param rootChildren the peer's level 1 hashes, for which {@link isChildHashes} holds
+   * @throws RangeError when it does not
+   */
   constructor(view: MerkleView, rootChildren: Uint8Array) {
+    if (!isChildHashes(rootChildren)) {
+      throw new RangeError(`${rootChildren.length} bytes are not the hashes of ${TREE_ARITY} children`);
+    }
     this.#view = view;
     this.#push(0, 0, rootChildren);
   }
 
-  /** The next request, or undefined when nothing is left to compare. One request is open at a time. */
+  /**
+   * The next request, or undefined when nothing is left to compare. One request is open at a time.
+   * @throws Error while a request is open: taking it for answered would end the walk too early
+   */
   next(): CompareRequest | undefined {
+    if (this.#asked.length > 0) throw new Error("the walk's last request is still open");
     if (this.#pending.length === 0) return undefined;
     this.#asked = this.#pending
       .splice(-WALK_MAX_NODES)
@@ -79,26 +102,20 @@ export class MerkleWalk {
   }
 
   /**
-   * Takes the answer to the last request.
-   * @returns false when the answer names nodes that were not asked about, or leaves everything out
+   * Takes the answer to the open request.
+   * @returns false, with nothing changed, when it is no answer to that request: it names what was not asked
+   * about or names it twice, settles nothing, or carries bytes of a wrong length. The exchange has to end then.
    */
   absorb(reply: CompareReply): boolean {
-    if (this.#asked.length > 0 && reply.leftOut.length >= this.#asked.length) return false;
-    const asked = new Set(this.#asked.map((node) => node.level * LEVEL_STRIDE + node.index));
-    for (const position of reply.leftOut) {
-      const node = this.#asked[position];
-      if (node === undefined) return false;
-      this.#pending.push({ level: node.level, index: node.index });
-    }
-    for (const { level, index, children } of reply.nodes) {
-      if (level >= LEAF_LEVEL || children.length !== CHILDREN_BYTES) return false;
-      if (!asked.has((level - 1) * LEVEL_STRIDE + Math.floor(index / TREE_ARITY))) return false;
-      this.#push(level, index, children);
-    }
+    const asked = this.#asked;
+    if (!answers(reply, asked)) return false;
     this.#asked = [];
-    return reply.buckets.every(({ bucket }) =>
-      asked.has((LEAF_LEVEL - 1) * LEVEL_STRIDE + Math.floor(bucket / TREE_ARITY)),
-    );
+    for (const position of reply.leftOut) {
+      const node = asked[position];
+      if (node !== undefined) this.#pending.push({ level: node.level, index: node.index });
+    }
+    for (const { level, index, children } of reply.nodes) this.#push(level, index, children);
+    return true;
   }
 
   #push(level: number, index: number, theirs: Uint8Array): void {
@@ -108,29 +125,83 @@ export class MerkleWalk {
   }
 }
 
-const LEVEL_STRIDE = 65_536;
+/** Whether the bytes have the length of a node's child hashes. */
+export function isChildHashes(bytes: Uint8Array): boolean {
+  return bytes.length === CHILDREN_BYTES;
+}
 
-/** Whether a request has the form a walk sends; a peer's input is checked before it is answered. */
-export function isCompareRequest(request: CompareRequest): boolean {
+/**
+ * Whether a reply answers the request: it settles at least one node, and speaks of children of settled nodes
+ * only, of each once. A child of a node that was left out would come back with the next answer, without end.
+ */
+function answers(reply: CompareReply, asked: readonly WalkNode[]): boolean {
+  const settled = settledNodes(asked, reply.leftOut);
+  if (settled === undefined || reply.nodes.length + reply.buckets.length > settled.size * TREE_ARITY)
+    return false;
+  const named = new Set<number>();
+  const isNews = (level: number, index: number): boolean => {
+    if (!isPlace(level, index) || named.has(placeOf(level, index))) return false;
+    named.add(placeOf(level, index));
+    return settled.has(placeOf(level - 1, Math.floor(index / TREE_ARITY)));
+  };
   return (
-    request.nodes.length <= WALK_MAX_NODES &&
-    request.nodes.every(
-      ({ level, index, children }) =>
-        Number.isInteger(level) &&
-        level >= 0 &&
-        level < LEAF_LEVEL &&
-        Number.isInteger(index) &&
-        index >= 0 &&
-        index < TREE_ARITY ** level &&
-        children.length === CHILDREN_BYTES,
+    reply.nodes.every(
+      ({ level, index, children }) => level < LEAF_LEVEL && isNews(level, index) && isChildHashes(children),
+    ) &&
+    reply.buckets.every(
+      ({ bucket, entries }) => isNews(LEAF_LEVEL, bucket) && entries.length % BUCKET_ENTRY_BYTES === 0,
     )
   );
+}
+
+/** The places of the nodes that were not left out; undefined when there are none or the positions do not rise. */
+function settledNodes(asked: readonly WalkNode[], leftOut: readonly number[]): Set<number> | undefined {
+  if (leftOut.length >= asked.length) return undefined;
+  const settled = new Set(asked.map(({ level, index }) => placeOf(level, index)));
+  let last = -1;
+  for (const position of leftOut) {
+    const node = asked[position];
+    if (node === undefined || position <= last) return undefined;
+    settled.delete(placeOf(node.level, node.index));
+    last = position;
+  }
+  return settled;
+}
+
+/** Whether the tree has a node there, leaves included. */
+function isPlace(level: number, index: number): boolean {
+  return (
+    Number.isInteger(level) &&
+    level >= 0 &&
+    level <= LEAF_LEVEL &&
+    Number.isInteger(index) &&
+    index >= 0 &&
+    index < TREE_ARITY ** level
+  );
+}
+
+function placeOf(level: number, index: number): number {
+  return level * LEVEL_STRIDE + index;
+}
+
+/**
+ * Whether a request has the form a walk sends; a peer's input is checked before it is answered. No node comes
+ * twice, so that a small request cannot make the responder read the same buckets again and again.
+ */
+export function isCompareRequest(request: CompareRequest): boolean {
+  if (request.nodes.length === 0 || request.nodes.length > WALK_MAX_NODES) return false;
+  const places = new Set<number>();
+  for (const { level, index, children } of request.nodes) {
+    if (!isPlace(level, index) || level === LEAF_LEVEL || !isChildHashes(children)) return false;
+    places.add(placeOf(level, index));
+  }
+  return places.size === request.nodes.length;
 }
 
 /**
  * Answers a compare request.
  * @param listBucket the entries of a bucket
- * @param maxBytes what the answer may carry; the first node is answered whatever it takes
+ * @param maxBytes what the answer may carry, framing included; the first node is answered whatever it takes
  */
 export async function answerCompare(
   view: MerkleView,
@@ -140,27 +211,46 @@ export async function answerCompare(
 ): Promise<CompareReply> {
   const nodes: WalkNode[] = [];
   const buckets: BucketListing[] = [];
-  const leftOut: number[] = [];
   let bytes = 0;
   for (const [position, asked] of request.nodes.entries()) {
-    if (bytes >= maxBytes) {
-      leftOut.push(position);
-      continue;
-    }
-    for (const child of differingChildren(view.children(asked.level, asked.index), asked.children)) {
-      const level = asked.level + 1;
-      const index = asked.index * TREE_ARITY + child;
-      if (level === LEAF_LEVEL) {
-        const entries = await listBucket(index);
-        buckets.push({ bucket: index, entries });
-        bytes += entries.length;
-      } else {
-        nodes.push({ level, index, children: view.children(level, index) });
-        bytes += CHILDREN_BYTES;
-      }
-    }
+    const room = position === 0 ? Number.POSITIVE_INFINITY : maxBytes - bytes;
+    const answer = await answerNode(view, asked, listBucket, room);
+    if (answer === undefined) return { nodes, buckets, leftOut: positionsFrom(position, request) };
+    nodes.push(...answer.nodes);
+    buckets.push(...answer.buckets);
+    bytes += answer.bytes;
   }
-  return { nodes, buckets, leftOut };
+  return { nodes, buckets, leftOut: [] };
+}
+
+/** What is to be said about one node; undefined as soon as it takes more than `room` bytes. */
+async function answerNode(
+  view: MerkleView,
+  asked: WalkNode,
+  listBucket: (bucket: number) => Promise<Uint8Array>,
+  room: number,
+): Promise<{ nodes: WalkNode[]; buckets: BucketListing[]; bytes: number } | undefined> {
+  const nodes: WalkNode[] = [];
+  const buckets: BucketListing[] = [];
+  let bytes = 0;
+  for (const child of differingChildren(view.children(asked.level, asked.index), asked.children)) {
+    const level = asked.level + 1;
+    const index = asked.index * TREE_ARITY + child;
+    if (level === LEAF_LEVEL) {
+      const entries = await listBucket(index);
+      buckets.push({ bucket: index, entries });
+      bytes += WALK_FRAMING_BYTES + entries.length;
+    } else {
+      nodes.push({ level, index, children: view.children(level, index) });
+      bytes += WALK_FRAMING_BYTES + CHILDREN_BYTES;
+    }
+    if (bytes > room) return undefined;
+  }
+  return { nodes, buckets, bytes };
+}
+
+function positionsFrom(first: number, request: CompareRequest): number[] {
+  return Array.from({ length: request.nodes.length - first }, (_, offset) => first + offset);
 }
 
 function differingChildren(ours: Uint8Array, theirs: Uint8Array): number[] {

@@ -9,7 +9,10 @@ export interface AntiEntropyConfig {
   readonly intervalMs: number;
   /** Share of the interval by which each pause varies to either side, 0 to 1. */
   readonly jitter: number;
-  /** Record and digest bytes a second that exchanges started here may cost on average; 0 for no bound. */
+  /**
+   * Record and digest bytes a second that exchanges may cost this node on average; 0 for no bound. Exchanges that
+   * peers start are never refused, but count, so that this node starts its next one later.
+   */
   readonly maxBytesPerSecond: number;
   /** Hours of the day, UTC, in which no exchange is started; fresh writes still spread as rumors. Empty for none. */
   readonly quietHours: readonly number[];
@@ -52,7 +55,8 @@ export class ExchangeSchedule {
 
   /**
    * Two random candidates, and of them the one not met for longest: every peer is met soon, none at a
-   * predictable moment, and no list has to be kept in order.
+   * predictable moment, and no list has to be kept in order. Of n candidates, one not met for longest is chosen
+   * with probability 2/n, so that few wait for more than n/2 * (ln n + 14) choices (one in a million).
    */
   choose<Candidate extends { readonly id: string }>(live: readonly Candidate[]): Candidate | undefined {
     const a = live[Math.floor(this.#random.next() * live.length)];
@@ -63,8 +67,9 @@ export class ExchangeSchedule {
 
   /** An exchange with the peer ended, whichever side began it. */
   met(peer: string, nowMs: number, bytes: number): void {
-    this.#settle(nowMs);
     this.#metAtMs.set(peer, nowMs);
+    if (this.#config.maxBytesPerSecond === 0) return;
+    this.#settle(nowMs);
     this.#debtBytes += bytes;
   }
 

@@ -1,0 +1,132 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { SeededRandom } from "../random.ts";
+import { ANTI_ENTROPY_DEFAULTS, type AntiEntropyConfig, ExchangeSchedule } from "./schedule.ts";
+
+const schedule = (config: Partial<AntiEntropyConfig> = {}, seed = 1): ExchangeSchedule =>
+  new ExchangeSchedule({ ...ANTI_ENTROPY_DEFAULTS, ...config }, new SeededRandom(seed));
+
+const peers = (count: number) => Array.from({ length: count }, (_, i) => ({ id: `n${i}~0000000000` }));
+
+describe("whom to meet", () => {
+  test.each([1, 2, 5, 32, 128])("of %i peers none waits longer than the stated bound", (count) => {
+    const bound = Math.ceil((count / 2) * (Math.log(count) + 14));
+    for (const seed of [1, 2, 3]) {
+      const due = schedule({}, seed);
+      const live = peers(count);
+      const chosenAt = new Map(live.map(({ id }) => [id, 0]));
+      let longest = 0;
+      for (let choice = 1; choice <= 40 * count + bound; choice++) {
+        const peer = due.choose(live);
+        if (peer === undefined) throw new Error("nobody was chosen");
+        longest = Math.max(longest, choice - (chosenAt.get(peer.id) ?? 0));
+        chosenAt.set(peer.id, choice);
+        due.met(peer.id, choice, 0);
+      }
+      for (const last of chosenAt.values()) longest = Math.max(longest, 40 * count + bound - last);
+      expect(longest).toBeLessThanOrEqual(bound);
+    }
+  });
+
+  test("a peer not met for longest is chosen twice as often as by chance", () => {
+    const due = schedule();
+    const live = peers(10);
+    for (const { id } of live.slice(1)) due.met(id, 5, 0);
+    let chosen = 0;
+    for (let i = 0; i < 20_000; i++) if (due.choose(live) === live[0]) chosen += 1;
+    // 1 - (9/10)^2 = 0.19; 0.01 is more than three standard deviations.
+    expect(Math.abs(chosen / 20_000 - 0.19)).toBeLessThan(0.01);
+  });
+
+  test("a peer whose exchanges all fail does not keep the others waiting", () => {
+    const due = schedule();
+    const live = peers(8);
+    const met = new Set<string>();
+    for (let i = 0; i < 200; i++) {
+      const peer = due.choose(live);
+      if (peer === undefined || peer === live[0]) continue;
+      met.add(peer.id);
+      due.met(peer.id, i, 0);
+    }
+    expect(met.size).toBe(7);
+  });
+
+  test("nobody is chosen when nobody is alive", () => {
+    expect(schedule().choose([])).toBeUndefined();
+  });
+
+  test("peers that are no longer members are forgotten, the others are not", () => {
+    const due = schedule();
+    due.met("a", 10, 0);
+    due.met("b", 20, 0);
+    due.retain(new Set(["b", "c"]));
+    expect(due.lastMetMs("a")).toBeUndefined();
+    expect(due.lastMetMs("b")).toBe(20);
+  });
+});
+
+describe("when to meet", () => {
+  test("pauses stay within the jitter and average the interval", () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.double({ min: 0, max: 1, noNaN: true }), (seed, jitter) => {
+        const due = schedule({ intervalMs: 1000, jitter }, seed);
+        let sum = 0;
+        for (let i = 0; i < 400; i++) {
+          const pause = due.pauseMs(i);
+          expect(pause).toBeGreaterThanOrEqual(1000 * (1 - jitter));
+          expect(pause).toBeLessThanOrEqual(1000 * (1 + jitter));
+          sum += pause;
+        }
+        // Six standard deviations of the mean of 400 uniform draws.
+        expect(Math.abs(sum / 400 - 1000)).toBeLessThanOrEqual(
+          (6 * 1000 * jitter) / Math.sqrt(3 * 400) + 1e-6,
+        );
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("over time the budget holds but for the last exchange, whatever exchanges cost", () => {
+    const costs = fc.array(fc.integer({ min: 0, max: 50_000 }), { minLength: 1, maxLength: 100 });
+    fc.assert(
+      fc.property(costs, fc.integer({ min: 100, max: 20_000 }), fc.integer(), (bytes, budget, seed) => {
+        const due = schedule({ intervalMs: 50, maxBytesPerSecond: budget }, seed);
+        let nowMs = 1_000_000;
+        let spent = 0;
+        for (const cost of bytes) {
+          nowMs += due.pauseMs(nowMs);
+          // Before this exchange, all earlier ones are paid for.
+          expect(spent).toBeLessThanOrEqual(((nowMs - 1_000_000) / 1000) * budget + 1e-3);
+          due.met("a", nowMs, cost);
+          spent += cost;
+        }
+      }),
+    );
+  });
+
+  test("an unused budget is not saved up", () => {
+    const due = schedule({ intervalMs: 1, maxBytesPerSecond: 1000 });
+    due.met("a", 3_600_000, 5000);
+    expect(due.pauseMs(3_600_000)).toBe(5000);
+    expect(due.pauseMs(3_602_000)).toBe(3000);
+  });
+
+  test("without a budget no exchange delays the next", () => {
+    const due = schedule({ intervalMs: 1000, jitter: 0 });
+    due.met("a", 0, 1e12);
+    expect(due.pauseMs(0)).toBe(1000);
+  });
+
+  test("quiet hours are hours of the day in UTC", () => {
+    const due = schedule({ quietHours: [0, 23] });
+    const at = (hour: number, minute: number) => Date.UTC(2031, 4, 17, hour, minute);
+    expect([at(22, 59), at(23, 0), at(23, 59), at(24, 30), at(25, 0)].map((ms) => due.isQuiet(ms))).toEqual([
+      false,
+      true,
+      true,
+      true,
+      false,
+    ]);
+    expect(schedule().isQuiet(at(3, 0))).toBe(false);
+  });
+});
