@@ -7,10 +7,14 @@
  *    it keeps the version out of the record (quarantine), but merges the context that came with it.
  * 4. Unless the sender is complete at the same floor: then one of both has silently lost data, and the version
  *    is taken, with an alarm.
+ *
+ * What a complete replica keeps out, an incomplete sender drops on its word ({@link dropRefused}); without that the
+ * two would differ for ever.
  */
 import type { HlcTime } from "../clock.ts";
 import { covers } from "../context.ts";
-import { holds, type KeyRecord, mergeRecords, type Sibling } from "../record.ts";
+import { type KeyRecord, mergeRecords, type Sibling } from "../record.ts";
+import { sameVersion, type Version } from "../version.ts";
 
 /** Where a replica stands; travels with every message that carries records. */
 export interface Standing {
@@ -33,31 +37,44 @@ export function admit(
   own: Standing,
   sender: Standing,
 ): Admission {
-  const quarantined: Sibling[] = [];
-  const alarming: Sibling[] = [];
-  if (own.complete) {
-    for (const sibling of offered.siblings) {
-      if (sibling.version.time > own.floor) continue;
-      if (held !== undefined && (holds(held, sibling.version) || covers(held.context, sibling.version)))
-        continue;
-      if (sender.complete && sender.floor === own.floor) alarming.push(sibling);
-      else quarantined.push(sibling);
-    }
+  const suspects = own.complete
+    ? offered.siblings.filter(({ version }) => version.time <= own.floor && !knows(held, version))
+    : [];
+  const merged = held === undefined ? offered : mergeRecords(held, offered);
+  if (suspects.length === 0) return { record: merged, quarantined: [], alarming: [] };
+  if (sender.complete && sender.floor === own.floor) {
+    return { record: merged, quarantined: [], alarming: suspects };
   }
-  if (quarantined.length === 0) {
-    return { record: held === undefined ? offered : mergeRecords(held, offered), quarantined, alarming };
-  }
-  const [first, ...rest] = offered.siblings.filter((sibling) => !quarantined.includes(sibling));
-  if (first !== undefined) {
-    const admitted: KeyRecord = { context: offered.context, siblings: [first, ...rest] };
-    return { record: held === undefined ? admitted : mergeRecords(held, admitted), quarantined, alarming };
-  }
-  return { record: held === undefined ? undefined : mergeContextOnly(held, offered), quarantined, alarming };
+  // Taken out after merging: before it, the merge would see a context without the sibling that stands for it.
+  const ghosts = suspects.map(({ version }) => version);
+  return { record: without(merged, ghosts), quarantined: suspects, alarming: [] };
 }
 
-/** Siblings of ours that the offered context covers go, as in any merge; nothing comes in. May leave nothing. */
-function mergeContextOnly(held: KeyRecord, offered: KeyRecord): KeyRecord | undefined {
-  const merged = mergeRecords(held, offered);
-  const [first, ...rest] = merged.siblings.filter((sibling) => holds(held, sibling.version));
-  return first === undefined ? undefined : { context: merged.context, siblings: [first, ...rest] };
+/**
+ * The record after a peer has refused some of its versions as ghosts; undefined when nothing remains. The peer's
+ * word counts only when it is complete and this replica is not. The versions stay covered, so that they do not
+ * come back while a sibling beside them remains.
+ */
+export function dropRefused(
+  held: KeyRecord,
+  refused: readonly Version[],
+  own: Standing,
+  peer: Standing,
+): KeyRecord | undefined {
+  return own.complete || !peer.complete ? held : without(held, refused);
+}
+
+function knows(held: KeyRecord | undefined, version: Version): boolean {
+  // A record covers what it holds.
+  return held !== undefined && covers(held.context, version);
+}
+
+function without(record: KeyRecord, versions: readonly Version[]): KeyRecord | undefined {
+  const [first, ...rest] = record.siblings.filter(
+    (sibling) => !versions.some((version) => sameVersion(version, sibling.version)),
+  );
+  if (first === undefined) return undefined;
+  return rest.length + 1 === record.siblings.length
+    ? record
+    : { context: record.context, siblings: [first, ...rest] };
 }

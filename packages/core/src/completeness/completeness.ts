@@ -5,12 +5,19 @@
  * when m's clock read x. It moves only by {@link Completeness.exchanged}, which the node calls after everything
  * an exchange brought is committed. Hence the invariants, whose proofs are in docs/protocol.md:
  *
- * 1. A claim is never made early: an exchange that was cut short, or during which this node adopted a retirement
+ * 1. A claim is never made early: an exchange that was cut short, or during which this node settled a retirement
  *    (the epoch moved), changes nothing. A node in doubt starts anew, as another incarnation with an empty vector.
  * 2. The watermark is at most every counted member's completeness, as each said it under one and the same member
  *    table and not before its latest retirement was settled; so every write at or below it that is not covered
  *    is held by every counted member. It never moves back.
  * 3. The floor is a function of the watermark alone, never moves back, and is durable before anything is purged.
+ *
+ * A retirement is settled in two steps. When the node learns of it, it refuses the retired id at once, drops its
+ * sessions with it and commits everything accepted from it. Then it calls {@link Completeness.retirementSettled},
+ * and only from then on do the {@link CountedMembers} it passes lack that id. A unit made in between would say,
+ * under the new table, that nothing of the retired node is on its way any more; so in between the last unit stands.
+ *
+ * Bound: vector and units are kept for counted members only.
  */
 import type { HlcTime } from "../clock.ts";
 import type { NodeId } from "../identity.ts";
@@ -27,7 +34,11 @@ export interface CompletenessUnit {
   readonly settledAt: HlcTime;
 }
 
-/** What has to survive a restart. Losing a rise of `vector` or `completeFloor` is safe; losing one of the others is not. */
+/**
+ * What has to survive a restart. Losing a rise of `vector` or `completeFloor` is safe; losing one of the others is
+ * not. A node that restarts with retirements in its table settles them again, because it may have stopped before
+ * it had. A new incarnation in doubt keeps `watermark` and `floor`, with an empty vector and 0 for `completeFloor`.
+ */
 export interface CompletenessState {
   readonly vector: ReadonlyMap<NodeId, HlcTime>;
   /** Greatest completeness since this node last doubted itself (F). */
@@ -51,7 +62,7 @@ export interface ExchangeOffer {
   readonly vector: ReadonlyMap<NodeId, HlcTime>;
 }
 
-/** The member table as far as completeness is concerned. */
+/** The member table as far as completeness is concerned; a retirement shows in it once it is settled. */
 export interface CountedMembers {
   /** All ids that are not retired, this node's own among them. */
   readonly ids: readonly NodeId[];
@@ -80,6 +91,8 @@ export class Completeness {
   #watermark: HlcTime;
   #settledAt: HlcTime;
   #epoch = 0;
+  /** The members the last unit was made for; undefined when the next one may lack any of them. */
+  #countedInUnit: readonly NodeId[] | undefined;
 
   /** @param retention how far the floor trails the watermark, in clock ticks */
   constructor(self: NodeId, retention: HlcTime, state: CompletenessState) {
@@ -139,11 +152,15 @@ export class Completeness {
     return true;
   }
 
-  /** A retirement was adopted, sessions with that id are dropped and all it sent is committed, at this time. */
+  /**
+   * A retirement was adopted, sessions with that id are dropped and all it sent is committed, at this time.
+   * The time is a fresh tick, and durable with the state before the next unit leaves the node.
+   */
   retirementSettled(now: HlcTime): void {
     this.#epoch += 1;
-    this.#settledAt = now;
+    this.#settledAt = Math.max(this.#settledAt, now);
     this.#units.delete(this.#self);
+    this.#countedInUnit = undefined;
   }
 
   /** Everything any counted member held at this time is held or covered here. */
@@ -155,12 +172,18 @@ export class Completeness {
     return least;
   }
 
-  /** This node's unit as of now, also kept as its own entry for the watermark. */
+  /**
+   * This node's unit as of now, also kept as its own entry for the watermark. While a member has gone from the
+   * table and its retirement is not settled, the last unit, which stays true.
+   */
   unit(members: CountedMembers, ownTime: HlcTime, sequence: HlcTime): CompletenessUnit {
+    const last = this.#units.get(this.#self);
+    if (last !== undefined && this.#countedInUnit?.some((id) => !members.ids.includes(id))) return last;
     const completeThrough = this.completeThrough(members, ownTime);
     this.#completeFloor = Math.max(this.#completeFloor, completeThrough);
     const unit = { sequence, completeThrough, tableHash: members.tableHash, settledAt: this.#settledAt };
     this.#units.set(this.#self, unit);
+    this.#countedInUnit = members.ids;
     return unit;
   }
 
@@ -172,7 +195,7 @@ export class Completeness {
 
   /** Raises the watermark and the floor as far as the units allow. */
   advance(members: CountedMembers): CompletenessEvent[] {
-    for (const id of this.#units.keys()) if (!members.ids.includes(id)) this.#units.delete(id);
+    this.#keepCounted(members);
     let least = Number.POSITIVE_INFINITY;
     let settled = 0;
     for (const id of members.ids) {
@@ -205,7 +228,7 @@ export class Completeness {
 
   /** Which members keep the watermark where it is, for people. */
   heldBackBy(members: CountedMembers): HeldBack[] {
-    let settled = 0;
+    let settled = this.#settledAt;
     for (const id of members.ids) settled = Math.max(settled, this.#units.get(id)?.settledAt ?? 0);
     const held: HeldBack[] = [];
     for (const node of members.ids) {
@@ -223,6 +246,13 @@ export class Completeness {
   /** The newest unit known of a member. */
   unitOf(node: NodeId): CompletenessUnit | undefined {
     return this.#units.get(node);
+  }
+
+  /** Forgetting is safe: a unit is sent again, and a vector entry only says less without it. */
+  #keepCounted(members: CountedMembers): void {
+    const counted = new Set(members.ids);
+    for (const id of this.#units.keys()) if (!counted.has(id)) this.#units.delete(id);
+    for (const id of this.#vector.keys()) if (!counted.has(id)) this.#vector.delete(id);
   }
 
   #raise(node: NodeId, time: HlcTime): void {

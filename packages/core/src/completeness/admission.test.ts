@@ -1,0 +1,175 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { covers } from "../context.ts";
+import { holds, type KeyRecord, mergeRecords, type Siblings } from "../record.ts";
+import { compareVersions, type Version } from "../version.ts";
+import { admit, dropRefused, type Standing } from "./admission.ts";
+
+const FLOOR = 100;
+const complete: Standing = { floor: FLOOR, complete: true };
+const incomplete: Standing = { floor: FLOOR, complete: false };
+const otherFloor: Standing = { floor: FLOOR - 1, complete: true };
+
+const v = (time: number, node = "a"): Version => ({ time, node: `${node}~0000000000` });
+const record = (versions: readonly [Version, ...Version[]], covered: readonly Version[] = []): KeyRecord => {
+  const context = new Map<string, number>();
+  for (const { node, time } of [...versions, ...covered]) {
+    context.set(node, Math.max(time, context.get(node) ?? 0));
+  }
+  const [first, ...rest] = [...versions]
+    .sort((x, y) => compareVersions(y, x))
+    .map((version) => ({ kind: "tombstone" as const, version }));
+  if (first === undefined) throw new Error("a record has a sibling");
+  const siblings: Siblings = [first, ...rest];
+  return { context, siblings };
+};
+const versions = (of: KeyRecord | undefined) => of?.siblings.map((sibling) => sibling.version);
+
+describe("a complete replica", () => {
+  test("keeps out what it neither holds nor covers at or below its floor", () => {
+    const admission = admit(undefined, record([v(FLOOR)]), complete, incomplete);
+    expect(admission.record).toBeUndefined();
+    expect(admission.quarantined.map((ghost) => ghost.version)).toEqual([v(FLOOR)]);
+    expect(admission.alarming).toEqual([]);
+  });
+
+  test("merges what lies above its floor", () => {
+    const offered = record([v(FLOOR + 1)]);
+    expect(admit(undefined, offered, complete, incomplete)).toEqual({
+      record: offered,
+      quarantined: [],
+      alarming: [],
+    });
+  });
+
+  test("merges what it holds or covers already, however old", () => {
+    const held = record([v(FLOOR + 9)], [v(50, "b")]);
+    expect(admit(held, record([v(50, "b")]), complete, incomplete)).toEqual({
+      record: held,
+      quarantined: [],
+      alarming: [],
+    });
+    const old = record([v(3)]);
+    expect(admit(old, old, complete, incomplete).record).toBe(old);
+  });
+
+  test("takes the rest of a record that brings a ghost, and its context", () => {
+    const offered = record([v(FLOOR + 5, "b"), v(40)], [v(30, "c")]);
+    const admission = admit(undefined, offered, complete, incomplete);
+    expect(versions(admission.record)).toEqual([v(FLOOR + 5, "b")]);
+    expect(admission.record?.context).toEqual(offered.context);
+    expect(admission.quarantined.map((ghost) => ghost.version)).toEqual([v(40)]);
+  });
+
+  test("covers a ghost once its context is merged, and counts it once", () => {
+    const held = record([v(FLOOR + 5, "b")]);
+    const offered = record([v(40)]);
+    const { record: merged } = admit(held, offered, complete, incomplete);
+    expect(versions(merged)).toEqual([v(FLOOR + 5, "b")]);
+    expect(merged !== undefined && covers(merged.context, v(40))).toBe(true);
+    expect(admit(merged, offered, complete, incomplete).quarantined).toEqual([]);
+  });
+
+  test("gives up what only the ghost had superseded, and may be left with nothing", () => {
+    const held = record([v(30, "b"), v(FLOOR + 2, "c")]);
+    const offered = record([v(40)], [v(30, "b")]);
+    expect(versions(admit(held, offered, complete, incomplete).record)).toEqual([v(FLOOR + 2, "c")]);
+    expect(admit(record([v(30, "b")]), offered, complete, incomplete).record).toBeUndefined();
+  });
+
+  test("does not bring back a superseded sibling that comes along with the ghost of its own", () => {
+    // The ghost supersedes what is held; what is held has superseded the ghost's neighbour.
+    const held = record([v(60, "b")], [v(20, "c")]);
+    const offered = record([v(40), v(20, "c")], [v(60, "b")]);
+    expect(admit(held, offered, complete, incomplete).record).toBeUndefined();
+  });
+
+  test("takes it with an alarm when the sender is complete at the same floor", () => {
+    const admission = admit(undefined, record([v(40)]), complete, complete);
+    expect(versions(admission.record)).toEqual([v(40)]);
+    expect(admission.alarming.map((sibling) => sibling.version)).toEqual([v(40)]);
+    expect(admission.quarantined).toEqual([]);
+  });
+
+  test("keeps it out when the sender was complete at another floor", () => {
+    expect(admit(undefined, record([v(40)]), complete, otherFloor).record).toBeUndefined();
+  });
+
+  test("drops nothing on a peer's word", () => {
+    const held = record([v(40)]);
+    expect(dropRefused(held, [v(40)], complete, complete)).toBe(held);
+  });
+});
+
+describe("an incomplete replica", () => {
+  test("merges everything", () => {
+    const held = record([v(30, "b")]);
+    for (const sender of [complete, incomplete, otherFloor]) {
+      expect(admit(held, record([v(40)]), incomplete, sender)).toEqual({
+        record: mergeRecords(held, record([v(40)])),
+        quarantined: [],
+        alarming: [],
+      });
+    }
+  });
+
+  test("drops what a complete peer refused, and still covers it", () => {
+    const held = record([v(40), v(FLOOR + 1, "b")]);
+    const left = dropRefused(held, [v(40)], incomplete, complete);
+    expect(versions(left)).toEqual([v(FLOOR + 1, "b")]);
+    expect(left?.context).toEqual(held.context);
+    expect(dropRefused(record([v(40)]), [v(40)], incomplete, complete)).toBeUndefined();
+  });
+
+  test("drops nothing that it does not hold, and nothing on an incomplete peer's word", () => {
+    const held = record([v(40)]);
+    expect(dropRefused(held, [v(41)], incomplete, complete)).toBe(held);
+    expect(dropRefused(held, [v(40)], incomplete, incomplete)).toBe(held);
+  });
+});
+
+test("the rule holds for any two records and standings", () => {
+  const version = fc.record({
+    time: fc.integer({ min: FLOOR - 3, max: FLOOR + 3 }),
+    node: fc.constantFrom("a~0000000000", "b~0000000000", "c~0000000000"),
+  });
+  const unlike = { selector: ({ time, node }: Version) => `${time}${node}` };
+  const some = fc
+    .tuple(
+      fc.uniqueArray(version, { ...unlike, minLength: 1, maxLength: 3 }),
+      fc.array(version, { maxLength: 3 }),
+    )
+    .map(([[first, ...rest], covered]) => record([first ?? v(1), ...rest], covered));
+  const standing = fc.constantFrom(complete, incomplete, otherFloor);
+  fc.assert(
+    fc.property(
+      fc.option(some, { nil: undefined }),
+      some,
+      standing,
+      standing,
+      (held, offered, own, sender) => {
+        const { record: after, quarantined, alarming } = admit(held, offered, own, sender);
+        const unknown = offered.siblings.filter(
+          ({ version: { time, node } }) => time <= own.floor && (held?.context.get(node) ?? -1) < time,
+        );
+        const trusted = sender.complete && sender.floor === own.floor;
+        expect(quarantined).toEqual(own.complete && !trusted ? unknown : []);
+        expect(alarming).toEqual(own.complete && trusted ? unknown : []);
+        for (const ghost of quarantined)
+          expect(after !== undefined && holds(after, ghost.version)).toBe(false);
+        if (after === undefined) {
+          expect(quarantined.length).toBeGreaterThan(0);
+          return;
+        }
+        if (quarantined.length === 0) {
+          expect(after).toEqual(held === undefined ? offered : mergeRecords(held, offered));
+        }
+        for (const of of [held, offered]) {
+          for (const [node, time] of of?.context ?? [])
+            expect(after.context.get(node)).toBeGreaterThanOrEqual(time);
+        }
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
