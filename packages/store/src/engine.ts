@@ -3,7 +3,8 @@
  * that has to follow a commit in one step. Recovers from failed writes.
  */
 import type { RecordHasher } from "@hearsay/core";
-import type { Change } from "./change.ts";
+import { BucketTree } from "./bucket-tree.ts";
+import type { Change, Operation } from "./change.ts";
 import type { Codec } from "./codec.ts";
 import { CommitPipeline, type Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
@@ -11,7 +12,7 @@ import { encodeCheckpoint, encodeDoubt } from "./environment.ts";
 import { type DoubtReason, errorDetail, StoreError, type StoreFault } from "./faults.ts";
 import { journalHolds } from "./journal.ts";
 import { journalKey, metaKey, systemKey } from "./keyspace.ts";
-import type { StoreOptions } from "./ports.ts";
+import type { DatabaseBatch, StoreOptions } from "./ports.ts";
 import { RecordCache } from "./record-cache.ts";
 import { applyToTally, Table } from "./table.ts";
 import type { Tally } from "./tally.ts";
@@ -40,6 +41,7 @@ export class Engine {
   readonly cache: RecordCache;
   readonly pipeline: CommitPipeline;
   readonly table: Table;
+  readonly tree: BucketTree;
   /** Told of every change in the step that commits it. */
   readonly listeners: Set<(change: Change) => void> = new Set();
   readonly #options: StoreOptions;
@@ -64,6 +66,7 @@ export class Engine {
     this.#doubt = opened.doubt;
     this.#damaged = opened.damaged;
     this.cache = new RecordCache(options.limits.cacheMaxBytes);
+    this.tree = new BucketTree(options.hashing, opened.tally, () => options.yieldToEventLoop());
     this.pipeline = new CommitPipeline({
       pendingMaxBytes: options.limits.pendingMaxBytes,
       yieldToEventLoop: () => options.yieldToEventLoop(),
@@ -83,6 +86,10 @@ export class Engine {
       onEvent: (event) => options.onEvent(event),
       onDamage: () => this.#raiseDoubt("damaged_records"),
     });
+  }
+
+  yieldToEventLoop(): Promise<void> {
+    return this.#options.yieldToEventLoop();
   }
 
   get condition(): EngineCondition {
@@ -175,16 +182,9 @@ export class Engine {
 
   async #write(group: Group): Promise<void> {
     const batch = this.handle.current.batch();
-    for (const change of group.changes.values()) {
-      for (const { key, value } of change.operations) {
-        if (value === undefined) batch.del(key);
-        else batch.put(key, value);
-      }
-    }
-    for (const { key, value } of group.operations) {
-      if (value === undefined) batch.del(key);
-      else batch.put(key, value);
-    }
+    // The changes come last: where both name a key, the change knows best.
+    addOperations(batch, group.operations);
+    for (const change of group.changes.values()) addOperations(batch, change.operations);
     const sequence = this.#sequence + 1;
     const key = journalKey(sequence);
     batch.put(key, this.codec.encodeSequence(key, sequence));
@@ -204,6 +204,7 @@ export class Engine {
     this.table.apply(group);
     for (const [name, value] of group.metas) this.#metas.set(name, value);
     for (const change of group.changes.values()) {
+      if (change.loses !== undefined || change.gains !== undefined) this.tree.touch(change.bucket);
       if (change.before.kind === "damaged" && !change.before.counted) this.#damaged -= 1;
       if (change.after.kind === "damaged") this.#damaged += 1;
       for (const listener of this.listeners) listener(change);
@@ -253,6 +254,13 @@ export class Engine {
       committedKeys: committed ? keys : 0,
       lostKeys: committed ? 0 : keys,
     });
+  }
+}
+
+function addOperations(batch: DatabaseBatch, operations: readonly Operation[]): void {
+  for (const { key, value } of operations) {
+    if (value === undefined) batch.del(key);
+    else batch.put(key, value);
   }
 }
 

@@ -1,4 +1,6 @@
 export { type DoubtReason, type Outcome, StoreError, type StoreEvent, type StoreFault } from "./faults.ts";
+export type { Grave, PurgeReport } from "./graveyard.ts";
+export type { BucketEntry, DamagedEntry } from "./listing.ts";
 export type { OpenReport } from "./opening.ts";
 export {
   type Database,
@@ -13,4 +15,13 @@ export {
   type StoreLimits,
   type StoreOptions,
 } from "./ports.ts";
-export { type RecordEntry, type ScanChunk, type ScanRange, Store, type StoreMeta } from "./store.ts";
+export { readSnapshot, type SnapshotItem } from "./snapshot-read.ts";
+export {
+  type RecordEntry,
+  type ScanChunk,
+  type ScanRange,
+  Store,
+  type StoreMeta,
+  type StoreStats,
+} from "./store.ts";
+export { VERIFY_MAX_LISTED, type VerifyOptions, type VerifyReport } from "./verify.ts";

@@ -1,8 +1,10 @@
 /** What every store does, whatever database it runs on. */
-import type { KeyRecord } from "@hearsay/core";
+import { setImmediate } from "node:timers/promises";
+import type { KeyRecord, Sibling } from "@hearsay/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   type Backend,
+  hashing,
   NODE_A,
   NODE_B,
   recordOf,
@@ -11,6 +13,7 @@ import {
   value,
   version,
 } from "./backend.contract.ts";
+import { readSnapshot } from "./snapshot-read.ts";
 import type { RecordEntry, Store } from "./store.ts";
 
 export async function readAll(store: Store, prefix: string = ""): Promise<RecordEntry[]> {
@@ -152,6 +155,160 @@ export function storeContract(name: string, makeBackend: () => Promise<Backend>)
     it("remembers every version of one turn", async () => {
       await Promise.all([1, 2, 3].map((time) => store.put("k", recordOf(value(time, `v${time}`)))));
       expect(store.history("k").map((sibling) => sibling.version.time)).toEqual([3, 2, 1]);
+    });
+
+    it("has one root for the same records, whatever the order and the overwrites on the way", async () => {
+      const other = await makeBackend();
+      const { store: twin } = await other.open();
+      try {
+        expect(await twin.root()).toBe(await store.root());
+        const empty = await store.root();
+        for (let i = 0; i < 200; i++) await store.put(`k${i}`, recordOf(value(i + 1, "old")));
+        for (let i = 0; i < 200; i++) void store.put(`k${i}`, recordOf(value(1000 + i, "new")));
+        await store.flush();
+        for (let i = 199; i >= 0; i--) void twin.put(`k${i}`, recordOf(value(1000 + i, "new")));
+        await twin.flush();
+        expect(await store.root()).toBe(await twin.root());
+        expect(await store.root()).not.toBe(empty);
+        await twin.put("k7", recordOf(value(5000, "newer")));
+        expect(await store.root()).not.toBe(await twin.root());
+        await reopen();
+        await store.put("k7", recordOf(value(5000, "newer")));
+        expect(await store.root()).toBe(await twin.root());
+      } finally {
+        await other.dispose();
+      }
+    });
+
+    it("leads from the root to the one bucket that differs", async () => {
+      for (let i = 0; i < 50; i++) void store.put(`k${i}`, recordOf(value(i + 1, "v")));
+      await store.flush();
+      await store.root();
+      const before = [0, 1, 2, 3].map((level) =>
+        Array.from({ length: 16 ** level }, (_, i) => store.children(level, i)),
+      );
+      await store.put("k7", recordOf(value(99, "w")));
+      await store.root();
+      let index = 0;
+      for (const [level, nodes] of before.entries()) {
+        const differing: number[] = [];
+        for (const [i, old] of nodes.entries()) {
+          const children = store.children(level, i);
+          for (let child = 0; child < 16; child++) {
+            const hash = (bytes: Uint8Array): Uint8Array => bytes.subarray(child * 8, child * 8 + 8);
+            if (Buffer.compare(hash(old), hash(children)) !== 0) differing.push(i * 16 + child);
+          }
+        }
+        expect(differing).toHaveLength(1);
+        index = differing[0] ?? -1;
+      }
+      const entries = await store.bucketEntries(index);
+      expect(entries).toContainEqual({ key: "k7", versions: [version(99)] });
+    });
+
+    it("purges whole records at or below the floor, with history and index, and nothing else", async () => {
+      const empty = await store.root();
+      const expiring: Sibling = {
+        kind: "value",
+        version: version(10),
+        bytes: new Uint8Array(3),
+        contentType: "",
+        expiresAtMs: 1,
+      };
+      await store.put("live", recordOf(value(1, "x")));
+      await store.put("dead", recordOf(value(2, "x")));
+      await store.put("dead", recordOf(tombstone(3)));
+      await store.put("later", recordOf(tombstone(5000)));
+      await store.put("mixed", recordOf(tombstone(8), value(7, "x", NODE_B)));
+      await store.put("expiring", recordOf(expiring));
+      expect((await store.graves(10)).map((grave) => grave.key)).toEqual(["dead", "expiring", "later"]);
+      expect(store.stats()).toMatchObject({ records: 5, tombstones: 3, purgeable: 3 });
+      expect(await store.purge(2048, 1)).toEqual({ purged: 1, more: true });
+      expect(await store.purge(2048, 10)).toEqual({ purged: 1, more: false });
+      expect((await readAll(store)).map((entry) => entry.key)).toEqual(["later", "live", "mixed"]);
+      expect(store.get("dead")).toBeUndefined();
+      await store.put("dead", recordOf(value(20, "again")));
+      expect(store.history("dead")).toHaveLength(1);
+      await store.put("live", recordOf(tombstone(30)));
+      await store.put("mixed", recordOf(tombstone(30)));
+      await store.put("dead", recordOf(tombstone(30)));
+      expect(await store.purge(6000, 10)).toEqual({ purged: 4, more: false });
+      expect(await store.root()).toBe(empty);
+      expect(store.stats()).toMatchObject({ records: 0, tombstones: 0, purgeable: 0, bytes: 0 });
+    });
+
+    it("does not purge what was written after the grave was listed", async () => {
+      await store.put("k", recordOf(tombstone(3)));
+      const purging = store.purge(10, 10);
+      const written = store.put("k", recordOf(value(4, "x")));
+      await Promise.all([purging, written]);
+      expect(textOf(store.get("k"))).toBe("x");
+    });
+
+    it("verifies as consistent while writes go on", async () => {
+      for (let i = 0; i < 1000; i++) void store.put(`k${i}`, recordOf(value(i + 1, "v")));
+      await store.flush();
+      let writing = true;
+      const writer = (async () => {
+        for (let i = 0; writing; i++) {
+          const key = `k${(i * 7919) % 1500}`;
+          const held = store.latest(key);
+          void store.put(key, recordOf(i % 3 === 0 ? tombstone(2000 + i) : value(2000 + i, "w")));
+          if (held !== undefined && i % 5 === 0) await store.purge(1000 + i, 2);
+          if (i % 4 === 0) await store.flush();
+        }
+      })();
+      for (const deep of [true, false, true]) {
+        expect(await store.verify({ deep })).toMatchObject({ consistent: true, damaged: 0, deep });
+      }
+      writing = false;
+      await writer;
+      await store.flush();
+    });
+
+    it("streams a snapshot that equals the store at one moment, while writes and purges go on", async () => {
+      for (let i = 0; i < 2000; i++) void store.put(`k${i}`, recordOf(value(i + 1, `v${i}`)));
+      await store.flush();
+      // Each turn writes its number with what else it writes, so the number names the moment of a snapshot.
+      const turns: Map<string, Sibling>[] = [];
+      let writing = true;
+      const writer = (async () => {
+        for (let turn = 0; writing; turn++) {
+          const puts = new Map<string, Sibling>([["turn", value(10_000 + turn, String(turn))]]);
+          for (let i = turn * 20; i < turn * 20 + 20; i++) {
+            const time = 10_000 + i;
+            puts.set(`k${(i * 7919) % 2500}`, i % 4 === 0 ? tombstone(time) : value(time, `w${i}`));
+          }
+          turns.push(puts);
+          for (const [key, sibling] of puts) void store.put(key, recordOf(sibling));
+          await setImmediate();
+          if (turn % 3 === 0) await store.purge(10_000 + turn * 20 - 100, 5);
+        }
+      })();
+      const restored = new Map<string, Sibling>();
+      let ended = false;
+      for await (const item of readSnapshot(store.snapshot(), hashing)) {
+        if (item.kind === "record") restored.set(item.key, item.record.siblings[0]);
+        else if (item.kind === "removed") restored.delete(item.key);
+        else ended = true;
+      }
+      writing = false;
+      await writer;
+      await store.flush();
+      expect(ended).toBe(true);
+      const moment = restored.get("turn");
+      const last = moment?.kind === "value" ? Number(new TextDecoder().decode(moment.bytes)) : -1;
+      expect(last).toBeGreaterThan(2);
+      const expected = new Map<string, Sibling>();
+      for (let i = 0; i < 2000; i++) expected.set(`k${i}`, value(i + 1, `v${i}`));
+      for (const puts of turns.slice(0, last + 1)) {
+        for (const [key, sibling] of puts) expected.set(key, sibling);
+      }
+      // Tombstones may have been purged before that moment.
+      const live = (states: Map<string, Sibling>): [string, Sibling][] =>
+        [...states].filter(([, sibling]) => sibling.kind === "value").sort(([a], [b]) => (a < b ? -1 : 1));
+      expect(live(restored)).toEqual(live(expected));
+      for (const [key, sibling] of restored) expect(sibling.version).toEqual(expected.get(key)?.version);
     });
 
     it("refuses writes once it is closed", async () => {

@@ -1,11 +1,22 @@
 /** Versioned records of one node. See docs/store.md for layout, algorithms and bounds. */
-import { compareVersions, decodeUtf8, encodeUtf8, type KeyRecord, type Sibling } from "@hearsay/core";
-import { Engine } from "./engine.ts";
-import { StoreError } from "./faults.ts";
+import {
+  compareVersions,
+  decodeUtf8,
+  encodeUtf8,
+  type HlcTime,
+  type KeyRecord,
+  type Sibling,
+} from "@hearsay/core";
+import { Engine, type EngineCondition } from "./engine.ts";
+import { type DoubtReason, StoreError } from "./faults.ts";
+import { type Grave, listGraves, type PurgeReport, purge } from "./graveyard.ts";
 import { prefixRange, SPACE, userKey } from "./keyspace.ts";
+import { type BucketEntry, type DamagedEntry, listBucket, listDamaged } from "./listing.ts";
 import { type OpenReport, openState } from "./opening.ts";
 import type { StoreOptions } from "./ports.ts";
+import { writeSnapshot } from "./snapshot-write.ts";
 import { damageError } from "./table.ts";
+import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
 
 export interface ScanRange {
   /** Only keys that start with this text. */
@@ -35,6 +46,25 @@ export interface StoreMeta {
   get(name: string): Uint8Array | undefined;
   /** Joins the batch of the turn, see {@link Store.put}. */
   put(name: string, value: Uint8Array): Promise<void>;
+}
+
+export interface StoreStats {
+  /** `full`: reads only, until there is room. `failed`: the same, until the database has been reopened. */
+  readonly condition: EngineCondition;
+  /** Keys with a record, those of tombstones included. */
+  readonly records: number;
+  /** Records whose winner is a tombstone. */
+  readonly tombstones: number;
+  /** Records that may be purged from some time on: tombstones and what expires. */
+  readonly purgeable: number;
+  /** Of keys and stored records. */
+  readonly bytes: number;
+  readonly damaged: number;
+  readonly doubt: readonly DoubtReason[];
+  /** Batches since the store was opened. */
+  readonly commits: number;
+  readonly pendingBytes: number;
+  readonly cacheBytes: number;
 }
 
 export class Store {
@@ -124,6 +154,63 @@ export class Store {
       0,
       Math.max(this.#options.limits.historyMaxVersions, state.stored.record.siblings.length),
     );
+  }
+
+  /** The root of the Merkle tree as 64 hexadecimal digits, exact for the moment the promise settles. */
+  root(): Promise<string> {
+    return this.#engine.tree.root();
+  }
+
+  /** The tree as of the last root; see `BucketTree.children`. */
+  children(level: number, index: number): Uint8Array {
+    return this.#engine.tree.children(level, index);
+  }
+
+  /** Keys and sibling versions (newest first) of one bucket's committed records, from the index alone. */
+  bucketEntries(bucket: number): Promise<BucketEntry[]> {
+    return listBucket(this.#engine, bucket);
+  }
+
+  stats(): StoreStats {
+    const engine = this.#engine;
+    const { records, tombstones, purgeable, bytes } = engine.tally.counters;
+    return {
+      condition: engine.condition,
+      records,
+      tombstones,
+      purgeable,
+      bytes,
+      damaged: engine.damaged,
+      doubt: engine.doubt,
+      commits: engine.commits,
+      pendingBytes: engine.pipeline.pendingBytes,
+      cacheBytes: engine.cache.bytes,
+    };
+  }
+
+  /** Damaged records in byte order of their keys, at most `limit`, with what the index knows of them. */
+  damaged(limit: number): Promise<DamagedEntry[]> {
+    return listDamaged(this.#engine, limit);
+  }
+
+  /** Compares records, index and fingerprints while the store is in use. */
+  verify(options: VerifyOptions): Promise<VerifyReport> {
+    return verify(this.#engine, options);
+  }
+
+  /** A stream of all records, equal to the store at the moment it ends; {@link readSnapshot} reads it. */
+  snapshot(): AsyncIterable<Uint8Array> {
+    return writeSnapshot(this.#engine, this.#options.hashing, this.#options.limits.snapshotMaxChanged);
+  }
+
+  /** Records that may be purged some day, oldest first. */
+  graves(limit: number): Promise<Grave[]> {
+    return listGraves(this.#engine, limit);
+  }
+
+  /** Removes at most `limit` records whose every sibling is a tombstone or expired at or below the floor. */
+  purge(floor: HlcTime, limit: number): Promise<PurgeReport> {
+    return purge(this.#engine, floor, limit);
   }
 
   /** Forgets the doubt, in the batch of this turn: put the node's new identity in the same one. */

@@ -4,7 +4,14 @@
  * Invariant: fingerprints and counters are those of the committed records that can be read. A record found
  * damaged leaves them with the commit that puts it into quarantine.
  */
-import { encodeUtf8, holds, type KeyRecord, type RecordHasher, type Sibling } from "@hearsay/core";
+import {
+  encodeUtf8,
+  holds,
+  type KeyRecord,
+  type RecordHasher,
+  type Sibling,
+  type Version,
+} from "@hearsay/core";
 import {
   ABSENT,
   type Change,
@@ -118,6 +125,19 @@ export class Table {
     const group = this.#stageState(key, found, { ...found, counted: false });
     // Nobody waits for it: should it fail, the next read finds the damage again.
     group.settled.catch(() => undefined);
+  }
+
+  /** Writes a damaged index entry anew from its record; answers the record's versions, if there is one to be read. */
+  reindex(key: string): readonly Version[] | undefined {
+    const state = this.newest(key);
+    if (state.kind !== "record") return undefined;
+    this.#parts.onEvent({ code: "index_damaged", key });
+    if (this.#parts.pipeline.refusal() === undefined) {
+      this.put(key, state.stored.record).catch(() => {
+        // Nobody waits for it: should it fail, the next listing finds the damage again.
+      });
+    }
+    return state.stored.summary.versions;
   }
 
   /** The older versions of a key, from its history slots. */

@@ -1,0 +1,84 @@
+/** Records that may be purged, in the order of the time from which they may. */
+import { decodeUtf8, type HlcTime } from "@hearsay/core";
+import type { Engine } from "./engine.ts";
+import { StoreError } from "./faults.ts";
+import { type KeyRange, parseGraveyardKey, SPACE, spaceRange, successor } from "./keyspace.ts";
+
+export interface Grave {
+  readonly key: string;
+  /** The floor from which the whole record may go. */
+  readonly purgeableFrom: HlcTime;
+}
+
+export interface PurgeReport {
+  readonly purged: number;
+  /** The limit was reached with more to purge. */
+  readonly more: boolean;
+}
+
+/** The oldest graves, at most `limit`. */
+export async function listGraves(engine: Engine, limit: number): Promise<Grave[]> {
+  const graves: Grave[] = [];
+  let range = spaceRange(SPACE.graveyard);
+  while (graves.length < limit) {
+    const { entries, exhausted } = await engine.handle.read(range, limit - graves.length);
+    for (const [at] of entries) {
+      const { purgeableFrom, key } = parseGraveyardKey(at);
+      const text = decodeUtf8(key);
+      if (text !== undefined) graves.push({ key: text, purgeableFrom });
+    }
+    const last = entries.at(-1);
+    if (exhausted || last === undefined) break;
+    range = { ...range, gte: successor(last[0]) };
+  }
+  return graves;
+}
+
+/**
+ * Removes whole records whose every sibling is a tombstone or expired at or below the floor. What has been
+ * written meanwhile stays: each record is looked at again in the step that removes it.
+ * @throws StoreError as for a put
+ */
+export async function purge(engine: Engine, floor: HlcTime, limit: number): Promise<PurgeReport> {
+  let range: KeyRange = spaceRange(SPACE.graveyard);
+  let purged = 0;
+  for (;;) {
+    const { entries, exhausted } = await engine.handle.read(range, limit - purged + 1);
+    const removals: Promise<void>[] = [];
+    for (const [at] of entries) {
+      const { purgeableFrom, key } = parseGraveyardKey(at);
+      if (purgeableFrom > floor) return { purged: purged + (await settle(removals)), more: false };
+      if (purged + removals.length >= limit) return { purged: purged + (await settle(removals)), more: true };
+      const removal = remove(engine, decodeUtf8(key), floor, { at, purgeableFrom });
+      if (removal !== undefined) removals.push(removal);
+    }
+    purged += await settle(removals);
+    const last = entries.at(-1);
+    if (exhausted || last === undefined) return { purged, more: false };
+    range = { ...range, gte: successor(last[0]) };
+  }
+}
+
+function remove(
+  engine: Engine,
+  key: string | undefined,
+  floor: HlcTime,
+  grave: { readonly at: Uint8Array; readonly purgeableFrom: HlcTime },
+): Promise<void> | undefined {
+  const refusal = engine.pipeline.refusal();
+  if (refusal !== undefined) return Promise.reject(new StoreError(refusal));
+  if (key !== undefined && engine.pipeline.pending(key) !== undefined) return undefined;
+  const state = key === undefined ? undefined : engine.table.newest(key);
+  const from = state?.kind === "record" ? state.stored.summary.purgeableFrom : undefined;
+  if (key !== undefined && from !== undefined && from <= floor) return engine.table.remove(key);
+  if (from !== grave.purgeableFrom) {
+    // The record behind this grave has moved on.
+    engine.pipeline.open().operations.push({ key: grave.at, value: undefined });
+  }
+  return undefined;
+}
+
+async function settle(removals: readonly Promise<void>[]): Promise<number> {
+  await Promise.all(removals);
+  return removals.length;
+}

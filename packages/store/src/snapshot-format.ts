@@ -1,0 +1,60 @@
+/**
+ * The bytes of a snapshot: `HSNAP` and a format byte, then frames of type (1 byte), payload length (4), payload,
+ * CRC-32 of all that (4). The trailer carries how many frames and entries came before it, how many records of the
+ * store are damaged and therefore missing, and a SHA-256 chained over the frames.
+ */
+import type { Hashing } from "@hearsay/core";
+
+export const SNAPSHOT_MAGIC: Uint8Array = Uint8Array.of(0x48, 0x53, 0x4e, 0x41, 0x50, 1);
+export const FRAME_ENTRIES = 1;
+export const FRAME_TRAILER = 2;
+export const FRAME_HEADER_BYTES = 5;
+export const FRAME_CRC_BYTES = 4;
+/** A frame is closed when it has reached this size; a larger record has one of its own. */
+export const FRAME_TARGET_BYTES: number = 64 * 1024;
+/** Larger frames are refused: the largest record has 32 siblings of the largest value. */
+export const FRAME_MAX_BYTES: number = 256 * 1024 * 1024;
+const HASH_BYTES = 32;
+export const TRAILER_BYTES: number = 8 + 8 + 8 + HASH_BYTES;
+
+/** Covers every frame and their order: each hash takes in the one before. */
+export class FrameChain {
+  readonly #hashing: Hashing;
+  #link: Uint8Array = new Uint8Array(HASH_BYTES);
+  frames: number = 0;
+  entries: number = 0;
+
+  constructor(hashing: Hashing) {
+    this.#hashing = hashing;
+  }
+
+  add(frame: Uint8Array, entries: number): void {
+    const linked = new Uint8Array(HASH_BYTES + frame.length);
+    linked.set(this.#link);
+    linked.set(frame, HASH_BYTES);
+    this.#link = this.#hashing.sha256(linked);
+    this.frames += 1;
+    this.entries += entries;
+  }
+
+  trailer(damaged: number): Uint8Array {
+    const payload = new Uint8Array(TRAILER_BYTES);
+    const view = new DataView(payload.buffer);
+    view.setFloat64(0, this.frames);
+    view.setFloat64(8, this.entries);
+    view.setFloat64(16, damaged);
+    payload.set(this.#link, 24);
+    return payload;
+  }
+}
+
+export function sealFrame(hashing: Hashing, type: number, payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + payload.length + FRAME_CRC_BYTES);
+  const view = new DataView(frame.buffer);
+  frame[0] = type;
+  view.setUint32(1, payload.length);
+  frame.set(payload, FRAME_HEADER_BYTES);
+  const end = FRAME_HEADER_BYTES + payload.length;
+  view.setUint32(end, hashing.crc32(frame.subarray(0, end)));
+  return frame;
+}

@@ -1,0 +1,192 @@
+/**
+ * Three accounts of one store must agree: the records, the bucket index, and the fingerprints that every commit
+ * has kept up to date. Two passes over a store in use, exact for the moment the second one ends.
+ */
+import { BUCKET_COUNT, decodeUtf8 } from "@hearsay/core";
+import { type Change, countedSummary } from "./change.ts";
+import type { Entry } from "./database-handle.ts";
+import type { Engine } from "./engine.ts";
+import { bucketRange, indexKey, parseIndexKey, quarantineKey, recordKey, successor } from "./keyspace.ts";
+import { OnlineScan } from "./online-scan.ts";
+import { type Summary, summarize } from "./summary.ts";
+import { contributionOf, Tally } from "./tally.ts";
+
+/** Examples in a report; beyond, they are only counted. */
+export const VERIFY_MAX_LISTED = 100;
+
+export interface VerifyReport {
+  /** Records and fingerprints were compared too, not only the index. */
+  readonly deep: boolean;
+  readonly records: number;
+  readonly indexEntries: number;
+  /** Buckets whose live fingerprint is not that of their records. Always 0 when not deep. */
+  readonly recordBucketsDiffering: number;
+  /** Buckets whose live fingerprint is not that of their index entries. */
+  readonly indexBucketsDiffering: number;
+  /** Damaged records, those found before included. */
+  readonly damaged: number;
+  /** Keys in differing buckets, at most {@link VERIFY_MAX_LISTED}. */
+  readonly differingKeys: readonly string[];
+  readonly consistent: boolean;
+}
+
+export interface VerifyOptions {
+  /** Reads every record too and checks its checksum; else the index alone is compared. */
+  readonly deep: boolean;
+  /** Called after each chunk with the entries read so far. */
+  onProgress?(entries: number): void;
+}
+
+/**
+ * Where accounts differ, damaged records go to quarantine, and the fingerprints are rebuilt at the next start.
+ * @throws StoreError `store_unavailable` when the database was reopened meanwhile
+ */
+export async function verify(engine: Engine, options: VerifyOptions): Promise<VerifyReport> {
+  const records = new Count(engine, "record");
+  const index = new Count(engine, "index");
+  let read = 0;
+  const run = async (count: Count): Promise<void> => {
+    while (await count.scan.step()) {
+      read = records.entries + index.entries;
+      options.onProgress?.(read);
+    }
+  };
+  try {
+    if (options.deep) await run(records);
+    await run(index);
+    const found = await engine.pipeline.betweenBatches(() =>
+      compare(engine, options.deep ? records : undefined, index),
+    );
+    const differing = [...new Set([...found.records, ...found.index])];
+    const differingKeys = await examine(engine, differing);
+    const consistent = differing.length === 0;
+    if (!consistent) engine.tally.suspect = true;
+    await engine.pipeline.idle();
+    return {
+      deep: options.deep,
+      records: options.deep ? records.entries : engine.tally.counters.records,
+      indexEntries: index.entries,
+      recordBucketsDiffering: found.records.length,
+      indexBucketsDiffering: found.index.length,
+      damaged: engine.damaged,
+      differingKeys,
+      consistent,
+    };
+  } finally {
+    records.scan.close();
+    index.scan.close();
+  }
+}
+
+function compare(
+  engine: Engine,
+  records: Count | undefined,
+  index: Count,
+): { readonly records: number[]; readonly index: number[] } {
+  const live = engine.tally.fingerprints;
+  const found = { records: [] as number[], index: [] as number[] };
+  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+    if (records !== undefined && !live.bucketEquals(bucket, records.tally.fingerprints))
+      found.records.push(bucket);
+    if (!live.bucketEquals(bucket, index.tally.fingerprints)) found.index.push(bucket);
+  }
+  return found;
+}
+
+/** Reads every record that the index names in the given buckets, so that missing ones are noticed. */
+async function examine(engine: Engine, buckets: readonly number[]): Promise<string[]> {
+  const keys: string[] = [];
+  for (const bucket of buckets) {
+    let range = bucketRange(bucket);
+    for (;;) {
+      const { entries, exhausted } = await engine.handle.read(range);
+      for (const [at] of entries) {
+        const key = decodeUtf8(parseIndexKey(at).key);
+        if (key === undefined) continue;
+        engine.table.committed(key);
+        if (keys.length < VERIFY_MAX_LISTED) keys.push(key);
+      }
+      const last = entries.at(-1);
+      if (exhausted || last === undefined) break;
+      range = { ...range, gte: successor(last[0]) };
+    }
+  }
+  return keys;
+}
+
+/** One account, counted from the database and kept up to date behind the cursor. */
+class Count {
+  readonly tally: Tally = Tally.empty();
+  readonly scan: OnlineScan;
+  entries: number = 0;
+  readonly #engine: Engine;
+  readonly #space: "record" | "index";
+
+  constructor(engine: Engine, space: "record" | "index") {
+    this.#engine = engine;
+    this.#space = space;
+    this.scan = new OnlineScan(engine, space, {
+      stored: (key, entry) => this.#stored(key, entry),
+      changed: ({ key, bucket, after }) => {
+        const summary = countedSummary(after);
+        if (summary !== undefined) this.#add(key, bucket, summary);
+      },
+      passed: (change) => this.#passed(change),
+    });
+  }
+
+  #add(key: string, bucket: number, summary: Summary): void {
+    this.entries += 1;
+    this.tally.add(bucket, contributionOf(this.#engine.hasher, key, summary));
+  }
+
+  #passed({ bucket, loses, gains }: Change): void {
+    if (loses !== undefined) {
+      this.entries -= 1;
+      this.tally.subtract(bucket, loses);
+    }
+    if (gains !== undefined) {
+      this.entries += 1;
+      this.tally.add(bucket, gains);
+    }
+  }
+
+  #stored(key: string | undefined, entry: Entry): void {
+    if (key === undefined) return;
+    if (this.#space === "record") this.#storedRecord(key, entry);
+    else this.#storedSummary(key, entry);
+  }
+
+  #storedRecord(key: string, [at, value]: Entry): void {
+    const { codec, hasher, table } = this.#engine;
+    const decoded = codec.decodeRecord(at, value);
+    const bucket = hasher.bucketOf(key);
+    if (decoded !== undefined) {
+      this.#add(key, bucket, summarize(decoded.record, at.length - 1 + value.length));
+      return;
+    }
+    const indexAt = indexKey(bucket, at.subarray(1));
+    const index = this.#engine.handle.get(indexAt);
+    const known = index === undefined ? undefined : codec.decodeSummary(indexAt, index);
+    // The fingerprints contain it until its quarantine is committed, and so must this account.
+    if (known !== undefined) this.#add(key, bucket, known);
+    this.#engine.cache.delete(key);
+    table.quarantine(key, { kind: "damaged", known, counted: true, raw: value });
+  }
+
+  #storedSummary(key: string, [at, value]: Entry): void {
+    const { codec, handle, damaged } = this.#engine;
+    const summary = codec.decodeSummary(at, value);
+    if (summary === undefined) return;
+    const { bucket, key: keyBytes } = parseIndexKey(at);
+    // The index remembers what is in quarantine; the fingerprints do not contain it.
+    if (
+      damaged > 0 &&
+      handle.get(recordKey(keyBytes)) === undefined &&
+      handle.get(quarantineKey(keyBytes)) !== undefined
+    ) {
+      return;
+    }
+    this.#add(key, bucket, summary);
+  }
+}
