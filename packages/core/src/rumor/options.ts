@@ -1,0 +1,133 @@
+/** How rumors spread; every knob with its unit, its default and the reason for it. */
+
+export interface RumorOptions {
+  /** Who hands rumors to whom: the one who calls, the one who is called, or both. The same on all nodes. */
+  readonly mode: "push" | "pull" | "push_pull";
+  /** A write waits this long for others to share its message. */
+  readonly coalesceMs: number;
+  /** Time between two rounds of pushing to random peers while anything is hot. */
+  readonly roundIntervalMs: number;
+  /** Time between two rounds of asking in mode `pull`, which has to ask whether or not anything is hot. */
+  readonly pullIntervalMs: number;
+  /** Random peers contacted in a round. */
+  readonly fanout: number;
+  /** Up to this many live peers, the coordinator of a write mails it to all of them and nobody forwards it. */
+  readonly directMailMax: number;
+  /** When a rumor loses interest (Demers et al., section 1.4): judged by answers, or by chance alone. */
+  readonly loss: "feedback_counter" | "blind_coin";
+  /** Counter: needless contacts in a row that end a rumor. Coin: a contact ends it with chance 1 / k. */
+  readonly k: number;
+  /** A rumor ends at the latest after ceil(sendsFactor * log2(n + 1)) sends, n being the cluster size. */
+  readonly sendsFactor: number;
+  /** Records up to this size may travel with the first offer; larger ones are offered by version and asked for. */
+  readonly inlineMaxBytes: number;
+  /** Records travel with the offer while at most this share of the cluster can be expected to hold them. */
+  readonly inlineShare: number;
+  /** No message is estimated larger than this. */
+  readonly maxMessageBytes: number;
+  readonly maxRumorsPerMessage: number;
+  readonly hotMaxEntries: number;
+  /** Bound of the hot list in bytes of keys and versions; it holds no values. */
+  readonly hotMaxBytes: number;
+  /** Peers remembered per rumor as not worth contacting. 0 is the memoryless model of the papers. */
+  readonly settledMax: number;
+  /** Records asked for and not yet here. */
+  readonly wantsMax: number;
+  /** A record asked for and not here after this time is asked for elsewhere. */
+  readonly wantTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** After a failed request the peer is left alone for this long. */
+  readonly failureBackoffMs: number;
+}
+
+export const DEFAULT_RUMOR_OPTIONS: RumorOptions = {
+  mode: "push_pull",
+  // A local network takes about a millisecond there and back: waiting longer than that buys little batching.
+  coalesceMs: 2,
+  // Three rounds reach 32 nodes in half of 100 ms; shorter ones cost messages in proportion and save little.
+  roundIntervalMs: 20,
+  pullIntervalMs: 100,
+  // Two reach everyone in about log2 n rounds; the third shortens the tail and costs offers, which carry no value.
+  fanout: 3,
+  // Up to here one message to each peer costs no more than the needless contacts that end a rumor.
+  directMailMax: 8,
+  loss: "feedback_counter",
+  // The least that leaves out fewer than 1 in 10,000 at 32 nodes for lone writes too, where no other rumor helps.
+  k: 8,
+  // 16 sends at 32 nodes, where the counter ends most rumors after 10.
+  sendsFactor: 3,
+  inlineMaxBytes: 4096,
+  // At 32 nodes the coordinator and the first it reaches: about 1.2 to 1.7 copies of a value per node.
+  inlineShare: 0.2,
+  // Room for the largest value (1 MiB) with siblings and context.
+  maxMessageBytes: 2 * 1024 * 1024,
+  maxRumorsPerMessage: 1000,
+  // Two seconds of 5,000 writes a second.
+  hotMaxEntries: 10_000,
+  hotMaxBytes: 4 * 1024 * 1024,
+  settledMax: 64,
+  wantsMax: 1000,
+  // Several round trips under load, and still far inside the second after which anti-entropy would repair it.
+  wantTimeoutMs: 250,
+  requestTimeoutMs: 1000,
+  failureBackoffMs: 200,
+};
+
+export type RumorOptionsFault =
+  | { readonly code: "option_out_of_range"; readonly option: keyof RumorOptions; readonly min: number }
+  | { readonly code: "option_not_whole"; readonly option: keyof RumorOptions }
+  | {
+      readonly code: "option_exceeds";
+      readonly option: keyof RumorOptions;
+      readonly other: keyof RumorOptions;
+    };
+
+type NumericOption = {
+  [K in keyof RumorOptions]: RumorOptions[K] extends number ? K : never;
+}[keyof RumorOptions];
+
+const MINIMA: readonly (readonly [NumericOption, number])[] = [
+  ["coalesceMs", 0],
+  ["roundIntervalMs", 0],
+  ["pullIntervalMs", 1],
+  ["fanout", 1],
+  ["directMailMax", 0],
+  ["k", 1],
+  ["sendsFactor", 1],
+  ["inlineMaxBytes", 0],
+  ["inlineShare", 0],
+  ["maxMessageBytes", 8192],
+  ["maxRumorsPerMessage", 1],
+  ["hotMaxEntries", 1],
+  ["hotMaxBytes", 4096],
+  ["settledMax", 0],
+  ["wantsMax", 1],
+  ["wantTimeoutMs", 1],
+  ["requestTimeoutMs", 1],
+  ["failureBackoffMs", 0],
+];
+
+const COUNTS: readonly NumericOption[] = ["fanout", "directMailMax", "settledMax", "maxRumorsPerMessage"];
+
+/** All that is wrong with the options; empty when they can be used. */
+export function validateRumorOptions(options: RumorOptions): readonly RumorOptionsFault[] {
+  const faults: RumorOptionsFault[] = [];
+  for (const [option, min] of MINIMA) {
+    if (!(options[option] >= min)) faults.push({ code: "option_out_of_range", option, min });
+  }
+  for (const option of COUNTS) {
+    if (!Number.isInteger(options[option])) faults.push({ code: "option_not_whole", option });
+  }
+  if (options.inlineMaxBytes > options.maxMessageBytes) {
+    faults.push({ code: "option_exceeds", option: "inlineMaxBytes", other: "maxMessageBytes" });
+  }
+  if (options.coalesceMs > options.requestTimeoutMs) {
+    faults.push({ code: "option_exceeds", option: "coalesceMs", other: "requestTimeoutMs" });
+  }
+  return faults;
+}
+
+/** ceil(sendsFactor * log2(n + 1)); the size counts this node. */
+export function sendsLimit(options: RumorOptions, clusterSize: number): number {
+  return Math.ceil(options.sendsFactor * Math.log2(clusterSize + 1));
+}

@@ -1,0 +1,175 @@
+import type { Peer } from "../effects.ts";
+import type { HotRumor } from "./hot-list.ts";
+import {
+  answerBytes,
+  type CarriedRumor,
+  type Rumor,
+  type RumorAnswer,
+  type RumorRequest,
+  rumorOverheadBytes,
+} from "./messages.ts";
+
+/** Room in one message. */
+export class MessageBudget {
+  #bytes: number;
+  #rumors: number;
+
+  constructor(maxBytes: number, maxRumors: number) {
+    this.#bytes = maxBytes - MESSAGE_FRAME_BYTES;
+    this.#rumors = maxRumors;
+  }
+
+  /** Whether the rumor fits, with its record where it goes inline; takes the room if so. */
+  takeRumor(rumor: Rumor, inline: boolean): boolean {
+    const bytes = rumorOverheadBytes(rumor) + (inline ? rumor.sizeBytes : 0);
+    if (this.#rumors < 1 || bytes > this.#bytes) return false;
+    this.#rumors -= 1;
+    this.#bytes -= bytes;
+    return true;
+  }
+
+  takeBytes(bytes: number): boolean {
+    if (bytes > this.#bytes) return false;
+    this.#bytes -= bytes;
+    return true;
+  }
+}
+
+/** Whether a record can be sent as a rumor at all: alone in a message. */
+export function fitsMessage(rumor: Rumor, maxMessageBytes: number): boolean {
+  return rumorOverheadBytes(rumor) + rumor.sizeBytes <= maxMessageBytes - MESSAGE_FRAME_BYTES;
+}
+
+export function carried(rumor: Rumor, inline: boolean): CarriedRumor {
+  const { key, versions, sizeBytes, hops, mailed } = rumor;
+  return { key, versions, sizeBytes, hops, mailed, inline };
+}
+
+const MESSAGE_FRAME_BYTES = 256;
+
+export interface InFlight {
+  readonly id: number;
+  readonly contacts: ReadonlyMap<string, HotRumor>;
+  /** Records sent because the peer asked for them; their first contact was counted before. */
+  readonly owed: ReadonlyMap<string, HotRumor>;
+  readonly wants: ReadonlyMap<string, Rumor>;
+}
+
+export interface ComposedRequest {
+  readonly message: RumorRequest;
+  readonly contacts: ReadonlyMap<string, HotRumor>;
+}
+
+export interface PipeLimits {
+  readonly maxMessageBytes: number;
+  readonly maxRumorsPerMessage: number;
+}
+
+/**
+ * What is to be said to one peer. Invariant: at most one request is in flight; whatever comes up meanwhile waits here, keyed
+ * by key and so bounded by the hot list and the list of wants, and goes into the next.
+ */
+export class Pipe {
+  peer: Peer;
+  /** Offers to make. */
+  readonly queue: Map<string, HotRumor> = new Map();
+  /** Records the peer asked for. */
+  readonly owed: Map<string, HotRumor> = new Map();
+  /** Records to ask the peer for. */
+  readonly wants: Map<string, Rumor> = new Map();
+  answers: { readonly turn: number; readonly list: readonly RumorAnswer[] } | undefined;
+  pull = false;
+  inFlight: InFlight | undefined;
+  /** Until then the peer is left alone after a failure. */
+  resumeAtMs: number = Number.NEGATIVE_INFINITY;
+  /** What this node's last reply to the peer carried. */
+  replied: { readonly turn: number; readonly rumors: ReadonlyMap<string, HotRumor> } | undefined;
+
+  constructor(peer: Peer) {
+    this.peer = peer;
+  }
+
+  /** Answers alone are worth no message: they wait for the next one. */
+  get hasSomethingToSay(): boolean {
+    return this.pull || this.queue.size > 0 || this.owed.size > 0 || this.wants.size > 0;
+  }
+
+  /** Whether this very rumor waits here or is on its way. */
+  has(rumor: HotRumor): boolean {
+    return this.queue.get(rumor.key) === rumor || this.inFlight?.contacts.get(rumor.key) === rumor;
+  }
+
+  clear(): void {
+    this.queue.clear();
+    this.owed.clear();
+    this.wants.clear();
+    this.answers = undefined;
+    this.pull = false;
+    this.replied = undefined;
+  }
+
+  /** Whether nothing would be lost by forgetting this pipe. */
+  isIdle(now: number): boolean {
+    return (
+      this.inFlight === undefined &&
+      this.replied === undefined &&
+      this.answers === undefined &&
+      !this.hasSomethingToSay &&
+      now >= this.resumeAtMs
+    );
+  }
+
+  /**
+   * Takes as much as fits into one request, records owed first: someone waits for them.
+   */
+  compose(id: number, limits: PipeLimits, goesInline: (rumor: HotRumor) => boolean): ComposedRequest {
+    const budget = new MessageBudget(limits.maxMessageBytes, limits.maxRumorsPerMessage);
+    const rumors: CarriedRumor[] = [];
+    const owed = new Map<string, HotRumor>();
+    for (const [key, rumor] of this.owed) {
+      if (!budget.takeRumor(rumor, true)) break;
+      this.owed.delete(key);
+      owed.set(key, rumor);
+      rumors.push(carried(rumor, true));
+    }
+    const wants = new Map<string, Rumor>();
+    for (const [key, rumor] of this.wants) {
+      if (!budget.takeRumor(rumor, false)) break;
+      this.wants.delete(key);
+      wants.set(key, rumor);
+    }
+    const answers = this.#takeAnswers(budget);
+    const contacts = new Map<string, HotRumor>();
+    for (const [key, rumor] of this.queue) {
+      // Offering more to a peer that is still owed records would only make the debt grow.
+      if (this.owed.size > 0) break;
+      const inline = goesInline(rumor);
+      if (!budget.takeRumor(rumor, inline)) break;
+      this.queue.delete(key);
+      contacts.set(key, rumor);
+      if (!owed.has(key)) rumors.push(carried(rumor, inline));
+    }
+    const pull = this.pull;
+    this.pull = false;
+    this.inFlight = { id, contacts, owed, wants };
+    const message: RumorRequest = {
+      kind: "rumor_request",
+      rumors,
+      wants: [...wants.values()],
+      answers,
+      pull,
+    };
+    return { message, contacts };
+  }
+
+  /** Answers that do not fit are lost: they only tell the peer sooner what it learns from the next contact. */
+  #takeAnswers(budget: MessageBudget): Pipe["answers"] {
+    const answers = this.answers;
+    this.answers = undefined;
+    if (answers === undefined) return undefined;
+    return {
+      turn: answers.turn,
+      list: answers.list.filter((answer) => budget.takeBytes(answerBytes(answer))),
+    };
+  }
+}
