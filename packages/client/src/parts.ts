@@ -2,7 +2,7 @@
 import type { Deadline } from "./platform.ts";
 
 /** A buffered answer, of a value or a page, is never larger. */
-export const ANSWER_MAX_BYTES: number = 64 * 1024 * 1024;
+const ANSWER_MAX_BYTES: number = 64 * 1024 * 1024;
 
 export class AnswerTooLarge extends Error {
   constructor() {

@@ -1,0 +1,103 @@
+import { HearsayError } from "@hearsay/client";
+import { CommanderError } from "commander";
+import { Stopped } from "./io.ts";
+
+/** Exit codes, part of the command's contract. */
+export const EXIT = {
+  ok: 0,
+  error: 1,
+  usage: 2,
+  notFound: 3,
+  preconditionFailed: 4,
+  unreachable: 5,
+  timedOut: 6,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** A failure that a command found itself. */
+export class CliError extends Error {
+  readonly code: string;
+  readonly exit: ExitCode;
+  /** The step to take. */
+  readonly next: string | undefined;
+
+  constructor(
+    message: string,
+    facts: { readonly code: string; readonly exit: ExitCode; readonly next?: string | undefined },
+  ) {
+    super(message);
+    this.name = "CliError";
+    this.code = facts.code;
+    this.exit = facts.exit;
+    this.next = facts.next;
+  }
+}
+
+/** What is told to the user about a failure, in words or as JSON. */
+export interface Report {
+  readonly code: string;
+  readonly message: string;
+  readonly next?: string | undefined;
+  /** Of a write: `none` or `unknown`. */
+  readonly outcome?: string | undefined;
+  readonly exit: number;
+}
+
+const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
+  ["not_found", EXIT.notFound],
+  ["precondition_failed", EXIT.preconditionFailed],
+  ["unreachable", EXIT.unreachable],
+  ["timed_out", EXIT.timedOut],
+  ["ack_timeout", EXIT.timedOut],
+  ["not_yet", EXIT.timedOut],
+  ["bad_key", EXIT.usage],
+  ["invalid_key", EXIT.usage],
+]);
+
+/** Undefined when there is nothing to say: help was shown, or commander has said it. */
+export function reportOf(error: unknown): Report | undefined {
+  if (error instanceof CommanderError || error instanceof Stopped) return undefined;
+  if (error instanceof CliError) {
+    return { code: error.code, message: error.message, next: error.next, exit: error.exit };
+  }
+  if (error instanceof HearsayError) return reportOfClient(error);
+  if (isSystemError(error)) {
+    return { code: error.code.toLowerCase(), message: error.message, exit: EXIT.error };
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return {
+    code: "internal",
+    message,
+    next: "This is a defect of hearsay; please report it.",
+    exit: EXIT.error,
+  };
+}
+
+export function exitOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof Stopped) return error.signalName === "SIGINT" ? 130 : 143;
+  return reportOf(error)?.exit ?? EXIT.error;
+}
+
+function reportOfClient(error: HearsayError): Report {
+  const { fault } = error;
+  return {
+    code: error.code,
+    message: error.message,
+    next: fault.code === "problem" ? fault.problem.next : NEXT_BY_FAULT[fault.code],
+    outcome: error.outcome === "unknown" ? "unknown" : undefined,
+    exit: EXIT_BY_CODE.get(error.code) ?? EXIT.error,
+  };
+}
+
+const NEXT_BY_FAULT = {
+  unreachable: "Start a node with: hearsay serve. Or name one with --endpoint or HEARSAY_ENDPOINT.",
+  timed_out: "Try again, with a longer --timeout if need be.",
+  bad_answer: "Check that the endpoint is a Hearsay node, and its version with: hearsay version.",
+  bad_key: "Use a key of 1 to 1024 bytes.",
+} as const;
+
+function isSystemError(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error;
+}

@@ -1,0 +1,144 @@
+import type { Operation } from "@hearsay/client";
+import { HearsayError } from "@hearsay/client";
+import { describe, expect, it } from "vitest";
+import { type ImportOptions, type ImportProgress, importRecords } from "./import-stream.ts";
+
+interface Sent {
+  readonly keys: string[];
+  readonly operations: readonly Operation[];
+  finish(error?: unknown): void;
+}
+
+/** A client whose batches end when the test says so. */
+function heldClient(): {
+  readonly client: ImportOptions["client"];
+  readonly sent: Sent[];
+  next(): Promise<Sent>;
+} {
+  const sent: Sent[] = [];
+  const waiting: ((sent: Sent) => void)[] = [];
+  let taken = 0;
+  return {
+    sent,
+    client: {
+      batch: (operations) =>
+        new Promise((resolve, reject) => {
+          const one: Sent = {
+            keys: operations.map(({ key }) => key),
+            operations,
+            finish: (error) => (error === undefined ? resolve([]) : reject(error)),
+          };
+          sent.push(one);
+          waiting.shift()?.(one);
+        }),
+    },
+    next: () => {
+      const one = sent[taken++];
+      return one === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(one);
+    },
+  };
+}
+
+async function* lines(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield Buffer.from(`${text}\n`);
+}
+
+function record(key: string, more: object = {}): string {
+  return JSON.stringify({ key, text: key, ...more });
+}
+
+function start(
+  client: ImportOptions["client"],
+  input: AsyncIterable<Uint8Array>,
+  options: Partial<ImportOptions> = {},
+): Promise<ImportProgress> {
+  return importRecords(input, {
+    client,
+    signal: new AbortController().signal,
+    concurrency: 2,
+    batchRecords: 2,
+    nowMs: () => 1_000,
+    onProgress: () => undefined,
+    ...options,
+  });
+}
+
+describe("an import", () => {
+  it("keeps several batches in flight and no more than it may", async () => {
+    const { client, sent, next } = heldClient();
+    const running = start(client, lines(...["a", "b", "c", "d", "e"].map((key) => record(key))));
+    const first = await next();
+    await next();
+    expect(sent.map(({ keys }) => keys)).toEqual([
+      ["a", "b"],
+      ["c", "d"],
+    ]);
+    first.finish();
+    (await next()).finish();
+    sent[1]?.finish();
+    expect(await running).toMatchObject({ records: 5, expired: 0 });
+    expect(sent[2]?.keys).toEqual(["e"]);
+  });
+
+  it("does not send a key while an earlier line of the same key is in flight", async () => {
+    const { client, sent, next } = heldClient();
+    const running = start(
+      client,
+      lines(record("a"), record("b"), record("b", { text: "later" }), record("c")),
+    );
+    const first = await next();
+    // Everything the import can do by itself is done within one turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toHaveLength(1);
+    first.finish();
+    const second = await next();
+    expect(second.keys).toEqual(["b", "c"]);
+    second.finish();
+    expect(await running).toMatchObject({ records: 4 });
+  });
+
+  it("counts what has expired, carries what has not, and skips empty lines", async () => {
+    const { client, next } = heldClient();
+    const at = (ms: number): object => ({ expiresAt: new Date(ms).toISOString() });
+    const running = start(client, lines("", record("over", at(1_000)), record("lives", at(1_250)), "\r"));
+    const { operations, finish } = await next();
+    expect(operations).toMatchObject([{ op: "put", key: "lives", ttl: "250ms" }]);
+    finish();
+    expect(await running).toMatchObject({ records: 1, expired: 1 });
+  });
+
+  it("stops at a bad line, names it, and waits for what is in flight", async () => {
+    const { client, next } = heldClient();
+    const running = start(client, lines(record("a"), record("b"), "{oops"));
+    let ended = false;
+    const outcome = running.catch((error: unknown) => {
+      ended = true;
+      return error;
+    });
+    const { finish } = await next();
+    expect(ended).toBe(false);
+    finish();
+    expect(await outcome).toMatchObject({ message: "line 3: it is not JSON", code: "bad_line", exit: 1 });
+  });
+
+  it("names the lines of a batch that failed, and says whether they may be there", async () => {
+    const { client, next } = heldClient();
+    const running = start(client, lines("", record("a"), record("b"))).catch((error: unknown) => error);
+    const fault = { code: "timed_out", endpoint: "http://n", afterMs: 5 } as const;
+    (await next()).finish(new HearsayError(fault, { outcome: "unknown", attempts: 1 }));
+    expect(await running).toMatchObject({
+      message: "lines 2 to 3 may not have been written: http://n did not answer within 5 ms",
+      code: "timed_out",
+      exit: 6,
+    });
+  });
+
+  it("reports progress of what was acknowledged", async () => {
+    const seen: number[] = [];
+    const client: ImportOptions["client"] = { batch: async () => [] };
+    await start(client, lines(record("a"), record("b"), record("c")), {
+      onProgress: ({ records }) => seen.push(records),
+    });
+    expect(seen).toEqual([2, 3]);
+  });
+});

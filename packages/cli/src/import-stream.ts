@@ -1,0 +1,176 @@
+/**
+ * Reads record lines and sends them as batches, several in flight, in constant memory.
+ *
+ * Guarantees: every line is written, counted as expired, or named in the error that ends the import. The order of
+ * a key's lines is kept: two batches that share a key are never in flight together.
+ */
+import type { Client } from "@hearsay/client";
+import { CliError, EXIT, reportOf } from "./failure.ts";
+import { type Line, LineNotUtf8, LineTooLong, readLineBlocks } from "./lines.ts";
+import { type PutOperation, parseRecordLine } from "./record-line.ts";
+
+export interface ImportOptions {
+  readonly client: Pick<Client, "batch">;
+  readonly signal: AbortSignal;
+  /** Batches in flight. */
+  readonly concurrency: number;
+  /** Records in a batch at most. */
+  readonly batchRecords: number;
+  /** Wall clock, in milliseconds since the epoch. */
+  readonly nowMs: () => number;
+  readonly onProgress: (progress: ImportProgress) => void;
+}
+
+export interface ImportProgress {
+  /** Acknowledged. */
+  readonly records: number;
+  /** Skipped because their time was over. */
+  readonly expired: number;
+  /** Bytes of the input that have been read. */
+  readonly bytesRead: number;
+}
+
+/** Of values and keys in a batch; well below the 8 MiB that nodes take by default. */
+const BATCH_MAX_BYTES = 2 * 1024 * 1024;
+/** A line can hold the largest value there is, 64 MiB, in base64. */
+const LINE_MAX_BYTES = 96 * 1024 * 1024;
+
+interface Batch {
+  readonly operations: PutOperation[];
+  readonly keys: Set<string>;
+  bytes: number;
+  firstLine: number;
+  lastLine: number;
+}
+
+export async function importRecords(
+  input: AsyncIterable<Uint8Array>,
+  options: ImportOptions,
+): Promise<ImportProgress> {
+  const run = new ImportRun(options);
+  try {
+    for await (const lines of readLineBlocks(input, LINE_MAX_BYTES)) {
+      for (const line of lines) {
+        if (run.add(line)) await run.send();
+      }
+    }
+    await run.send();
+  } catch (error) {
+    await run.settle();
+    throw run.failure ?? namedLine(error) ?? error;
+  }
+  await run.settle();
+  if (run.failure !== undefined) throw run.failure;
+  return run.progress;
+}
+
+class ImportRun {
+  failure: unknown;
+  readonly #options: ImportOptions;
+  readonly #inFlight: Map<Promise<void>, Batch> = new Map();
+  #batch: Batch = emptyBatch();
+  #records = 0;
+  #expired = 0;
+  #bytesRead = 0;
+
+  constructor(options: ImportOptions) {
+    this.#options = options;
+  }
+
+  get progress(): ImportProgress {
+    return { records: this.#records, expired: this.#expired, bytesRead: this.#bytesRead };
+  }
+
+  /** Whether the batch has to be sent before the next line. */
+  add(line: Line): boolean {
+    this.#bytesRead = line.endOffset;
+    if (line.text === "" || line.text === "\r") return false;
+    const record = parseRecordLine(line.text);
+    if (typeof record === "string") throw badLine(line.number, record);
+    const { key, value, contentType, expiresAtMs } = record;
+    const ttlMs = expiresAtMs === undefined ? undefined : expiresAtMs - this.#options.nowMs();
+    if (ttlMs !== undefined && ttlMs <= 0) {
+      this.#expired += 1;
+      return false;
+    }
+    const batch = this.#batch;
+    if (batch.operations.length === 0) batch.firstLine = line.number;
+    batch.lastLine = line.number;
+    batch.bytes += value.length + key.length;
+    batch.keys.add(key);
+    batch.operations.push({
+      op: "put",
+      key,
+      value,
+      ...(contentType === undefined ? undefined : { contentType }),
+      ...(ttlMs === undefined ? undefined : { ttl: `${ttlMs}ms` }),
+    });
+    return batch.operations.length >= this.#options.batchRecords || batch.bytes >= BATCH_MAX_BYTES;
+  }
+
+  /** Sends the batch once there is room for it and no batch in flight holds one of its keys. */
+  async send(): Promise<void> {
+    const batch = this.#batch;
+    if (batch.operations.length === 0) return;
+    this.#batch = emptyBatch();
+    while (this.#inFlight.size >= this.#options.concurrency) await Promise.race(this.#inFlight.keys());
+    for (const [sent, earlier] of this.#inFlight) {
+      if (overlap(batch.keys, earlier.keys)) await sent;
+    }
+    if (this.failure !== undefined) throw this.failure;
+    const sent: Promise<void> = this.#write(batch).finally(() => this.#inFlight.delete(sent));
+    this.#inFlight.set(sent, batch);
+  }
+
+  /** Waits for what is in flight; never rejects. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#inFlight.keys());
+  }
+
+  async #write(batch: Batch): Promise<void> {
+    const { client, signal, onProgress } = this.#options;
+    try {
+      // The import's lines win over what is there, so making a batch twice changes nothing.
+      await client.batch(batch.operations, { signal, repeatUnknown: true });
+      this.#records += batch.operations.length;
+      onProgress(this.progress);
+    } catch (error) {
+      this.failure ??= batchFailure(batch, error, signal);
+    }
+  }
+}
+
+function emptyBatch(): Batch {
+  return { operations: [], keys: new Set(), bytes: 0, firstLine: 0, lastLine: 0 };
+}
+
+function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  for (const key of a) if (b.has(key)) return true;
+  return false;
+}
+
+function batchFailure(batch: Batch, error: unknown, signal: AbortSignal): unknown {
+  const report = signal.aborted ? undefined : reportOf(error);
+  if (report === undefined) return error;
+  const { firstLine, lastLine } = batch;
+  const fate = report.outcome === "unknown" ? "may not have been written" : "were not written";
+  return new CliError(`lines ${firstLine} to ${lastLine} ${fate}: ${report.message}`, {
+    code: report.code,
+    exit: report.exit === EXIT.unreachable || report.exit === EXIT.timedOut ? report.exit : EXIT.error,
+    next: `Then import the file again, or from the first of these lines: tail -n +${firstLine} FILE | hearsay import -`,
+  });
+}
+
+function badLine(number: number, reason: string): CliError {
+  return new CliError(`line ${number}: ${reason}`, {
+    code: "bad_line",
+    exit: EXIT.error,
+    next: "Correct the line and import the file again; the lines before it may have been written.",
+  });
+}
+
+function namedLine(error: unknown): CliError | undefined {
+  if (error instanceof LineTooLong) return badLine(error.number, "it is too long");
+  if (error instanceof LineNotUtf8) return badLine(error.number, "it is not UTF-8");
+  return undefined;
+}

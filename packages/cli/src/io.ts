@@ -1,0 +1,72 @@
+/** The process as the commands see it. Tests hand in their own. */
+
+export interface Output {
+  /** Waits while the reader is slower than the writer. */
+  write(chunk: string | Uint8Array): Promise<void>;
+  readonly isTerminal: boolean;
+}
+
+export interface Io {
+  /** Data, and nothing else. */
+  readonly out: Output;
+  /** Messages, questions and progress. */
+  readonly err: Output;
+  readonly input: AsyncIterable<Uint8Array> & { readonly isTerminal: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by the first SIGINT or SIGTERM. */
+  readonly stopped: AbortSignal;
+}
+
+function toOutput(stream: NodeJS.WriteStream): Output {
+  return {
+    isTerminal: stream.isTTY === true,
+    write: (chunk) =>
+      new Promise((resolve, reject) => {
+        stream.write(chunk, (error) => (error == null ? resolve() : reject(error)));
+      }),
+  };
+}
+
+/**
+ * The real process. A reader that goes away (`hearsay ls | head`) ends the command without a complaint.
+ */
+export function processIo(): Io {
+  const stopped = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.once(name, () => {
+      stopped.abort(new Stopped(name));
+      // A command that waits for input has to notice.
+      process.stdin.destroy();
+    });
+  }
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === "EPIPE" ? 0 : 1);
+  });
+  return {
+    out: toOutput(process.stdout),
+    err: toOutput(process.stderr),
+    input: {
+      isTerminal: process.stdin.isTTY === true,
+      [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator](),
+    },
+    env: process.env,
+    stopped: stopped.signal,
+  };
+}
+
+/** The user or the system asked the command to end. */
+export class Stopped extends Error {
+  readonly signalName: "SIGINT" | "SIGTERM";
+
+  constructor(signalName: "SIGINT" | "SIGTERM") {
+    super(`stopped by ${signalName}`);
+    this.name = "Stopped";
+    this.signalName = signalName;
+  }
+}
+
+export async function readAll(input: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const part of input) parts.push(part);
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,48 @@
+import { Command } from "commander";
+import { packageVersion } from "./build.ts";
+import { addConfigCommands } from "./commands/config.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addKeyCommands } from "./commands/keys.ts";
+import { addTransferCommands } from "./commands/transfer.ts";
+import { addVersion } from "./commands/version.ts";
+import { addVersionCommands } from "./commands/versions.ts";
+import type { Io } from "./io.ts";
+
+/** All commands. Nothing here ends the process: commander's exits are thrown. */
+export function buildProgram(io: Io): Command {
+  const program = new Command("hearsay")
+    .description("An eventually consistent, replicated key-value store.")
+    .addHelpText(
+      "before",
+      `Examples:
+  hearsay serve --data ./data
+  hearsay put greeting 'hello, world'
+  hearsay get greeting
+`,
+    )
+    .addHelpText(
+      "after",
+      `
+Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 precondition failed, 5 unreachable, 6 timed out.
+Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1:7171.`,
+    )
+    .version(packageVersion(), "-V, --version", "print the version")
+    .helpCommand("help [command]", "show the help of a command")
+    .configureOutput({
+      writeOut: (text) => void process.stdout.write(text),
+      writeErr: (text) => void process.stderr.write(text),
+      getOutHasColors: () => io.out.isTerminal && (io.env["NO_COLOR"] ?? "") === "",
+      getErrHasColors: () => io.err.isTerminal && (io.env["NO_COLOR"] ?? "") === "",
+    })
+    .exitOverride();
+  program.commandsGroup("Keys:");
+  addKeyCommands(program, io);
+  addVersionCommands(program, io);
+  program.commandsGroup("Data:");
+  addTransferCommands(program, io);
+  program.commandsGroup("Other:");
+  addConfigCommands(program, io);
+  addDoctor(program, io);
+  addVersion(program, io);
+  return program;
+}

@@ -1,0 +1,30 @@
+import { CommanderError } from "commander";
+import { EXIT, exitOf, type Report, reportOf } from "./failure.ts";
+import { type Io, Stopped } from "./io.ts";
+import { style } from "./printer.ts";
+import { buildProgram } from "./program.ts";
+
+/** Runs one command line. Returns the exit code; everything there is to say has been said. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const program = buildProgram(io);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return EXIT.ok;
+  } catch (failure) {
+    const error = io.stopped.aborted && !(failure instanceof CommanderError) ? io.stopped.reason : failure;
+    if (error instanceof Stopped) return exitOf(error);
+    const report = reportOf(error);
+    if (report !== undefined) await io.err.write(format(io, report, args.includes("--json")));
+    return exitOf(error);
+  }
+}
+
+function format(io: Io, report: Report, asJson: boolean): string {
+  if (asJson) return `${JSON.stringify({ error: report })}\n`;
+  const outcome =
+    report.outcome === "unknown"
+      ? "The write may have taken effect: read the key before writing again.\n"
+      : "";
+  const next = report.next === undefined ? "" : `${report.next}\n`;
+  return `${style.bad(io, "err", "error:")} ${report.message}\n${outcome}${next}`;
+}

@@ -1,0 +1,82 @@
+/** What the commands that talk to a node have in common. */
+import { DEFAULT_ENDPOINT } from "@hearsay/api";
+import { Client } from "@hearsay/client";
+import type { Command } from "commander";
+import { CurlPrinted, toCurl } from "./curl.ts";
+import { CliError, EXIT } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { collect, duration } from "./options.ts";
+import { Printer } from "./printer.ts";
+
+export interface ClientFlags {
+  readonly endpoint?: readonly string[];
+  readonly timeout?: number;
+  readonly json?: boolean;
+  readonly curl?: boolean;
+}
+
+export interface Session {
+  readonly client: Client;
+  readonly io: Io;
+  readonly print: Printer;
+  /** Goes with every call of the client. */
+  readonly signal: AbortSignal;
+  /** With --curl: the command's request is printed, not made. */
+  readonly curl: boolean;
+}
+
+export function withClientFlags(command: Command): Command {
+  return command
+    .optionsGroup("Connection:")
+    .option("-e, --endpoint <url>", "node to talk to; repeat it to name others to fall back on", collect)
+    .option("--timeout <duration>", "longest wait for an answer", duration)
+    .option("--curl", "print the request as a curl command instead of making it")
+    .optionsGroup("Output:")
+    .option("--json", "print data as JSON");
+}
+
+/** The nodes to try, in order: flags, then HEARSAY_ENDPOINT (several separated by commas), then this machine. */
+export function endpointsOf(flags: Pick<ClientFlags, "endpoint">, env: Io["env"]): readonly string[] {
+  if (flags.endpoint !== undefined) return flags.endpoint;
+  const named = (env["HEARSAY_ENDPOINT"] ?? "").split(",").map((text) => text.trim());
+  const given = named.filter((text) => text !== "");
+  return given.length > 0 ? given : [DEFAULT_ENDPOINT];
+}
+
+/**
+ * Runs a command with a client for its flags.
+ * @param bodyFile the file the request's body comes from, for --curl; `-` for standard input
+ */
+export async function inSession(
+  io: Io,
+  flags: ClientFlags,
+  command: (session: Session) => Promise<void>,
+  bodyFile?: string,
+): Promise<void> {
+  const print = new Printer(io, { json: flags.json === true });
+  const endpoints = endpointsOf(flags, io.env);
+  const options = flags.timeout === undefined ? { endpoints } : { endpoints, timeoutMs: flags.timeout };
+  try {
+    if (flags.curl !== true) {
+      await command({ client: new Client(options), io, print, signal: io.stopped, curl: false });
+      return;
+    }
+    const printed = new AbortController();
+    const platform = {
+      fetch: async (url: string, init: Parameters<typeof toCurl>[1]): Promise<Response> => {
+        await io.out.write(`${toCurl(url, init, bodyFile)}\n`);
+        const done = new CurlPrinted();
+        printed.abort(done);
+        throw done;
+      },
+    };
+    const client = new Client({ ...options, platform, batchFormat: "json" });
+    await command({ client, io, print, signal: printed.signal, curl: true });
+  } catch (error) {
+    if (error instanceof CurlPrinted) return;
+    if (error instanceof TypeError && error.message.includes("URL")) {
+      throw new CliError(error.message, { code: "bad_endpoint", exit: EXIT.usage });
+    }
+    throw error;
+  }
+}
