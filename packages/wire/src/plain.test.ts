@@ -72,6 +72,11 @@ describe("what we encode", () => {
 });
 
 describe("what another encoder wrote", () => {
+  test("is decoded to numbers where it is 64-bit integers", () => {
+    const message = Uint8Array.from([0x92, 0xcf, 0, 0, 0, 1, 0, 0, 0, 0, 0xd3, ...Array(8).fill(0xff)]);
+    expect(decodePlain(message, wide)).toEqual({ value: [2 ** 32, -1] });
+  });
+
   const other = new Packr({ useRecords: true, structuredClone: true, moreTypes: true, mapsAsObjects: false });
 
   test.each<[string, unknown]>([
