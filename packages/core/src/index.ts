@@ -75,6 +75,55 @@ export {
   nodeName,
 } from "./identity.ts";
 export { compareKeys, decodeUtf8, encodeUtf8, KEY_MAX_BYTES, type KeyFault, keyFault } from "./key.ts";
+export {
+  ADDRESS_MAX_LENGTH,
+  BUILD_MAX_LENGTH,
+  comparePrecedence,
+  GENERATION_MAX,
+  isLiveMember,
+  isWellFormed,
+  type Member,
+  type MemberState,
+  PROTOCOL_VERSION_MAX,
+  type ProtocolRange,
+  peerOf,
+  protocolsOverlap,
+  type Update,
+  ZONE_MAX_LENGTH,
+} from "./membership/member.ts";
+export { type Applied, MemberTable, type MemberTableOptions } from "./membership/member-table.ts";
+export {
+  PHI_ACCRUAL_DEFAULTS,
+  PHI_MAX,
+  PhiAccrual,
+  type PhiAccrualConfig,
+  type PhiAccrualConfigFault,
+  phi,
+  validatePhiAccrualConfig,
+} from "./membership/phi-accrual.ts";
+export { Swim, type SwimOptions, type SwimStats } from "./membership/swim.ts";
+export {
+  SWIM_DEFAULTS,
+  type SwimConfig,
+  type SwimConfigFault,
+  validateSwimConfig,
+} from "./membership/swim-config.ts";
+export {
+  ANYONE,
+  type Ping,
+  type PingReq,
+  type PushPull,
+  RETIRED_PAGE,
+  type RefusalCode,
+  type Refused,
+  type RetiredPage,
+  type SwimEffect,
+  type SwimEvent,
+  type SwimMessage,
+  type SwimReply,
+  type SwimRequest,
+  type SwimTimer,
+} from "./membership/swim-messages.ts";
 export { type RandomSource, randomBelow, SeededRandom, shuffled } from "./random.ts";
 export {
   applyWrite,

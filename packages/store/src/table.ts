@@ -26,7 +26,7 @@ import type { Codec } from "./codec.ts";
 import type { CommitPipeline, Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
 import { StoreError, type StoreEvent } from "./faults.ts";
-import { historyKey, indexKey, KeyScratch, quarantineKey, recordKey } from "./keyspace.ts";
+import { historyKey, indexKey, quarantineKey, recordKey } from "./keyspace.ts";
 import type { RecordCache, Stored } from "./record-cache.ts";
 import { summarize } from "./summary.ts";
 import { contributionOf, type Tally } from "./tally.ts";
@@ -49,9 +49,6 @@ export class Table {
   readonly #parts: TableParts;
   /** What `newest` answered last: the put that follows in the same turn needs it again. */
   #lastRead: { readonly key: string; readonly state: KeyState } | undefined;
-
-  #lastBucket: { readonly key: string; readonly bucket: number } = { key: "", bucket: -1 };
-  readonly #keys: KeyScratch = new KeyScratch();
 
   constructor(parts: TableParts) {
     this.#parts = parts;
@@ -78,13 +75,13 @@ export class Table {
 
   /** Stages a record; the group's promise settles with its commit. Not to be called when writes are refused. */
   put(key: string, record: KeyRecord): Promise<void> {
-    const { codec, pipeline, historySlots } = this.#parts;
+    const { codec, hasher, pipeline, historySlots } = this.#parts;
     const newest = this.#lastRead?.key === key ? this.#lastRead.state : this.newest(key);
     this.#lastRead = undefined;
     if (newest.kind === "damaged" && !coversDamaged(record, newest))
       return Promise.reject(damageError(key, newest));
-    const bucket = (newest.kind === "record" ? newest.stored.bucket : undefined) ?? this.#bucketOf(key);
-    const keyBytes = this.#keys.encode(key);
+    const bucket = bucketOf(hasher, key, newest);
+    const keyBytes = encodeUtf8(key);
     const history: Operation[] = [];
     let revision = newest.kind === "record" ? newest.stored.revision : 0;
     if (newest.kind === "record" && historySlots > 0) {
@@ -95,15 +92,18 @@ export class Table {
         revision = (revision + 1) >>> 0;
       }
     }
-    const encoded = codec.encodePut(keyBytes, bucket, record, revision);
-    const stored: Stored = { record: encoded.record, revision, bucket, summary: encoded.summary };
+    const databaseKey = recordKey(keyBytes);
+    const encoded = codec.encodeRecord(databaseKey, record, revision);
+    const summary = summarize(encoded.record, keyBytes.length + encoded.value.length);
+    const stored: Stored = { record: encoded.record, revision, bucket, summary };
     const change = makeChange({
+      codec,
       key,
       keyBytes,
       bucket,
       before: this.#beforeOf(key, newest),
       after: { kind: "record", stored },
-      encoded,
+      encoded: encoded.value,
       historySlots: 0,
     });
     return pipeline.stage(change, history).settled;
@@ -206,9 +206,10 @@ export class Table {
   }
 
   #stageState(key: string, before: KeyState, after: KeyState): Group {
-    const { pipeline, historySlotsEver } = this.#parts;
-    const bucket = this.#bucketOf(key);
+    const { codec, hasher, pipeline, historySlotsEver } = this.#parts;
+    const bucket = bucketOf(hasher, key, before);
     const change: Change = makeChange({
+      codec,
       key,
       keyBytes: encodeUtf8(key),
       bucket,
@@ -220,18 +221,12 @@ export class Table {
     return pipeline.stage(change, []);
   }
 
-  /** A put asks for the bucket of the key that was just looked up. */
-  #bucketOf(key: string): number {
-    if (this.#lastBucket.key !== key) this.#lastBucket = { key, bucket: this.#parts.hasher.bucketOf(key) };
-    return this.#lastBucket.bucket;
-  }
-
   #read(key: string): KeyState {
-    const { handle, codec } = this.#parts;
-    const keyBytes = this.#keys.encode(key);
-    const value = handle.get(this.#keys.recordKey());
+    const keyBytes = encodeUtf8(key);
+    const value = this.#parts.handle.get(recordKey(keyBytes));
     if (value !== undefined) return this.#decode(key, keyBytes, value);
-    const at = this.#keys.indexKey(this.#bucketOf(key));
+    const { handle, hasher, codec } = this.#parts;
+    const at = indexKey(hasher.bucketOf(key), keyBytes);
     const index = handle.get(at);
     if (index === undefined) return ABSENT;
     const quarantined = handle.get(quarantineKey(keyBytes));
@@ -244,10 +239,10 @@ export class Table {
   }
 
   #decode(key: string, keyBytes: Uint8Array, value: Uint8Array): KeyState {
-    const { handle, codec } = this.#parts;
+    const { handle, hasher, codec } = this.#parts;
     const decoded = codec.decodeRecord(recordKey(keyBytes), value);
     if (decoded === undefined) {
-      const at = indexKey(this.#bucketOf(key), keyBytes);
+      const at = indexKey(hasher.bucketOf(key), keyBytes);
       const index = handle.get(at);
       const known = index === undefined ? undefined : codec.decodeSummary(at, index);
       return { kind: "damaged", known, counted: true, raw: value };
@@ -256,6 +251,10 @@ export class Table {
     const summary = summarize(record, keyBytes.length + value.length);
     return { kind: "record", stored: { record, revision, bucket: undefined, summary } };
   }
+}
+
+function bucketOf(hasher: RecordHasher, key: string, state: KeyState): number {
+  return (state.kind === "record" ? state.stored.bucket : undefined) ?? hasher.bucketOf(key);
 }
 
 /** Whether a record may replace a damaged one: it covers all that the index knows was there. */

@@ -1,0 +1,137 @@
+/** What membership says to peers, to its driver and to the rest of the node. */
+import type {
+  EventEffect,
+  Peer,
+  ReplyEffect,
+  RequestEffect,
+  RequestFailure,
+  TimerEffect,
+} from "../effects.ts";
+import type { NodeId } from "../identity.ts";
+import type { Member, MemberState, Update } from "./member.ts";
+
+/** `to` of a message that is meant for whoever answers at the address. */
+export const ANYONE: NodeId = "";
+
+/** Retired ids in one message at most; about 20 bytes each. */
+export const RETIRED_PAGE = 256;
+
+interface Envelope {
+  /** The sender as it sees itself: alive or stopped. */
+  readonly from: Member;
+}
+
+interface Addressed extends Envelope {
+  /** The id expected at the address; another one refuses. {@link ANYONE} in push-pulls to seeds and lost members. */
+  readonly to: NodeId;
+}
+
+export interface Ping extends Addressed {
+  readonly kind: "ping";
+  readonly updates: readonly Update[];
+}
+
+/** Asks to probe `target` within `waitMs` and to say how it went. */
+export interface PingReq extends Addressed {
+  readonly kind: "ping-req";
+  readonly target: NodeId;
+  readonly waitMs: number;
+  readonly updates: readonly Update[];
+}
+
+/** The whole table. `retired` holds only the newest; when hashes still differ, a walk through all follows. */
+export interface PushPull extends Addressed {
+  readonly kind: "push-pull";
+  readonly members: readonly Member[];
+  readonly retired: readonly NodeId[];
+}
+
+/** One page of the sender's retired ids after `after` in byte order; an empty `ids` is the end. */
+export interface RetiredPage extends Addressed {
+  readonly kind: "retired-page";
+  readonly after: NodeId;
+  readonly ids: readonly NodeId[];
+}
+
+export type SwimRequest = Ping | PingReq | PushPull | RetiredPage;
+
+export type RefusalCode =
+  /** The sender's id is retired: it may come back only under a new one. */
+  | "retired"
+  /** A live member has the sender's name; `holder` tells which and where. */
+  | "name_taken"
+  /** Another node than the expected one is here; `holder` tells which. */
+  | "not_me"
+  /** The sender carries the receiver's own id: it reached itself, or its data directory is a copy. */
+  | "own_id"
+  | "protocol_mismatch"
+  | "table_full"
+  | "malformed";
+
+export interface Refused {
+  readonly kind: "refused";
+  readonly code: RefusalCode;
+  readonly holder?: Peer;
+}
+
+export type SwimReply =
+  | (Envelope & { readonly kind: "ack"; readonly updates: readonly Update[] })
+  /** The helper could not reach the target either; it shows that the helper is well. */
+  | (Envelope & { readonly kind: "nack"; readonly updates: readonly Update[] })
+  | (Envelope & {
+      readonly kind: "state";
+      readonly members: readonly Member[];
+      readonly retired: readonly NodeId[];
+      /** Of the replier's table after it has merged the request. */
+      readonly tableHash: string;
+    })
+  | (Envelope & { readonly kind: "retired-ids"; readonly ids: readonly NodeId[] })
+  | Refused;
+
+export type SwimMessage = SwimRequest | SwimReply;
+
+export type SwimTimer =
+  | { readonly kind: "probe" }
+  | { readonly kind: "push-pull" }
+  | { readonly kind: "reconnect" }
+  | { readonly kind: "join" }
+  | { readonly kind: "suspicion"; readonly id: NodeId; readonly generation: number };
+
+export type SwimEvent =
+  /** A member appeared or its entry changed; `previous` is undefined for a new one. */
+  | { readonly kind: "member-changed"; readonly member: Member; readonly previous: Member | undefined }
+  | { readonly kind: "member-retired"; readonly id: NodeId }
+  /** A seed has recorded this node and told it the table. */
+  | { readonly kind: "joined"; readonly by: Peer }
+  /** Others believed something else of this node, and it raised its generation beyond that. */
+  | { readonly kind: "refuted"; readonly believed: Member; readonly generation: number }
+  /** Others have declared this node dead; `refuted` follows. */
+  | { readonly kind: "self-declared-dead"; readonly generation: number }
+  /** This node's id is retired: by itself, by an operator, by a successor. It may come back only under a new id. */
+  | { readonly kind: "self-retired" }
+  /** Two live nodes have one name (or one id: a copied data directory); `second` came to light later. */
+  | { readonly kind: "name-clash"; readonly first: Peer; readonly second: Peer }
+  /** A peer did not accept this node's message; `holder` as in {@link Refused}. */
+  | { readonly kind: "refused"; readonly by: Peer; readonly code: string; readonly holder: Peer | undefined }
+  /** The table takes no further id: this one is not in it. */
+  | { readonly kind: "table-full"; readonly id: NodeId }
+  /** Others claim a generation for this node that leaves no room to refute: it must come back under a new id. */
+  | { readonly kind: "generation-exhausted"; readonly claimed: number }
+  /** How many of the peers told directly that this node stops or leaves have confirmed. */
+  | {
+      readonly kind: "announced";
+      readonly state: MemberState;
+      readonly confirmed: number;
+      readonly told: number;
+    };
+
+export type SwimEffect =
+  | RequestEffect<SwimRequest>
+  | ReplyEffect<SwimReply>
+  | TimerEffect<SwimTimer>
+  | EventEffect<SwimEvent>;
+
+/** What came of a request. */
+export type Outcome =
+  | { readonly kind: "reply"; readonly message: Exclude<SwimReply, Refused> }
+  | { readonly kind: "failed"; readonly failure: RequestFailure };

@@ -1,0 +1,301 @@
+/**
+ * The membership machine: SWIM (Das, Gupta, Motivala, 2002) with Lifeguard (Dadgar, Phillips, Currey, 2018), with the
+ * states `stopped` and `retired` added. See docs/membership.md for the rules.
+ *
+ * The driver performs the effects in order, feeds replies, failures and timers back, and refuses peers of another cluster
+ * before their messages get here. A reply of kind `refused` may be fed back as it is or as a failure.
+ */
+import type { Peer, RequestFailure } from "../effects.ts";
+import type { NodeId } from "../identity.ts";
+import { type RandomSource, shuffled } from "../random.ts";
+import { Exchange } from "./exchange.ts";
+import { isWellFormed, type Member, type MemberState, peerOf, type Update } from "./member.ts";
+import type { MemberTable } from "./member-table.ts";
+import { MemberView } from "./member-view.ts";
+import { OpenRequests } from "./open-requests.ts";
+import { Prober } from "./prober.ts";
+import { refusalOf } from "./refusal.ts";
+import type { SwimConfig } from "./swim-config.ts";
+import {
+  ANYONE,
+  type Outcome,
+  RETIRED_PAGE,
+  type Refused,
+  type SwimEffect,
+  type SwimEvent,
+  type SwimReply,
+  type SwimRequest,
+  type SwimTimer,
+} from "./swim-messages.ts";
+
+export interface SwimOptions {
+  /** The own entry, alive. A generation above that of the last run saves one round of refutation. */
+  readonly self: Member;
+  readonly config: SwimConfig;
+  readonly random: RandomSource;
+  /** A digest as text; all nodes of a cluster must use the same. */
+  readonly hash: (canonical: string) => string;
+  /** What an earlier run knew. Retired ids last adopted come last, the own predecessors at the very end. */
+  readonly known: { readonly members: readonly Member[]; readonly retired: readonly NodeId[] };
+}
+
+/** Counters and gauges for metrics; counters only rise. */
+export interface SwimStats {
+  readonly localHealth: number;
+  readonly openRequests: number;
+  readonly broadcastsQueued: number;
+  readonly broadcastsDropped: number;
+  readonly updatesMalformed: number;
+  readonly relaysRefused: number;
+  readonly requestsRefused: number;
+}
+
+export class Swim {
+  readonly #config: SwimConfig;
+  readonly #random: RandomSource;
+  readonly #view: MemberView;
+  readonly #requests: OpenRequests = new OpenRequests();
+  readonly #prober: Prober;
+  readonly #exchange: Exchange;
+  readonly #known: SwimOptions["known"];
+  #requestsRefused = 0;
+  #maySpreadAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ self, config, random, hash, known }: SwimOptions) {
+    this.#config = config;
+    this.#random = random.fork();
+    this.#known = known;
+    this.#view = new MemberView(config, self, random.fork(), hash);
+    this.#prober = new Prober(this.#view, this.#requests, random.fork());
+    this.#exchange = new Exchange(this.#view, this.#requests, random.fork());
+  }
+
+  get self(): Member {
+    return this.#view.self;
+  }
+
+  get table(): MemberTable {
+    return this.#view.table;
+  }
+
+  get stats(): SwimStats {
+    const { health, queue, malformed } = this.#view;
+    return {
+      localHealth: health.score,
+      openRequests: this.#requests.size,
+      broadcastsQueued: queue.size,
+      broadcastsDropped: queue.dropped,
+      updatesMalformed: malformed,
+      relaysRefused: this.#prober.relaysRefused,
+      requestsRefused: this.#requestsRefused,
+    };
+  }
+
+  /** Takes up what an earlier run knew and starts the periods, at a random phase. */
+  start(nowMs: number): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    this.#view.restore(this.#known.members, this.#known.retired, nowMs, out);
+    const afterMs = Math.ceil(this.#random.next() * this.#config.probeIntervalMs);
+    out.push({ kind: "timer", timer: { kind: "probe" }, afterMs });
+    this.#exchange.arm("push-pull", this.#config.pushPullIntervalMs, out);
+    this.#exchange.arm("reconnect", this.#config.reconnectIntervalMs, out);
+    return out;
+  }
+
+  /** Contacts seeds by address until one has recorded this node (event `joined`). */
+  join(seeds: readonly string[]): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    if (this.#view.active) this.#exchange.join(seeds, out);
+    return out;
+  }
+
+  /** A peer's request. It is answered with exactly one reply, at once or, for `ping-req`, when the helper's probe is settled. */
+  request(message: SwimRequest, token: number, nowMs: number): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    const { from } = message;
+    const refused = refusalOf(message, this.self, this.table);
+    if (refused !== undefined) {
+      this.#requestsRefused += 1;
+      if (refused.code === "own_id" && from.address !== this.self.address) {
+        emit(out, { kind: "name-clash", first: peerOf(this.self), second: peerOf(from) });
+      }
+      out.push({ kind: "reply", token, message: refused });
+      return out;
+    }
+    const reply = (answer: SwimReply, to: SwimEffect[]): void =>
+      void to.push({ kind: "reply", token, message: answer });
+    // A page is taken out before the sender's ids are merged, or they would fill it.
+    const page = message.kind === "retired-page" ? this.table.retiredAfter(message.after, RETIRED_PAGE) : [];
+    this.#take(message, nowMs, out);
+    switch (message.kind) {
+      case "ping":
+        reply(this.#answer("ack", from), out);
+        break;
+      case "ping-req":
+        this.#prober.relay(message, nowMs, out, (kind, _at, effects) =>
+          reply(this.#answer(kind, from), effects),
+        );
+        break;
+      case "push-pull":
+        reply(this.#exchange.state(), out);
+        break;
+      case "retired-page":
+        reply({ kind: "retired-ids", from: this.self, ids: page }, out);
+    }
+    this.#spreadRefutation(nowMs, out);
+    return out;
+  }
+
+  /** The reply to an open request; one that is not open, as in a replay, changes nothing. */
+  reply(id: number, message: SwimReply, nowMs: number): SwimEffect[] {
+    if (message.kind === "refused") return this.#fail(id, message.code, message.holder, nowMs);
+    const request = this.#requests.settle(id);
+    if (request === undefined) return [];
+    const out: SwimEffect[] = [];
+    const { from } = message;
+    const expected = request.to.id === ANYONE || request.to.id === from.id;
+    const usable =
+      expected && from.id !== this.self.id && isWellFormed(from) && !this.table.isRetired(from.id);
+    if (usable) this.#take(message, nowMs, out);
+    const outcome: Outcome = usable
+      ? { kind: "reply", message }
+      : { kind: "failed", failure: { kind: "refused", code: "not_me" } };
+    request.then(outcome, nowMs, out);
+    this.#spreadRefutation(nowMs, out);
+    return out;
+  }
+
+  /** An open request came to nothing. */
+  failed(id: number, failure: RequestFailure, nowMs: number): SwimEffect[] {
+    if (failure.kind === "refused") return this.#fail(id, failure.code, undefined, nowMs);
+    const out: SwimEffect[] = [];
+    this.#requests.settle(id)?.then({ kind: "failed", failure }, nowMs, out);
+    return out;
+  }
+
+  timer(timer: SwimTimer, nowMs: number): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    if (!this.#view.active) return out;
+    switch (timer.kind) {
+      case "probe":
+        this.#prober.start(nowMs, out);
+        break;
+      case "push-pull":
+        this.#exchange.sync(out);
+        break;
+      case "reconnect":
+        this.#exchange.reconnect(out);
+        break;
+      case "join":
+        this.#exchange.tryJoin(out);
+        break;
+      case "suspicion":
+        this.#view.suspicionDue(timer.id, timer.generation, nowMs, out);
+    }
+    return out;
+  }
+
+  /** Updates that came on a message of another protocol. Those of a retired sender are not read. */
+  absorb(updates: readonly Update[], from: NodeId, nowMs: number): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    if (!this.table.isRetired(from)) this.#view.absorb(updates, nowMs, out);
+    this.#spreadRefutation(nowMs, out);
+    return out;
+  }
+
+  /** Updates to put on a message of another protocol; each counts as sent. */
+  piggyback(maxItems: number): Update[] {
+    return this.#view.piggyback(maxItems);
+  }
+
+  /** Changes the own address or metadata, and spreads it. */
+  updateSelf(changes: Partial<Pick<Member, "address" | "zone" | "protocol" | "build">>): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    if (this.#view.active) this.#view.restate({ ...changes, generation: this.self.generation + 1 }, out);
+    return out;
+  }
+
+  /** This node shuts down and means to come back. Event `announced` says when it may go. */
+  announceStopped(): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    if (!this.#view.active) return out;
+    this.#view.restate({ state: "stopped" }, out);
+    this.#announce("stopped", out);
+    return out;
+  }
+
+  /** This node goes for good: its id is retired. Event `announced` says when it may go. */
+  leave(nowMs: number): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    if (this.#view.retired) return out;
+    this.#view.apply({ kind: "retired", id: this.self.id }, nowMs, out);
+    this.#announce("retired", out);
+    return out;
+  }
+
+  /** Retires another id, for ever. Whether that is safe is for the caller to know. */
+  retire(id: NodeId, nowMs: number): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    this.#view.apply({ kind: "retired", id }, nowMs, out);
+    return out;
+  }
+
+  #announce(state: MemberState, out: SwimEffect[]): void {
+    const peers = shuffled(this.#random, this.#view.alivePeers()).slice(0, this.#config.announceFanout);
+    const told = peers.length;
+    let open = told;
+    let confirmed = 0;
+    if (told === 0) emit(out, { kind: "announced", state, confirmed, told });
+    for (const peer of peers) {
+      this.#prober.ping(peerOf(peer), this.#config.probeTimeoutMs, out, (outcome, _at, effects) => {
+        open -= 1;
+        if (outcome.kind === "reply") confirmed += 1;
+        if (open === 0) emit(effects, { kind: "announced", state, confirmed, told });
+      });
+    }
+  }
+
+  /**
+   * A refutation races a time-out, so it does not wait for the next period, which local health may have stretched. At
+   * most once a period, so that nobody can make this node send without end.
+   */
+  #spreadRefutation(nowMs: number, out: SwimEffect[]): void {
+    if (!this.#view.takeRefuted() || nowMs < this.#maySpreadAtMs) return;
+    this.#maySpreadAtMs = nowMs + this.#config.probeIntervalMs;
+    for (const peer of shuffled(this.#random, this.#view.alivePeers()).slice(
+      0,
+      this.#config.announceFanout,
+    )) {
+      this.#prober.ping(peerOf(peer), this.#config.probeTimeoutMs, out, () => undefined);
+    }
+  }
+
+  #answer(kind: "ack" | "nack", to: Member): SwimReply {
+    return { kind, from: this.self, updates: this.#view.updatesFor(to.id, to) };
+  }
+
+  /** Merges what a message says of the members, its sender last: what it retires is settled by then. */
+  #take(message: SwimRequest | Exclude<SwimReply, Refused>, nowMs: number, out: SwimEffect[]): void {
+    if ("members" in message) this.#view.absorbTable(message.members, message.retired, nowMs, out);
+    if ("updates" in message) this.#view.absorb(message.updates, nowMs, out);
+    if ("ids" in message) this.#view.absorbTable([], message.ids, nowMs, out);
+    this.#view.apply({ kind: "member", member: message.from }, nowMs, out);
+  }
+
+  #fail(id: number, code: string, holder: Peer | undefined, nowMs: number): SwimEffect[] {
+    const request = this.#requests.settle(id);
+    if (request === undefined) return [];
+    const out: SwimEffect[] = [];
+    if (code === "retired") this.#view.apply({ kind: "retired", id: this.self.id }, nowMs, out);
+    if (code === "own_id") this.#exchange.dropSeed(request.to.address);
+    // Another node at a member's address is an everyday sight after a move, and a node that reached itself is no trouble.
+    const ordinary = code === "not_me" || (code === "own_id" && holder?.address === this.self.address);
+    if (!ordinary) emit(out, { kind: "refused", by: request.to, code, holder });
+    request.then({ kind: "failed", failure: { kind: "refused", code } }, nowMs, out);
+    return out;
+  }
+}
+
+function emit(out: SwimEffect[], event: SwimEvent): void {
+  out.push({ kind: "event", event });
+}
