@@ -1,6 +1,6 @@
 /** What is known of one key, and what one commit does to it. */
 import type { Version } from "@hearsay/core";
-import type { Codec } from "./codec.ts";
+import type { EncodedPut } from "./codec.ts";
 import { graveyardKey, historyKey, indexKey, quarantineKey, recordKey } from "./keyspace.ts";
 import type { Stored } from "./record-cache.ts";
 import type { Summary } from "./summary.ts";
@@ -53,57 +53,55 @@ export function knownVersions(state: Damaged): readonly Version[] {
 }
 
 export interface ChangeInput {
-  readonly codec: Codec;
   readonly key: string;
   readonly keyBytes: Uint8Array;
   readonly bucket: number;
   readonly before: KeyState;
-  /** The encoded record of an `after` that is a record. */
-  readonly encoded: Uint8Array | undefined;
   readonly after: KeyState;
+  /** What an `after` that is a record writes. */
+  readonly encoded: EncodedPut | undefined;
+  /** The slots of history that a removal deletes, where the record has used them. */
   readonly historySlots: number;
 }
 
 export function makeChange(input: ChangeInput): Change {
   const { key, bucket, before, after } = input;
-  const operations = [...stateOperations(input), ...graveyardOperations(input)];
+  const operations: Operation[] = [];
+  addStateOperations(input, operations);
+  addGraveyardOperations(input, operations);
   let bytes = 0;
-  for (const { key: at, value } of operations) bytes += at.length + (value?.length ?? 0);
+  for (const operation of operations) bytes += operation.key.length + (operation.value?.length ?? 0);
   return { key, bucket, before, after, operations, bytes, loses: undefined, gains: undefined };
 }
 
-function stateOperations(input: ChangeInput): Operation[] {
-  const { codec, keyBytes, bucket, before, after, encoded } = input;
-  const operations: Operation[] = [];
+function addStateOperations(input: ChangeInput, operations: Operation[]): void {
+  const { keyBytes, bucket, before, after, encoded } = input;
   if (before.kind === "damaged" && after.kind !== "damaged") {
     operations.push({ key: quarantineKey(keyBytes), value: undefined });
   }
-  if (after.kind === "record") {
-    const index = indexKey(bucket, keyBytes);
-    operations.push({ key: recordKey(keyBytes), value: encoded });
-    operations.push({ key: index, value: codec.encodeSummary(index, after.stored.summary) });
-  } else if (after.kind === "damaged") {
-    operations.push({ key: recordKey(keyBytes), value: undefined });
-    operations.push({ key: quarantineKey(keyBytes), value: after.raw });
-  } else {
-    operations.push({ key: recordKey(keyBytes), value: undefined });
-    operations.push({ key: indexKey(bucket, keyBytes), value: undefined });
-    const used = before.kind === "record" ? Math.min(before.stored.revision, input.historySlots) : 0;
-    for (let slot = 0; slot < used; slot++) {
-      operations.push({ key: historyKey(keyBytes, slot), value: undefined });
-    }
+  if (encoded !== undefined) {
+    operations.push({ key: encoded.databaseKey, value: encoded.value });
+    operations.push({ key: encoded.indexKey, value: encoded.indexValue });
+    return;
   }
-  return operations;
+  operations.push({ key: recordKey(keyBytes), value: undefined });
+  if (after.kind === "damaged") {
+    operations.push({ key: quarantineKey(keyBytes), value: after.raw });
+    return;
+  }
+  operations.push({ key: indexKey(bucket, keyBytes), value: undefined });
+  const used = before.kind === "record" ? Math.min(before.stored.revision, input.historySlots) : 0;
+  for (let slot = 0; slot < used; slot++) {
+    operations.push({ key: historyKey(keyBytes, slot), value: undefined });
+  }
 }
 
-function graveyardOperations({ before, after, keyBytes }: ChangeInput): Operation[] {
+function addGraveyardOperations({ before, after, keyBytes }: ChangeInput, operations: Operation[]): void {
   const left = countedSummary(before)?.purgeableFrom;
   const entered = countedSummary(after)?.purgeableFrom;
-  if (left === entered) return [];
-  const operations: Operation[] = [];
+  if (left === entered) return;
   if (left !== undefined) operations.push({ key: graveyardKey(left, keyBytes), value: undefined });
   if (entered !== undefined) {
     operations.push({ key: graveyardKey(entered, keyBytes), value: new Uint8Array(0) });
   }
-  return operations;
 }

@@ -4,10 +4,13 @@
  */
 import type { Context, Hashing, HlcTime, KeyRecord, NodeId, Sibling, Version } from "@hearsay/core";
 import { CRC_BYTES, Reader, Writer } from "./cursor.ts";
-import type { Summary } from "./summary.ts";
+import { SPACE } from "./keyspace.ts";
+import { type Summary, summarize } from "./summary.ts";
 import { TextMemo } from "./texts.ts";
 
 const FORMAT = 1;
+const INDEX_KEY_PREFIX = 3;
+const NO_CONTEXT: Context = new Map();
 
 const TOMBSTONE = 0;
 const VALUE = 1;
@@ -23,8 +26,16 @@ export interface DecodedRecord {
 
 /** A record as stored, and the same record with its values as views of what is stored. */
 export interface EncodedRecord {
+  readonly databaseKey: Uint8Array;
   readonly value: Uint8Array;
   readonly record: KeyRecord;
+}
+
+/** A record with its index entry. */
+export interface EncodedPut extends EncodedRecord {
+  readonly summary: Summary;
+  readonly indexKey: Uint8Array;
+  readonly indexValue: Uint8Array;
 }
 
 /** Not to be shared between threads. */
@@ -36,24 +47,32 @@ export class Codec {
     this.#crc32 = (bytes, seed) => hashing.crc32(bytes, seed);
   }
 
-  encodeRecord(databaseKey: Uint8Array, record: KeyRecord, revision: number): EncodedRecord {
+  /** Everything a put writes in one buffer: allocating several small ones costs more than encoding. */
+  encodePut(key: Uint8Array, bucket: number, record: KeyRecord, revision: number): EncodedPut {
     const nodes = nodesOf(record.context, record.siblings);
-    let size = 1 + 4 + 2 + 2 + record.context.size * 8 + CRC_BYTES;
-    for (const node of nodes) size += 1 + node.length;
-    size += this.#siblingsSize(record.siblings);
-    const writer = new Writer(new Uint8Array(size), this.#texts);
-    writer.u8(FORMAT);
-    writer.u32(revision);
-    writer.u16(nodes.length);
-    for (const node of nodes) writer.shortText(node);
-    writer.u16(record.context.size);
-    for (const time of record.context.values()) writer.f64(time);
-    const siblings = this.#writeSiblings(writer, record.siblings, nodes);
-    const [first = record.siblings[0], ...rest] = siblings;
+    const recordBytes = 1 + key.length + this.#recordSize(record, nodes);
+    const summary = summarize(record, recordBytes - 1);
+    const indexBytes = INDEX_KEY_PREFIX + key.length + summarySize(summary);
+    const writer = new Writer(recordBytes + indexBytes, this.#texts);
+    const encoded = this.#writeRecord(writer, key, record, { nodes, revision });
+    writer.u8(SPACE.index);
+    writer.u16(bucket);
+    writer.raw(key);
+    const indexKeyEnd = writer.at;
+    this.#writeSummary(writer, summary);
+    this.#sealFrom(writer, recordBytes);
     return {
-      value: this.#seal(databaseKey, writer),
-      record: { context: record.context, siblings: [first, ...rest] },
+      ...encoded,
+      summary,
+      indexKey: writer.bytes.subarray(recordBytes, indexKeyEnd),
+      indexValue: writer.bytes.subarray(indexKeyEnd),
     };
+  }
+
+  encodeRecord(key: Uint8Array, record: KeyRecord, revision: number): EncodedRecord {
+    const nodes = nodesOf(record.context, record.siblings);
+    const writer = new Writer(1 + key.length + this.#recordSize(record, nodes), this.#texts);
+    return this.#writeRecord(writer, key, record, { nodes, revision });
   }
 
   /** Undefined when the value is damaged. Values in the answer are views of the given bytes. */
@@ -61,8 +80,7 @@ export class Codec {
     return this.#open(databaseKey, value, (reader) => {
       if (reader.u8() !== FORMAT) return undefined;
       const revision = reader.u32();
-      const nodes: NodeId[] = [];
-      for (let left = reader.u16(); left > 0; left--) nodes.push(reader.shortText());
+      const nodes = readNodes(reader);
       const context = new Map<NodeId, HlcTime>();
       const known = reader.u16();
       for (let i = 0; i < known; i++) context.set(nodeAt(nodes, i), reader.f64());
@@ -73,13 +91,11 @@ export class Codec {
 
   /** One slot of history: the siblings that one put replaced. */
   encodeSiblings(databaseKey: Uint8Array, siblings: readonly Sibling[]): Uint8Array {
-    const nodes = nodesOf(new Map(), siblings);
-    let size = 1 + 2 + CRC_BYTES + this.#siblingsSize(siblings);
-    for (const node of nodes) size += 1 + node.length;
-    const writer = new Writer(new Uint8Array(size), this.#texts);
+    const nodes = nodesOf(NO_CONTEXT, siblings);
+    const size = 1 + nodesSize(nodes) + this.#siblingsSize(siblings) + CRC_BYTES;
+    const writer = new Writer(size, this.#texts);
     writer.u8(FORMAT);
-    writer.u16(nodes.length);
-    for (const node of nodes) writer.shortText(node);
+    writeNodes(writer, nodes);
     this.#writeSiblings(writer, siblings, nodes);
     return this.#seal(databaseKey, writer);
   }
@@ -87,27 +103,14 @@ export class Codec {
   decodeSiblings(databaseKey: Uint8Array, value: Uint8Array): Sibling[] | undefined {
     return this.#open(databaseKey, value, (reader) => {
       if (reader.u8() !== FORMAT) return undefined;
-      const nodes: NodeId[] = [];
-      for (let left = reader.u16(); left > 0; left--) nodes.push(reader.shortText());
+      const nodes = readNodes(reader);
       return readSiblings(reader, nodes);
     });
   }
 
   encodeSummary(databaseKey: Uint8Array, summary: Summary): Uint8Array {
-    let size = 1 + 4 + (summary.purgeableFrom === undefined ? 0 : 8) + 2 + CRC_BYTES;
-    for (const { node } of summary.versions) size += 8 + 1 + node.length;
-    const writer = new Writer(new Uint8Array(size), this.#texts);
-    writer.u8(
-      (summary.tombstone ? SUMMARY_TOMBSTONE : 0) |
-        (summary.purgeableFrom === undefined ? 0 : SUMMARY_PURGEABLE),
-    );
-    writer.u32(summary.bytes);
-    if (summary.purgeableFrom !== undefined) writer.f64(summary.purgeableFrom);
-    writer.u16(summary.versions.length);
-    for (const { time, node } of summary.versions) {
-      writer.f64(time);
-      writer.shortText(node);
-    }
+    const writer = new Writer(summarySize(summary), this.#texts);
+    this.#writeSummary(writer, summary);
     return this.#seal(databaseKey, writer);
   }
 
@@ -126,7 +129,7 @@ export class Codec {
   }
 
   encodePlain(databaseKey: Uint8Array, content: Uint8Array): Uint8Array {
-    const writer = new Writer(new Uint8Array(content.length + CRC_BYTES), this.#texts);
+    const writer = new Writer(content.length + CRC_BYTES, this.#texts);
     writer.raw(content);
     return this.#seal(databaseKey, writer);
   }
@@ -136,13 +139,59 @@ export class Codec {
   }
 
   encodeSequence(databaseKey: Uint8Array, sequence: number): Uint8Array {
-    const writer = new Writer(new Uint8Array(8 + CRC_BYTES), this.#texts);
+    const writer = new Writer(8 + CRC_BYTES, this.#texts);
     writer.f64(sequence);
     return this.#seal(databaseKey, writer);
   }
 
   decodeSequence(databaseKey: Uint8Array, value: Uint8Array): number | undefined {
     return this.#open(databaseKey, value, (reader) => reader.f64());
+  }
+
+  #recordSize(record: KeyRecord, nodes: readonly NodeId[]): number {
+    const contextSize = 2 + record.context.size * 8;
+    return 1 + 4 + nodesSize(nodes) + contextSize + this.#siblingsSize(record.siblings) + CRC_BYTES;
+  }
+
+  /** Database key and value, one after the other, into a new writer. */
+  #writeRecord(
+    writer: Writer,
+    key: Uint8Array,
+    record: KeyRecord,
+    { nodes, revision }: { readonly nodes: readonly NodeId[]; readonly revision: number },
+  ): EncodedRecord {
+    writer.u8(SPACE.record);
+    writer.raw(key);
+    const keyEnd = writer.at;
+    writer.u8(FORMAT);
+    writer.u32(revision);
+    writeNodes(writer, nodes);
+    writer.u16(record.context.size);
+    for (const time of record.context.values()) writer.f64(time);
+    const [first = record.siblings[0], ...rest] = this.#writeSiblings(writer, record.siblings, nodes);
+    this.#sealFrom(writer, 0);
+    return {
+      databaseKey: writer.bytes.subarray(0, keyEnd),
+      value: writer.bytes.subarray(keyEnd, writer.at),
+      record: { context: record.context, siblings: [first, ...rest] },
+    };
+  }
+
+  #writeSummary(writer: Writer, summary: Summary): void {
+    const { tombstone, purgeableFrom, versions } = summary;
+    writer.u8((tombstone ? SUMMARY_TOMBSTONE : 0) | (purgeableFrom === undefined ? 0 : SUMMARY_PURGEABLE));
+    writer.u32(summary.bytes);
+    if (purgeableFrom !== undefined) writer.f64(purgeableFrom);
+    writer.u16(versions.length);
+    for (const { time, node } of versions) {
+      writer.f64(time);
+      writer.shortText(node);
+    }
+  }
+
+  /** Ends a value that follows its database key in one buffer. */
+  #sealFrom(writer: Writer, start: number): void {
+    writer.u32(this.#crc32(writer.bytes.subarray(start, writer.at)));
   }
 
   #siblingsSize(siblings: readonly Sibling[]): number {
@@ -213,6 +262,30 @@ function nodesOf(context: Context, siblings: readonly Sibling[]): NodeId[] {
   const nodes = [...context.keys()];
   for (const { version } of siblings) if (!nodes.includes(version.node)) nodes.push(version.node);
   return nodes;
+}
+
+function nodesSize(nodes: readonly NodeId[]): number {
+  // Node ids are ASCII.
+  let size = 2;
+  for (const node of nodes) size += 1 + node.length;
+  return size;
+}
+
+function writeNodes(writer: Writer, nodes: readonly NodeId[]): void {
+  writer.u16(nodes.length);
+  for (const node of nodes) writer.shortText(node);
+}
+
+function readNodes(reader: Reader): NodeId[] {
+  const nodes: NodeId[] = [];
+  for (let left = reader.u16(); left > 0; left--) nodes.push(reader.shortText());
+  return nodes;
+}
+
+function summarySize(summary: Summary): number {
+  let size = 1 + 4 + (summary.purgeableFrom === undefined ? 0 : 8) + 2 + CRC_BYTES;
+  for (const { node } of summary.versions) size += 8 + 1 + node.length;
+  return size;
 }
 
 function nodeAt(nodes: readonly NodeId[], index: number): NodeId {

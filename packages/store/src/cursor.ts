@@ -10,10 +10,15 @@ export class Writer {
   readonly #texts: TextMemo;
   #at: number = 0;
 
-  constructor(bytes: Uint8Array, texts: TextMemo) {
-    this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  constructor(size: number, texts: TextMemo) {
+    this.bytes = new Uint8Array(size);
+    this.#view = new DataView(this.bytes.buffer);
     this.#texts = texts;
+  }
+
+  /** How much has been written. */
+  get at(): number {
+    return this.#at;
   }
 
   u8(value: number): void {

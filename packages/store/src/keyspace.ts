@@ -1,5 +1,5 @@
 /** The keys of the database: one byte for the space, then what the store's page lists. */
-import { BUCKET_COUNT, encodeUtf8 } from "@hearsay/core";
+import { BUCKET_COUNT, encodeUtf8, KEY_MAX_BYTES } from "@hearsay/core";
 
 export const SPACE = {
   record: 0x72, // r
@@ -81,6 +81,36 @@ export function parseIndexKey(databaseKey: Uint8Array): { bucket: number; key: U
 export function parseGraveyardKey(databaseKey: Uint8Array): { purgeableFrom: number; key: Uint8Array } {
   const view = new DataView(databaseKey.buffer, databaseKey.byteOffset, databaseKey.byteLength);
   return { purgeableFrom: view.getFloat64(1), key: databaseKey.subarray(GRAVEYARD_PREFIX) };
+}
+
+/**
+ * Encodes one key after the other into the same memory, for lookups: what it answers is valid until the next
+ * `encode`. Record and index key share their end, so they are valid one at a time.
+ */
+export class KeyScratch {
+  readonly #bytes: Uint8Array = new Uint8Array(INDEX_PREFIX + KEY_MAX_BYTES);
+  readonly #encoder: TextEncoder = new TextEncoder();
+  #end: number = INDEX_PREFIX;
+
+  /** The user's key. Longer ones than {@link KEY_MAX_BYTES} are a mistake of the caller. */
+  encode(key: string): Uint8Array {
+    const { written, read } = this.#encoder.encodeInto(key, this.#bytes.subarray(INDEX_PREFIX));
+    if (read !== key.length) throw new RangeError(`a key of more than ${KEY_MAX_BYTES} bytes`);
+    this.#end = INDEX_PREFIX + written;
+    return this.#bytes.subarray(INDEX_PREFIX, this.#end);
+  }
+
+  recordKey(): Uint8Array {
+    this.#bytes[INDEX_PREFIX - 1] = SPACE.record;
+    return this.#bytes.subarray(INDEX_PREFIX - 1, this.#end);
+  }
+
+  indexKey(bucket: number): Uint8Array {
+    this.#bytes[0] = SPACE.index;
+    this.#bytes[1] = bucket >>> 8;
+    this.#bytes[2] = bucket;
+    return this.#bytes.subarray(0, this.#end);
+  }
 }
 
 /** Database keys from `gte` on and before `lt`. */

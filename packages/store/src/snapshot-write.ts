@@ -6,7 +6,6 @@ import { encodeUtf8, type Hashing } from "@hearsay/core";
 import type { Change, KeyState } from "./change.ts";
 import type { Engine } from "./engine.ts";
 import { StoreError } from "./faults.ts";
-import { recordKey } from "./keyspace.ts";
 import { OnlineScan } from "./online-scan.ts";
 import {
   FRAME_ENTRIES,
@@ -95,7 +94,7 @@ class Frames {
     const value =
       state.kind === "absent"
         ? new Uint8Array(0)
-        : this.#engine.codec.encodeRecord(recordKey(keyBytes), state.stored.record, 0).value;
+        : this.#engine.codec.encodeRecord(keyBytes, state.stored.record, 0).value;
     const head = new Uint8Array(2 + keyBytes.length + 4);
     const view = new DataView(head.buffer);
     view.setUint16(0, keyBytes.length);

@@ -26,7 +26,7 @@ import type { Codec } from "./codec.ts";
 import type { CommitPipeline, Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
 import { StoreError, type StoreEvent } from "./faults.ts";
-import { historyKey, indexKey, quarantineKey, recordKey } from "./keyspace.ts";
+import { historyKey, indexKey, KeyScratch, quarantineKey, recordKey } from "./keyspace.ts";
 import type { RecordCache, Stored } from "./record-cache.ts";
 import { summarize } from "./summary.ts";
 import { contributionOf, type Tally } from "./tally.ts";
@@ -49,6 +49,9 @@ export class Table {
   readonly #parts: TableParts;
   /** What `newest` answered last: the put that follows in the same turn needs it again. */
   #lastRead: { readonly key: string; readonly state: KeyState } | undefined;
+
+  #lastBucket: { readonly key: string; readonly bucket: number } = { key: "", bucket: -1 };
+  readonly #keys: KeyScratch = new KeyScratch();
 
   constructor(parts: TableParts) {
     this.#parts = parts;
@@ -75,13 +78,13 @@ export class Table {
 
   /** Stages a record; the group's promise settles with its commit. Not to be called when writes are refused. */
   put(key: string, record: KeyRecord): Promise<void> {
-    const { codec, hasher, pipeline, historySlots } = this.#parts;
+    const { codec, pipeline, historySlots } = this.#parts;
     const newest = this.#lastRead?.key === key ? this.#lastRead.state : this.newest(key);
     this.#lastRead = undefined;
     if (newest.kind === "damaged" && !coversDamaged(record, newest))
       return Promise.reject(damageError(key, newest));
-    const bucket = bucketOf(hasher, key, newest);
-    const keyBytes = encodeUtf8(key);
+    const bucket = (newest.kind === "record" ? newest.stored.bucket : undefined) ?? this.#bucketOf(key);
+    const keyBytes = this.#keys.encode(key);
     const history: Operation[] = [];
     let revision = newest.kind === "record" ? newest.stored.revision : 0;
     if (newest.kind === "record" && historySlots > 0) {
@@ -92,18 +95,15 @@ export class Table {
         revision = (revision + 1) >>> 0;
       }
     }
-    const databaseKey = recordKey(keyBytes);
-    const encoded = codec.encodeRecord(databaseKey, record, revision);
-    const summary = summarize(encoded.record, keyBytes.length + encoded.value.length);
-    const stored: Stored = { record: encoded.record, revision, bucket, summary };
+    const encoded = codec.encodePut(keyBytes, bucket, record, revision);
+    const stored: Stored = { record: encoded.record, revision, bucket, summary: encoded.summary };
     const change = makeChange({
-      codec,
       key,
       keyBytes,
       bucket,
       before: this.#beforeOf(key, newest),
       after: { kind: "record", stored },
-      encoded: encoded.value,
+      encoded,
       historySlots: 0,
     });
     return pipeline.stage(change, history).settled;
@@ -206,10 +206,9 @@ export class Table {
   }
 
   #stageState(key: string, before: KeyState, after: KeyState): Group {
-    const { codec, hasher, pipeline, historySlotsEver } = this.#parts;
-    const bucket = bucketOf(hasher, key, before);
+    const { pipeline, historySlotsEver } = this.#parts;
+    const bucket = this.#bucketOf(key);
     const change: Change = makeChange({
-      codec,
       key,
       keyBytes: encodeUtf8(key),
       bucket,
@@ -221,12 +220,18 @@ export class Table {
     return pipeline.stage(change, []);
   }
 
+  /** A put asks for the bucket of the key that was just looked up. */
+  #bucketOf(key: string): number {
+    if (this.#lastBucket.key !== key) this.#lastBucket = { key, bucket: this.#parts.hasher.bucketOf(key) };
+    return this.#lastBucket.bucket;
+  }
+
   #read(key: string): KeyState {
-    const keyBytes = encodeUtf8(key);
-    const value = this.#parts.handle.get(recordKey(keyBytes));
+    const { handle, codec } = this.#parts;
+    const keyBytes = this.#keys.encode(key);
+    const value = handle.get(this.#keys.recordKey());
     if (value !== undefined) return this.#decode(key, keyBytes, value);
-    const { handle, hasher, codec } = this.#parts;
-    const at = indexKey(hasher.bucketOf(key), keyBytes);
+    const at = this.#keys.indexKey(this.#bucketOf(key));
     const index = handle.get(at);
     if (index === undefined) return ABSENT;
     const quarantined = handle.get(quarantineKey(keyBytes));
@@ -239,10 +244,10 @@ export class Table {
   }
 
   #decode(key: string, keyBytes: Uint8Array, value: Uint8Array): KeyState {
-    const { handle, hasher, codec } = this.#parts;
+    const { handle, codec } = this.#parts;
     const decoded = codec.decodeRecord(recordKey(keyBytes), value);
     if (decoded === undefined) {
-      const at = indexKey(hasher.bucketOf(key), keyBytes);
+      const at = indexKey(this.#bucketOf(key), keyBytes);
       const index = handle.get(at);
       const known = index === undefined ? undefined : codec.decodeSummary(at, index);
       return { kind: "damaged", known, counted: true, raw: value };
@@ -251,10 +256,6 @@ export class Table {
     const summary = summarize(record, keyBytes.length + value.length);
     return { kind: "record", stored: { record, revision, bucket: undefined, summary } };
   }
-}
-
-function bucketOf(hasher: RecordHasher, key: string, state: KeyState): number {
-  return (state.kind === "record" ? state.stored.bucket : undefined) ?? hasher.bucketOf(key);
 }
 
 /** Whether a record may replace a damaged one: it covers all that the index knows was there. */
