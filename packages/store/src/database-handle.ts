@@ -1,4 +1,4 @@
-import { StoreError } from "./faults.ts";
+import { errorCodes, errorDetail, StoreError } from "./faults.ts";
 import type { KeyRange } from "./keyspace.ts";
 import type { Database, DatabaseFactory, StoreLimits } from "./ports.ts";
 
@@ -12,6 +12,8 @@ export interface EntryChunk {
 
 /** The open database, or none while it is being reopened. */
 export class DatabaseHandle {
+  /** Told when the database cannot read its own files. */
+  onReadFailed: (detail: string) => void = () => undefined;
   readonly #factory: DatabaseFactory;
   readonly #limits: StoreLimits;
   #database: Database | undefined;
@@ -43,26 +45,53 @@ export class DatabaseHandle {
     return this.#database;
   }
 
+  /** @throws StoreError `store_unavailable`, `read_failed` */
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.current.getSync(key);
+    const { current } = this;
+    try {
+      return current.getSync(key);
+    } catch (error) {
+      throw this.#readError(error);
+    }
   }
 
-  /** One bounded chunk of a range. The iterator does not outlive the call. */
+  /**
+   * One bounded chunk of a range. The iterator does not outlive the call.
+   * @throws StoreError `store_unavailable`, `read_failed`
+   */
   async read(range: KeyRange, maxEntries: number = this.#limits.scanChunkEntries): Promise<EntryChunk> {
-    const { scanChunkBytes } = this.#limits;
     const size = Math.min(maxEntries, this.#limits.scanChunkEntries);
-    const iterator = this.current.iterator({ ...range, highWaterMarkBytes: scanChunkBytes });
-    let entries: Entry[];
-    try {
-      entries = await iterator.nextv(size);
-    } finally {
-      await iterator.close();
-    }
+    const entries = await this.#readEntries(range, size);
     let bytes = 0;
     for (const [at, [key, value]] of entries.entries()) {
       bytes += key.length + value.length;
-      if (bytes >= scanChunkBytes) return { entries: entries.slice(0, at + 1), exhausted: false };
+      if (bytes >= this.#limits.scanChunkBytes)
+        return { entries: entries.slice(0, at + 1), exhausted: false };
     }
     return { entries, exhausted: entries.length < size };
+  }
+
+  async #readEntries(range: KeyRange, size: number): Promise<Entry[]> {
+    const { current } = this;
+    try {
+      const iterator = current.iterator({ ...range, highWaterMarkBytes: this.#limits.scanChunkBytes });
+      try {
+        return await iterator.nextv(size);
+      } finally {
+        await iterator.close();
+      }
+    } catch (error) {
+      throw this.#readError(error);
+    }
+  }
+
+  #readError(error: unknown): StoreError {
+    const codes = errorCodes(error);
+    if (codes.some((code) => code.endsWith("_NOT_OPEN"))) {
+      return new StoreError({ code: "store_unavailable" }, { cause: error });
+    }
+    const detail = errorDetail(error);
+    this.onReadFailed(detail);
+    return new StoreError({ code: "read_failed", detail }, { cause: error });
   }
 }

@@ -9,7 +9,7 @@ import type { Codec } from "./codec.ts";
 import { CommitPipeline, type Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
 import { encodeCheckpoint, encodeDoubt } from "./environment.ts";
-import { type DoubtReason, errorDetail, StoreError, type StoreFault } from "./faults.ts";
+import { type DoubtReason, errorDetail, isDiskFull, StoreError, type StoreFault } from "./faults.ts";
 import { journalHolds } from "./journal.ts";
 import { journalKey, metaKey, systemKey } from "./keyspace.ts";
 import type { DatabaseBatch, StoreOptions } from "./ports.ts";
@@ -66,6 +66,7 @@ export class Engine {
     this.#doubt = opened.doubt;
     this.#damaged = opened.damaged;
     this.cache = new RecordCache(options.limits.cacheMaxBytes);
+    opened.handle.onReadFailed = (detail) => this.#readFailed(detail);
     this.tree = new BucketTree(options.hashing, opened.tally, () => options.yieldToEventLoop());
     this.pipeline = new CommitPipeline({
       pendingMaxBytes: options.limits.pendingMaxBytes,
@@ -163,6 +164,13 @@ export class Engine {
     }
   }
 
+  /** Without a checkpoint the next start reads everything, and salvages what it must. */
+  #readFailed(detail: string): void {
+    this.#options.onEvent({ code: "read_failed", detail });
+    this.tally.suspect = true;
+    if (this.pipeline.refusal() === undefined) this.#raiseDoubt("damaged_records");
+  }
+
   async #writeCheckpoint(): Promise<void> {
     const key = systemKey("checkpoint");
     const checkpoint = encodeCheckpoint({ sequence: this.#sequence, tally: this.tally });
@@ -177,7 +185,12 @@ export class Engine {
     this.#options.onEvent({ code: "doubt", reason });
     const key = systemKey("doubt");
     const value = this.codec.encodePlain(key, encodeDoubt(this.#doubt));
-    this.pipeline.open().operations.push({ key, value });
+    const group = this.pipeline.open();
+    group.operations.push({ key, value });
+    group.settled.catch(() => {
+      // Nobody waits for it. The doubt stands in this run, and the next damaged read raises it again.
+      this.#doubt.delete(reason);
+    });
   }
 
   async #write(group: Group): Promise<void> {
@@ -262,9 +275,4 @@ function addOperations(batch: DatabaseBatch, operations: readonly Operation[]): 
     if (value === undefined) batch.del(key);
     else batch.put(key, value);
   }
-}
-
-/** LevelDB reports the operating system's text and no number. */
-function isDiskFull(error: unknown): boolean {
-  return /No space left on device|ENOSPC|Disk quota exceeded|EDQUOT/i.test(errorDetail(error));
 }

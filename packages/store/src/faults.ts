@@ -13,6 +13,8 @@ export type StoreFault =
   | { readonly code: "store_version"; readonly found: number; readonly supported: number }
   /** The record fails its checksum or is missing. `versions` is what the index knows of it. */
   | { readonly code: "record_damaged"; readonly key: string; readonly versions: readonly Version[] }
+  /** The database cannot read a part of its own files. Restart: opening salvages what can be read. */
+  | { readonly code: "read_failed"; readonly detail: string }
   /** More is waiting for its commit than `pendingMaxBytes`; try again soon. */
   | { readonly code: "overloaded"; readonly pendingBytes: number; readonly outcome: "none" }
   /** Free some space; the store recovers by itself. */
@@ -48,6 +50,8 @@ function describe(fault: StoreFault): string {
       return `the store has layout ${fault.found}, this program knows ${fault.supported}`;
     case "record_damaged":
       return `the record of key ${JSON.stringify(fault.key)} is damaged`;
+    case "read_failed":
+      return `the database cannot read its files: ${fault.detail}`;
     case "overloaded":
       return `${fault.pendingBytes} bytes are waiting to be committed`;
     case "disk_full":
@@ -82,6 +86,7 @@ export type StoreEvent =
   | { readonly code: "index_damaged"; readonly key: string }
   | { readonly code: "history_damaged"; readonly key: string }
   | { readonly code: "record_healed"; readonly key: string }
+  | { readonly code: "read_failed"; readonly detail: string }
   | { readonly code: "doubt"; readonly reason: DoubtReason }
   | { readonly code: "fingerprints_rebuilt"; readonly records: number; readonly reindexed: number }
   | { readonly code: "salvaged"; readonly detail: string }
@@ -105,4 +110,9 @@ export function errorCodes(error: unknown): string[] {
     if ("code" in at && typeof at.code === "string") codes.push(at.code);
   }
   return codes;
+}
+
+/** LevelDB reports the operating system's text and no number. */
+export function isDiskFull(error: unknown): boolean {
+  return /No space left on device|ENOSPC|Disk quota exceeded|EDQUOT/i.test(errorDetail(error));
 }

@@ -13,7 +13,7 @@ import {
   parseEnvironment,
   type StoredEnvironment,
 } from "./environment.ts";
-import { type DoubtReason, errorCodes, errorDetail, StoreError } from "./faults.ts";
+import { type DoubtReason, errorCodes, errorDetail, isDiskFull, StoreError } from "./faults.ts";
 import { journalHolds, readJournal } from "./journal.ts";
 import { journalKey, SPACE, spaceRange, successor, systemKey, userKey } from "./keyspace.ts";
 import type { StoreOptions } from "./ports.ts";
@@ -39,8 +39,14 @@ export async function openState(options: StoreOptions): Promise<{ state: OpenedS
     return await opening.run();
   } catch (error) {
     await opening.handle.close();
-    if (error instanceof StoreError) throw error;
-    throw new StoreError({ code: "store_unreadable", detail: errorDetail(error) }, { cause: error });
+    if (!isDamage(error)) throw openError(error);
+    await opening.salvage(error);
+  }
+  try {
+    return await opening.run();
+  } catch (error) {
+    await opening.handle.close();
+    throw openError(error);
   }
 }
 
@@ -67,28 +73,23 @@ class Opening {
     const createIfMissing = this.#sideSequence === 0;
     try {
       await this.handle.open({ createIfMissing });
-      return;
     } catch (error) {
-      const detail = errorDetail(error);
-      if (errorCodes(error).includes("LEVEL_LOCKED")) {
-        throw new StoreError({ code: "store_locked", detail }, { cause: error });
-      }
-      const { salvage } = this.#options;
-      if (salvage === undefined || isNoDamage(detail)) {
-        throw new StoreError({ code: "store_unreadable", detail }, { cause: error });
-      }
-      this.#options.onEvent({ code: "salvaged", detail });
-      this.#doubt.add("salvaged");
-      await this.#openSalvaged(salvage);
+      if (!isDamage(error)) throw openError(error);
+      await this.salvage(error);
     }
   }
 
-  async #openSalvaged(salvage: () => Promise<void>): Promise<void> {
+  /** Has what is left of a damaged database copied aside and repaired, and opens that. */
+  async salvage(cause: unknown): Promise<void> {
+    const { salvage } = this.#options;
+    if (salvage === undefined || this.#doubt.has("salvaged")) throw openError(cause);
+    this.#options.onEvent({ code: "salvaged", detail: errorDetail(cause) });
+    this.#raise("salvaged");
     try {
       await salvage();
       await this.handle.open({ createIfMissing: true });
     } catch (error) {
-      throw new StoreError({ code: "store_unreadable", detail: errorDetail(error) }, { cause: error });
+      throw openError(error);
     }
   }
 
@@ -104,7 +105,7 @@ class Opening {
       await rebucket(this.handle, this.#codec, this.#hasher);
     }
     const damagedBefore = await this.#countSpace(SPACE.quarantine);
-    const rebuilt = checkpoint === undefined && !fresh ? await this.#rebuild() : undefined;
+    const rebuilt = checkpoint === undefined && !fresh ? await this.#rebuild(damagedBefore) : undefined;
     if (rebuilt !== undefined && rebuilt.damaged > 0) this.#raise("damaged_records");
     const tally = rebuilt?.tally ?? checkpoint?.tally ?? Tally.empty();
     const historySlotsEver = Math.max(
@@ -219,8 +220,9 @@ class Opening {
     return metas;
   }
 
-  async #rebuild(): Promise<RebuildReport> {
-    const report = await rebuild({ handle: this.handle, codec: this.#codec, hasher: this.#hasher });
+  async #rebuild(quarantined: number): Promise<RebuildReport> {
+    const parts = { handle: this.handle, codec: this.#codec, hasher: this.#hasher };
+    const report = await rebuild(parts, quarantined);
     const { records } = report.tally.counters;
     this.#options.onEvent({ code: "fingerprints_rebuilt", records, reindexed: report.reindexed });
     return report;
@@ -271,7 +273,20 @@ class Opening {
   }
 }
 
-/** Failures that repairing would not mend. */
-function isNoDamage(detail: string): boolean {
-  return /Permission denied|No space left on device|Too many open files|Read-only file system/i.test(detail);
+/** Whether repairing may help: not against another process, missing rights or a full disk. */
+function isDamage(error: unknown): boolean {
+  const codes = errorCodes(error);
+  if (codes.includes("LEVEL_LOCKED") || isDiskFull(error)) return false;
+  if (!codes.some((code) => code.startsWith("LEVEL_"))) return false;
+  return !/Permission denied|Too many open files|Read-only file system/i.test(errorDetail(error));
+}
+
+function openError(error: unknown): StoreError {
+  const detail = errorDetail(error);
+  if (errorCodes(error).includes("LEVEL_LOCKED")) {
+    return new StoreError({ code: "store_locked", detail }, { cause: error });
+  }
+  if (isDiskFull(error)) return new StoreError({ code: "disk_full", outcome: "none" }, { cause: error });
+  if (error instanceof StoreError && error.fault.code !== "read_failed") return error;
+  return new StoreError({ code: "store_unreadable", detail }, { cause: error });
 }

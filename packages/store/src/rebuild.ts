@@ -33,9 +33,10 @@ interface Parts {
 
 const EMPTY = new Uint8Array(0);
 
-export async function rebuild(parts: Parts): Promise<RebuildReport> {
+/** @param quarantined how many records are in quarantine already */
+export async function rebuild(parts: Parts, quarantined: number): Promise<RebuildReport> {
   const records = await countRecords(parts);
-  const index = await countIndex(parts);
+  const index = await countIndex(parts, quarantined + records.damaged > 0);
   const differing = new Set<number>();
   for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
     if (!records.tally.fingerprints.bucketEquals(bucket, index.fingerprints)) differing.add(bucket);
@@ -75,7 +76,7 @@ async function countRecords(parts: Parts): Promise<{ tally: Tally; damaged: numb
       const key = decodeUtf8(keyBytes);
       const summary = key === undefined ? undefined : summaryOf(codec, at, value);
       if (key === undefined || summary === undefined) {
-        damaged++;
+        if (handle.get(quarantineKey(keyBytes)) === undefined) damaged++;
         fixes.del(at);
         fixes.put(quarantineKey(keyBytes), () => value);
         continue;
@@ -97,7 +98,8 @@ function summaryOf(codec: Codec, databaseKey: Uint8Array, value: Uint8Array): Su
   return summarize(decoded.record, databaseKey.length - 1 + value.length);
 }
 
-async function countIndex({ handle, codec, hasher }: Parts): Promise<Tally> {
+/** The index without what is in quarantine, which it remembers. */
+async function countIndex({ handle, codec, hasher }: Parts, anyQuarantined: boolean): Promise<Tally> {
   const tally = Tally.empty();
   for await (const entries of chunks(handle, SPACE.index)) {
     for (const [at, value] of entries) {
@@ -105,6 +107,7 @@ async function countIndex({ handle, codec, hasher }: Parts): Promise<Tally> {
       const text = decodeUtf8(key);
       const summary = codec.decodeSummary(at, value);
       if (text === undefined || summary === undefined) continue;
+      if (anyQuarantined && handle.get(quarantineKey(key)) !== undefined) continue;
       tally.add(bucket, contributionOf(hasher, text, summary));
     }
   }
