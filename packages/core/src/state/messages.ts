@@ -31,6 +31,8 @@ export interface StateDelta {
 export interface StateDigestRequest {
   readonly kind: "state-digest";
   readonly digests: readonly StateDigest[];
+  /** Whether all nodes are named that the sender knows: then the ones left out are new to it. */
+  readonly whole: boolean;
 }
 
 export interface StateDeltaRequest {
@@ -51,3 +53,20 @@ export interface StateDoneReply {
 
 export type StateRequest = StateDigestRequest | StateDeltaRequest;
 export type StateReply = StateAnswerReply | StateDoneReply;
+
+/** Half of a node's mass in one run of push-sum, which an epoch and its leader name. */
+export interface MassRequest {
+  readonly kind: "mass";
+  readonly epoch: number;
+  readonly leader: NodeId;
+  readonly weight: number;
+  /** Sums by name; the one with the empty name counts the nodes. */
+  readonly sums: readonly (readonly [string, number])[];
+}
+
+/** The run the receiver is in; where it is not the sender's, the mass was not taken. */
+export interface MassReply {
+  readonly kind: "mass-reply";
+  readonly epoch: number;
+  readonly leader: NodeId;
+}
