@@ -149,4 +149,99 @@ export {
   recordFromTuple,
   recordToTuple,
 } from "./record-tuple.ts";
+export type { RumorCounters } from "./rumor/counters.ts";
+export { type CycleExperiment, type CycleResult, runRumorCycles } from "./rumor/cycles.ts";
+export type { RumorOrigin } from "./rumor/hot-list.ts";
+export type {
+  CarriedRumor,
+  HeldRecord,
+  ReceivedRumor,
+  Rumor,
+  RumorAnswer,
+  RumorEffect,
+  RumorHeldEvent,
+  RumorMessage,
+  RumorReply,
+  RumorRequest,
+  RumorTimer,
+  RumorVerdict,
+} from "./rumor/messages.ts";
+export { type NewRumor, RumorMonger } from "./rumor/monger.ts";
+export {
+  DEFAULT_RUMOR_OPTIONS,
+  type RumorOptions,
+  type RumorOptionsFault,
+  validateRumorOptions,
+} from "./rumor/options.ts";
+export {
+  type CyclonEffect,
+  type CyclonOptions,
+  type CyclonOptionsFault,
+  type CyclonTimer,
+  CyclonView,
+  DEFAULT_CYCLON_OPTIONS,
+  type ShuffleReply,
+  type ShuffleRequest,
+  type ViewEntry,
+  validateCyclonOptions,
+} from "./sampling/cyclon.ts";
+export { FullView } from "./sampling/full-view.ts";
+export {
+  combinedWeight,
+  type PeerSampler,
+  type PeerWeight,
+  preferHealthy,
+  preferZone,
+} from "./sampling/peer-sampler.ts";
+export {
+  type Aggregate,
+  aggregate,
+  countNodes,
+  STATE_KEYS,
+  type StateKey,
+  stateNumber,
+  stateText,
+} from "./state/aggregate.ts";
+export type {
+  MassReply,
+  MassRequest,
+  StateAnswerReply,
+  StateDelta,
+  StateDeltaRequest,
+  StateDigest,
+  StateDigestRequest,
+  StateDoneReply,
+  StateEntry,
+  StateReply,
+  StateRequest,
+  StateValue,
+} from "./state/messages.ts";
+export {
+  type DeltaOutcome,
+  NODE_STATE_LIMITS,
+  type NodeState,
+  type NodeStateLimits,
+  NodeStates,
+} from "./state/node-states.ts";
+export {
+  DEFAULT_PUSH_SUM_OPTIONS,
+  PushSum,
+  type PushSumEffect,
+  type PushSumEstimate,
+  type PushSumEvent,
+  type PushSumOptions,
+  type PushSumOptionsFault,
+  type PushSumTimer,
+  validatePushSumOptions,
+} from "./state/push-sum.ts";
+export {
+  DEFAULT_STATE_GOSSIP_OPTIONS,
+  type StateEffect,
+  type StateEvent,
+  StateGossip,
+  type StateGossipOptions,
+  type StateGossipOptionsFault,
+  type StateTimer,
+  validateStateGossipOptions,
+} from "./state/state-gossip.ts";
 export { compareVersions, formatVersion, parseVersion, sameVersion, type Version } from "./version.ts";
