@@ -136,6 +136,13 @@ export async function levelBackend(): Promise<LevelBackend> {
   return backend;
 }
 
+/** LevelDB's own repair, which the types of `level` leave out. */
+export async function repairLevel(directory: string): Promise<void> {
+  const repair: unknown = Reflect.get(Level, "repair");
+  if (typeof repair !== "function") throw new TypeError("level has no repair");
+  await Reflect.apply(repair, Level, [directory]);
+}
+
 export const NODE_A = "a~aaaaaaaaaa";
 export const NODE_B = "b~bbbbbbbbbb";
 

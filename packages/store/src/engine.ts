@@ -159,6 +159,9 @@ export class Engine {
     this.pipeline.halt({ code: "store_closed", outcome: "none" });
     try {
       if (clean && !this.tally.suspect) await this.#writeCheckpoint();
+    } catch (error) {
+      // Nothing is lost: the next open reads everything instead.
+      this.#options.onEvent({ code: "checkpoint_failed", detail: errorDetail(error) });
     } finally {
       await this.handle.close();
     }

@@ -94,6 +94,7 @@ export type StoreEvent =
   | { readonly code: "write_failed"; readonly detail: string }
   | { readonly code: "reopen_failed"; readonly detail: string }
   | { readonly code: "reopened"; readonly committedKeys: number; readonly lostKeys: number }
+  | { readonly code: "checkpoint_failed"; readonly detail: string }
   | { readonly code: "sequence_file_failed"; readonly detail: string };
 
 /** Errors of abstract-level carry the database's own as their cause; the innermost says what happened. */

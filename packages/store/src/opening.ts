@@ -277,7 +277,9 @@ class Opening {
 function isDamage(error: unknown): boolean {
   const codes = errorCodes(error);
   if (codes.includes("LEVEL_LOCKED") || isDiskFull(error)) return false;
-  if (!codes.some((code) => code.startsWith("LEVEL_"))) return false;
+  const isRead = error instanceof StoreError && error.fault.code === "read_failed";
+  // Anything else is no failure of the database but a mistake of ours.
+  if (!isRead && !codes.some((code) => code.startsWith("LEVEL_"))) return false;
   return !/Permission denied|Too many open files|Read-only file system/i.test(errorDetail(error));
 }
 

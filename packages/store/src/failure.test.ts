@@ -1,0 +1,218 @@
+/** Disks that fail: what the writers are told, and how the store comes back. */
+import { afterEach, expect, it } from "vitest";
+import { type Backend, memoryBackend, recordOf, textOf, value } from "./backend.contract.ts";
+import type { Database } from "./ports.ts";
+import type { Store } from "./store.ts";
+
+/** A database whose writes fail on demand, before or after they have reached the disk. */
+class FaultyDatabase implements Database {
+  readonly #inner: Database;
+  readonly #faults: Faults;
+  /** LevelDB refuses everything after a failed write, until it is reopened. */
+  #broken: Error | undefined;
+
+  constructor(inner: Database, faults: Faults) {
+    this.#inner = inner;
+    this.#faults = faults;
+  }
+
+  async open(options: { readonly createIfMissing: boolean }): Promise<void> {
+    this.#faults.opened += 1;
+    if (this.#faults.openFails !== undefined) throw this.#faults.openFails;
+    await this.#inner.open(options);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  getSync(key: Uint8Array): Uint8Array | undefined {
+    return this.#inner.getSync(key);
+  }
+
+  iterator(range: Parameters<Database["iterator"]>[0]): ReturnType<Database["iterator"]> {
+    return this.#inner.iterator(range);
+  }
+
+  batch(): ReturnType<Database["batch"]> {
+    const batch = this.#inner.batch();
+    return {
+      put: (key, content) => batch.put(key, content),
+      del: (key) => batch.del(key),
+      write: async (options) => {
+        await this.#faults.gate;
+        if (this.#broken !== undefined) throw this.#broken;
+        const fault = this.#faults.next;
+        this.#faults.next = undefined;
+        if (fault?.reached === true || fault === undefined) await batch.write(options);
+        if (fault !== undefined) {
+          this.#broken = fault.error;
+          throw fault.error;
+        }
+      },
+    };
+  }
+}
+
+interface Faults {
+  next: { readonly error: Error; readonly reached: boolean } | undefined;
+  openFails: Error | undefined;
+  /** Writes wait for it. */
+  gate: Promise<void>;
+  opened: number;
+}
+
+const FULL = Object.assign(new Error("IO error: /data/000016.log: No space left on device"), {
+  code: "LEVEL_IO_ERROR",
+});
+const BROKEN = Object.assign(new Error("IO error: /data/000016.log: Input/output error"), {
+  code: "LEVEL_IO_ERROR",
+});
+
+let backend: Backend;
+let store: Store;
+let faults: Faults;
+let room: boolean;
+
+async function open(limits: { readonly pendingMaxBytes?: number } = {}): Promise<void> {
+  backend = await memoryBackend();
+  const inner = await backend.raw();
+  faults = { next: undefined, openFails: undefined, gate: Promise.resolve(), opened: 0 };
+  room = true;
+  ({ store } = await backend.open({
+    openDatabase: () => new FaultyDatabase(inner, faults),
+    hasRoom: () => Promise.resolve(room),
+    limits,
+  }));
+}
+
+afterEach(async () => {
+  await store.close();
+  await backend.dispose();
+});
+
+function codes(): string[] {
+  return backend.events.map((event) => event.code);
+}
+
+for (const reached of [false, true]) {
+  const fate = reached ? "reached the disk all the same" : "is lost";
+  it(`goes on reading while the disk is full, and recovers when there is room; the failed write ${fate}`, async () => {
+    await open();
+    await store.put("k", recordOf(value(1, "one")));
+    const before = await store.root();
+    room = false;
+    faults.next = { error: FULL, reached };
+    const failed = store.put("k", recordOf(value(2, "two")));
+    const meta = store.meta.put("m", Uint8Array.of(1));
+    await expect(failed).rejects.toMatchObject({ fault: { code: "disk_full", outcome: "unknown" } });
+    await expect(meta).rejects.toMatchObject({ fault: { code: "disk_full" } });
+    await expect(store.put("x", recordOf(value(3, "x")))).rejects.toMatchObject({
+      fault: { code: "disk_full", outcome: "none" },
+    });
+    expect(textOf(store.get("k"))).toBe("one");
+    await store.retry();
+    expect(store.stats().condition).toBe("full");
+    expect(textOf(store.latest("k"))).toBe("one");
+    expect(await store.root()).toBe(before);
+    room = true;
+    await store.retry();
+    expect(store.stats().condition).toBe("ok");
+    expect(textOf(store.get("k"))).toBe(reached ? "two" : "one");
+    expect(store.meta.get("m")).toEqual(reached ? Uint8Array.of(1) : undefined);
+    await store.put("x", recordOf(value(4, "x")));
+    expect(await store.verify({ deep: true })).toMatchObject({ consistent: true });
+    await store.close();
+    const opened = await backend.open();
+    expect(opened.report).toMatchObject({ clean: true, doubt: [], records: 2 });
+    await opened.store.close();
+  });
+
+  it(`does not acknowledge a write whose sync failed, and reopens at once; the write ${fate}`, async () => {
+    await open();
+    await store.put("k", recordOf(value(1, "one")));
+    faults.next = { error: BROKEN, reached };
+    await expect(store.put("k", recordOf(value(2, "two")))).rejects.toMatchObject({
+      fault: { code: "write_failed", outcome: "unknown" },
+    });
+    await store.retry();
+    expect(codes()).toContain("reopened");
+    expect(faults.opened).toBe(2);
+    expect(textOf(store.get("k"))).toBe(reached ? "two" : "one");
+    await store.put("k", recordOf(value(3, "three")));
+    expect(await store.verify({ deep: true })).toMatchObject({ consistent: true });
+    await backend.crash();
+    const opened = await backend.open();
+    expect(opened.report).toMatchObject({ clean: false, doubt: [], records: 1 });
+    expect(textOf(opened.store.get("k"))).toBe("three");
+  });
+}
+
+it("refuses the writes that were built on a failed one, with outcome none", async () => {
+  await open();
+  let release = (): void => undefined;
+  faults.gate = new Promise((resolve) => {
+    release = resolve;
+  });
+  faults.next = { error: BROKEN, reached: false };
+  const first = store.put("k", recordOf(value(1, "one")));
+  const failures = [first.catch((error: unknown) => error)];
+  // The next group forms once the first one's batch has been handed to the database.
+  while (store.stats().pendingBytes > 0 && failures.length === 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    failures.push(store.put("k", recordOf(value(2, "two"))).catch((error: unknown) => error));
+  }
+  release();
+  expect(await Promise.all(failures)).toMatchObject([
+    { fault: { code: "write_failed", outcome: "unknown" } },
+    { fault: { code: "write_failed", outcome: "none" } },
+  ]);
+  await store.retry();
+  expect(store.get("k")).toBeUndefined();
+  expect(store.stats()).toMatchObject({ condition: "ok", records: 0 });
+});
+
+it("says that it is unavailable while the database cannot be reopened, and tries again", async () => {
+  await open();
+  await store.put("cached", recordOf(value(1, "x")));
+  faults.next = { error: BROKEN, reached: false };
+  faults.openFails = BROKEN;
+  await expect(store.put("k", recordOf(value(2, "x")))).rejects.toThrow();
+  await store.retry();
+  expect(codes()).toContain("reopen_failed");
+  expect(textOf(store.get("cached"))).toBe("x");
+  expect(() => store.get("elsewhere")).toThrow(
+    expect.objectContaining({ fault: { code: "store_unavailable" } }),
+  );
+  await expect(store.scan({ prefix: "", after: undefined, limit: 1 })).rejects.toMatchObject({
+    fault: { code: "store_unavailable" },
+  });
+  faults.openFails = undefined;
+  await store.retry();
+  expect(store.get("elsewhere")).toBeUndefined();
+  expect(store.stats().condition).toBe("ok");
+});
+
+it("refuses a whole turn when too much waits, and never half of one", async () => {
+  await open({ pendingMaxBytes: 1000 });
+  let release = (): void => undefined;
+  faults.gate = new Promise((resolve) => {
+    release = resolve;
+  });
+  const turn = (from: number): Promise<string>[] =>
+    [from, from + 1, from + 2, from + 3].map((i) =>
+      store.put(`k${i}`, recordOf(value(i, "x".repeat(500)))).then(
+        () => "done",
+        (error: unknown) =>
+          error instanceof Error && "fault" in error ? JSON.stringify(error.fault) : "other",
+      ),
+    );
+  const admitted = turn(1);
+  await Promise.resolve();
+  const refused = await Promise.all(turn(11));
+  expect(new Set(refused.map((text) => JSON.parse(text).code))).toEqual(new Set(["overloaded"]));
+  release();
+  expect(await Promise.all(admitted)).toEqual(["done", "done", "done", "done"]);
+  expect(await Promise.all(turn(21))).toEqual(["done", "done", "done", "done"]);
+  expect(store.get("k11")).toBeUndefined();
+});
