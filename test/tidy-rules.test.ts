@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import {
   barrels,
+  brokenLinks,
   codeOf,
   firstColumnOf,
+  ignoredNames,
   impurities,
   MAX_FILE_LINES,
   metricsOf,
@@ -104,6 +106,7 @@ test("the top level holds what the architecture lists", () => {
   expect(topLevelOf(page)).toEqual(["packages", "README.md"]);
   expect(strangersAtTop(["packages", "README.md", ".git"], topLevelOf(page))).toEqual([]);
   expect(strangersAtTop(["scripts"], topLevelOf(page))[0]).toContain("move it");
+  expect(ignoredNames("# built\nnode_modules/\n/.hearsay/\n*.log\n\n")).toEqual(["node_modules", ".hearsay"]);
 });
 
 test("a list in the code and its page are the same", () => {
@@ -114,6 +117,15 @@ test("a list in the code and its page are the same", () => {
   expect(unequalLists("knob", ["a.b", "c"], page)).toEqual([]);
   expect(unequalLists("knob", ["a.b", "c", "d"], page)).toEqual(["docs/x.md: add a row for the knob `d`"]);
   expect(unequalLists("knob", ["c"], page)).toEqual(["docs/x.md: remove `a.b`: there is no such knob"]);
+});
+
+test("links lead somewhere", () => {
+  const text = "[a](a.md) [b](../README.md#part) [c](https://example.org/x) [d](#here) [e](decisions/)";
+  const found = brokenLinks(
+    file("docs/x.md", text),
+    (path) => path === "README.md" || path === "docs/decisions",
+  );
+  expect(found).toEqual(["docs/x.md: links to docs/a.md, which is not there: name the page that is"]);
 });
 
 test("metrics are found by their names in the sources", () => {

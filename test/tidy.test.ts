@@ -1,8 +1,10 @@
 /** The rules of `tidy.ts` over this repository. A message tells what to write in place of what it found. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
   barrels,
+  brokenLinks,
+  ignoredNames,
   impurities,
   overlong,
   ownerless,
@@ -20,16 +22,17 @@ const read = (path: string): string => readFileSync(new URL(path, top), "utf8");
 
 const BUILT = ["node_modules", "dist"];
 
-function* sourcesIn(folder: string): Generator<SourceFile> {
+function* filesIn(folder: string, ending: string): Generator<SourceFile> {
   for (const entry of readdirSync(new URL(folder, top), { withFileTypes: true })) {
     const path = `${folder}${entry.name}`;
     if (entry.isDirectory()) {
-      if (!BUILT.includes(entry.name)) yield* sourcesIn(`${path}/`);
-    } else if (/\.ts$/.test(entry.name)) yield { path, text: read(path) };
+      if (!BUILT.includes(entry.name)) yield* filesIn(`${path}/`, ending);
+    } else if (entry.name.endsWith(ending)) yield { path, text: read(path) };
   }
 }
 
-const sources = [...sourcesIn("packages/"), ...sourcesIn("test/")];
+const sources = [...filesIn("packages/", ".ts"), ...filesIn("test/", ".ts")];
+const pages = [...filesIn("docs/", ".md"), { path: "README.md", text: read("README.md") }];
 const architecture = read("docs/architecture.md");
 const packages = readdirSync(new URL("packages/", top)).sort();
 
@@ -94,8 +97,13 @@ describe("the repository", () => {
     expect(all(unfinished)).toEqual([]);
   });
 
+  test("has pages whose links lead somewhere", () => {
+    expect(pages.flatMap((page) => brokenLinks(page, (path) => existsSync(new URL(path, top))))).toEqual([]);
+  });
+
   test("has at its top level what docs/architecture.md lists", () => {
-    const names = readdirSync(top).filter((name) => !BUILT.includes(name));
+    const ignored = ignoredNames(read(".gitignore"));
+    const names = readdirSync(top).filter((name) => !ignored.includes(name));
     expect(strangersAtTop(names, topLevelOf(architecture))).toEqual([]);
   });
 

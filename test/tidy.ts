@@ -118,6 +118,14 @@ export function strangersAtTop(names: readonly string[], allowed: readonly strin
     );
 }
 
+/** Names that `.gitignore` keeps out of the repository; patterns with a star are not understood. */
+export function ignoredNames(gitignore: string): string[] {
+  return gitignore
+    .split("\n")
+    .map((line) => line.trim().replaceAll(/^\/|\/$/g, ""))
+    .filter((name) => /^[\w.-]+$/.test(name));
+}
+
 /** The names in the block under "## Top level", one a line, a comment after it. */
 export function topLevelOf(architecture: string): string[] {
   const block = /^## Top level\n[\s\S]*?^```[a-z]*\n([\s\S]*?)^```/m.exec(architecture)?.[1] ?? "";
@@ -145,6 +153,21 @@ export function unequalLists(
 /** What stands in backticks in the first column of the page's tables. */
 export function firstColumnOf(page: string): string[] {
   return [...page.matchAll(/^\| `([^`]+)`/gm)].flatMap(([, name]) => (name === undefined ? [] : [name]));
+}
+
+/** Links of a page to files that are not there. Links to other sites are not looked at. */
+export function brokenLinks(page: SourceFile, exists: (path: string) => boolean): Violation[] {
+  const folder = page.path.split("/").slice(0, -1);
+  return [...page.text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].flatMap(([, target = ""]) => {
+    if (/^[a-z]+:/.test(target)) return [];
+    const parts = [...folder];
+    for (const part of target.split("/")) {
+      if (part === "..") parts.pop();
+      else if (part !== "." && part !== "") parts.push(part);
+    }
+    const path = parts.join("/");
+    return exists(path) ? [] : [`${page.path}: links to ${path}, which is not there: name the page that is`];
+  });
 }
 
 /** The metrics that a source file names. */
