@@ -10,6 +10,7 @@ export {
   type BucketListing,
   type CompareReply,
   type CompareRequest,
+  isChildHashes,
   isCompareRequest,
   type MerkleView,
   MerkleWalk,
@@ -31,7 +32,7 @@ export {
   hlcToMs,
   isHlcTime,
 } from "./clock.ts";
-export { type Admission, admit, type Standing } from "./completeness/admission.ts";
+export { type Admission, admit, dropRefused, type Standing } from "./completeness/admission.ts";
 export {
   Completeness,
   type CompletenessEvent,

@@ -98,7 +98,8 @@ describe("when to meet", () => {
           // Before this exchange, all earlier ones are paid for.
           expect(spent).toBeLessThanOrEqual(((nowMs - 1_000_000) / 1000) * budget + 1e-3);
           due.met("a", nowMs, cost);
-          spent += cost;
+          due.met("b", nowMs, 1000);
+          spent += cost + 1000;
         }
       }),
     );
