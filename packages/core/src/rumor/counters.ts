@@ -1,3 +1,5 @@
+import type { CarriedRumor } from "./messages.ts";
+
 /** What the machine did since it was made; each only grows. */
 export interface RumorCounters {
   requests: number;
@@ -36,4 +38,13 @@ export function newRumorCounters(): RumorCounters {
     expired: 0,
     wantsDropped: 0,
   };
+}
+
+export function countCarried(counters: RumorCounters, rumors: readonly CarriedRumor[]): void {
+  for (const rumor of rumors) {
+    if (rumor.inline) {
+      counters.records += 1;
+      counters.recordBytes += rumor.sizeBytes;
+    } else counters.offers += 1;
+  }
 }

@@ -116,6 +116,7 @@ export class LanNetwork {
   readonly delaysMs: number[] = [];
   /** Chance that a request or a reply is lost. */
   lossRate = 0;
+  readonly #byId = new Map<string, LanNode>();
   readonly #schedule = new Schedule();
   readonly #random: RandomSource;
   readonly #options: RumorOptions;
@@ -135,6 +136,7 @@ export class LanNetwork {
       const machine = new RumorMonger(this.#options, view, this.#random.fork());
       const node = new LanNode(peer, machine);
       this.nodes.push(node);
+      this.#byId.set(peer.id, node);
       const others = peers.filter((other) => other !== peer);
       this.#perform(node, undefined, machine.peersChanged(others, size, 0));
     }
@@ -214,7 +216,7 @@ export class LanNetwork {
     };
     const fail = (): void => finish(() => node.machine.onFailure(effect.id, this.now));
     this.#schedule.at(this.now + effect.timeoutMs, fail);
-    const target = this.nodes.find((candidate) => candidate.peer.id === effect.to.id);
+    const target = this.#byId.get(effect.to.id);
     if (target === undefined) return;
     this.#carry(node, target, effect.message, (request, received) => {
       if (request.kind !== "rumor_request") return;

@@ -92,7 +92,7 @@ export interface RumorHeldEvent {
   readonly versions: readonly Version[];
 }
 
-export type RumorEffect = Effect<RumorMessage, RumorTimer, RumorHeldEvent>;
+export type RumorEffect = Effect<RumorRequest, RumorReply, RumorTimer, RumorHeldEvent>;
 
 export function sameVersions(a: readonly Version[], b: readonly Version[]): boolean {
   if (a === b) return true;
