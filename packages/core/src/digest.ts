@@ -54,6 +54,12 @@ export class RecordHasher {
     return Number.parseInt(hash.slice(0, 4), 16);
   }
 
+  /** 12 hexadecimal digits of the keyed hash that chooses the bucket; other bits than those. */
+  keyHash(key: string): string {
+    const end = this.#writeKey(BUCKET_DOMAIN, key);
+    return this.#hashing.sha256Hex(this.#scratch.subarray(0, end)).slice(4, 16);
+  }
+
   /** @param versions of all siblings, newest first */
   recordDigest(key: string, versions: readonly Version[]): Uint8Array {
     this.#reserve(1 + DIGEST_BYTES + 2 + KEY_MAX_BYTES + versions.length * VERSION_MAX_BYTES);

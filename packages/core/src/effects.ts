@@ -13,20 +13,20 @@ export interface Peer {
 }
 
 /** Asks a peer; the driver feeds back its reply or the failure under the same `id`, exactly once. */
-export interface RequestEffect<Message> {
+export interface RequestEffect<Request> {
   readonly kind: "request";
   /** Chosen by the machine, unique among its open requests. */
   readonly id: number;
   readonly to: Peer;
-  readonly message: Message;
+  readonly message: Request;
   readonly timeoutMs: number;
 }
 
 /** Answers a peer's request; `token` is what the driver gave with it. A request that is never answered times out there. */
-export interface ReplyEffect<Message> {
+export interface ReplyEffect<Reply> {
   readonly kind: "reply";
   readonly token: number;
-  readonly message: Message;
+  readonly message: Reply;
 }
 
 /** Feeds the timer back after the delay. Timers are values: a machine ignores one that it no longer waits for. */
@@ -42,9 +42,9 @@ export interface EventEffect<Event> {
   readonly event: Event;
 }
 
-export type Effect<Message, Timer, Event> =
-  | RequestEffect<Message>
-  | ReplyEffect<Message>
+export type Effect<Request, Reply, Timer, Event> =
+  | RequestEffect<Request>
+  | ReplyEffect<Reply>
   | TimerEffect<Timer>
   | EventEffect<Event>;
 

@@ -20,6 +20,22 @@ export {
   WALK_MAX_NODES,
   type WalkNode,
 } from "./anti-entropy/merkle-walk.ts";
+export type {
+  BucketWant,
+  ExchangeCompare,
+  ExchangeCompared,
+  ExchangeDiffers,
+  ExchangeEqual,
+  ExchangeReply,
+  ExchangeRequest,
+  ExchangeStart,
+  ExchangeTablesDiffer,
+  ExchangeTransfer,
+  ExchangeTransferred,
+  ExchangeVoid,
+  KeyedRecord,
+  RefusedVersions,
+} from "./anti-entropy/messages.ts";
 export { ANTI_ENTROPY_DEFAULTS, type AntiEntropyConfig, ExchangeSchedule } from "./anti-entropy/schedule.ts";
 export {
   type ClockDrift,
@@ -125,6 +141,20 @@ export {
   type SwimRequest,
   type SwimTimer,
 } from "./membership/swim-messages.ts";
+export type {
+  FetchReply,
+  FetchRequest,
+  HelloReply,
+  HelloRequest,
+  HoldsReply,
+  HoldsRequest,
+  LoadedRumor,
+  LoadedRumorReply,
+  LoadedRumorRequest,
+  PeerReply,
+  PeerRequest,
+  SharedLimits,
+} from "./peer-messages.ts";
 export { type RandomSource, randomBelow, SeededRandom, shuffled } from "./random.ts";
 export {
   applyWrite,

@@ -64,6 +64,10 @@ export class Exchange {
     this.arm("push-pull", this.#view.config.pushPullIntervalMs, out);
   }
 
+  with(peer: Peer, out: SwimEffect[]): void {
+    this.#contact(peer, "sync", out);
+  }
+
   /**
    * Tries one member that is down, with such a probability that all together try each of them once an interval. With
    * nobody left the seeds are tried too.

@@ -1,12 +1,5 @@
 /** What membership says to peers, to its driver and to the rest of the node. */
-import type {
-  EventEffect,
-  Peer,
-  ReplyEffect,
-  RequestEffect,
-  RequestFailure,
-  TimerEffect,
-} from "../effects.ts";
+import type { Effect, Peer, RequestFailure } from "../effects.ts";
 import type { NodeId } from "../identity.ts";
 import type { Member, MemberState, Update } from "./member.ts";
 
@@ -125,11 +118,7 @@ export type SwimEvent =
       readonly told: number;
     };
 
-export type SwimEffect =
-  | RequestEffect<SwimRequest>
-  | ReplyEffect<SwimReply>
-  | TimerEffect<SwimTimer>
-  | EventEffect<SwimEvent>;
+export type SwimEffect = Effect<SwimRequest, SwimReply, SwimTimer, SwimEvent>;
 
 /** What came of a request. */
 export type Outcome =

@@ -109,6 +109,13 @@ export class Swim {
     return out;
   }
 
+  /** A push-pull with this peer now, beside the regular ones; none when one with its address is under way. */
+  exchangeTables(peer: Peer): SwimEffect[] {
+    const out: SwimEffect[] = [];
+    if (this.#view.active) this.#exchange.with(peer, out);
+    return out;
+  }
+
   /** A peer's request. It is answered with exactly one reply, at once or, for `ping-req`, when the helper's probe is settled. */
   request(message: SwimRequest, token: number, nowMs: number): SwimEffect[] {
     const out: SwimEffect[] = [];

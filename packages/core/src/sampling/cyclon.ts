@@ -68,7 +68,7 @@ export interface CyclonTimer {
   readonly kind: "shuffle";
 }
 
-export type CyclonEffect = Effect<ShuffleRequest | ShuffleReply, CyclonTimer, never>;
+export type CyclonEffect = Effect<ShuffleRequest, ShuffleReply, CyclonTimer, never>;
 
 interface Shuffle {
   readonly id: number;

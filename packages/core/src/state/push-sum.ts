@@ -71,7 +71,7 @@ export interface PushSumEvent {
   readonly estimate: PushSumEstimate;
 }
 
-export type PushSumEffect = Effect<MassRequest | MassReply, PushSumTimer, PushSumEvent>;
+export type PushSumEffect = Effect<MassRequest, MassReply, PushSumTimer, PushSumEvent>;
 
 interface Mass {
   weight: number;

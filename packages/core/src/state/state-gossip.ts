@@ -51,7 +51,7 @@ export type StateEvent =
   | { readonly kind: "state_changed"; readonly node: NodeId }
   | { readonly kind: "state_outranked"; readonly generation: number };
 
-export type StateEffect = Effect<StateRequest | StateReply, StateTimer, StateEvent>;
+export type StateEffect = Effect<StateRequest, StateReply, StateTimer, StateEvent>;
 
 export class StateGossip {
   readonly #states: NodeStates;

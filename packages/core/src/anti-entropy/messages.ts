@@ -1,0 +1,108 @@
+/**
+ * What two replicas say to each other in an exchange. The asking side leads: it starts, compares, transfers; the
+ * other answers. Only the last transfer, marked `final`, lets the answering side draw its conclusion.
+ */
+import type { Standing } from "../completeness/admission.ts";
+import type { ExchangeOffer } from "../completeness/completeness.ts";
+import type { KeyRecord } from "../record.ts";
+import type { Version } from "../version.ts";
+import type { CompareReply, CompareRequest } from "./merkle-walk.ts";
+
+export interface KeyedRecord {
+  readonly key: string;
+  readonly record: KeyRecord;
+}
+
+/** Versions a complete replica kept out as ghosts, so that an incomplete sender can drop them. */
+export interface RefusedVersions {
+  readonly key: string;
+  readonly versions: readonly Version[];
+}
+
+export interface BucketWant {
+  readonly bucket: number;
+  /** 12 hexadecimal digits each. */
+  readonly keyHashes: readonly string[];
+}
+
+export interface ExchangeStart {
+  readonly kind: "exchange-start";
+  /** Chosen by the asking side, unique among its sessions. */
+  readonly session: number;
+  readonly tableHash: string;
+  readonly standing: Standing;
+  readonly offer: ExchangeOffer;
+  /** 32 bytes. */
+  readonly root: Uint8Array;
+}
+
+export interface ExchangeCompare {
+  readonly kind: "exchange-compare";
+  readonly session: number;
+  readonly compare: CompareRequest;
+}
+
+export interface ExchangeTransfer {
+  readonly kind: "exchange-transfer";
+  readonly session: number;
+  readonly standing: Standing;
+  readonly records: readonly KeyedRecord[];
+  readonly wants: readonly BucketWant[];
+  /** What of the last answer was kept out. */
+  readonly refused: readonly RefusedVersions[];
+  /** The asking side has nothing more to send. */
+  readonly final: boolean;
+}
+
+export type ExchangeRequest = ExchangeStart | ExchangeCompare | ExchangeTransfer;
+
+/** Member tables have to be exchanged first. */
+export interface ExchangeTablesDiffer {
+  readonly kind: "exchange-tables-differ";
+}
+
+export interface ExchangeEqual {
+  readonly kind: "exchange-equal";
+  readonly standing: Standing;
+  readonly offer: ExchangeOffer;
+  /** The answering side is not itself on its way out. */
+  readonly staying: boolean;
+}
+
+export interface ExchangeDiffers {
+  readonly kind: "exchange-differs";
+  readonly standing: Standing;
+  readonly offer: ExchangeOffer;
+  /** The root's children's hashes, 128 bytes. */
+  readonly children: Uint8Array;
+}
+
+export interface ExchangeCompared {
+  readonly kind: "exchange-compared";
+  readonly reply: CompareReply;
+}
+
+export interface ExchangeTransferred {
+  readonly kind: "exchange-transferred";
+  readonly standing: Standing;
+  /** What was wanted, and what the merges show that the asking side lacks. */
+  readonly records: readonly KeyedRecord[];
+  /** Wants that did not fit and have to be asked again. */
+  readonly leftOut: readonly BucketWant[];
+  /** What of the transfer was kept out. */
+  readonly refused: readonly RefusedVersions[];
+  readonly staying: boolean;
+}
+
+/** The session is not known, or no longer: it ran out, or a retirement made it void. */
+export interface ExchangeVoid {
+  readonly kind: "exchange-void";
+}
+
+export type ExchangeReply =
+  | ExchangeTablesDiffer
+  | ExchangeEqual
+  | ExchangeDiffers
+  | ExchangeCompared
+  | ExchangeTransferred
+  | ExchangeVoid;

@@ -1,0 +1,63 @@
+import type {
+  BucketWant,
+  CompareReply,
+  CompareRequest,
+  ExchangeCompare,
+  ExchangeCompared,
+  ExchangeDiffers,
+  ExchangeEqual,
+  ExchangeStart,
+  ExchangeTransfer,
+  ExchangeTransferred,
+  RefusedVersions,
+  WalkNode,
+} from "@hearsay/core";
+import { TREE_ARITY, WALK_HASH_BYTES, WALK_MAX_NODES } from "@hearsay/core";
+import { bool, bytes, count, list, object, type Shape } from "../shape.ts";
+import { type Body, bytesOf, hex, ITEMS_MAX, key, keyedRecord, offer, standing, versions } from "./terms.ts";
+
+const CHILDREN_BYTES = TREE_ARITY * WALK_HASH_BYTES;
+const LISTING_MAX_BYTES = 64 * 1024 * 1024;
+
+const children: Shape<Uint8Array> = bytesOf(CHILDREN_BYTES);
+const walkNode: Shape<WalkNode> = object({ level: count, index: count, children });
+const compare: Shape<CompareRequest> = object({ nodes: list(walkNode, WALK_MAX_NODES) });
+const compared: Shape<CompareReply> = object({
+  nodes: list(walkNode, WALK_MAX_NODES * TREE_ARITY),
+  buckets: list(object({ bucket: count, entries: bytes(LISTING_MAX_BYTES) }), ITEMS_MAX),
+  leftOut: list(count, WALK_MAX_NODES),
+});
+const want: Shape<BucketWant> = object({ bucket: count, keyHashes: list(hex(12), ITEMS_MAX) });
+const wants: Shape<readonly BucketWant[]> = list(want, ITEMS_MAX);
+const refused: Shape<readonly RefusedVersions[]> = list(object({ key, versions }), ITEMS_MAX);
+
+export const exchangeStart: Shape<Body<ExchangeStart>> = object({
+  session: count,
+  tableHash: hex(16),
+  standing,
+  offer,
+  root: bytesOf(32),
+});
+
+export const exchangeCompare: Shape<Body<ExchangeCompare>> = object({ session: count, compare });
+
+export const exchangeTransfer: Shape<Body<ExchangeTransfer>> = object({
+  session: count,
+  standing,
+  records: list(keyedRecord, ITEMS_MAX),
+  wants,
+  refused,
+  final: bool,
+});
+
+export const exchangeEqual: Shape<Body<ExchangeEqual>> = object({ standing, offer, staying: bool });
+export const exchangeDiffers: Shape<Body<ExchangeDiffers>> = object({ standing, offer, children });
+export const exchangeCompared: Shape<Body<ExchangeCompared>> = object({ reply: compared });
+
+export const exchangeTransferred: Shape<Body<ExchangeTransferred>> = object({
+  standing,
+  records: list(keyedRecord, ITEMS_MAX),
+  leftOut: wants,
+  refused,
+  staying: bool,
+});

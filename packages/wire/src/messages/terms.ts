@@ -1,0 +1,99 @@
+/** The shapes that messages share. */
+import {
+  decodeUtf8,
+  type ExchangeOffer,
+  encodeUtf8,
+  type HlcTime,
+  isHlcTime,
+  isNodeId,
+  type KeyedRecord,
+  type KeyRecord,
+  keyFault,
+  type NodeId,
+  recordFromTuple,
+  recordToTuple,
+  type Standing,
+  type Version,
+} from "@hearsay/core";
+import { bool, bytes, count, list, Malformed, mapOf, object, type Shape, text, textLike } from "../shape.ts";
+
+/** Members, and so vector entries, in one message. */
+export const MEMBERS_MAX = 16_384;
+const SIBLINGS_MAX = 1024;
+
+export const nodeId: Shape<NodeId> = textLike("a node id", isNodeId);
+export const address: Shape<string> = text(261);
+
+export const hlcTime: Shape<HlcTime> = {
+  toPlain: (time) => time,
+  fromPlain(plain) {
+    if (!isHlcTime(plain)) throw new Malformed("a clock time");
+    return plain;
+  },
+};
+
+/** Keys travel as bytes, because a codec's texts may be repaired silently when they are not UTF-8. */
+export const key: Shape<string> = {
+  toPlain: encodeUtf8,
+  fromPlain(plain) {
+    const decoded = plain instanceof Uint8Array ? decodeUtf8(plain) : undefined;
+    if (decoded === undefined || keyFault(decoded) !== undefined) throw new Malformed("a key");
+    return decoded;
+  },
+};
+
+export const version: Shape<Version> = object({ time: hlcTime, node: nodeId });
+export const versions: Shape<readonly Version[]> = list(version, SIBLINGS_MAX);
+
+export const record: Shape<KeyRecord> = {
+  toPlain: recordToTuple,
+  fromPlain(plain) {
+    const found = recordFromTuple(plain);
+    if (found === undefined || found.siblings.length > SIBLINGS_MAX) throw new Malformed("a record");
+    return found;
+  },
+};
+
+export const keyedRecord: Shape<KeyedRecord> = object({ key, record });
+export const standing: Shape<Standing> = object({ floor: hlcTime, complete: bool });
+export const offer: Shape<ExchangeOffer> = object({
+  time: hlcTime,
+  vector: mapOf(nodeId, hlcTime, MEMBERS_MAX),
+});
+
+/** Exactly so many bytes. */
+export function bytesOf(length: number): Shape<Uint8Array> {
+  const shape = bytes(length);
+  return {
+    toPlain: shape.toPlain,
+    fromPlain(plain) {
+      const value = shape.fromPlain(plain);
+      if (value.length !== length) throw new Malformed(`${length} bytes`);
+      return value;
+    },
+  };
+}
+
+/** Hexadecimal digits in memory, half as many bytes on the wire. */
+export function hex(digits: number): Shape<string> {
+  const shape = bytesOf(digits / 2);
+  return {
+    toPlain(text) {
+      const value = new Uint8Array(digits / 2);
+      for (let i = 0; i < value.length; i++) value[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+      return value;
+    },
+    fromPlain(plain) {
+      let digitsText = "";
+      for (const byte of shape.fromPlain(plain)) digitsText += byte.toString(16).padStart(2, "0");
+      return digitsText;
+    },
+  };
+}
+
+/** An object of one kind: its shape without the `kind`, which stands in the union's number. */
+export type Body<T extends { readonly kind: string }> = Omit<T, "kind">;
+
+/** How many of a thing a whole message may hold; bytes bound it further. */
+export const ITEMS_MAX = 65_536;
+export const COUNT: Shape<number> = count;
