@@ -7,6 +7,7 @@ export const SPACE = {
   graveyard: 0x74, // t
   history: 0x68, // h
   quarantine: 0x71, // q
+  ghost: 0x67, // g
   journal: 0x63, // c
   meta: 0x6d, // m
   system: 0x73, // s
@@ -59,6 +60,20 @@ export function historyKey(key: Uint8Array, slot: number): Uint8Array {
   bytes.set(key, 3);
   view.setUint16(3 + key.length, slot);
   return bytes;
+}
+
+export function ghostKey(key: Uint8Array, time: number): Uint8Array {
+  const bytes = new Uint8Array(1 + 2 + key.length + 8);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = SPACE.ghost;
+  view.setUint16(1, key.length);
+  bytes.set(key, 3);
+  view.setFloat64(3 + key.length, time);
+  return bytes;
+}
+
+export function parseGhostKey(databaseKey: Uint8Array): Uint8Array {
+  return databaseKey.subarray(3, databaseKey.length - 8);
 }
 
 export const JOURNAL_SLOTS = 65_536;

@@ -1,5 +1,5 @@
 /** Lists that are read without touching records: a bucket from the index, the damaged from the quarantine. */
-import { decodeUtf8, type Version } from "@hearsay/core";
+import { decodeUtf8, type HlcTime, type Version } from "@hearsay/core";
 import type { Engine } from "./engine.ts";
 import {
   bucketRange,
@@ -17,6 +17,19 @@ export interface BucketEntry {
   /** Of the siblings, newest first. */
   readonly versions: readonly Version[];
 }
+
+/** A record as the anti-entropy of its bucket compares it. */
+export interface ListedRecord {
+  readonly key: string;
+  /** 12 hexadecimal digits. */
+  readonly keyHash: string;
+  /** The first 16 hexadecimal digits of the record digest. */
+  readonly digest: string;
+  /** Of the newest sibling. */
+  readonly time: HlcTime;
+}
+
+const LISTED_DIGEST_BYTES = 8;
 
 export interface DamagedEntry {
   readonly key: string;
@@ -47,6 +60,18 @@ export async function listBucket(engine: Engine, bucket: number): Promise<Bucket
     if (exhausted || last === undefined) return found;
     range = { ...range, gte: successor(last[0]) };
   }
+}
+
+export async function listDigests(engine: Engine, bucket: number): Promise<ListedRecord[]> {
+  const { hasher } = engine;
+  const entries = await listBucket(engine, bucket);
+  return entries.map(({ key, versions }) => {
+    let digest = "";
+    for (const byte of hasher.recordDigest(key, versions).subarray(0, LISTED_DIGEST_BYTES)) {
+      digest += byte.toString(16).padStart(2, "0");
+    }
+    return { key, keyHash: hasher.keyHash(key), digest, time: versions[0]?.time ?? 0 };
+  });
 }
 
 export async function listDamaged(engine: Engine, limit: number): Promise<DamagedEntry[]> {

@@ -9,9 +9,17 @@ import {
 } from "@hearsay/core";
 import { Engine, type EngineCondition } from "./engine.ts";
 import { type DoubtReason, StoreError } from "./faults.ts";
+import { type Ghost, Ghosts } from "./ghosts.ts";
 import { type Grave, listGraves, type PurgeReport, purge } from "./graveyard.ts";
 import { prefixRange, SPACE, userKey } from "./keyspace.ts";
-import { type BucketEntry, type DamagedEntry, listBucket, listDamaged } from "./listing.ts";
+import {
+  type BucketEntry,
+  type DamagedEntry,
+  type ListedRecord,
+  listBucket,
+  listDamaged,
+  listDigests,
+} from "./listing.ts";
 import { type OpenReport, openState } from "./opening.ts";
 import type { StoreOptions } from "./ports.ts";
 import { writeSnapshot } from "./snapshot-write.ts";
@@ -70,10 +78,12 @@ export interface StoreStats {
 export class Store {
   readonly meta: StoreMeta;
   readonly #engine: Engine;
+  readonly #ghosts: Ghosts;
   readonly #options: StoreOptions;
 
   private constructor(engine: Engine, options: StoreOptions) {
     this.#engine = engine;
+    this.#ghosts = new Ghosts(engine);
     this.#options = options;
     this.meta = {
       get: (name) => engine.getMeta(name),
@@ -169,6 +179,28 @@ export class Store {
   /** Keys and sibling versions (newest first) of one bucket's committed records, from the index alone. */
   bucketEntries(bucket: number): Promise<BucketEntry[]> {
     return listBucket(this.#engine, bucket);
+  }
+
+  /** The committed records of one bucket as anti-entropy compares them, from the index alone. */
+  listBucket(bucket: number): Promise<ListedRecord[]> {
+    return listDigests(this.#engine, bucket);
+  }
+
+  /** Removes a record as a purge would, but on a complete peer's word. @throws StoreError as for a put */
+  remove(key: string): Promise<void> {
+    const refusal = this.#engine.pipeline.refusal();
+    if (refusal !== undefined) return Promise.reject(new StoreError(refusal));
+    return this.#engine.table.remove(key);
+  }
+
+  /** Keeps a ghost aside; false when there is no room for it. */
+  quarantine(key: string, sibling: Sibling): Promise<boolean> {
+    return this.#ghosts.keep(key, sibling);
+  }
+
+  /** Ghosts that were kept aside, at most `limit`. */
+  ghosts(limit: number): Promise<Ghost[]> {
+    return this.#ghosts.list(limit);
   }
 
   stats(): StoreStats {
