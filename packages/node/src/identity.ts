@@ -30,6 +30,14 @@ export class IdentityError extends Error {
   }
 }
 
+export interface WantedIdentity {
+  /** Undefined: the name the directory already has, or else `fallbackName`. */
+  readonly name: string | undefined;
+  readonly fallbackName: string;
+  readonly cluster: string;
+  readonly doubt: boolean;
+}
+
 /**
  * The directory's identity: read back, minted for a new directory, or minted anew when the store may have lost
  * what this node acknowledged (doubt), so that no version is ever issued twice.
@@ -38,7 +46,7 @@ export class IdentityError extends Error {
 export async function establishIdentity(
   meta: MetaStore,
   random: Random,
-  wanted: { readonly name: string; readonly cluster: string; readonly doubt: boolean },
+  wanted: WantedIdentity,
 ): Promise<Identity> {
   const stored = meta.get(META_NAME);
   const found = stored === undefined ? undefined : parseIdentity(stored);
@@ -49,14 +57,15 @@ export async function establishIdentity(
     if (found.cluster !== wanted.cluster) {
       throw new IdentityError({ code: "wrong_cluster", expected: wanted.cluster, found: found.cluster });
     }
-    if (nodeName(found.id) !== wanted.name) {
+    if (wanted.name !== undefined && nodeName(found.id) !== wanted.name) {
       throw new IdentityError({ code: "wrong_name", expected: wanted.name, found: nodeName(found.id) });
     }
     if (!wanted.doubt) return found;
   }
+  const name = wanted.name ?? (found === undefined ? wanted.fallbackName : nodeName(found.id));
   const identity: Identity = {
     cluster: wanted.cluster,
-    id: mintNodeId(wanted.name, () => random.next()),
+    id: mintNodeId(name, () => random.next()),
     retired: found === undefined ? [] : [...found.retired, found.id],
   };
   await meta.put(META_NAME, encodeUtf8(JSON.stringify(identity)));

@@ -1,5 +1,18 @@
+export {
+  ClusterMember,
+  type MemberConfig,
+  type MemberEvents,
+  type MemberPorts,
+  type NotWritable,
+} from "./cluster/member.ts";
+export type { DigestStore, Graveyard, ListedRecord, StoreFacts, Timers, Transport } from "./cluster/ports.ts";
+export type { LastExchange } from "./cluster/repair.ts";
+export type { PublishedState } from "./cluster/states.ts";
+export type { ExchangeOutcome } from "./exchange/ask.ts";
+export { EXCHANGE_LIMITS, type ExchangeLimits } from "./exchange/session.ts";
 export { type Identity, IdentityError, type IdentityFault } from "./identity.ts";
 export {
+  type Admitted,
   type Content,
   Node,
   type NodeConfig,
@@ -7,6 +20,7 @@ export {
   type WriteFault,
   type Written,
 } from "./node.ts";
+export { PeerFault, type PeerFaultReason } from "./peer-fault.ts";
 export type {
   Clock,
   Log,

@@ -1,0 +1,141 @@
+/**
+ * Becoming a member: agree on limits with an introducer, take its clock and floor, enter the member table, and take
+ * client writes once a majority of the counted members has this node on disk.
+ *
+ * Why the majority: a node that takes writes before others count it could lose them with nobody to miss it, and a
+ * watermark could pass them unseen.
+ */
+import type { HelloReply, HlcTime, NodeId, Peer, PeerReply, SharedLimits } from "@hearsay/core";
+import { PeerFault } from "../peer-fault.ts";
+import type { Log } from "../ports.ts";
+import type { Timers, Transport } from "./ports.ts";
+
+export interface JoiningPorts {
+  readonly transport: Transport;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly limits: SharedLimits;
+  /** Counted members besides this node. */
+  others(): readonly Peer[];
+  /** Enters the member table at these addresses. */
+  enter(seeds: readonly string[]): void;
+  /** Takes an introducer's clock, floor and watermark. @returns false when its clock is too far ahead */
+  take(time: HlcTime, floor: HlcTime, watermark: HlcTime): Promise<boolean>;
+}
+
+export type JoiningState =
+  | { readonly kind: "joining"; readonly recordedBy: number; readonly needed: number }
+  /** An introducer has other limits; `knobs` names those that differ. */
+  | { readonly kind: "refused"; readonly by: string; readonly knobs: readonly string[] }
+  | { readonly kind: "member" };
+
+/** Whoever answers at a seed's address. */
+const ANYONE: NodeId = "";
+
+export class Joining {
+  readonly #ports: JoiningPorts;
+  readonly #seeds: readonly string[];
+  readonly #retryMs: number;
+  readonly #timeoutMs: number;
+  readonly #recordedBy: Set<NodeId> = new Set();
+  #state: JoiningState = { kind: "joining", recordedBy: 0, needed: 1 };
+  #cancel: (() => void) | undefined;
+  #welcomed = false;
+
+  constructor(seeds: readonly string[], retryMs: number, timeoutMs: number, ports: JoiningPorts) {
+    this.#seeds = seeds;
+    this.#retryMs = retryMs;
+    this.#timeoutMs = timeoutMs;
+    this.#ports = ports;
+  }
+
+  get state(): JoiningState {
+    return this.#state;
+  }
+
+  /** Goes on until this node is a member, or an introducer refuses its limits. */
+  start(): void {
+    this.#cancel = this.#ports.timers.after(0, () => this.#attempt());
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #attempt(): void {
+    const step = this.#welcomed ? this.#askWhoRecorded() : this.#greetSeeds();
+    step.catch((error: unknown) => {
+      this.#ports.log.warn("join_failed", { reason: String(error) });
+    });
+    step
+      .finally(() => {
+        if (this.#cancel === undefined || this.#state.kind !== "joining") return;
+        this.#cancel = this.#ports.timers.after(this.#retryMs, () => this.#attempt());
+      })
+      .catch(() => undefined);
+  }
+
+  async #greetSeeds(): Promise<void> {
+    for (const address of this.#seeds) {
+      const welcome = await this.#hello({ id: ANYONE, address });
+      if (welcome === undefined) continue;
+      const { limits } = this.#ports;
+      const knobs = (Object.keys(limits) as (keyof SharedLimits)[]).filter(
+        (knob) => limits[knob] !== welcome.limits[knob],
+      );
+      if (knobs.length > 0) {
+        this.#state = { kind: "refused", by: address, knobs };
+        this.#ports.log.error("limits_differ", { by: address, knobs: knobs.join(",") });
+        return;
+      }
+      if (!(await this.#ports.take(welcome.time, welcome.floor, welcome.watermark))) continue;
+      this.#welcomed = true;
+      this.#ports.enter(this.#seeds);
+      return;
+    }
+  }
+
+  async #askWhoRecorded(): Promise<void> {
+    const others = this.#ports.others();
+    await Promise.all(
+      others.map(async (peer) => {
+        const welcome = await this.#hello(peer);
+        if (welcome?.recorded === true) this.#recordedBy.add(peer.id);
+      }),
+    );
+    const counted = others.filter(({ id }) => this.#recordedBy.has(id)).length;
+    const needed = Math.floor(others.length / 2) + 1;
+    this.#state =
+      others.length > 0 && counted >= needed
+        ? { kind: "member" }
+        : { kind: "joining", recordedBy: counted, needed };
+    if (this.#state.kind === "member")
+      this.#ports.log.info("member", { recordedBy: counted, of: others.length });
+  }
+
+  async #hello(peer: Peer): Promise<HelloReply | undefined> {
+    try {
+      return expectWelcome(
+        await this.#ports.transport.request(
+          peer,
+          { kind: "hello", limits: this.#ports.limits },
+          this.#timeoutMs,
+        ),
+      );
+    } catch (error) {
+      if (!(error instanceof PeerFault)) throw error;
+      const { reason } = error;
+      this.#ports.log.warn("join_failed", {
+        at: peer.address,
+        code: reason.code === "refused" ? reason.reason : reason.code,
+      });
+      return undefined;
+    }
+  }
+}
+
+function expectWelcome(reply: PeerReply): HelloReply {
+  if (reply.kind === "welcome") return reply;
+  throw new PeerFault({ code: "bad_message", what: reply.kind });
+}

@@ -1,0 +1,331 @@
+/**
+ * Drives the membership machine: its table survives restarts, its events reach the rest of the node, and what a
+ * retirement demands is done in order.
+ */
+import {
+  type CountedMembers,
+  decodeUtf8,
+  encodeUtf8,
+  isNodeId,
+  isWellFormed,
+  type Member,
+  type MemberState,
+  type NodeId,
+  type Peer,
+  type PeerReply,
+  PHI_ACCRUAL_DEFAULTS,
+  PhiAccrual,
+  type RandomSource,
+  Swim,
+  type SwimConfig,
+  type SwimEffect,
+  type SwimEvent,
+  type SwimReply,
+  type SwimRequest,
+  type SwimStats,
+  type SwimTimer,
+} from "@hearsay/core";
+import { PeerFault } from "../peer-fault.ts";
+import type { Log, MetaStore } from "../ports.ts";
+import { EffectDriver } from "./effect-driver.ts";
+import type { Timers, Transport } from "./ports.ts";
+
+export interface MembershipPorts {
+  readonly meta: MetaStore;
+  readonly transport: Transport;
+  readonly timers: Timers;
+  readonly random: RandomSource;
+  readonly log: Log;
+}
+
+export interface MembershipOptions {
+  readonly self: Omit<Member, "generation" | "state">;
+  /** Ids of this directory's earlier incarnations: retired by their successor. */
+  readonly retired: readonly NodeId[];
+  readonly config: SwimConfig;
+  /** 16 hexadecimal digits of a text. */
+  readonly hash: (text: string) => string;
+  /** Raised with every start, so that a restart is not mistaken for the run before it. */
+  readonly generation: number;
+}
+
+export interface MembershipListener {
+  /** The set of live peers, or what is known of them, changed. */
+  peersChanged(): void;
+  /** An id was retired: everything under way with it is void from this moment. */
+  retirementAdopted(id: NodeId): void;
+  /** This node's own id is retired: it may come back only under a new one. */
+  selfRetired(): void;
+  /** Another live node has this node's name. */
+  nameTaken(holder: Peer): void;
+}
+
+const META_NAME = "members";
+
+interface StoredTable {
+  readonly members: readonly Member[];
+  readonly retired: readonly NodeId[];
+}
+
+export class Membership {
+  readonly #swim: Swim;
+  readonly #driver: EffectDriver<SwimRequest, SwimReply, SwimReply, SwimTimer, SwimEvent>;
+  readonly #ports: MembershipPorts;
+  readonly #listener: MembershipListener;
+  readonly #phi: PhiAccrual = new PhiAccrual(PHI_ACCRUAL_DEFAULTS);
+  #announced: (() => void) | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #recorded: ReadonlySet<NodeId>;
+  /** This directory was a member before, so it need not ask to be let in. */
+  readonly wasMember: boolean;
+
+  constructor(options: MembershipOptions, ports: MembershipPorts, listener: MembershipListener) {
+    this.#ports = ports;
+    this.#listener = listener;
+    const known = readTable(ports.meta);
+    this.wasMember = known.members.some(({ id }) => id === options.self.id);
+    this.#recorded = new Set(known.members.map(({ id }) => id));
+    this.#swim = new Swim({
+      self: { ...options.self, generation: options.generation, state: "alive" },
+      config: options.config,
+      random: ports.random,
+      hash: options.hash,
+      known: {
+        members: known.members.filter(({ id }) => id !== options.self.id),
+        retired: [...known.retired.filter((id) => !options.retired.includes(id)), ...options.retired],
+      },
+    });
+    this.#driver = new EffectDriver(
+      {
+        answered: (id, reply) => this.#swim.reply(id, reply, ports.timers.monotonicMs()),
+        failed: (id, failure) => this.#swim.failed(id, failure, ports.timers.monotonicMs()),
+        timer: (timer) => this.#swim.timer(timer, ports.timers.monotonicMs()),
+        event: (event) => this.#onEvent(event),
+      },
+      async (to, message, timeoutMs) =>
+        expectMembership(await ports.transport.request(to, message, timeoutMs)),
+      ports.timers,
+    );
+  }
+
+  start(): void {
+    this.#driver.perform(this.#swim.start(this.#ports.timers.monotonicMs()));
+  }
+
+  join(seeds: readonly string[]): void {
+    this.#driver.perform(this.#swim.join(seeds));
+  }
+
+  stop(): void {
+    this.#driver.stop();
+  }
+
+  get self(): Member {
+    return this.#swim.self;
+  }
+
+  get stats(): SwimStats {
+    return this.#swim.stats;
+  }
+
+  counted(): CountedMembers {
+    return this.#swim.table.counted();
+  }
+
+  members(): readonly Member[] {
+    return this.#swim.table.members();
+  }
+
+  get retiredCount(): number {
+    return this.#swim.table.retiredCount;
+  }
+
+  stateOf(id: NodeId): MemberState | undefined {
+    return this.#swim.table.stateOf(id);
+  }
+
+  peer(id: NodeId): Peer | undefined {
+    return this.#swim.table.get(id);
+  }
+
+  /** Live members but this node itself. */
+  livePeers(): readonly Member[] {
+    return this.#swim.table.live().filter(({ id }) => id !== this.self.id);
+  }
+
+  isRetired(id: NodeId): boolean {
+    return this.#swim.table.isRetired(id);
+  }
+
+  /** Whether this node has an id on disk as a counted member. */
+  hasRecorded(id: NodeId): boolean {
+    return this.#recorded.has(id);
+  }
+
+  phi(id: NodeId): number | undefined {
+    return this.#phi.phi(id, this.#ports.timers.monotonicMs());
+  }
+
+  /** A message of this peer arrived, whichever protocol it belongs to. */
+  heard(id: NodeId): void {
+    this.#phi.heard(id, this.#ports.timers.monotonicMs());
+  }
+
+  async answer(message: SwimRequest): Promise<SwimReply> {
+    return await this.#driver.serve((token) =>
+      this.#swim.request(message, token, this.#ports.timers.monotonicMs()),
+    );
+  }
+
+  /** Exchanges whole tables with a peer; settles when it is done or has failed. */
+  async exchangeTables(peer: Peer): Promise<void> {
+    await this.#driver.settled(this.#swim.exchangeTables(peer));
+  }
+
+  /** Says that this node stops and means to come back; settles when peers have been told or could not be. */
+  async announceStopped(): Promise<void> {
+    await this.#announce(() => this.#swim.announceStopped());
+  }
+
+  /** Retires this node's own id. */
+  async leave(): Promise<void> {
+    await this.#announce(() => this.#swim.leave(this.#ports.timers.monotonicMs()));
+    await this.#saving;
+  }
+
+  /** Retires another id, for ever; settles when that is durable here. */
+  async retire(id: NodeId): Promise<void> {
+    this.#driver.perform(this.#swim.retire(id, this.#ports.timers.monotonicMs()));
+    await this.#saving;
+  }
+
+  /** Settles when the table as it is now is on disk. */
+  async saved(): Promise<void> {
+    await this.#saving;
+  }
+
+  async #announce(say: () => readonly SwimEffect[]): Promise<void> {
+    const done = new Promise<void>((resolve) => {
+      this.#announced = resolve;
+    });
+    this.#driver.perform(say());
+    await done;
+  }
+
+  #onEvent(event: SwimEvent): void {
+    const { log } = this.#ports;
+    switch (event.kind) {
+      case "member-changed":
+        if (event.member.state !== event.previous?.state) {
+          log.info("member_state", {
+            member: event.member.id,
+            state: event.member.state,
+            address: event.member.address,
+          });
+        }
+        this.#save();
+        this.#listener.peersChanged();
+        break;
+      case "member-retired":
+        log.info("member_state", { member: event.id, state: "retired", address: "" });
+        this.#phi.forget(event.id);
+        this.#listener.retirementAdopted(event.id);
+        this.#save();
+        this.#listener.peersChanged();
+        break;
+      case "self-retired":
+        log.error("self_retired", { node: this.self.id });
+        this.#listener.selfRetired();
+        break;
+      case "joined":
+        log.info("joined", { by: event.by.address });
+        break;
+      case "refuted":
+        log.warn("refuted", { believed: event.believed.state, generation: event.generation });
+        break;
+      case "self-declared-dead":
+        log.warn("declared_dead", { generation: event.generation });
+        break;
+      case "name-clash":
+        log.error("name_clash", {
+          first: event.first.address,
+          second: event.second.address,
+          id: event.second.id,
+        });
+        break;
+      case "refused":
+        log.warn("peer_refused", {
+          by: event.by.address,
+          code: event.code,
+          holder: event.holder?.address ?? null,
+        });
+        if (event.code === "name_taken" && event.holder !== undefined) this.#listener.nameTaken(event.holder);
+        break;
+      case "table-full":
+        log.error("member_table_full", { member: event.id });
+        break;
+      case "generation-exhausted":
+        log.error("generation_exhausted", { claimed: event.claimed });
+        break;
+      case "announced":
+        this.#announced?.();
+    }
+  }
+
+  /** Saves the table after the one that is being saved; changes of one turn share a save. */
+  #save(): void {
+    const table: StoredTable = {
+      members: this.#swim.table.members(),
+      retired: this.#swim.table.newestRetired(this.retiredCount),
+    };
+    this.#saving = this.#ports.meta.put(META_NAME, encodeUtf8(JSON.stringify(table))).then(
+      () => {
+        this.#recorded = new Set(table.members.map(({ id }) => id));
+      },
+      (error: unknown) => {
+        // The next change saves again, and nobody is told that the member is recorded before that.
+        this.#ports.log.warn("members_not_saved", { reason: String(error) });
+      },
+    );
+  }
+}
+
+function expectMembership(reply: PeerReply): SwimReply {
+  switch (reply.kind) {
+    case "ack":
+    case "nack":
+    case "state":
+    case "retired-ids":
+    case "refused":
+      return reply;
+    default:
+      throw new PeerFault({ code: "bad_message", what: reply.kind });
+  }
+}
+
+function readTable(meta: MetaStore): StoredTable {
+  const stored = meta.get(META_NAME);
+  if (stored === undefined) return { members: [], retired: [] };
+  const parsed: unknown = JSON.parse(decodeUtf8(stored) ?? "null");
+  if (typeof parsed !== "object" || parsed === null) return { members: [], retired: [] };
+  const { members, retired } = parsed as Partial<Record<keyof StoredTable, unknown>>;
+  return {
+    members: Array.isArray(members) ? members.filter(isMember) : [],
+    retired: Array.isArray(retired) ? retired.filter((id): id is NodeId => isNodeId(String(id))) : [],
+  };
+}
+
+function isMember(value: unknown): value is Member {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, address, generation, state, zone, protocol, build } = value as Partial<
+    Record<keyof Member, unknown>
+  >;
+  return (
+    [id, address, zone, build].every((text) => typeof text === "string") &&
+    typeof generation === "number" &&
+    ["alive", "suspect", "dead", "stopped"].includes(String(state)) &&
+    typeof protocol === "object" &&
+    protocol !== null &&
+    isWellFormed(value as Member)
+  );
+}

@@ -1,0 +1,52 @@
+/** The doors a cluster member has besides those of a lone replica. */
+import type { HlcTime, MerkleView, Peer, PeerReply, PeerRequest, Sibling } from "@hearsay/core";
+
+export interface Timers {
+  /** Calls back once after the delay on a monotonic clock; the result takes it back. */
+  after(ms: number, callback: () => void): () => void;
+  /** Monotonic milliseconds, for intervals. Unrelated to the wall clock. */
+  monotonicMs(): number;
+}
+
+export interface Transport {
+  /**
+   * Sends a request to the address and settles with its reply within the time-out.
+   * @throws PeerFault `unreachable`, `timeout`, `refused` with the peer's code, or `bad_message`
+   */
+  request(to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply>;
+}
+
+/** A record as its bucket lists it. */
+export interface ListedRecord {
+  readonly key: string;
+  /** 12 hexadecimal digits. */
+  readonly keyHash: string;
+  /** The first 16 hexadecimal digits of the record digest. */
+  readonly digest: string;
+  /** Of the newest sibling. */
+  readonly time: HlcTime;
+}
+
+/** The digests of a store, always those of its committed records. */
+export interface DigestStore extends MerkleView {
+  /** 64 hexadecimal digits, exact for the moment the promise settles. */
+  root(): Promise<string>;
+  listBucket(bucket: number): Promise<readonly ListedRecord[]>;
+}
+
+/** Removal of what the cluster is done with. */
+export interface Graveyard {
+  /** Removes at most `limit` of the records that may go at this floor. */
+  purge(floor: HlcTime, limit: number): Promise<{ readonly purged: number; readonly more: boolean }>;
+  /** Removes one record, on a complete peer's word. */
+  remove(key: string): Promise<void>;
+  /** Keeps a ghost aside for review; false when there is no room for it. */
+  quarantine(key: string, sibling: Sibling): Promise<boolean>;
+}
+
+/** What the store says of itself. */
+export interface StoreFacts {
+  /** Settles when everything put so far is committed. */
+  flush(): Promise<void>;
+  stats(): { readonly records: number; readonly bytes: number };
+}

@@ -1,0 +1,194 @@
+/** Drives anti-entropy: starts an exchange an interval, answers those of others, and remembers how they went. */
+import {
+  type AntiEntropyConfig,
+  type ExchangeReply,
+  type ExchangeRequest,
+  ExchangeSchedule,
+  type NodeId,
+  type Peer,
+  type PeerReply,
+  type RandomSource,
+  randomBelow,
+} from "@hearsay/core";
+import { ExchangeAnswerer } from "../exchange/answer.ts";
+import { ExchangeAsker, type ExchangeOutcome } from "../exchange/ask.ts";
+import type { ExchangeReplica } from "../exchange/replica.ts";
+import type { ExchangeLimits } from "../exchange/session.ts";
+import { PeerFault } from "../peer-fault.ts";
+import type { Clock, Log, Metrics } from "../ports.ts";
+import type { Timers, Transport } from "./ports.ts";
+
+export interface RepairPorts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly transport: Transport;
+  readonly random: RandomSource;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  livePeers(): readonly Peer[];
+  /** Exchanges member tables with a peer, because they differ. */
+  exchangeTables(peer: Peer): Promise<void>;
+  /** An exchange this node started has ended, well or not. */
+  ended(peer: NodeId, fault: PeerFault | undefined): void;
+}
+
+export interface LastExchange extends ExchangeOutcome {
+  readonly atMs: number;
+}
+
+/** Tables that keep changing while an exchange starts: after so many rounds it is left to a later one. */
+const TABLE_ROUNDS = 3;
+
+export class Repair {
+  readonly #replica: ExchangeReplica;
+  readonly #limits: ExchangeLimits;
+  readonly #ports: RepairPorts;
+  readonly #schedule: ExchangeSchedule;
+  readonly #answerer: ExchangeAnswerer;
+  readonly #last: Map<NodeId, LastExchange> = new Map();
+  #session: number;
+  #cancel: (() => void) | undefined;
+  #running = 0;
+
+  constructor(
+    replica: ExchangeReplica,
+    config: AntiEntropyConfig,
+    limits: ExchangeLimits,
+    ports: RepairPorts,
+  ) {
+    this.#replica = replica;
+    this.#limits = limits;
+    this.#ports = ports;
+    this.#schedule = new ExchangeSchedule(config, ports.random.fork());
+    this.#answerer = new ExchangeAnswerer(replica, limits);
+    // Another run's sessions may still be open at a peer.
+    this.#session = randomBelow(ports.random, 2 ** 31);
+  }
+
+  start(): void {
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  lastExchange(peer: NodeId): LastExchange | undefined {
+    return this.#last.get(peer);
+  }
+
+  /** Exchanges this node has started that are under way. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Answering sessions that are open. */
+  get answering(): number {
+    return this.#answerer.size;
+  }
+
+  /** Drops answering sessions with a retired id. */
+  dropSessionsWith(peer: NodeId): void {
+    this.#answerer.dropSessionsWith(peer);
+  }
+
+  /** Forgets peers that are no longer members. */
+  retain(members: ReadonlySet<NodeId>): void {
+    this.#schedule.retain(members);
+    for (const peer of this.#last.keys()) if (!members.has(peer)) this.#last.delete(peer);
+  }
+
+  async answer(from: NodeId, request: ExchangeRequest): Promise<ExchangeReply> {
+    return await this.#answerer.answer(from, request, this.#ports.timers.monotonicMs());
+  }
+
+  /**
+   * An exchange with this peer now, beside the schedule.
+   * @throws PeerFault when it breaks off
+   */
+  async exchange(peer: Peer): Promise<ExchangeOutcome> {
+    this.#running += 1;
+    try {
+      const outcome = await this.#run(peer);
+      this.#remember(peer.id, outcome);
+      this.#ports.ended(peer.id, undefined);
+      return outcome;
+    } catch (error) {
+      if (error instanceof PeerFault) this.#ports.ended(peer.id, error);
+      throw error;
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  async #run(peer: Peer): Promise<ExchangeOutcome> {
+    for (let round = 0; round < TABLE_ROUNDS; round++) {
+      this.#session += 1;
+      const ask = async (request: ExchangeRequest): Promise<ExchangeReply> =>
+        expectExchange(await this.#ports.transport.request(peer, request, this.#limits.requestTimeoutMs));
+      const asker = new ExchangeAsker(this.#replica, this.#limits, peer.id, this.#session, ask);
+      const outcome = await asker.run();
+      if (outcome !== undefined) return outcome;
+      await this.#ports.exchangeTables(peer);
+    }
+    throw new PeerFault({ code: "exchange_broken", what: "member tables keep changing" });
+  }
+
+  #remember(peer: NodeId, outcome: ExchangeOutcome): void {
+    const { clock, timers, metrics } = this.#ports;
+    this.#last.set(peer, { ...outcome, atMs: clock.nowMs() });
+    this.#schedule.met(peer, timers.monotonicMs(), outcome.bytesSent + outcome.bytesReceived);
+    metrics.count("hearsay_exchanges_total", 1);
+    metrics.count("hearsay_repaired_keys_total", outcome.keysSent + outcome.keysReceived);
+  }
+
+  #arm(): void {
+    const pauseMs = this.#schedule.pauseMs(this.#ports.timers.monotonicMs());
+    this.#cancel = this.#ports.timers.after(pauseMs, () => {
+      // The next pause starts when this exchange has ended, so a slow one never piles up.
+      this.#tick().then(
+        () => this.#again(),
+        (error: unknown) => {
+          this.#ports.log.error("exchange_crashed", { reason: String(error) });
+          this.#again();
+        },
+      );
+    });
+  }
+
+  #again(): void {
+    if (this.#cancel !== undefined) this.#arm();
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#schedule.isQuiet(this.#ports.clock.nowMs())) return;
+    const peer = this.#schedule.choose(this.#ports.livePeers());
+    if (peer === undefined) return;
+    try {
+      await this.exchange(peer);
+    } catch (error) {
+      if (!(error instanceof PeerFault)) throw error;
+      this.#ports.metrics.count("hearsay_exchanges_failed_total", 1);
+      this.#ports.log.warn("exchange_failed", {
+        peer: peer.id,
+        code: error.reason.code,
+        reason: error.message,
+      });
+    }
+  }
+}
+
+function expectExchange(reply: PeerReply): ExchangeReply {
+  switch (reply.kind) {
+    case "exchange-tables-differ":
+    case "exchange-equal":
+    case "exchange-differs":
+    case "exchange-compared":
+    case "exchange-transferred":
+    case "exchange-void":
+      return reply;
+    default:
+      throw new PeerFault({ code: "exchange_broken", what: reply.kind });
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Drives rumor mongering: loads the records that messages carry, merges those that arrive, and answers only when
+ * they are committed, so that an answer is an acknowledgement.
+ */
+import {
+  type CarriedRumor,
+  covers,
+  type HeldRecord,
+  holds,
+  type KeyRecord,
+  type LoadedRumor,
+  type LoadedRumorReply,
+  type LoadedRumorRequest,
+  type Peer,
+  type PeerReply,
+  type PeerSampler,
+  type RandomSource,
+  type ReceivedRumor,
+  type RumorHeldEvent,
+  RumorMonger,
+  type RumorOptions,
+  type RumorReply,
+  type RumorRequest,
+  type RumorTimer,
+  type Standing,
+} from "@hearsay/core";
+import type { ExchangeReplica } from "../exchange/replica.ts";
+import { recordBytes } from "../exchange/session.ts";
+import { PeerFault } from "../peer-fault.ts";
+import { EffectDriver } from "./effect-driver.ts";
+import type { Timers, Transport } from "./ports.ts";
+
+export interface RumorPorts {
+  readonly timers: Timers;
+  readonly transport: Transport;
+  readonly random: RandomSource;
+  readonly sampler: PeerSampler;
+  /** A peer durably holds this state of a key's record, or a later one. */
+  held(event: RumorHeldEvent): void;
+}
+
+/** A reply, and what became of the rumors in it. */
+interface Answered {
+  readonly reply: RumorReply;
+  readonly received: readonly ReceivedRumor[];
+}
+
+export class Rumors {
+  readonly #replica: ExchangeReplica;
+  readonly #ports: RumorPorts;
+  readonly #monger: RumorMonger;
+  readonly #driver: EffectDriver<RumorRequest, RumorReply, Answered, RumorTimer, RumorHeldEvent>;
+
+  constructor(replica: ExchangeReplica, options: RumorOptions, ports: RumorPorts) {
+    this.#replica = replica;
+    this.#ports = ports;
+    this.#monger = new RumorMonger(options, ports.sampler, ports.random.fork());
+    const now = (): number => ports.timers.monotonicMs();
+    this.#driver = new EffectDriver(
+      {
+        answered: (id, { reply, received }) => this.#monger.onReply(id, reply, received, now()),
+        failed: (id) => this.#monger.onFailure(id, now()),
+        timer: (timer) => this.#monger.onTimer(timer, now()),
+        event: (event) => ports.held(event),
+      },
+      (to, message, timeoutMs) => this.#send(to, message, timeoutMs),
+      ports.timers,
+    );
+  }
+
+  get monger(): RumorMonger {
+    return this.#monger;
+  }
+
+  stop(): void {
+    this.#driver.stop();
+  }
+
+  /**
+   * A record of this node is fresh and durable.
+   * @param acks peers its writer waits for
+   */
+  spread(key: string, record: KeyRecord, origin: "write" | "repair", acks: number): void {
+    const rumor = { key, ...heldRecord(key, record), origin, acks };
+    this.#driver.perform(this.#monger.add(rumor, this.#ports.timers.monotonicMs()));
+  }
+
+  peersChanged(live: readonly Peer[], clusterSize: number): void {
+    this.#driver.perform(this.#monger.peersChanged(live, clusterSize, this.#ports.timers.monotonicMs()));
+  }
+
+  async serve(from: Peer, message: LoadedRumorRequest): Promise<LoadedRumorReply> {
+    const received = await this.#take(message.rumors, message.standing);
+    const request: RumorRequest = { ...message, kind: "rumor_request" };
+    const reply = await this.#driver.serve((token) =>
+      this.#monger.onRequest(from, token, request, received, this.#ports.timers.monotonicMs()),
+    );
+    return {
+      ...reply,
+      kind: "rumors-reply",
+      standing: this.#replica.standing(),
+      rumors: this.#load(reply.rumors),
+    };
+  }
+
+  async #send(to: Peer, message: RumorRequest, timeoutMs: number): Promise<Answered> {
+    const reply = expectRumors(
+      await this.#ports.transport.request(
+        to,
+        {
+          ...message,
+          kind: "rumors",
+          standing: this.#replica.standing(),
+          rumors: this.#load(message.rumors),
+        },
+        timeoutMs,
+      ),
+    );
+    const received = await this.#take(reply.rumors, reply.standing);
+    return { reply: { ...reply, kind: "rumor_reply" }, received };
+  }
+
+  /** Puts in the records the store holds now. A rumor whose record is gone is left out. */
+  #load(rumors: readonly CarriedRumor[]): LoadedRumor[] {
+    const loaded: LoadedRumor[] = [];
+    for (const rumor of rumors) {
+      const record = rumor.inline ? this.#replica.get(rumor.key) : undefined;
+      if (!rumor.inline || record !== undefined) loaded.push({ ...rumor, record: record ?? null });
+    }
+    return loaded;
+  }
+
+  /** Merges what came with records; settles when it is committed, with what became of each rumor. */
+  async #take(rumors: readonly LoadedRumor[], sender: Standing): Promise<ReceivedRumor[]> {
+    const carried = rumors.flatMap(({ key, record }) => (record === null ? [] : [{ key, record }]));
+    const before = new Map(carried.map(({ key }) => [key, this.#replica.get(key)]));
+    const { refused, committed } = this.#replica.merge(carried, sender);
+    await committed;
+    const refusedKeys = new Set(refused.map(({ key }) => key));
+    return rumors.map((rumor) => this.#verdict(rumor, before.get(rumor.key), refusedKeys));
+  }
+
+  #verdict(rumor: LoadedRumor, before: KeyRecord | undefined, refused: ReadonlySet<string>): ReceivedRumor {
+    if (refused.has(rumor.key)) return { state: "refused" };
+    const held = this.#replica.get(rumor.key);
+    if (held === undefined) return { state: rumor.record === null ? "lacking" : "refused" };
+    if (!rumor.versions.every((version) => holds(held, version) || covers(held.context, version))) {
+      return { state: "lacking" };
+    }
+    return {
+      state: rumor.record === null || held === before ? "known" : "new",
+      held: heldRecord(rumor.key, held),
+    };
+  }
+}
+
+function heldRecord(key: string, record: KeyRecord): HeldRecord {
+  return { versions: record.siblings.map(({ version }) => version), sizeBytes: recordBytes(key, record) };
+}
+
+function expectRumors(reply: PeerReply): LoadedRumorReply {
+  if (reply.kind === "rumors-reply") return reply;
+  throw new PeerFault({ code: "bad_message", what: reply.kind });
+}

@@ -1,0 +1,139 @@
+/** Drives the gossip of node states: what each node says of itself, known to all. */
+import {
+  type CompletenessUnit,
+  DEFAULT_STATE_GOSSIP_OPTIONS,
+  type HlcTime,
+  isHlcTime,
+  type NodeId,
+  NodeStates,
+  type Peer,
+  type PeerReply,
+  type PeerSampler,
+  type RandomSource,
+  type StateEvent,
+  StateGossip,
+  type StateReply,
+  type StateRequest,
+  type StateTimer,
+  type StateValue,
+} from "@hearsay/core";
+import { PeerFault } from "../peer-fault.ts";
+import { EffectDriver } from "./effect-driver.ts";
+import type { Timers, Transport } from "./ports.ts";
+import { formatUnit, parseUnit } from "./unit-text.ts";
+
+/** What a node says of itself. */
+export interface PublishedState {
+  readonly unit: CompletenessUnit | undefined;
+  readonly watermark: HlcTime | undefined;
+  readonly keys: number | undefined;
+  readonly bytes: number | undefined;
+  /** The first 16 hexadecimal digits of its root. */
+  readonly root: string | undefined;
+  /** Why it takes no client writes; empty when it does. */
+  readonly notWritable: string | undefined;
+}
+
+export interface StatePorts {
+  readonly timers: Timers;
+  readonly transport: Transport;
+  readonly random: RandomSource;
+  readonly sampler: PeerSampler;
+  /** A peer's state became known, or newer. */
+  learnt(id: NodeId, state: PublishedState): void;
+}
+
+export class States {
+  readonly #ports: StatePorts;
+  readonly #states: NodeStates;
+  readonly #gossip: StateGossip;
+  readonly #driver: EffectDriver<StateRequest, StateReply, StateReply, StateTimer, StateEvent>;
+
+  /** @param generation above that of every earlier start of this node */
+  constructor(self: NodeId, generation: number, intervalMs: number, ports: StatePorts) {
+    this.#ports = ports;
+    this.#states = new NodeStates(self, generation);
+    const options = { ...DEFAULT_STATE_GOSSIP_OPTIONS, intervalMs };
+    this.#gossip = new StateGossip(this.#states, options, ports.sampler, ports.random.fork());
+    this.#driver = new EffectDriver(
+      {
+        answered: (id, reply) => this.#gossip.onReply(id, reply),
+        failed: (id) => {
+          this.#gossip.onFailure(id);
+          return [];
+        },
+        timer: () => this.#gossip.onTimer(),
+        event: (event) => this.#onEvent(event),
+      },
+      async (to: Peer, message, timeoutMs) =>
+        expectState(await ports.transport.request(to, message, timeoutMs)),
+      ports.timers,
+    );
+  }
+
+  start(): void {
+    this.#driver.perform(this.#gossip.start());
+  }
+
+  stop(): void {
+    this.#driver.stop();
+  }
+
+  async serve(request: StateRequest): Promise<StateReply> {
+    return await this.#driver.serve((token) => this.#gossip.onRequest(token, request));
+  }
+
+  /** Says of this node what changed. */
+  publish(state: PublishedState): void {
+    const values: Readonly<Record<string, StateValue | undefined>> = {
+      unit: state.unit === undefined ? undefined : formatUnit(state.unit),
+      watermark: state.watermark,
+      keys: state.keys,
+      bytes: state.bytes,
+      root: state.root,
+      notWritable: state.notWritable,
+    };
+    for (const [name, value] of Object.entries(values)) {
+      if (value !== undefined) this.#states.set(name, value);
+    }
+  }
+
+  of(id: NodeId): PublishedState | undefined {
+    const values = this.#states.get(id)?.values;
+    if (values === undefined) return undefined;
+    const value = (name: string): StateValue | undefined => values.get(name)?.value;
+    const count = (name: string): number | undefined => {
+      const found = value(name);
+      return typeof found === "number" ? found : undefined;
+    };
+    const text = (name: string): string | undefined => {
+      const found = value(name);
+      return typeof found === "string" ? found : undefined;
+    };
+    const watermark = value("watermark");
+    return {
+      unit: parseUnit(text("unit") ?? ""),
+      watermark: isHlcTime(watermark) ? watermark : undefined,
+      keys: count("keys"),
+      bytes: count("bytes"),
+      root: text("root"),
+      notWritable: text("notWritable"),
+    };
+  }
+
+  /** These ids will not be heard of again. */
+  retire(ids: Iterable<NodeId>): void {
+    this.#states.retire(ids);
+  }
+
+  #onEvent(event: StateEvent): void {
+    if (event.kind !== "state_changed") return;
+    const state = this.of(event.node);
+    if (state !== undefined) this.#ports.learnt(event.node, state);
+  }
+}
+
+function expectState(reply: PeerReply): StateReply {
+  if (reply.kind === "state-answer" || reply.kind === "state-done") return reply;
+  throw new PeerFault({ code: "bad_message", what: reply.kind });
+}

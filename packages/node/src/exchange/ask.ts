@@ -1,0 +1,256 @@
+/**
+ * The asking side of an exchange: compare roots, walk down into what differs, transfer both ways, conclude.
+ *
+ * Invariant: the conclusion (`Completeness.exchanged`) is drawn only after every record the walk found lacking
+ * here was received and committed; the final transfer, which lets the peer draw its own, is sent only when this
+ * side has nothing left to send, the results of its own merges included.
+ */
+import {
+  type BucketWant,
+  compareBucket,
+  decodeBucketEntries,
+  type ExchangeDiffers,
+  type ExchangeReply,
+  type ExchangeRequest,
+  type ExchangeTransferred,
+  type KeyedRecord,
+  MerkleWalk,
+  type NodeId,
+  type RefusedVersions,
+} from "@hearsay/core";
+import type { ListedRecord } from "../cluster/ports.ts";
+import { PeerFault } from "../peer-fault.ts";
+import type { ExchangeReplica } from "./replica.ts";
+import { type ExchangeLimits, lacksSiblingsOf, recordBytes, recordToSend, rootBytes } from "./session.ts";
+
+export interface ExchangeOutcome {
+  readonly equal: boolean;
+  /** Whether the exchange proved anything; false when a retirement was adopted meanwhile. */
+  readonly concluded: boolean;
+  /** The peer is not itself leaving. */
+  readonly staying: boolean;
+  readonly keysSent: number;
+  readonly keysReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
+
+/** Sends a request to the peer of this exchange and gives back its reply. */
+export type AskPeer = (request: ExchangeRequest) => Promise<ExchangeReply>;
+
+interface Backlog {
+  readonly push: Map<string, KeyedRecord>;
+  pushBytes: number;
+  readonly want: Map<number, Set<string>>;
+  wants: number;
+}
+
+export class ExchangeAsker {
+  readonly #replica: ExchangeReplica;
+  readonly #limits: ExchangeLimits;
+  readonly #peer: NodeId;
+  readonly #ask: AskPeer;
+  readonly #session: number;
+  readonly #backlog: Backlog = { push: new Map(), pushBytes: 0, want: new Map(), wants: 0 };
+  #refused: readonly RefusedVersions[] = [];
+  #transfers = 0;
+  #tally = { keysSent: 0, keysReceived: 0, bytesSent: 0, bytesReceived: 0 };
+
+  constructor(replica: ExchangeReplica, limits: ExchangeLimits, peer: NodeId, session: number, ask: AskPeer) {
+    this.#replica = replica;
+    this.#limits = limits;
+    this.#peer = peer;
+    this.#session = session;
+    this.#ask = ask;
+  }
+
+  /**
+   * Runs the exchange to its end.
+   * @returns undefined when member tables have to be exchanged first
+   * @throws PeerFault when the peer breaks it off, or answers what it may not
+   */
+  async run(): Promise<ExchangeOutcome | undefined> {
+    const replica = this.#replica;
+    const { completeness } = replica;
+    const epoch = completeness.epoch;
+    await replica.settleFloor(replica.standing().floor);
+    // Offered as of a moment before the root is taken; see ExchangeAnswerer.
+    const offer = completeness.offer(await replica.ownTime());
+    const started = await this.#ask({
+      kind: "exchange-start",
+      session: this.#session,
+      tableHash: replica.tableHash(),
+      standing: replica.standing(),
+      offer,
+      root: rootBytes(await replica.digests.root()),
+    });
+    switch (started.kind) {
+      case "exchange-tables-differ":
+        return undefined;
+      case "exchange-equal":
+        await replica.settleFloor(started.standing.floor);
+        return {
+          equal: true,
+          concluded: completeness.exchanged(this.#peer, started.offer, epoch),
+          staying: started.staying,
+          ...this.#tally,
+        };
+      case "exchange-differs": {
+        const { staying } = await this.#reconcile(started);
+        return {
+          equal: false,
+          concluded: completeness.exchanged(this.#peer, started.offer, epoch),
+          staying,
+          ...this.#tally,
+        };
+      }
+      default:
+        throw new PeerFault({ code: "exchange_broken", what: started.kind });
+    }
+  }
+
+  async #reconcile(started: ExchangeDiffers): Promise<ExchangeTransferred> {
+    const { digests } = this.#replica;
+    await this.#replica.settleFloor(started.standing.floor);
+    // The floor may have purged what the root still showed.
+    await digests.root();
+    const walk = new MerkleWalk(digests, started.children);
+    for (let compare = walk.next(); compare !== undefined; compare = walk.next()) {
+      const compared = await this.#ask({ kind: "exchange-compare", session: this.#session, compare });
+      if (compared.kind !== "exchange-compared" || !walk.absorb(compared.reply)) {
+        throw new PeerFault({ code: "exchange_broken", what: compared.kind });
+      }
+      for (const { bucket, entries } of compared.reply.buckets) await this.#plan(bucket, entries);
+      while (this.#isLarge()) await this.#transfer();
+    }
+    let last = await this.#transfer();
+    while (!last.final) last = await this.#transfer();
+    return last.reply;
+  }
+
+  /** Puts what one differing bucket needs on the backlog. */
+  async #plan(bucket: number, entries: Uint8Array): Promise<void> {
+    const theirs = decodeBucketEntries(entries);
+    if (theirs === undefined) throw new PeerFault({ code: "bad_message", what: "bucket entries" });
+    const ours = await this.#replica.digests.listBucket(bucket);
+    const { push, want } = compareBucket(ours, theirs);
+    for (const position of push) this.#push(ours[position]);
+    if (want.length === 0) return;
+    this.#backlog.want.set(bucket, new Set(want));
+    this.#backlog.wants += want.length;
+  }
+
+  #push(listed: ListedRecord | undefined): void {
+    const found = listed === undefined ? undefined : recordToSend(this.#replica, listed.key);
+    if (found === undefined) return;
+    this.#backlog.push.set(found.key, found);
+    this.#backlog.pushBytes += recordBytes(found.key, found.record);
+  }
+
+  #isLarge(): boolean {
+    return (
+      this.#backlog.pushBytes >= this.#limits.maxMessageBytes || this.#backlog.wants >= this.#limits.maxWants
+    );
+  }
+
+  /** One transfer: as much of the backlog as fits, and then whatever the answer adds to it. */
+  async #transfer(): Promise<{ readonly reply: ExchangeTransferred; readonly final: boolean }> {
+    this.#transfers += 1;
+    if (this.#transfers > this.#limits.maxTransfers)
+      throw new PeerFault({ code: "exchange_broken", what: "no end" });
+    const records = this.#takePushes();
+    const wants = this.#takeWants();
+    const refused = this.#refused;
+    this.#refused = [];
+    const final = wants.length === 0 && this.#backlog.push.size === 0 && this.#backlog.want.size === 0;
+    const reply = await this.#ask({
+      kind: "exchange-transfer",
+      session: this.#session,
+      standing: this.#replica.standing(),
+      records,
+      wants,
+      refused,
+      final,
+    });
+    if (reply.kind !== "exchange-transferred")
+      throw new PeerFault({ code: "exchange_broken", what: reply.kind });
+    this.#tallySent(records);
+    await this.#receive(reply, wants);
+    return { reply, final };
+  }
+
+  async #receive(reply: ExchangeTransferred, wants: readonly BucketWant[]): Promise<void> {
+    const { merged, refused, committed } = this.#replica.merge(reply.records, reply.standing);
+    this.#refused = refused;
+    for (const [position, { key, record }] of merged.entries()) {
+      const received = reply.records[position];
+      if (received === undefined) continue;
+      this.#tally.keysReceived += 1;
+      this.#tally.bytesReceived += recordBytes(key, received.record);
+      if (record !== undefined && lacksSiblingsOf(received.record, record)) this.#pushRecord(key, record);
+    }
+    const progressed = reply.records.length > 0 || reply.leftOut.length < wants.length;
+    if (!progressed && wants.length > 0)
+      throw new PeerFault({ code: "exchange_broken", what: "nothing was sent" });
+    for (const { bucket, keyHashes } of reply.leftOut) {
+      this.#backlog.want.set(bucket, new Set(keyHashes));
+      this.#backlog.wants += keyHashes.length;
+    }
+    await this.#pushUnanswered(wants, reply);
+    await Promise.all([committed, this.#replica.drop(reply.refused, reply.standing)]);
+  }
+
+  /**
+   * Own records under a wanted key hash that the peer did not answer with: their hash is that of another key, or
+   * the peer has purged what it listed. Either way it may lack them.
+   */
+  async #pushUnanswered(wants: readonly BucketWant[], reply: ExchangeTransferred): Promise<void> {
+    const answered = new Set(reply.records.map(({ key }) => key));
+    const leftOut = new Map(reply.leftOut.map(({ bucket, keyHashes }) => [bucket, new Set(keyHashes)]));
+    for (const { bucket, keyHashes } of wants) {
+      const asked = new Set(keyHashes.filter((keyHash) => !leftOut.get(bucket)?.has(keyHash)));
+      for (const own of await this.#replica.digests.listBucket(bucket)) {
+        if (asked.has(own.keyHash) && !answered.has(own.key)) this.#push(own);
+      }
+    }
+  }
+
+  #pushRecord(key: string, record: KeyedRecord["record"]): void {
+    this.#backlog.push.set(key, { key, record });
+    this.#backlog.pushBytes += recordBytes(key, record);
+  }
+
+  #takePushes(): KeyedRecord[] {
+    const taken: KeyedRecord[] = [];
+    let bytes = 0;
+    for (const [key, keyed] of this.#backlog.push) {
+      const size = recordBytes(key, keyed.record);
+      if (taken.length > 0 && bytes + size > this.#limits.maxMessageBytes) break;
+      bytes += size;
+      taken.push(keyed);
+      this.#backlog.push.delete(key);
+    }
+    this.#backlog.pushBytes = this.#backlog.push.size === 0 ? 0 : this.#backlog.pushBytes - bytes;
+    return taken;
+  }
+
+  #takeWants(): BucketWant[] {
+    const taken: BucketWant[] = [];
+    let left = this.#limits.maxWants;
+    for (const [bucket, hashes] of this.#backlog.want) {
+      if (left <= 0) break;
+      const keyHashes = [...hashes].slice(0, left);
+      for (const keyHash of keyHashes) hashes.delete(keyHash);
+      if (hashes.size === 0) this.#backlog.want.delete(bucket);
+      left -= keyHashes.length;
+      this.#backlog.wants -= keyHashes.length;
+      taken.push({ bucket, keyHashes });
+    }
+    return taken;
+  }
+
+  #tallySent(records: readonly KeyedRecord[]): void {
+    this.#tally.keysSent += records.length;
+    for (const { key, record } of records) this.#tally.bytesSent += recordBytes(key, record);
+  }
+}

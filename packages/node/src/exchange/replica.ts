@@ -1,0 +1,46 @@
+/** What an exchange needs of the replica it runs on. */
+import type {
+  Completeness,
+  HlcTime,
+  KeyedRecord,
+  KeyRecord,
+  NodeId,
+  RefusedVersions,
+  Standing,
+} from "@hearsay/core";
+import type { DigestStore } from "../cluster/ports.ts";
+
+/** What came of merging one foreign record. */
+export interface Merged {
+  readonly key: string;
+  /** What is held now; undefined when nothing is. */
+  readonly record: KeyRecord | undefined;
+}
+
+export interface MergedBatch {
+  /** In the order of the batch. */
+  readonly merged: readonly Merged[];
+  readonly refused: readonly RefusedVersions[];
+  /** Settles when all of it is committed. */
+  readonly committed: Promise<void>;
+}
+
+export interface ExchangeReplica {
+  readonly id: NodeId;
+  readonly completeness: Completeness;
+  readonly digests: DigestStore;
+  /** Hash of the member table's ids and retirements. */
+  tableHash(): string;
+  /** False while this node is leaving. */
+  staying(): boolean;
+  standing(): Standing;
+  /** A time below every own write that is not committed; durable before it is returned. */
+  ownTime(): Promise<HlcTime>;
+  get(key: string): KeyRecord | undefined;
+  /** Merges under the ghost rule, all or nothing. @throws PeerFault `clock_drift` with nothing changed */
+  merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch;
+  /** Drops versions a complete peer has refused as ghosts, if this node is itself incomplete. */
+  drop(refused: readonly RefusedVersions[], peer: Standing): Promise<void>;
+  /** Adopts the larger floor and purges to it. */
+  settleFloor(floor: HlcTime): Promise<void>;
+}

@@ -1,0 +1,59 @@
+import { type KeyedRecord, type KeyRecord, purgeableFrom, sameVersion } from "@hearsay/core";
+import type { ExchangeReplica } from "./replica.ts";
+
+export interface ExchangeLimits {
+  /** Bytes of records, or of bucket listings, in one message; a single larger record travels alone. */
+  readonly maxMessageBytes: number;
+  /** Key hashes asked for in one message. */
+  readonly maxWants: number;
+  /** Transfers in one exchange: with full messages, 64 GiB. */
+  readonly maxTransfers: number;
+  /** Sessions this node answers at a time; a peer beyond that is told to come back. */
+  readonly maxSessions: number;
+  /** An answering session that has not moved for this long is dropped. */
+  readonly sessionIdleMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+export const EXCHANGE_LIMITS: ExchangeLimits = {
+  maxMessageBytes: 1024 * 1024,
+  maxWants: 4096,
+  maxTransfers: 65_536,
+  maxSessions: 64,
+  sessionIdleMs: 30_000,
+  requestTimeoutMs: 30_000,
+};
+
+/** Bytes a record takes in a message, near enough for budgets. */
+export function recordBytes(key: string, record: KeyRecord): number {
+  let bytes = key.length + 16 + record.context.size * 32;
+  for (const sibling of record.siblings) {
+    bytes += 16 + (sibling.kind === "value" ? sibling.bytes.length + sibling.contentType.length : 0);
+  }
+  return bytes;
+}
+
+/** The committed record of a key, unless it is about to be purged here and therefore not news to anyone. */
+export function recordToSend(replica: ExchangeReplica, key: string): KeyedRecord | undefined {
+  const record = replica.get(key);
+  if (record === undefined) return undefined;
+  const purgeable = purgeableFrom(record);
+  return purgeable !== undefined && purgeable <= replica.standing().floor ? undefined : { key, record };
+}
+
+/** Whether a record holds siblings that another does not: its owner has to be sent it. */
+export function lacksSiblingsOf(record: KeyRecord, other: KeyRecord): boolean {
+  return other.siblings.some(
+    (sibling) => !record.siblings.some((held) => sameVersion(held.version, sibling.version)),
+  );
+}
+
+export function rootBytes(rootHex: string): Uint8Array {
+  const bytes = new Uint8Array(rootHex.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(rootHex.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

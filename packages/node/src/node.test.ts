@@ -1,0 +1,318 @@
+import {
+  type ClientContext,
+  decodeUtf8,
+  EMPTY_CLIENT_CONTEXT,
+  HybridLogicalClock,
+  hlcFromMs,
+  hlcToMs,
+  type KeyRecord,
+  type Version,
+} from "@hearsay/core";
+import { beforeEach, describe, expect, test } from "vitest";
+import { type Batch, MemoryStore } from "./memory-store.contract.ts";
+import { type Content, Node, type NodeConfig, type Written } from "./node.ts";
+import type { LogFields } from "./ports.ts";
+
+const START_MS = 1_750_000_000_000;
+const MAX_DRIFT_MS = 10_000;
+
+function text(content: string, ttlMs: number | null = null): Content {
+  return { kind: "value", bytes: new TextEncoder().encode(content), contentType: "text/plain", ttlMs };
+}
+
+function tombstoneOf(version: Version): KeyRecord {
+  return { context: new Map([[version.node, version.time]]), siblings: [{ kind: "tombstone", version }] };
+}
+
+function clockBoundOf(batch: Batch | undefined): number {
+  return Number(decodeUtf8(batch?.meta.get("clock") ?? new Uint8Array()));
+}
+
+describe("a node", () => {
+  let store: MemoryStore;
+  let node: Node;
+  let nowMs: number;
+  let draws = 0;
+  let reported: { event: string; fields: LogFields }[];
+  let counted: Map<string, number>;
+
+  const config: NodeConfig = {
+    name: "alpha",
+    fallbackName: "unnamed",
+    cluster: "test",
+    maxWaiters: 2,
+    clockMaxDriftMs: MAX_DRIFT_MS,
+    conflicts: { maxSiblings: 3, policies: new Map([["cache/", "discard"]]) },
+    doubt: false,
+  };
+
+  function open(overrides: Partial<NodeConfig> = {}): Promise<Node> {
+    const report = (event: string, fields: LogFields): void => {
+      reported.push({ event, fields });
+    };
+    return Node.open(
+      {
+        clock: { nowMs: () => nowMs },
+        random: { next: () => (draws++ * 0.618) % 1 },
+        store,
+        log: { info: report, warn: report, error: report },
+        metrics: { count: (name, amount) => counted.set(name, (counted.get(name) ?? 0) + amount) },
+      },
+      { ...config, ...overrides },
+    );
+  }
+
+  function write(key: string, content: Content, seen?: ClientContext): Written {
+    const written = node.write(key, content, seen);
+    if ("code" in written) throw new Error(`refused: ${written.code}`);
+    return written;
+  }
+
+  beforeEach(async () => {
+    store = new MemoryStore();
+    nowMs = START_MS;
+    reported = [];
+    counted = new Map();
+    node = await open();
+  });
+
+  describe("writing", () => {
+    test("shows a write to readers once it is committed, and to the next write at once", async () => {
+      const written = write("k", text("1"));
+      expect(node.get("k")).toBeUndefined();
+      expect(node.latest("k")?.siblings[0].version).toEqual(written.version);
+      await written.committed;
+      expect(node.get("k")?.siblings).toEqual([
+        {
+          kind: "value",
+          version: written.version,
+          bytes: new TextEncoder().encode("1"),
+          contentType: "text/plain",
+          expiresAtMs: null,
+        },
+      ]);
+    });
+
+    test("counts the time to live from now", async () => {
+      await write("k", text("1", 5_000)).committed;
+      expect(node.get("k")?.siblings[0]).toMatchObject({ expiresAtMs: START_MS + 5_000 });
+    });
+
+    test("puts what is written in one turn into one atomic batch, each write upon the one before", async () => {
+      const all = [write("a", text("1")), write("a", text("2")), write("b", { kind: "tombstone" })];
+      await Promise.all(all.map(({ committed }) => committed));
+      const [, batch, ...more] = store.batches;
+      expect(more).toEqual([]);
+      expect([...(batch?.records.keys() ?? [])]).toEqual(["a", "b"]);
+      expect(batch?.records.get("a")?.siblings.map(({ version }) => version)).toEqual([all[1]?.version]);
+    });
+
+    test("fails every write of a batch that the store refuses, and shows none of them", async () => {
+      store.failNext = true;
+      const [a, b] = [write("a", text("1")), write("b", text("2"))];
+      await expect(a.committed).rejects.toThrow("disk full");
+      await expect(b.committed).rejects.toThrow("disk full");
+      expect(node.get("a")).toBeUndefined();
+      expect(node.get("b")).toBeUndefined();
+      expect(node.holds("a", a.version)).toBe(true);
+      await write("a", text("3")).committed;
+      expect(node.get("a")?.siblings).toHaveLength(1);
+    });
+  });
+
+  describe("contexts", () => {
+    test("without one a write replaces what is there; with one just what its reader saw", async () => {
+      const first = write("k", text("1"));
+      const beside = write("k", text("2"), EMPTY_CLIENT_CONTEXT);
+      await beside.committed;
+      expect(node.get("k")?.siblings.map(({ version }) => version)).toEqual([beside.version, first.version]);
+      const after = write("k", text("3"), first.context);
+      await after.committed;
+      expect(node.get("k")?.siblings.map(({ version }) => version)).toEqual([after.version, beside.version]);
+      await write("k", text("4")).committed;
+      expect(node.get("k")?.siblings).toHaveLength(1);
+    });
+
+    test("the version of a write exceeds everything in the context it came with", () => {
+      const ahead = { time: hlcFromMs(START_MS + 5_000), node: "beta~0000000000" };
+      const { version } = write("k", text("1"), { vector: new Map(), dot: ahead });
+      expect(version.time).toBe(ahead.time + 1);
+    });
+
+    test("one beyond the drift limit is refused, and nothing has changed", async () => {
+      const before = write("k", text("1"));
+      await before.committed;
+      const batches = store.batches.length;
+      const ahead = { time: hlcFromMs(START_MS + MAX_DRIFT_MS + 1), node: "beta~0000000000" };
+      expect(node.write("k", text("2"), { vector: new Map(), dot: ahead })).toEqual({
+        code: "clock_drift",
+        aheadMs: MAX_DRIFT_MS + 1,
+        maxDriftMs: MAX_DRIFT_MS,
+      });
+      expect(node.observe(ahead.time)).toMatchObject({ code: "clock_drift" });
+      expect(node.latest("k")?.siblings.map(({ version }) => version)).toEqual([before.version]);
+      expect(store.batches).toHaveLength(batches);
+      expect(write("k", text("3")).version.time).toBe(before.version.time + 1);
+    });
+
+    test("siblings beyond the limit fall off counted and logged; a prefix may keep the winner alone", async () => {
+      for (const value of ["1", "2", "3", "4", "5"]) write("k", text(value), EMPTY_CLIENT_CONTEXT);
+      for (const value of ["1", "2"]) write("cache/k", text(value), EMPTY_CLIENT_CONTEXT);
+      await write("end", text("")).committed;
+      expect(node.get("k")?.siblings).toHaveLength(3);
+      expect(node.get("cache/k")?.siblings).toHaveLength(1);
+      expect(counted.get("hearsay_conflicts_dropped_total")).toBe(3);
+      expect(reported.map(({ event, fields }) => [event, fields["key"]])).toEqual([
+        ["conflicts_dropped", "k"],
+        ["conflicts_dropped", "k"],
+        ["conflicts_dropped", "cache/k"],
+      ]);
+    });
+  });
+
+  describe("the clock", () => {
+    test("has its bound in the very batch of the first write that needs it, and not in every batch", async () => {
+      const first = write("k", text("1"));
+      await first.committed;
+      expect(store.batches.at(-1)?.records.has("k")).toBe(true);
+      expect(clockBoundOf(store.batches.at(-1))).toBeGreaterThanOrEqual(first.version.time);
+      await write("k", text("2")).committed;
+      expect(store.batches.at(-1)?.meta.has("clock")).toBe(false);
+    });
+
+    test("stores a new bound before a version beyond the old one is shown", async () => {
+      for (let i = 0; i < 200; i++) {
+        nowMs += 97;
+        const { version, committed } = write("k", text(String(i)));
+        await committed;
+        expect(clockBoundOf(store.committed)).toBeGreaterThanOrEqual(version.time);
+      }
+    });
+
+    test("carries the bound again with the next write when the batch it was in failed", async () => {
+      store.failNext = true;
+      await expect(write("k", text("1")).committed).rejects.toThrow("disk full");
+      const second = write("k", text("2"));
+      await second.committed;
+      expect(clockBoundOf(store.committed)).toBeGreaterThanOrEqual(second.version.time);
+    });
+
+    test("goes on above every version after a restart with a wall clock set back by a day", async () => {
+      const before = write("k", text("1"));
+      await before.committed;
+      nowMs -= 86_400_000;
+      node = await open();
+      expect(node.id).toBe(before.version.node);
+      const after = write("k", text("2"));
+      expect(after.version.time).toBeGreaterThan(before.version.time);
+      await after.committed;
+      node = await open();
+      expect(write("k", text("3")).version.time).toBeGreaterThan(after.version.time);
+    });
+
+    test("is not ahead of its peers' limit after a restart", async () => {
+      await write("k", text("1")).committed;
+      node = await open();
+      const peer = new HybridLogicalClock({ durableBound: 0, maxDriftMs: MAX_DRIFT_MS });
+      expect(peer.observe(write("k", text("2")).version.time, nowMs)).toBeUndefined();
+    });
+
+    test("takes a foreign time into account", () => {
+      const foreign = hlcFromMs(START_MS + 1_000);
+      expect(node.observe(foreign)).toBeUndefined();
+      expect(write("k", text("1")).version.time).toBe(foreign + 1);
+    });
+  });
+
+  describe("identity", () => {
+    test("stays over restarts, and is a new one under doubt with the data kept", async () => {
+      const { id } = node;
+      const written = write("k", text("1"));
+      await written.committed;
+      expect((await open()).id).toBe(id);
+      const doubting = await open({ doubt: true });
+      expect(doubting.id).not.toBe(id);
+      expect(doubting.identity.retired).toEqual([id]);
+      expect(doubting.get("k")?.siblings[0].version).toEqual(written.version);
+    });
+
+    test("of another name or cluster is refused", async () => {
+      await expect(open({ name: "beta" })).rejects.toMatchObject({ fault: { code: "wrong_name" } });
+      await expect(open({ cluster: "prod" })).rejects.toMatchObject({ fault: { code: "wrong_cluster" } });
+    });
+  });
+
+  describe("what it says it holds", () => {
+    test("is a version once committed, its own under any key, a foreign one where it is covered", async () => {
+      const first = write("k", text("1"));
+      expect(node.holds("k", first.version)).toBe(false);
+      await first.committed;
+      expect(node.holds("k", first.version)).toBe(true);
+      await write("k", text("2")).committed;
+      expect(node.holds("k", first.version)).toBe(true);
+      expect(node.holds("other", first.version)).toBe(true);
+      expect(node.holds("k", { time: first.version.time, node: "beta~0000000000" })).toBe(false);
+    });
+
+    test("is complete up to just below its oldest uncommitted write, and never for the current millisecond", async () => {
+      expect(node.completeThroughMs()).toBe(START_MS - 1);
+      const written = write("k", text("1"));
+      nowMs += 1_000;
+      expect(node.completeThroughMs()).toBe(hlcToMs(written.version.time) - 1);
+      await written.committed;
+      expect(node.completeThroughMs()).toBe(START_MS + 999);
+    });
+  });
+
+  describe("waiting for a version", () => {
+    const foreign = { time: hlcFromMs(START_MS), node: "beta~0000000000" };
+    const record = tombstoneOf(foreign);
+    let calls: number;
+    beforeEach(() => {
+      calls = 0;
+    });
+    const count = () => {
+      calls += 1;
+    };
+
+    test("calls back at once when it is held, once when it comes under its key, and never after it was cancelled", async () => {
+      await node.merge("other", record);
+      node.whenHeld("k", foreign, count);
+      const cancel = node.whenHeld("k", foreign, count);
+      cancel?.();
+      expect(node.waiting).toBe(1);
+      await node.merge("k", record);
+      expect(calls).toBe(1);
+      expect(node.waiting).toBe(0);
+      await node.merge("k", record);
+      node.whenHeld("k", foreign, count);
+      expect(calls).toBe(2);
+    });
+
+    test("is refused beyond the limit", () => {
+      for (let i = 0; i < 2; i++) expect(node.whenHeld("k", foreign, count)).toBeDefined();
+      expect(node.whenHeld("k", foreign, count)).toBeUndefined();
+      expect(node.waiting).toBe(2);
+    });
+  });
+
+  describe("merging what was made elsewhere", () => {
+    const foreign = { time: hlcFromMs(START_MS + 5_000), node: "beta~0000000000" };
+    const record = tombstoneOf(foreign);
+
+    test("keeps its versions beside our own, and our next write is newer", async () => {
+      const own = write("k", text("1"));
+      await node.merge("k", record);
+      expect(node.get("k")?.siblings.map(({ version }) => version)).toEqual([foreign, own.version]);
+      expect(write("k", text("2")).version.time).toBe(foreign.time + 1);
+      node = await open();
+      expect(write("k", text("3")).version.time).toBeGreaterThan(foreign.time);
+    });
+
+    test("is refused beyond the drift limit, and nothing has changed", () => {
+      nowMs -= 6_000;
+      expect(node.merge("k", record)).toMatchObject({ code: "clock_drift" });
+      expect(node.latest("k")).toBeUndefined();
+    });
+  });
+});

@@ -1,0 +1,19 @@
+/** `npm run bench [-- NAME...]`: every benchmark, or those named. */
+import { bulk } from "./bulk.ts";
+import { http } from "./http.ts";
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { http, bulk };
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in BENCHMARKS));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `no benchmark ${unknown.join(", ")}; there are ${Object.keys(BENCHMARKS).join(", ")}\n`,
+  );
+  process.exit(2);
+}
+for (const [name, benchmark] of Object.entries(BENCHMARKS)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  process.stdout.write(`\n${name}\n`);
+  await benchmark();
+}

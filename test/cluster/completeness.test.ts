@@ -1,0 +1,132 @@
+import { hlcToMs, parseVersion } from "@hearsay/core";
+import { expect, test } from "vitest";
+import { VirtualCluster } from "./virtual-cluster.ts";
+
+const START_MS = Date.UTC(2030, 0, 1);
+const MINUTE_MS = 60_000;
+
+function watermarkAgeMs(cluster: VirtualCluster, name: string): number {
+  const { watermark } = cluster.machine(name).running.keeper.completeness;
+  return START_MS + cluster.time.monotonicMs() - hlcToMs(watermark);
+}
+
+test("the watermark follows the present while all members are up", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.start("a", "b", "c", "d", "e");
+  for (let second = 0; second < 20; second++) {
+    await cluster.put("a", `k${second}`, "v");
+    await cluster.time.advance(1000);
+  }
+  for (const name of ["a", "b", "c", "d", "e"]) expect(watermarkAgeMs(cluster, name)).toBeLessThan(5000);
+});
+
+test("the watermark stands still while a member is away, and names it", async () => {
+  const cluster = new VirtualCluster(4);
+  await cluster.start("a", "b", "c");
+  await cluster.time.advance(10_000);
+  const away = cluster.machine("c").running.id;
+  await cluster.kill("c");
+  const version = parseVersion(await cluster.put("a", "k", "v"));
+  await cluster.time.advance(MINUTE_MS);
+  const { keeper } = cluster.machine("a").running;
+  expect(keeper.completeness.watermark).toBeLessThan(version?.time ?? 0);
+  expect(keeper.heldBackBy().map(({ node }) => node)).toContain(away);
+  await cluster.run("c", []);
+  await cluster.time.until(
+    "the write is complete",
+    () => keeper.completeness.watermark >= (version?.time ?? Number.NaN),
+    MINUTE_MS,
+  );
+});
+
+test("a stopped node comes back as itself and is told what it missed", async () => {
+  const cluster = new VirtualCluster(5);
+  await cluster.start("a", "b", "c");
+  const { id } = cluster.machine("b").running;
+  await cluster.stop("b");
+  await cluster.time.advance(2000);
+  expect(cluster.machine("a").running.membership.stateOf(id)).toBe("stopped");
+  await cluster.put("a", "missed", "by b");
+  await cluster.run("b", []);
+  await cluster.converged("a", "b", "c");
+  expect(cluster.machine("b").running.id).toBe(id);
+  expect(cluster.read("b", "missed")).toBe("by b");
+});
+
+test("a deletion reaches a node that was away far past the retention, and nothing comes back", async () => {
+  const cluster = new VirtualCluster(6);
+  await cluster.start("a", "b", "c");
+  await cluster.put("a", "k", "v");
+  await cluster.converged("a", "b", "c");
+  await cluster.kill("c");
+  await cluster.remove("a", "k");
+  await cluster.time.advance(10 * MINUTE_MS);
+  expect(cluster.machine("a").store?.get("k")).toBeDefined();
+  await cluster.run("c", []);
+  await cluster.converged("a", "b", "c");
+  for (const name of ["a", "b", "c"]) expect(cluster.read(name, "k")).toBeUndefined();
+  await cluster.time.until(
+    "the tombstone is purged everywhere",
+    () => ["a", "b", "c"].every((name) => cluster.machine(name).store?.get("k") === undefined),
+    5 * MINUTE_MS,
+  );
+  expect(await cluster.agree("a", "b", "c")).toBe(true);
+});
+
+test("a member that leaves hands over what it holds, and no longer counts", async () => {
+  const cluster = new VirtualCluster(7);
+  await cluster.start("a", "b", "c");
+  cluster.partition(["c"], ["a", "b"]);
+  await cluster.put("c", "only here", "v");
+  cluster.heal();
+  const leaving = cluster.machine("c").running;
+  const left = leaving.leave();
+  await cluster.time.advance(10_000);
+  await left;
+  expect(cluster.machine("a").running.membership.isRetired(leaving.id)).toBe(true);
+  await cluster.converged("a", "b");
+  expect(cluster.read("a", "only here")).toBe("v");
+  const version = parseVersion(await cluster.put("a", "after", "v"));
+  const { completeness } = cluster.machine("b").running.keeper;
+  await cluster.time.until(
+    "the watermark goes on",
+    () => completeness.watermark >= (version?.time ?? Number.NaN),
+    MINUTE_MS,
+  );
+});
+
+test("a member that cannot hand over stays a member and says so", async () => {
+  const cluster = new VirtualCluster(8);
+  await cluster.start("a", "b", "c");
+  cluster.partition(["c"], ["a", "b"]);
+  const outcome = cluster
+    .machine("c")
+    .running.leave()
+    .then(
+      () => "left",
+      (error: unknown) => String(error),
+    );
+  await cluster.time.advance(30_000);
+  expect(await outcome).not.toBe("left");
+  expect(cluster.machine("c").running.notWritable()).toBeUndefined();
+});
+
+test("a forgotten member no longer holds the watermark back, and is refused when it returns", async () => {
+  const cluster = new VirtualCluster(9);
+  await cluster.start("a", "b", "c");
+  const { id } = cluster.machine("c").running;
+  await cluster.kill("c");
+  await cluster.time.advance(MINUTE_MS);
+  const version = parseVersion(await cluster.put("a", "k", "v"));
+  await cluster.machine("a").running.forget(id);
+  const { completeness } = cluster.machine("b").running.keeper;
+  await cluster.time.until(
+    "the watermark goes on",
+    () => completeness.watermark >= (version?.time ?? Number.NaN),
+    MINUTE_MS,
+  );
+  await cluster.run("c", []);
+  await cluster.time.advance(MINUTE_MS);
+  expect(cluster.events("retired")).toEqual(["c"]);
+  expect(cluster.machine("c").running.notWritable()).toEqual({ code: "retired" });
+});

@@ -1,0 +1,330 @@
+/** Nodes in one process on virtual time: real stores on memory, real messages, a network that can be cut. */
+import { createHash, hash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import { crc32 } from "node:zlib";
+import {
+  ANTI_ENTROPY_DEFAULTS,
+  DEFAULT_RUMOR_OPTIONS,
+  formatVersion,
+  type Hashing,
+  isLive,
+  type NodeId,
+  type Peer,
+  type PeerReply,
+  type PeerRequest,
+  SeededRandom,
+  SWIM_DEFAULTS,
+  winner,
+} from "@hearsay/core";
+import { ClusterMember, EXCHANGE_LIMITS, type MemberConfig, Node, PeerFault } from "@hearsay/node";
+import { DEFAULT_STORE_LIMITS, Store } from "@hearsay/store";
+import { decodeReply, decodeRequest, encodeReply, encodeRequest } from "@hearsay/wire";
+import { MemoryLevel } from "memory-level";
+import { VirtualTime } from "./virtual-time.ts";
+
+const hashing: Hashing = {
+  sha256: (bytes) => createHash("sha256").update(bytes).digest(),
+  sha256Hex: (bytes) => hash("sha256", bytes, "hex"),
+  crc32: (bytes, seed) => crc32(bytes, seed ?? 0),
+};
+
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+const LATENCY_MS = 1;
+const START_MS = Date.UTC(2030, 0, 1);
+const CLUSTER = "test";
+
+export interface Logged {
+  readonly node: string;
+  readonly event: string;
+}
+
+/** One data directory and the address of its node, over several runs. */
+export class Machine {
+  readonly name: string;
+  readonly address: string;
+  database: MemoryLevel<Uint8Array, Uint8Array> = newDatabase();
+  sequence = 0;
+  directory = "directory";
+  clockOffsetMs = 0;
+  node: Node | undefined;
+  member: ClusterMember | undefined;
+  store: Store | undefined;
+
+  constructor(name: string, address: string) {
+    this.name = name;
+    this.address = address;
+  }
+
+  get running(): ClusterMember {
+    if (this.member === undefined) throw new Error(`${this.name} is not running`);
+    return this.member;
+  }
+}
+
+export class VirtualCluster {
+  readonly time: VirtualTime = new VirtualTime();
+  readonly logged: Logged[] = [];
+  readonly machines: Map<string, Machine> = new Map();
+  /** Messages by kind, and their bytes. */
+  readonly traffic: Map<string, { messages: number; bytes: number }> = new Map();
+  readonly #random: SeededRandom;
+  readonly #cuts: Set<string> = new Set();
+  readonly #overrides: Partial<MemberConfig>;
+
+  constructor(seed: number, overrides: Partial<MemberConfig> = {}) {
+    this.#random = new SeededRandom(seed);
+    this.#overrides = overrides;
+  }
+
+  /** Starts named nodes, each with the first as its seed, and waits until all take writes. */
+  async start(...names: readonly string[]): Promise<void> {
+    const [first] = names;
+    for (const name of names) await this.run(name, name === first ? [] : [`${first}:1`]);
+    await this.time.until(
+      "all take writes",
+      () => names.every((name) => this.machine(name).running.notWritable() === undefined),
+      60_000,
+    );
+  }
+
+  machine(name: string): Machine {
+    const found = this.machines.get(name);
+    if (found !== undefined) return found;
+    const machine = new Machine(name, `${name}:1`);
+    this.machines.set(name, machine);
+    return machine;
+  }
+
+  /** Starts a node on its machine, or starts it again. */
+  async run(name: string, seeds: readonly string[]): Promise<ClusterMember> {
+    const machine = this.machine(name);
+    const { store, report } = await Store.open({
+      openDatabase: () => machine.database,
+      hashing,
+      digestKey: new Uint8Array(32).fill(7),
+      durability: "fsync",
+      sequenceFile: {
+        read: () => machine.sequence,
+        write: (sequence) => {
+          machine.sequence = sequence;
+        },
+      },
+      environment: { bootId: "boot", directoryStamp: machine.directory },
+      yieldToEventLoop: () => setImmediate(),
+      hasRoom: () => Promise.resolve(true),
+      onEvent: (event) => this.logged.push({ node: name, event: event.code }),
+      limits: { ...DEFAULT_STORE_LIMITS, cacheMaxBytes: 1024 * 1024 },
+    });
+    const log = this.#logOf(name);
+    const clock = { nowMs: () => START_MS + Math.floor(this.time.monotonicMs()) + machine.clockOffsetMs };
+    const metrics = { count: () => undefined };
+    const random = this.#random.fork();
+    const doubt = report.doubt.length > 0;
+    const node = await Node.open(
+      { clock, random, store, log, metrics },
+      {
+        name,
+        fallbackName: name,
+        cluster: CLUSTER,
+        clockMaxDriftMs: 10_000,
+        conflicts: { maxSiblings: 32, policies: new Map() },
+        doubt,
+        maxWaiters: 100,
+      },
+    );
+    if (doubt) await store.settleDoubt();
+    const member = new ClusterMember(
+      this.#config(machine, seeds, doubt),
+      {
+        node,
+        store,
+        digests: store,
+        graveyard: store,
+        facts: store,
+        clock,
+        timers: this.time,
+        transport: { request: (to, message) => this.#deliver(node.id, machine.address, to, message) },
+        random,
+        log,
+        metrics,
+      },
+      { retired: () => this.logged.push({ node: name, event: "retired" }) },
+    );
+    Object.assign(machine, { node, member, store });
+    await member.start();
+    return member;
+  }
+
+  /** Stops a node as SIGTERM does. */
+  async stop(name: string): Promise<void> {
+    const machine = this.machine(name);
+    const stopping = machine.running.stop();
+    await this.time.advance(2000);
+    await stopping;
+    await machine.store?.close();
+    machine.member = undefined;
+  }
+
+  /** Ends a node as kill -9 does: what was committed is on its disk. */
+  async kill(name: string): Promise<void> {
+    const machine = this.machine(name);
+    machine.running.halt();
+    await machine.store?.flush();
+    machine.database = await copyOf(machine.database);
+    machine.member = undefined;
+  }
+
+  /** Cuts the links between the two groups, both ways. */
+  partition(left: readonly string[], right: readonly string[]): void {
+    for (const a of left) for (const b of right) this.#cuts.add(`${a}:1>${b}:1`).add(`${b}:1>${a}:1`);
+  }
+
+  heal(): void {
+    this.#cuts.clear();
+  }
+
+  async put(name: string, key: string, text: string): Promise<string> {
+    return await this.#write(name, key, text);
+  }
+
+  async remove(name: string, key: string): Promise<string> {
+    return await this.#write(name, key, undefined);
+  }
+
+  /** What a reader sees; undefined for nothing or deleted. */
+  read(name: string, key: string): string | undefined {
+    const record = this.machine(name).store?.get(key);
+    if (record === undefined) return undefined;
+    const sibling = winner(record);
+    return isLive(sibling, START_MS + this.time.monotonicMs())
+      ? Buffer.from(sibling.bytes).toString()
+      : undefined;
+  }
+
+  /** Whether these nodes hold the same records, by their roots. */
+  async agree(...names: readonly string[]): Promise<boolean> {
+    const roots = await Promise.all(names.map((name) => this.machine(name).store?.root()));
+    return new Set(roots).size === 1;
+  }
+
+  async converged(...names: readonly string[]): Promise<void> {
+    await this.time.until(`${names.join(", ")} hold the same`, () => this.agree(...names), 120_000);
+  }
+
+  events(event: string): readonly string[] {
+    return this.logged.filter((line) => line.event === event).map((line) => line.node);
+  }
+
+  async #write(name: string, key: string, text: string | undefined): Promise<string> {
+    const { node, running } = this.machine(name);
+    const fault = running.notWritable();
+    if (node === undefined || fault !== undefined) throw new Error(`${name} takes no writes: ${fault?.code}`);
+    const written = node.write(
+      key,
+      text === undefined
+        ? { kind: "tombstone" }
+        : { kind: "value", bytes: Buffer.from(text), contentType: "text/plain", ttlMs: null },
+      undefined,
+    );
+    if ("code" in written) throw new Error(written.code);
+    await written.committed;
+    running.spread(key, 0);
+    return formatVersion(written.version);
+  }
+
+  #config(machine: Machine, seeds: readonly string[], doubt: boolean): MemberConfig {
+    return {
+      address: machine.address,
+      zone: "",
+      build: "test",
+      protocol: { min: 1, max: 1 },
+      seeds,
+      incarnation: doubt ? "fresh" : "same",
+      swim: SWIM_DEFAULTS,
+      rumors: DEFAULT_RUMOR_OPTIONS,
+      antiEntropy: ANTI_ENTROPY_DEFAULTS,
+      exchange: EXCHANGE_LIMITS,
+      tombstoneRetentionMs: 60_000,
+      stateIntervalMs: 1000,
+      maxPendingAcks: 100,
+      limits: {
+        maxValueBytes: 1024 * 1024,
+        maxSiblings: 32,
+        maxMessageBytes: MAX_MESSAGE_BYTES,
+        tombstoneRetentionMs: 60_000,
+        digestKeyId: "0".repeat(16),
+      },
+      hash: (text) => hash("sha256", text, "hex").slice(0, 16),
+      ...this.#overrides,
+    };
+  }
+
+  /** Carries a message as the wire would: encoded, decoded, delayed, cut. */
+  async #deliver(from: NodeId, fromAddress: string, to: Peer, message: PeerRequest): Promise<PeerReply> {
+    const bytes = encodeRequest({ cluster: CLUSTER, from, message });
+    this.#count(message.kind, bytes.length);
+    await this.#delay();
+    const receiver = [...this.machines.values()].find(({ address }) => address === to.address)?.member;
+    if (receiver === undefined || this.#cuts.has(`${fromAddress}>${to.address}`)) {
+      throw new PeerFault({ code: "unreachable" });
+    }
+    const decoded = decodeRequest(bytes, MAX_MESSAGE_BYTES);
+    if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
+    const answer = await this.#answer(receiver, decoded.envelope.from, decoded.envelope.message);
+    await this.#delay();
+    if (this.#cuts.has(`${to.address}>${fromAddress}`)) throw new PeerFault({ code: "timeout" });
+    if ("reason" in answer) throw new PeerFault({ code: "refused", reason: answer.reason });
+    this.#count(message.kind, answer.bytes.length);
+    const reply = decodeReply(answer.bytes, MAX_MESSAGE_BYTES);
+    if ("fault" in reply) throw new Error(JSON.stringify(reply.fault));
+    return reply.envelope.message;
+  }
+
+  async #answer(
+    receiver: ClusterMember,
+    from: NodeId,
+    message: PeerRequest,
+  ): Promise<{ readonly bytes: Uint8Array } | { readonly reason: string }> {
+    try {
+      return { bytes: encodeReply({ from: receiver.id, message: await receiver.serve(from, message) }) };
+    } catch (error) {
+      if (error instanceof PeerFault) return { reason: error.reason.code };
+      throw error;
+    }
+  }
+
+  #delay(): Promise<void> {
+    return new Promise((resolve) => {
+      this.time.after(LATENCY_MS, resolve);
+    });
+  }
+
+  #count(kind: string, bytes: number): void {
+    const seen = this.traffic.get(kind) ?? { messages: 0, bytes: 0 };
+    seen.messages += 1;
+    seen.bytes += bytes;
+    this.traffic.set(kind, seen);
+  }
+
+  #logOf(node: string): { info: LogCall; warn: LogCall; error: LogCall } {
+    const note: LogCall = (event) => {
+      this.logged.push({ node, event });
+    };
+    return { info: note, warn: note, error: note };
+  }
+}
+
+type LogCall = (event: string) => void;
+
+function newDatabase(): MemoryLevel<Uint8Array, Uint8Array> {
+  return new MemoryLevel({ keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" });
+}
+
+async function copyOf(
+  database: MemoryLevel<Uint8Array, Uint8Array>,
+): Promise<MemoryLevel<Uint8Array, Uint8Array>> {
+  const copy = newDatabase();
+  for await (const [key, value] of database.iterator()) await copy.put(key, value);
+  await copy.close();
+  return copy;
+}
