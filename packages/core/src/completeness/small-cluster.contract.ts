@@ -393,10 +393,13 @@ export class Cluster {
   }
 }
 
+/** Records to be sent, but for those about to be purged here: they are no news to anyone. */
 function recordsOf(at: Replica, keys: readonly string[]): [string, KeyRecord][] {
   return keys.flatMap((key) => {
     const record = at.durable.get(key);
-    return record === undefined ? [] : [[key, record]];
+    if (record === undefined) return [];
+    const from = purgeableFrom(record);
+    return from !== undefined && from <= at.completeness.floor ? [] : [[key, record]];
   });
 }
 
