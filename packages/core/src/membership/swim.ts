@@ -7,9 +7,10 @@
  */
 import type { Peer, RequestFailure } from "../effects.ts";
 import type { NodeId } from "../identity.ts";
-import { type RandomSource, shuffled } from "../random.ts";
+import type { RandomSource } from "../random.ts";
+import { Announcer } from "./announcer.ts";
 import { Exchange } from "./exchange.ts";
-import { isWellFormed, type Member, type MemberState, peerOf, type Update } from "./member.ts";
+import { isWellFormed, type Member, peerOf, type Update } from "./member.ts";
 import type { MemberTable } from "./member-table.ts";
 import { MemberView } from "./member-view.ts";
 import { OpenRequests } from "./open-requests.ts";
@@ -57,9 +58,9 @@ export class Swim {
   readonly #requests: OpenRequests = new OpenRequests();
   readonly #prober: Prober;
   readonly #exchange: Exchange;
+  readonly #announcer: Announcer;
   readonly #known: SwimOptions["known"];
   #requestsRefused = 0;
-  #maySpreadAtMs = Number.NEGATIVE_INFINITY;
 
   constructor({ self, config, random, hash, known }: SwimOptions) {
     this.#config = config;
@@ -67,6 +68,7 @@ export class Swim {
     this.#known = known;
     this.#view = new MemberView(config, self, random.fork(), hash);
     this.#prober = new Prober(this.#view, this.#requests, random.fork());
+    this.#announcer = new Announcer(this.#view, this.#prober, random.fork());
     this.#exchange = new Exchange(this.#view, this.#requests, random.fork());
   }
 
@@ -149,7 +151,7 @@ export class Swim {
       case "retired-page":
         reply({ kind: "retired-ids", from: this.self, ids: page }, out);
     }
-    this.#spreadRefutation(nowMs, out);
+    this.#announcer.spreadRefutation(nowMs, out);
     return out;
   }
 
@@ -168,7 +170,7 @@ export class Swim {
       ? { kind: "reply", message }
       : { kind: "failed", failure: { kind: "refused", code: "not_me" } };
     request.then(outcome, nowMs, out);
-    this.#spreadRefutation(nowMs, out);
+    this.#announcer.spreadRefutation(nowMs, out);
     return out;
   }
 
@@ -206,7 +208,7 @@ export class Swim {
   absorb(updates: readonly Update[], from: NodeId, nowMs: number): SwimEffect[] {
     const out: SwimEffect[] = [];
     if (!this.table.isRetired(from)) this.#view.absorb(updates, nowMs, out);
-    this.#spreadRefutation(nowMs, out);
+    this.#announcer.spreadRefutation(nowMs, out);
     return out;
   }
 
@@ -227,7 +229,7 @@ export class Swim {
     const out: SwimEffect[] = [];
     if (!this.#view.active) return out;
     this.#view.restate({ state: "stopped" }, out);
-    this.#announce("stopped", out);
+    this.#announcer.announce("stopped", out);
     return out;
   }
 
@@ -236,7 +238,7 @@ export class Swim {
     const out: SwimEffect[] = [];
     if (this.#view.retired) return out;
     this.#view.apply({ kind: "retired", id: this.self.id }, nowMs, out);
-    this.#announce("retired", out);
+    this.#announcer.announce("retired", out);
     return out;
   }
 
@@ -245,36 +247,6 @@ export class Swim {
     const out: SwimEffect[] = [];
     this.#view.apply({ kind: "retired", id }, nowMs, out);
     return out;
-  }
-
-  #announce(state: MemberState, out: SwimEffect[]): void {
-    const peers = shuffled(this.#random, this.#view.alivePeers()).slice(0, this.#config.announceFanout);
-    const told = peers.length;
-    let open = told;
-    let confirmed = 0;
-    if (told === 0) emit(out, { kind: "announced", state, confirmed, told });
-    for (const peer of peers) {
-      this.#prober.ping(peerOf(peer), this.#config.probeTimeoutMs, out, (outcome, _at, effects) => {
-        open -= 1;
-        if (outcome.kind === "reply") confirmed += 1;
-        if (open === 0) emit(effects, { kind: "announced", state, confirmed, told });
-      });
-    }
-  }
-
-  /**
-   * A refutation races a time-out, so it does not wait for the next period, which local health may have stretched. At
-   * most once a period, so that nobody can make this node send without end.
-   */
-  #spreadRefutation(nowMs: number, out: SwimEffect[]): void {
-    if (!this.#view.takeRefuted() || nowMs < this.#maySpreadAtMs) return;
-    this.#maySpreadAtMs = nowMs + this.#config.probeIntervalMs;
-    for (const peer of shuffled(this.#random, this.#view.alivePeers()).slice(
-      0,
-      this.#config.announceFanout,
-    )) {
-      this.#prober.ping(peerOf(peer), this.#config.probeTimeoutMs, out, () => undefined);
-    }
   }
 
   #answer(kind: "ack" | "nack", to: Member): SwimReply {

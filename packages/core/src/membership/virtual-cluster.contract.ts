@@ -4,6 +4,7 @@
  */
 import type { NodeId } from "../identity.ts";
 import { SeededRandom } from "../random.ts";
+import { EventQueue, type QueuedEvent } from "./event-queue.contract.ts";
 import type { Member } from "./member.ts";
 import { Swim } from "./swim.ts";
 import { SWIM_DEFAULTS, type SwimConfig } from "./swim-config.ts";
@@ -28,11 +29,7 @@ interface Process {
   readonly held: (() => void)[];
 }
 
-interface Scheduled {
-  readonly atMs: number;
-  /** At one time, a process sees its timers before its sockets, as an event loop does after a pause. */
-  readonly rank: 0 | 1;
-  readonly order: number;
+interface Scheduled extends QueuedEvent {
   readonly process: Process;
   readonly run: () => void;
 }
@@ -76,7 +73,7 @@ export class VirtualCluster {
   readonly #processes: Map<NodeId, Process> = new Map();
   readonly #byAddress: Map<string, Process> = new Map();
   readonly #unanswered: Map<number, (reply: SwimReply) => void> = new Map();
-  readonly #heap: Scheduled[] = [];
+  readonly #queue: EventQueue<Scheduled> = new EventQueue();
   /** Side of the partition by id; equal sides reach each other. */
   #sides: ReadonlyMap<NodeId, number> = new Map();
   readonly #cutPairs: Set<string> = new Set();
@@ -163,12 +160,12 @@ export class VirtualCluster {
     const startedAtMs = this.nowMs;
     for (;;) {
       if (condition()) return this.nowMs - startedAtMs;
-      const next = this.#heap[0];
+      const next = this.#queue.first;
       if (next === undefined || next.atMs > startedAtMs + withinMs) {
         this.nowMs = startedAtMs + withinMs;
         return undefined;
       }
-      this.#pop();
+      this.#queue.pop();
       this.nowMs = next.atMs;
       if (!next.process.running) {
         if (next.rank === 0) next.process.held.push(next.run);
@@ -176,7 +173,7 @@ export class VirtualCluster {
       }
       const { pausedUntilMs, blockedUntilMs } = next.process;
       const readyAtMs = next.rank === 0 ? pausedUntilMs : Math.max(pausedUntilMs, blockedUntilMs);
-      if (readyAtMs > this.nowMs) this.#push({ ...next, atMs: readyAtMs });
+      if (readyAtMs > this.nowMs) this.#queue.push({ ...next, atMs: readyAtMs });
       else next.run();
     }
   }
@@ -278,43 +275,6 @@ export class VirtualCluster {
 
   #later(process: Process, afterMs: number, rank: 0 | 1, run: () => void): void {
     this.#scheduled += 1;
-    this.#push({ atMs: this.nowMs + afterMs, rank, order: this.#scheduled, process, run });
+    this.#queue.push({ atMs: this.nowMs + afterMs, rank, order: this.#scheduled, process, run });
   }
-
-  #push(entry: Scheduled): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(entry);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      const above = heap[parent];
-      if (above === undefined || isBefore(above, entry)) break;
-      heap[at] = above;
-      at = parent;
-    }
-    heap[at] = entry;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      const left = heap[2 * at + 1];
-      const right = heap[2 * at + 2];
-      if (left === undefined) break;
-      const takesRight = right !== undefined && isBefore(right, left);
-      const child = takesRight ? right : left;
-      if (isBefore(last, child)) break;
-      heap[at] = child;
-      at = 2 * at + (takesRight ? 2 : 1);
-    }
-    heap[at] = last;
-  }
-}
-
-function isBefore(a: Scheduled, b: Scheduled): boolean {
-  if (a.atMs !== b.atMs) return a.atMs < b.atMs;
-  return a.rank === b.rank ? a.order < b.order : a.rank < b.rank;
 }

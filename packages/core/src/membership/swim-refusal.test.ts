@@ -1,0 +1,119 @@
+import { describe, expect, test } from "vitest";
+import type { Member } from "./member.ts";
+import { A, about, ask, B, C, ping } from "./samples.contract.ts";
+import { ANYONE, type SwimEffect, type SwimRequest } from "./swim-messages.ts";
+import { VirtualCluster } from "./virtual-cluster.contract.ts";
+
+describe("a message is refused, and changes nothing", () => {
+  const cases: [string, SwimRequest, { members?: readonly Member[]; retired?: readonly string[] }][] = [
+    ["retired", ping({ ...B, generation: 9 }, A.id, [about(C)]), { retired: [B.id] }],
+    ["not_me", ping(B, C.id, [about(C)]), {}],
+    ["own_id", ping(A, A.id, [about(C)]), {}],
+    ["malformed", ping({ ...B, generation: -1 }, A.id, [about(C)]), {}],
+    ["malformed", ping({ ...B, state: "dead" }, A.id, [about(C)]), {}],
+    ["protocol_mismatch", ping({ ...B, protocol: { min: 2, max: 3 } }, A.id, [about(C)]), {}],
+    [
+      "name_taken",
+      ping({ ...B, id: `b~${"1".repeat(10)}`, address: "new:1" }, A.id, [about(C)]),
+      { members: [B] },
+    ],
+  ];
+  test.each(cases)("%s", (code, message, known) => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    const swim = cluster.start(A, known);
+    const before = [swim.table.members(), swim.table.counted(), swim.self];
+    expect(ask(cluster, A, message)).toMatchObject({ kind: "refused", code });
+    expect([swim.table.members(), swim.table.counted(), swim.self]).toEqual(before);
+    expect(swim.stats.requestsRefused).toBe(1);
+  });
+
+  test("table_full, when a stranger asks and there is no room", () => {
+    const cluster = new VirtualCluster({ seed: 1, config: { membersMax: 2 } });
+    cluster.start(A, { members: [B] });
+    expect(ask(cluster, A, ping(C, ANYONE))).toEqual({ kind: "refused", code: "table_full" });
+    expect(ask(cluster, A, ping(B, ANYONE, [about(C)]))).toMatchObject({ kind: "ack" });
+    expect(cluster.swim(A.id).table.get(C.id)).toBeUndefined();
+  });
+
+  test("an update with a field out of bounds is left out and counted, the rest is taken", () => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    const swim = cluster.start(A);
+    swim.request(ping(B, A.id, [about({ ...C, address: "" }), { kind: "retired", id: "nonsense" }]), 0, 0);
+    expect(swim.table.members()).toEqual([A, B]);
+    expect(swim.stats.updatesMalformed).toBe(2);
+  });
+
+  test("updates on other protocols' messages are not read when their sender is retired", () => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    const swim = cluster.start(A, { retired: [B.id] });
+    expect(swim.absorb([about(C)], B.id, 0)).toEqual([]);
+    expect(swim.absorb([about(C)], "x~0000000000", 0)).not.toEqual([]);
+    expect(swim.piggyback(5)).toContainEqual(about(C));
+  });
+});
+
+describe("one name", () => {
+  const twin: Member = { ...B, id: `b~${"1".repeat(10)}`, address: "second:1" };
+
+  const clashes = (effects: readonly SwimEffect[]): unknown[] =>
+    effects.flatMap((effect) =>
+      effect.kind === "event" && effect.event.kind === "name-clash" ? [effect.event] : [],
+    );
+
+  test("the second of two live nodes is refused with the id and address of the first", () => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    cluster.start(A, { members: [B] });
+    cluster.start(B, { members: [A] });
+    cluster.start(twin);
+    cluster.act(twin.id, (swim) => swim.join([A.address]));
+    cluster.run(500);
+    const holder = { id: B.id, address: B.address };
+    expect(
+      cluster.eventsOf("refused").map(({ node, event }) => [node, event.code, event.holder]),
+    ).toContainEqual([twin.id, "name_taken", holder]);
+    expect(cluster.eventsOf("joined")).toEqual([]);
+    expect(cluster.swim(A.id).table.stateOf(twin.id)).toBeUndefined();
+  });
+
+  test("the second gets in once the first is dead, which stays counted", () => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    cluster.start(A, { members: [B] });
+    cluster.start(twin);
+    cluster.act(twin.id, (swim) => swim.join([A.address]));
+    expect(cluster.runUntil(() => cluster.eventsOf("joined").length > 0, 30_000)).toBeDefined();
+    expect(cluster.swim(A.id).table.counted().ids).toEqual([A.id, B.id, twin.id]);
+  });
+
+  test("a clash learnt from others is reported once, with both addresses", () => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    const swim = cluster.start(A, { members: [B] });
+    expect(clashes(swim.absorb([about(twin)], C.id, 0))).toEqual([
+      {
+        kind: "name-clash",
+        first: { id: B.id, address: B.address },
+        second: { id: twin.id, address: twin.address },
+      },
+    ]);
+    expect(clashes(swim.absorb([about({ ...twin, generation: 1 }), about(B)], C.id, 0))).toEqual([]);
+  });
+
+  test("one id at two addresses, as from a copied data directory, is reported at the second claim", () => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    const swim = cluster.start(A);
+    const claim = (generation: number): SwimEffect[] =>
+      swim.absorb([about({ ...A, address: "copy:1", generation })], B.id, 0);
+    const clash = { first: { id: A.id, address: A.address }, second: { id: A.id, address: "copy:1" } };
+    // The first may be this node's own past, at another address.
+    expect(clashes(claim(1))).toEqual([]);
+    expect(swim.self.generation).toBe(2);
+    expect(clashes(claim(3))).toEqual([{ kind: "name-clash", ...clash }]);
+    expect(clashes(swim.request(ping({ ...A, address: "copy:1" }, A.id), 0, 0))).toHaveLength(1);
+  });
+
+  test("another node at a member's address is no sign of life of that member", () => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    cluster.start(A, { members: [B] });
+    cluster.start({ ...B, id: `z~${"1".repeat(10)}` });
+    expect(cluster.runUntil(() => cluster.swim(A.id).table.stateOf(B.id) === "dead", 20_000)).toBeDefined();
+  });
+});
