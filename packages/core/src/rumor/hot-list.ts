@@ -22,8 +22,8 @@ export class HotRumor implements Rumor {
   acks: number;
   /** Peers known to hold it so far. */
   held = 0;
-  /** Peers not worth another contact, because they hold it, will, or refuse it. */
-  readonly settled: Set<NodeId> = new Set();
+  /** Peers not worth another contact, because they hold it, will, or refuse it. Made when needed: mail needs none. */
+  #settled: Set<NodeId> | undefined;
   sends = 0;
   rounds = 0;
   /** Contacts queued or in flight. */
@@ -43,8 +43,19 @@ export class HotRumor implements Rumor {
     this.acks = acks;
   }
 
+  get settledPeers(): number {
+    return this.#settled?.size ?? 0;
+  }
+
+  isSettled(peer: NodeId): boolean {
+    return this.#settled?.has(peer) ?? false;
+  }
+
+  /** Remembers at most `max` peers, and those it waits for. Mail goes to each peer once and remembers nothing. */
   settle(peer: NodeId, max: number): void {
-    if (this.settled.size < Math.max(max, this.acks)) this.settled.add(peer);
+    if (this.mailed || this.settledPeers >= Math.max(max, this.acks)) return;
+    this.#settled ??= new Set();
+    this.#settled.add(peer);
   }
 }
 

@@ -82,7 +82,7 @@ export type RumorTimer = { readonly kind: "mail" | "round" | "wants"; readonly s
 
 /**
  * A peer durably holds the record state with these versions, or a later one. Told only for rumors added with origin
- * `write`. A node's clock exceeds everything it merged, so the event settles a write of its own at version v when
+ * `write`, and now and then twice for the same peer. A node's clock exceeds everything it merged, so the event settles a write of its own at version v when
  * `versions[0].time >= v.time`: that state contains v or covers it.
  */
 export interface RumorHeldEvent {

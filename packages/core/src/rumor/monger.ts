@@ -91,8 +91,9 @@ export class RumorMonger {
 
   /** Takes up a write that is durable here, or a record that repair brought. */
   add(rumor: NewRumor, now: number): readonly RumorEffect[] {
-    const named = { ...rumor, hops: 0, mailed: this.#spreader.mailsToAll };
-    this.#spreader.spread(named, rumor.origin, rumor.acks, now);
+    const { key, versions, sizeBytes, origin, acks } = rumor;
+    const mailed = this.#spreader.mailsToAll;
+    this.#spreader.spread({ key, versions, sizeBytes, hops: 0, mailed }, origin, acks, now);
     return this.#outbox.takeEffects();
   }
 
@@ -245,7 +246,7 @@ export class RumorMonger {
       const mentioned = new Set([...request.rumors, ...stale].map((rumor) => rumor.key));
       const offered = new Map<string, HotRumor>();
       for (const rumor of this.#spreader.hot.values()) {
-        if (rumor.mailed || rumor.settled.has(pipe.peer.id) || mentioned.has(rumor.key)) continue;
+        if (rumor.mailed || rumor.isSettled(pipe.peer.id) || mentioned.has(rumor.key)) continue;
         if (!put(rumor, this.#spreader.goesInline(rumor))) break;
         rumor.sends += 1;
         offered.set(rumor.key, rumor);

@@ -136,7 +136,7 @@ export class Spreader {
 
   /** Takes note of a holder. */
   holds(peer: NodeId, rumor: HotRumor, verdict: RumorVerdict): void {
-    if ((verdict !== "new" && verdict !== "known") || rumor.settled.has(peer)) return;
+    if ((verdict !== "new" && verdict !== "known") || rumor.isSettled(peer)) return;
     rumor.held += 1;
     rumor.settle(peer, this.#options.settledMax);
     if (rumor.origin !== "write") return;
@@ -171,7 +171,7 @@ export class Spreader {
   }
 
   #enqueue(pipe: Pipe, rumor: HotRumor, now: number): void {
-    if (rumor.settled.has(pipe.peer.id) || pipe.has(rumor)) return;
+    if (rumor.isSettled(pipe.peer.id) || pipe.has(rumor)) return;
     if (now < pipe.resumeAtMs) {
       if (rumor.mailed) this.#counters.undelivered += 1;
       return;
@@ -189,7 +189,7 @@ export class Spreader {
     if (this.#options.settledMax === 0) return this.#sampler.sample(contacts);
     const needs = (peer: Peer): number => {
       if (this.pipes.isResting(peer.id, now)) return 0;
-      return spreading.reduce((count, rumor) => count + (rumor.settled.has(peer.id) ? 0 : 1), 0);
+      return spreading.reduce((count, rumor) => count + (rumor.isSettled(peer.id) ? 0 : 1), 0);
     };
     return this.#sampler
       .sample(2 * contacts)
@@ -213,8 +213,8 @@ export class Spreader {
   }
 
   #allSettled(rumor: HotRumor): boolean {
-    if (rumor.settled.size < this.#live.length || !this.knowsAll) return false;
-    return this.#live.every((peer) => rumor.settled.has(peer.id));
+    if (rumor.settledPeers < this.#live.length || !this.knowsAll) return false;
+    return this.#live.every((peer) => rumor.isSettled(peer.id));
   }
 
   /** Twice the awaited peers, so that a wait is not cut short by the bound that ends an ordinary rumor. */
