@@ -62,6 +62,10 @@ export function reportOf(error: unknown): Report | undefined {
     return { code: error.code, message: error.message, next: error.next, exit: error.exit };
   }
   if (error instanceof HearsayError) return reportOfClient(error);
+  if (isFaulty(error)) {
+    const next = "next" in error && typeof error.next === "string" ? error.next : undefined;
+    return { code: error.fault.code, message: error.message, next, exit: EXIT.error };
+  }
   if (isSystemError(error)) {
     return { code: error.code.toLowerCase(), message: error.message, exit: EXIT.error };
   }
@@ -100,4 +104,11 @@ const NEXT_BY_FAULT = {
 
 function isSystemError(error: unknown): error is Error & { readonly code: string } {
   return error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error;
+}
+
+/** Errors of the other packages carry `{ code, ...facts }`; loading those packages just to name them would be slow. */
+function isFaulty(error: unknown): error is Error & { readonly fault: { readonly code: string } } {
+  if (!(error instanceof Error) || !("fault" in error)) return false;
+  const { fault } = error;
+  return typeof fault === "object" && fault !== null && "code" in fault && typeof fault.code === "string";
 }

@@ -3,7 +3,10 @@ import { packageVersion } from "./build.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addKeyCommands } from "./commands/keys.ts";
+import { addServe } from "./commands/serve.ts";
+import { addSnapshotCommands } from "./commands/snapshot.ts";
 import { addTransferCommands } from "./commands/transfer.ts";
+import { addVerify } from "./commands/verify.ts";
 import { addVersion } from "./commands/version.ts";
 import { addVersionCommands } from "./commands/versions.ts";
 import type { Io } from "./io.ts";
@@ -29,17 +32,21 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
     .version(packageVersion(), "-V, --version", "print the version")
     .helpCommand("help [command]", "show the help of a command")
     .configureOutput({
-      writeOut: (text) => void process.stdout.write(text),
-      writeErr: (text) => void process.stderr.write(text),
+      writeOut: (text) => void io.out.write(text),
+      writeErr: (text) => void io.err.write(text),
       getOutHasColors: () => io.out.isTerminal && (io.env["NO_COLOR"] ?? "") === "",
       getErrHasColors: () => io.err.isTerminal && (io.env["NO_COLOR"] ?? "") === "",
     })
     .exitOverride();
+  program.commandsGroup("Run:");
+  addServe(program, io);
   program.commandsGroup("Keys:");
   addKeyCommands(program, io);
   addVersionCommands(program, io);
   program.commandsGroup("Data:");
   addTransferCommands(program, io);
+  addSnapshotCommands(program, io);
+  addVerify(program, io);
   program.commandsGroup("Other:");
   addConfigCommands(program, io);
   addDoctor(program, io);

@@ -1,0 +1,178 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import type { Io } from "./io.ts";
+import { run } from "./run.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "hearsay-run-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+interface Finished {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface World {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  readonly isTerminal?: boolean;
+}
+
+/** Runs a command line in this process, with a terminal where the test says so. */
+async function hearsay(args: readonly string[], world: World = {}): Promise<Finished> {
+  let out = "";
+  let err = "";
+  const isTerminal = world.isTerminal === true;
+  const io: Io = {
+    out: {
+      isTerminal,
+      write: async (chunk) => {
+        out += Buffer.from(chunk).toString();
+      },
+    },
+    err: {
+      isTerminal,
+      write: async (chunk) => {
+        err += Buffer.from(chunk).toString();
+      },
+    },
+    input: {
+      isTerminal,
+      async *[Symbol.asyncIterator]() {
+        yield Buffer.from(world.input ?? "");
+      },
+    },
+    env: world.env ?? {},
+    stopped: new AbortController().signal,
+  };
+  return { code: await run(args, io), out, err };
+}
+
+const COMMANDS = [
+  "serve",
+  "get",
+  "put",
+  "del",
+  "ls",
+  "history",
+  "conflicts",
+  "export",
+  "import",
+  "snapshot save",
+  "snapshot restore",
+  "snapshot inspect",
+  "verify",
+  "config show",
+  "doctor",
+  "version",
+];
+
+describe("help", () => {
+  it.each(COMMANDS)("of %s starts with examples", async (command) => {
+    const { code, out, err } = await hearsay([...command.split(" "), "--help"]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toMatch(new RegExp(`^Examples:\n(?: {2}.*\n)*? {2}.*hearsay ${command}`));
+  });
+
+  it("lists every command, and is what a bare call gets", async () => {
+    const { code, out } = await hearsay(["--help"]);
+    expect(code).toBe(0);
+    for (const command of COMMANDS) expect(out).toMatch(new RegExp(`^ {2}${command.split(" ")[0]}\\b`, "m"));
+    expect(await hearsay([])).toMatchObject({ code: 2, out: "", err: out });
+  });
+});
+
+describe("usage", () => {
+  it.each([
+    [["gett", "k"], "Did you mean get?"],
+    [["get", "k", "--jsno"], "Did you mean --json?"],
+    [["snapshot", "sav", "f"], "Did you mean save?"],
+    [["get"], "missing required argument 'key'"],
+    [["get", "a", "b"], "too many arguments"],
+    [["put", "k", "v", "--ttl", "soon"], "30s"],
+    [["put", "k", "v", "--ack", "none"], "quorum"],
+    [["ls", "--limit", "0"], "above zero"],
+    [["put", "k", "v", "--file", "f"], "exclude each other"],
+    [["del", "p", "--prefix", "--context", "c"], "--prefix takes neither"],
+    [["snapshot", "restore", "f"], "--mode"],
+    [["snapshot", "restore", "f", "--mode", "some"], "missing, as-new, exact"],
+    [["get", "k", "--endpoint", "ftp://n"], "http or https"],
+    [["get", ""], "not well-formed"],
+    [["serve", "--set", "limits.maxValueByte=1"], "limits.maxValueByte"],
+    [["serve", "--set", "durability"], "--set durability=VALUE"],
+    [["serve", "--log-level", "loud"], "log.level"],
+    [["serve", "--name", "a", "--set", "name=b"], "given twice"],
+    [["serve", "--listen", "0.0.0.0:0"], "loopback"],
+    [["verify", "--data", "/nowhere/at/all"], "no data directory"],
+  ])("%j exits with 2 and says why", async (args, reason) => {
+    const { code, out, err } = await hearsay(args);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain(reason);
+  });
+
+  it("of a failure comes as JSON where asked", async () => {
+    const { code, err } = await hearsay(["get", "", "--json"]);
+    expect(code).toBe(2);
+    expect(JSON.parse(err)).toMatchObject({ error: { code: "bad_key", exit: 2, next: expect.any(String) } });
+  });
+});
+
+describe("a terminal", () => {
+  const colour = "\u001b[";
+
+  it("gets colours, unless NO_COLOR says otherwise; a pipe never does", async () => {
+    expect((await hearsay(["get", ""], { isTerminal: true })).err).toContain(colour);
+    expect((await hearsay(["get", ""], { isTerminal: true, env: { NO_COLOR: "1" } })).err).not.toContain(
+      colour,
+    );
+    expect((await hearsay(["get", ""])).err).not.toContain(colour);
+  });
+
+  it("is asked before much is deleted, and taken at its word", async () => {
+    const asked = await hearsay(["del", "p", "--prefix"], { isTerminal: true, input: "no\n" });
+    expect(asked).toMatchObject({ code: 1, out: "" });
+    expect(asked.err).toContain('Delete every key that starts with "p"? [y/N]');
+    const elsewhere = await hearsay(["del", "p", "--prefix"], { input: "yes\n" });
+    expect(elsewhere.code).toBe(2);
+    expect(elsewhere.err).toContain("--yes");
+  });
+});
+
+describe("settings", () => {
+  it("are shown with where they come from", async () => {
+    const file = join(directory, "node.yaml");
+    writeFileSync(file, "limits:\n  maxScans: 3\n");
+    const env = { HEARSAY_CLUSTER: "blue", HEARSAY_CONFIG: file };
+    const shown = await hearsay(["config", "show", "--set", "durability=os", "--json"], { env });
+    const rows: unknown = JSON.parse(shown.out);
+    expect(rows).toContainEqual({ name: "limits.maxScans", value: "3", origin: `${file}:2` });
+    expect(rows).toContainEqual({ name: "durability", value: "os", origin: "--durability" });
+    expect(rows).toContainEqual({ name: "cluster", value: "blue", origin: "HEARSAY_CLUSTER" });
+    expect(rows).toContainEqual({ name: "listen", value: "127.0.0.1:7171", origin: "default" });
+    expect((await hearsay(["config", "show", "--origin"])).out).toMatch(
+      /^listen +127\.0\.0\.1:7171 +default$/m,
+    );
+    expect((await hearsay(["config", "show"])).out).not.toContain("default");
+  });
+
+  it("that are wrong are named with their line", async () => {
+    const file = join(directory, "wrong.yaml");
+    writeFileSync(file, "limits:\n  maxScan: 3\n");
+    const wrong = await hearsay(["config", "show", "--config", file]);
+    expect(wrong).toMatchObject({ code: 2, out: "" });
+    expect(wrong.err).toContain(`${file}:2`);
+  });
+});
+
+describe("the version", () => {
+  it("is that of the package", async () => {
+    expect(JSON.parse((await hearsay(["version", "--json"])).out)).toEqual({
+      version: "0.1.0",
+      node: process.versions.node,
+      platform: `${process.platform}-${process.arch}`,
+    });
+    expect((await hearsay(["--version"])).out).toBe("0.1.0\n");
+  });
+});

@@ -1,0 +1,58 @@
+/** Examines the data directory of a node that does not run. */
+import { access } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { openStore } from "@hearsay/server";
+import { CliError, EXIT } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { loadNodeConfig } from "./node-config.ts";
+import type { NodeFlags } from "./node-flags.ts";
+import { type Printer, shownKey } from "./printer.ts";
+import { ProgressLine } from "./progress.ts";
+
+/** Prints the report. Fails when the accounts of the store do not agree or a record is damaged. */
+export async function verifyDirectory(
+  io: Io,
+  print: Printer,
+  flags: NodeFlags,
+  options: { readonly deep: boolean },
+): Promise<void> {
+  const { settings } = loadNodeConfig(flags, io.env);
+  const directory = resolve(settings.data);
+  await access(join(directory, "db")).catch(() => {
+    throw new CliError(`${directory} is no data directory of a node`, {
+      code: "no_data_directory",
+      exit: EXIT.usage,
+      next: "Name the directory that serve was given with --data.",
+    });
+  });
+  const seen: string[] = [];
+  const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const opened = await openStore(settings, log, ({ code }) => seen.push(code));
+  const progress = new ProgressLine(io, () => performance.now());
+  try {
+    const onProgress = (entries: number): void => progress.update(() => `${entries} entries read`);
+    const report = await opened.store.verify({ deep: options.deep, onProgress });
+    progress.end();
+    const events = [...new Set(seen)];
+    if (print.json) await print.document({ directory, ...report, events });
+    else {
+      const facts = Object.entries({ directory, ...report, events: events.join(", ") || "none" });
+      const shown = facts.filter(([name]) => name !== "differingKeys");
+      await print.table(
+        ["FACT", "VALUE"],
+        shown.map(([name, value]) => [name, String(value)]),
+      );
+      for (const key of report.differingKeys) await print.line(`differs: ${shownKey(key)}`);
+    }
+    if (!report.consistent || report.damaged > 0) {
+      throw new CliError(`${directory} holds damaged data`, {
+        code: "damaged",
+        exit: EXIT.error,
+        next: "Start the node: it rebuilds what it can and keeps the damaged records aside. Then restore a snapshot with --mode missing.",
+      });
+    }
+  } finally {
+    progress.end();
+    await opened.close();
+  }
+}
