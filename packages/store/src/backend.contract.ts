@@ -1,6 +1,6 @@
 /** The databases the contract runs on, and what else a store is handed in tests. */
 import { createHash, hash } from "node:crypto";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -11,6 +11,7 @@ import { MemoryLevel } from "memory-level";
 import type { StoreEvent } from "./faults.ts";
 import type { OpenReport } from "./opening.ts";
 import { type Database, DEFAULT_STORE_LIMITS, type StoreLimits, type StoreOptions } from "./ports.ts";
+import { rewriteDatabase } from "./salvage.ts";
 import { Store } from "./store.ts";
 
 export const hashing: Hashing = {
@@ -94,6 +95,17 @@ export function memoryBackend(): Promise<Backend> {
 export interface LevelBackend extends Backend {
   /** Changes with every crash, which leaves a copy of the files as they were. */
   directory(): string;
+  /** Opens a store over a copy of the files elsewhere, with a side file of its own. The caller closes it. */
+  openAt(directory: string, overrides: OpenOverrides): Promise<OpenedStore>;
+}
+
+function levelFactory(directory: string): StoreOptions["openDatabase"] {
+  return ({ cacheBytes, writeBufferBytes }) =>
+    new Level<Uint8Array, Uint8Array>(directory, {
+      ...ENCODINGS,
+      cacheSize: cacheBytes,
+      writeBufferSize: writeBufferBytes,
+    });
 }
 
 export async function levelBackend(): Promise<LevelBackend> {
@@ -104,16 +116,13 @@ export async function levelBackend(): Promise<LevelBackend> {
   const backend: LevelBackend = {
     directory: () => directory,
     async open(overrides = {}) {
-      const at = directory;
-      const openDatabase: StoreOptions["openDatabase"] = ({ cacheBytes, writeBufferBytes }) =>
-        new Level<Uint8Array, Uint8Array>(at, {
-          ...ENCODINGS,
-          cacheSize: cacheBytes,
-          writeBufferSize: writeBufferBytes,
-        });
-      const opened = await Store.open(optionsFor(backend, openDatabase, overrides));
+      const opened = await Store.open(optionsFor(backend, levelFactory(directory), overrides));
       stores.push(opened.store);
       return opened;
+    },
+    openAt(elsewhere, overrides) {
+      const aside: Backend = { ...backend, side: { ...backend.side } };
+      return Store.open(optionsFor(aside, levelFactory(elsewhere), overrides));
     },
     async crash() {
       generation += 1;
@@ -136,11 +145,39 @@ export async function levelBackend(): Promise<LevelBackend> {
   return backend;
 }
 
-/** LevelDB's own repair, which the types of `level` leave out. */
-export async function repairLevel(directory: string): Promise<void> {
-  const repair: unknown = Reflect.get(Level, "repair");
-  if (typeof repair !== "function") throw new TypeError("level has no repair");
-  await Reflect.apply(repair, Level, [directory]);
+/** Salvage as the store's port describes it; answers where the damaged directory is kept. */
+export async function salvageLevel(directory: string): Promise<string> {
+  const aside = `${directory}-damaged`;
+  const work = `${directory}-work`;
+  const fresh = `${directory}-fresh`;
+  await cp(directory, aside, { recursive: true });
+  await cp(directory, work, { recursive: true });
+  const from = await openDamaged(work);
+  const to = new Level<Uint8Array, Uint8Array>(fresh, ENCODINGS);
+  await to.open();
+  await rewriteDatabase(from, to, hashing);
+  await from.close();
+  await to.close();
+  await rm(directory, { recursive: true });
+  await rename(fresh, directory);
+  await rm(work, { recursive: true });
+  return aside;
+}
+
+async function openDamaged(directory: string): Promise<Level<Uint8Array, Uint8Array>> {
+  try {
+    const database = new Level<Uint8Array, Uint8Array>(directory, ENCODINGS);
+    await database.open({ createIfMissing: false });
+    return database;
+  } catch {
+    // The types of `level` leave LevelDB's own repair out.
+    const repair: unknown = Reflect.get(Level, "repair");
+    if (typeof repair !== "function") throw new TypeError("level has no repair");
+    await Reflect.apply(repair, Level, [directory]);
+    const database = new Level<Uint8Array, Uint8Array>(directory, ENCODINGS);
+    await database.open();
+    return database;
+  }
 }
 
 export const NODE_A = "a~aaaaaaaaaa";

@@ -128,6 +128,11 @@ export class Codec {
     });
   }
 
+  /** Whether a value of any shape passes its checksum. */
+  isSealed(databaseKey: Uint8Array, value: Uint8Array): boolean {
+    return this.#open(databaseKey, value, () => true) ?? false;
+  }
+
   encodePlain(databaseKey: Uint8Array, content: Uint8Array): Uint8Array {
     const writer = new Writer(content.length + CRC_BYTES, this.#texts);
     writer.raw(content);

@@ -1,5 +1,5 @@
 import { errorCodes, errorDetail, StoreError } from "./faults.ts";
-import type { KeyRange } from "./keyspace.ts";
+import { compareBytes, type KeyRange } from "./keyspace.ts";
 import type { Database, DatabaseFactory, StoreLimits } from "./ports.ts";
 
 export type Entry = readonly [key: Uint8Array, value: Uint8Array];
@@ -45,12 +45,17 @@ export class DatabaseHandle {
     return this.#database;
   }
 
-  /** @throws StoreError `store_unavailable`, `read_failed` */
+  /**
+   * The value of a key. Where LevelDB finds the entry itself corrupt, the answer is empty: something is there,
+   * and it passes no checksum.
+   * @throws StoreError `store_unavailable`, `read_failed`
+   */
   get(key: Uint8Array): Uint8Array | undefined {
     const { current } = this;
     try {
       return current.getSync(key);
     } catch (error) {
+      if (isCorruptEntry(error)) return new Uint8Array(0);
       throw this.#readError(error);
     }
   }
@@ -63,7 +68,11 @@ export class DatabaseHandle {
     const size = Math.min(maxEntries, this.#limits.scanChunkEntries);
     const entries = await this.#readEntries(range, size);
     let bytes = 0;
+    let previous: Uint8Array | undefined;
     for (const [at, [key, value]] of entries.entries()) {
+      // LevelDB does not notice by reading, but aborts the process when it comes to compact such a table.
+      if (previous !== undefined && compareBytes(previous, key) >= 0) throw this.#unordered();
+      previous = key;
       bytes += key.length + value.length;
       if (bytes >= this.#limits.scanChunkBytes)
         return { entries: entries.slice(0, at + 1), exhausted: false };
@@ -85,6 +94,12 @@ export class DatabaseHandle {
     }
   }
 
+  #unordered(): StoreError {
+    const detail = "keys are out of order";
+    this.onReadFailed(detail);
+    return new StoreError({ code: "read_failed", detail });
+  }
+
   #readError(error: unknown): StoreError {
     const codes = errorCodes(error);
     if (codes.some((code) => code.endsWith("_NOT_OPEN"))) {
@@ -94,4 +109,9 @@ export class DatabaseHandle {
     this.onReadFailed(detail);
     return new StoreError({ code: "read_failed", detail }, { cause: error });
   }
+}
+
+/** One entry is damaged, as opposed to a table or the disk. */
+function isCorruptEntry(error: unknown): boolean {
+  return /Corruption: corrupted key/i.test(errorDetail(error));
 }

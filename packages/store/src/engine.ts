@@ -8,7 +8,7 @@ import type { Change, Operation } from "./change.ts";
 import type { Codec } from "./codec.ts";
 import { CommitPipeline, type Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
-import { encodeCheckpoint, encodeDoubt } from "./environment.ts";
+import { DAMAGE_NOTE, encodeCheckpoint, encodeDoubt } from "./environment.ts";
 import { type DoubtReason, errorDetail, isDiskFull, StoreError, type StoreFault } from "./faults.ts";
 import { journalHolds } from "./journal.ts";
 import { journalKey, metaKey, systemKey } from "./keyspace.ts";
@@ -85,7 +85,10 @@ export class Engine {
       historySlots: options.limits.historyMaxVersions - 1,
       historySlotsEver: opened.historySlotsEver,
       onEvent: (event) => options.onEvent(event),
-      onDamage: () => this.#raiseDoubt("damaged_records"),
+      onDamage: () => {
+        this.noteDamage();
+        this.#raiseDoubt("damaged_records");
+      },
     });
   }
 
@@ -118,7 +121,8 @@ export class Engine {
     if (refusal !== undefined) return Promise.reject(new StoreError(refusal));
     const group = this.pipeline.open();
     const key = metaKey(name);
-    const kept = value.slice();
+    // Not `slice`, which shares the memory of a Buffer.
+    const kept = new Uint8Array(value);
     group.metas.set(name, kept);
     group.operations.push({ key, value: this.codec.encodePlain(key, kept) });
     group.bytes += key.length + value.length;
@@ -167,10 +171,22 @@ export class Engine {
     }
   }
 
-  /** Without a checkpoint the next start reads everything, and salvages what it must. */
+  /** Has the next start salvage the database: where one entry is damaged, its table may be. */
+  noteDamage(): void {
+    if (this.pipeline.refusal() !== undefined) return;
+    const key = systemKey(DAMAGE_NOTE);
+    const group = this.pipeline.open();
+    group.operations.push({ key, value: this.codec.encodePlain(key, new Uint8Array(0)) });
+    group.settled.catch(() => {
+      // Nobody waits for it: the damage is found and noted again.
+    });
+  }
+
+  /** Without a checkpoint the next start reads everything. */
   #readFailed(detail: string): void {
     this.#options.onEvent({ code: "read_failed", detail });
     this.tally.suspect = true;
+    this.noteDamage();
     if (this.pipeline.refusal() === undefined) this.#raiseDoubt("damaged_records");
   }
 

@@ -5,6 +5,9 @@ import { type Counters, Tally } from "./tally.ts";
 
 export const LAYOUT_VERSION = 1;
 
+/** The name in the system space under which damage found while running is noted, for the next start to salvage. */
+export const DAMAGE_NOTE = "damage";
+
 export interface StoredEnvironment {
   readonly layout: number;
   readonly bootId: string;

@@ -15,6 +15,7 @@ export {
   type StoreLimits,
   type StoreOptions,
 } from "./ports.ts";
+export { type RewriteReport, rewriteDatabase } from "./salvage.ts";
 export { readSnapshot, type SnapshotItem } from "./snapshot-read.ts";
 export {
   type RecordEntry,

@@ -1,12 +1,12 @@
 /** What a store finds when it opens: clean or not, whole or in doubt. */
-import { cp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import {
   type LevelBackend,
   levelBackend,
   recordOf,
-  repairLevel,
+  salvageLevel,
   textOf,
   tombstone,
   value,
@@ -180,9 +180,7 @@ for (const [what, harm] of HARMS) {
     let aside = "";
     const opened = await backend.open({
       salvage: async () => {
-        aside = `${backend.directory()}-aside`;
-        await cp(backend.directory(), aside, { recursive: true });
-        await repairLevel(backend.directory());
+        aside = await salvageLevel(backend.directory());
       },
     });
     expect(opened.report.doubt).toContain("salvaged");

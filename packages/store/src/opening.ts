@@ -5,6 +5,7 @@ import { DatabaseHandle } from "./database-handle.ts";
 import type { OpenedState } from "./engine.ts";
 import {
   type Checkpoint,
+  DAMAGE_NOTE,
   encodeDoubt,
   encodeEnvironment,
   LAYOUT_VERSION,
@@ -56,6 +57,7 @@ class Opening {
   readonly #codec: Codec;
   readonly #hasher: RecordHasher;
   readonly #doubt: Set<DoubtReason> = new Set();
+  #salvaged: boolean = false;
   readonly #digestKeyId: string;
   readonly #sideSequence: number;
 
@@ -82,7 +84,8 @@ class Opening {
   /** Has what is left of a damaged database copied aside and repaired, and opens that. */
   async salvage(cause: unknown): Promise<void> {
     const { salvage } = this.#options;
-    if (salvage === undefined || this.#doubt.has("salvaged")) throw openError(cause);
+    if (salvage === undefined || this.#salvaged) throw openError(cause);
+    this.#salvaged = true;
     this.#options.onEvent({ code: "salvaged", detail: errorDetail(cause) });
     this.#raise("salvaged");
     try {
@@ -95,10 +98,13 @@ class Opening {
 
   async run(): Promise<{ state: OpenedState; report: OpenReport }> {
     const found = this.#readEnvironment();
+    if (this.#readSystem(DAMAGE_NOTE).content !== undefined) this.#salvageIfPossible();
     this.#readDoubt();
-    const checkpoint = this.#readCheckpoint(found);
-    const fresh = found === undefined && this.#sideSequence === 0 && !this.#doubt.has("salvaged");
-    const { newest, journalBase } = await this.#readCommits(found, checkpoint);
+    const written = this.#readCheckpoint(found);
+    const fresh = found === undefined && this.#sideSequence === 0 && !this.#salvaged;
+    const { newest, journalBase, whole } = await this.#readCommits(found, written);
+    // A log that was damaged after the stop may have lost commits and kept the checkpoint.
+    const checkpoint = whole ? written : undefined;
     this.#compareEnvironment(found, checkpoint !== undefined || fresh);
     const metas = await this.#readMetas();
     if (found !== undefined && found.digestKeyId !== this.#digestKeyId) {
@@ -136,6 +142,15 @@ class Opening {
     };
   }
 
+  /**
+   * Where one entry is damaged, its table may be: keys out of order show as missing records only, and LevelDB
+   * aborts the process when it compacts such a table.
+   */
+  #salvageIfPossible(): void {
+    if (this.#options.salvage === undefined || this.#salvaged) return;
+    throw new StoreError({ code: "read_failed", detail: "records or index entries are damaged" });
+  }
+
   #raise(reason: DoubtReason): void {
     if (this.#doubt.has(reason)) return;
     this.#doubt.add(reason);
@@ -171,7 +186,7 @@ class Opening {
     const { content } = this.#readSystem("checkpoint");
     const checkpoint = content === undefined ? undefined : parseCheckpoint(content);
     if (checkpoint === undefined || found?.digestKeyId !== this.#digestKeyId) return undefined;
-    if (this.#doubt.has("salvaged")) return undefined;
+    if (this.#salvaged) return undefined;
     const { sequence } = checkpoint;
     const fits =
       journalHolds(this.handle, this.#codec, sequence) &&
@@ -183,16 +198,15 @@ class Opening {
   async #readCommits(
     found: StoredEnvironment | undefined,
     checkpoint: Checkpoint | undefined,
-  ): Promise<{ newest: number; journalBase: number }> {
+  ): Promise<{ newest: number; journalBase: number; whole: boolean }> {
     const base = found?.journalBase ?? 1;
-    if (checkpoint !== undefined) return { newest: checkpoint.sequence, journalBase: base };
     const { newest, whole } = await readJournal(this.handle, this.#codec, base);
     // Without a side file nothing can be said about the newest commits of an unclean stop.
     const sideFits = this.#sideSequence <= newest && (this.#sideSequence > 0 || newest === 0);
-    if (whole && sideFits) return { newest, journalBase: base };
+    if (whole && (sideFits || checkpoint !== undefined)) return { newest, journalBase: base, whole };
     this.#raise("commits_missing");
     const beyond = Math.max(newest, this.#sideSequence);
-    return { newest: beyond, journalBase: beyond + 1 };
+    return { newest: beyond, journalBase: beyond + 1, whole: false };
   }
 
   #compareEnvironment(found: StoredEnvironment | undefined, clean: boolean): void {
@@ -224,6 +238,7 @@ class Opening {
     const parts = { handle: this.handle, codec: this.#codec, hasher: this.#hasher };
     const report = await rebuild(parts, quarantined);
     const { records } = report.tally.counters;
+    if (report.damaged + report.reindexed > 0) this.#salvageIfPossible();
     this.#options.onEvent({ code: "fingerprints_rebuilt", records, reindexed: report.reindexed });
     return report;
   }
@@ -258,6 +273,7 @@ class Opening {
       batch.put(key, this.#codec.encodePlain(key, content));
     };
     batch.del(systemKey("checkpoint"));
+    if (this.#salvaged) batch.del(systemKey(DAMAGE_NOTE));
     const environment = {
       layout: LAYOUT_VERSION,
       ...this.#options.environment,

@@ -21,6 +21,8 @@ export interface DatabaseBatch {
 export interface DatabaseRange {
   readonly gte: Uint8Array;
   readonly lt: Uint8Array;
+  /** From the last key to the first. */
+  readonly reverse?: boolean;
   readonly highWaterMarkBytes: number;
 }
 
@@ -89,8 +91,10 @@ export const DEFAULT_STORE_LIMITS: StoreLimits = {
 export interface StoreOptions {
   readonly openDatabase: DatabaseFactory;
   /**
-   * Called when the database refuses to open as damaged: copies the directory aside whole, then repairs it in
-   * place. Rejects when it cannot. Without it such a store does not open.
+   * Called with the database closed, when it is too damaged to be used: keeps a copy of the whole directory aside,
+   * then puts in its place a fresh database with what `rewriteDatabase` saves of another copy (after LevelDB's
+   * repair, if that copy does not open). Best done in a process of its own. Rejects when it cannot. Without it
+   * such a store does not open.
    */
   readonly salvage?: () => Promise<void>;
   readonly hashing: Hashing;

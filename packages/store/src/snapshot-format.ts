@@ -10,7 +10,7 @@ export const FRAME_ENTRIES = 1;
 export const FRAME_TRAILER = 2;
 export const FRAME_HEADER_BYTES = 5;
 export const FRAME_CRC_BYTES = 4;
-/** A frame is closed when it has reached this size; a larger record has one of its own. */
+/** A frame is closed when it has reached this size. */
 export const FRAME_TARGET_BYTES: number = 64 * 1024;
 /** Larger frames are refused: the largest record has 32 siblings of the largest value. */
 export const FRAME_MAX_BYTES: number = 256 * 1024 * 1024;
@@ -57,4 +57,14 @@ export function sealFrame(hashing: Hashing, type: number, payload: Uint8Array): 
   const end = FRAME_HEADER_BYTES + payload.length;
   view.setUint32(end, hashing.crc32(frame.subarray(0, end)));
   return frame;
+}
+
+export function concatenate(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

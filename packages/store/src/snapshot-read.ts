@@ -13,6 +13,7 @@ import { Codec } from "./codec.ts";
 import { StoreError } from "./faults.ts";
 import { equalBytes, recordKey } from "./keyspace.ts";
 import {
+  concatenate,
   FRAME_CRC_BYTES,
   FRAME_ENTRIES,
   FRAME_HEADER_BYTES,
@@ -69,9 +70,7 @@ async function readFrame(input: ByteQueue, hashing: Hashing): Promise<Frame> {
   const length = viewOf(head).getUint32(1);
   if (length > FRAME_MAX_BYTES) throw corrupt(`a frame of ${length} bytes`);
   const rest = await input.take(length + FRAME_CRC_BYTES);
-  const frame = new Uint8Array(head.length + rest.length);
-  frame.set(head);
-  frame.set(rest, head.length);
+  const frame = concatenate([head, rest], head.length + rest.length);
   const end = FRAME_HEADER_BYTES + length;
   if (hashing.crc32(frame.subarray(0, end)) !== viewOf(frame).getUint32(end))
     throw corrupt("a checksum fails");
@@ -131,40 +130,33 @@ function isRecord({ context, siblings }: KeyRecord): boolean {
 /** Bytes of an uneven stream in the portions that are asked for. */
 class ByteQueue {
   readonly #source: AsyncIterator<Uint8Array>;
-  #chunks: Uint8Array[] = [];
-  #bytes: number = 0;
+  #chunk: Uint8Array = new Uint8Array(0);
+  #at: number = 0;
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]();
   }
 
   async take(length: number): Promise<Uint8Array> {
-    while (this.#bytes < length) {
-      const { value, done } = await this.#source.next();
-      if (done === true) throw new StoreError({ code: "snapshot_truncated" });
-      this.#chunks.push(value);
-      this.#bytes += value.length;
+    // Grown as bytes arrive: the length may be a lie.
+    const parts: Uint8Array[] = [];
+    let missing = length;
+    while (missing > 0) {
+      if (await this.ended()) throw new StoreError({ code: "snapshot_truncated" });
+      const part = this.#chunk.subarray(this.#at, this.#at + missing);
+      this.#at += part.length;
+      missing -= part.length;
+      parts.push(part);
     }
-    const taken = new Uint8Array(length);
-    let at = 0;
-    while (at < length) {
-      const [chunk = taken] = this.#chunks;
-      const part = chunk.subarray(0, length - at);
-      taken.set(part, at);
-      at += part.length;
-      if (part.length === chunk.length) this.#chunks.shift();
-      else this.#chunks[0] = chunk.subarray(part.length);
-    }
-    this.#bytes -= length;
-    return taken;
+    return concatenate(parts, length);
   }
 
   async ended(): Promise<boolean> {
-    while (this.#bytes === 0) {
+    while (this.#at === this.#chunk.length) {
       const { value, done } = await this.#source.next();
       if (done === true) return true;
-      this.#chunks.push(value);
-      this.#bytes += value.length;
+      this.#chunk = value;
+      this.#at = 0;
     }
     return false;
   }

@@ -8,6 +8,7 @@ import type { Engine } from "./engine.ts";
 import { StoreError } from "./faults.ts";
 import { OnlineScan } from "./online-scan.ts";
 import {
+  concatenate,
   FRAME_ENTRIES,
   FRAME_TARGET_BYTES,
   FRAME_TRAILER,
@@ -107,13 +108,7 @@ class Frames {
 
   close(): void {
     if (this.#parts.length === 0) return;
-    const payload = new Uint8Array(this.#bytes);
-    let at = 0;
-    for (const part of this.#parts) {
-      payload.set(part, at);
-      at += part.length;
-    }
-    const frame = sealFrame(this.#hashing, FRAME_ENTRIES, payload);
+    const frame = sealFrame(this.#hashing, FRAME_ENTRIES, concatenate(this.#parts, this.#bytes));
     this.#chain.add(frame, this.#parts.length / 2);
     this.#ready.push(frame);
     this.#parts = [];

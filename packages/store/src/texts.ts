@@ -29,7 +29,8 @@ export class TextMemo {
     for (let i = start; i < start + length; i++) hash = (Math.imul(hash, 31) + (source[i] ?? 0)) | 0;
     const known = this.#byHash.get(hash);
     if (known !== undefined && matches(known.bytes, source, start, length)) return known.text;
-    const bytes = source.slice(start, start + length);
+    // A copy, and not a view that would keep the whole source in memory.
+    const bytes = new Uint8Array(source.subarray(start, start + length));
     const text = decodeUtf8(bytes);
     if (text === undefined || bytes.length !== length) throw new RangeError("no UTF-8 text of that length");
     if (length <= REMEMBERED_MAX_BYTES) {

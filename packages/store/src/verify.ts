@@ -60,7 +60,10 @@ export async function verify(engine: Engine, options: VerifyOptions): Promise<Ve
     const differing = [...new Set([...found.records, ...found.index])];
     const differingKeys = await examine(engine, differing);
     const consistent = differing.length === 0;
-    if (!consistent) engine.tally.suspect = true;
+    if (!consistent) {
+      engine.tally.suspect = true;
+      engine.noteDamage();
+    }
     await engine.pipeline.idle();
     return {
       deep: options.deep,

@@ -1,0 +1,148 @@
+/**
+ * What can be saved of a database whose files are damaged: every entry that can be read and passes its checksum,
+ * copied into a fresh one. LevelDB's own repair is not enough. It keeps tables whose keys are out of order, and
+ * the next compaction of such a table aborts the whole process.
+ */
+import type { Hashing } from "@hearsay/core";
+import { Codec } from "./codec.ts";
+import type { Entry } from "./database-handle.ts";
+import {
+  compareBytes,
+  parseIndexKey,
+  recordKey,
+  SPACE,
+  type Space,
+  spaceRange,
+  successor,
+} from "./keyspace.ts";
+import type { Database } from "./ports.ts";
+
+const CHUNK_ENTRIES = 256;
+const CHUNK_BYTES = 1024 * 1024;
+
+export interface RewriteReport {
+  readonly copied: number;
+  /** Places where reading on was impossible; what lies between the first and the last in a space may be missing. */
+  readonly gaps: number;
+}
+
+/**
+ * Copies what can be saved. Graves are left out: opening writes them anew. Both databases are open; `damaged` is
+ * only read, and best a copy, in a process of its own: reading may set LevelDB to compacting it.
+ */
+export async function rewriteDatabase(
+  damaged: Database,
+  fresh: Database,
+  hashing: Hashing,
+): Promise<RewriteReport> {
+  const rewrite = new Rewrite(damaged, fresh, new Codec(hashing));
+  for (const space of Object.values(SPACE)) {
+    if (space !== SPACE.graveyard) await rewrite.copySpace(space);
+  }
+  return await rewrite.finish();
+}
+
+class Rewrite {
+  readonly #damaged: Database;
+  readonly #fresh: Database;
+  readonly #codec: Codec;
+  #copied: number = 0;
+  #gaps: number = 0;
+
+  constructor(damaged: Database, fresh: Database, codec: Codec) {
+    this.#damaged = damaged;
+    this.#fresh = fresh;
+    this.#codec = codec;
+  }
+
+  /** Forwards as far as reading goes, then backwards from the end. */
+  async copySpace(space: Space): Promise<void> {
+    const { gte, lt } = spaceRange(space);
+    const stopped = await this.#copyForwards(space, gte, lt);
+    if (stopped === undefined) return;
+    this.#gaps += 1;
+    await this.#copyBackwards(space, stopped, lt);
+  }
+
+  async finish(): Promise<RewriteReport> {
+    await this.#fresh.batch().write({ sync: true });
+    return { copied: this.#copied, gaps: this.#gaps };
+  }
+
+  async #copyForwards(space: Space, start: Uint8Array, lt: Uint8Array): Promise<Uint8Array | undefined> {
+    let cursor = start;
+    let size = CHUNK_ENTRIES;
+    for (;;) {
+      const entries = await this.#read({ gte: cursor, lt, reverse: false }, size);
+      if (entries?.length === 0) return undefined;
+      const last = entries === undefined ? undefined : await this.#copy(space, entries);
+      const next = last === undefined ? cursor : successor(last);
+      if (compareBytes(next, cursor) > 0) {
+        cursor = next;
+        size = CHUNK_ENTRIES;
+      } else if (size > 1) size = size >> 2;
+      else return cursor;
+    }
+  }
+
+  async #copyBackwards(space: Space, gte: Uint8Array, end: Uint8Array): Promise<void> {
+    let cursor = end;
+    let size = CHUNK_ENTRIES;
+    for (;;) {
+      const entries = await this.#read({ gte, lt: cursor, reverse: true }, size);
+      if (entries?.length === 0) return;
+      const last = entries === undefined ? undefined : await this.#copy(space, entries);
+      if (last !== undefined && compareBytes(last, cursor) < 0) {
+        cursor = last;
+        size = CHUNK_ENTRIES;
+      } else if (size > 1) size = size >> 2;
+      else return;
+    }
+  }
+
+  /** Undefined when the range cannot be read from its start. */
+  async #read(
+    range: { readonly gte: Uint8Array; readonly lt: Uint8Array; readonly reverse: boolean },
+    size: number,
+  ): Promise<Entry[] | undefined> {
+    const iterator = this.#damaged.iterator({ ...range, highWaterMarkBytes: CHUNK_BYTES });
+    try {
+      return await iterator.nextv(size);
+    } catch {
+      // What the error says does not matter: there is a gap, and it is counted.
+      return undefined;
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  /** Copies the entries that pass their checksums; answers the key of the last one of these. */
+  async #copy(space: Space, entries: readonly Entry[]): Promise<Uint8Array | undefined> {
+    const batch = this.#fresh.batch();
+    let last: Uint8Array | undefined;
+    for (const [key, value] of entries) {
+      if (key[0] !== space) continue;
+      // What is in quarantine is damaged as it is.
+      if (space !== SPACE.quarantine && !this.#codec.isSealed(key, value)) continue;
+      batch.put(key, value);
+      this.#copied += 1;
+      last = key;
+      if (space === SPACE.index) this.#copyRecordOf(key, batch);
+    }
+    await batch.write({ sync: false });
+    return last ?? entries.at(-1)?.[0];
+  }
+
+  /** A single look may find a record that no pass over its neighbours reaches. */
+  #copyRecordOf(index: Uint8Array, batch: ReturnType<Database["batch"]>): void {
+    const at = recordKey(parseIndexKey(index).key);
+    let value: Uint8Array | undefined;
+    try {
+      value = this.#damaged.getSync(at);
+    } catch {
+      // The index remembers the record, and opening will count it as damaged.
+      return;
+    }
+    if (value !== undefined && this.#codec.isSealed(at, value)) batch.put(at, value);
+  }
+}

@@ -1,0 +1,99 @@
+import { Readable } from "node:stream";
+import { beforeAll, expect, it } from "vitest";
+import { hashing, memoryBackend, NODE_B, recordOf, tombstone, value } from "./backend.contract.ts";
+import { readSnapshot, type SnapshotItem } from "./snapshot-read.ts";
+
+let whole: Uint8Array;
+
+beforeAll(async () => {
+  const backend = await memoryBackend();
+  const { store } = await backend.open();
+  for (let i = 0; i < 40; i++) {
+    await store.put(
+      `k${i}`,
+      recordOf(i % 3 === 0 ? tombstone(i + 2) : value(i + 2, "v"), value(1, "w", NODE_B)),
+    );
+  }
+  await store.put("a-large", recordOf(value(99, "x".repeat(70_000))));
+  await store.put("z-large", recordOf(value(100, "x".repeat(80_000))));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.snapshot()) chunks.push(chunk);
+  whole = new Uint8Array(Buffer.concat(chunks));
+  await backend.dispose();
+});
+
+async function read(bytes: Uint8Array, chunkSize: number = 10_000): Promise<SnapshotItem[]> {
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += chunkSize) chunks.push(bytes.subarray(at, at + chunkSize));
+  const items: SnapshotItem[] = [];
+  for await (const item of readSnapshot(Readable.from(chunks), hashing)) items.push(item);
+  return items;
+}
+
+it("reads the same from any portions of the stream", async () => {
+  const items = await read(whole);
+  expect(items).toHaveLength(43);
+  expect(items.at(-1)).toEqual({ kind: "end", entries: 42, damaged: 0 });
+  expect(await read(whole, 1)).toEqual(items);
+  expect(await read(whole, 7)).toEqual(items);
+});
+
+it("calls every shortened stream truncated", async () => {
+  for (
+    let length = 0;
+    length < whole.length;
+    length += length < 4000 || length > whole.length - 200 ? 1 : 997
+  ) {
+    await expect(read(whole.subarray(0, length))).rejects.toMatchObject({
+      fault: { code: "snapshot_truncated" },
+    });
+  }
+});
+
+it("notices every flipped bit", async () => {
+  for (let at = 0; at < whole.length; at += at < 4000 || at > whole.length - 200 ? 3 : 1009) {
+    const flipped = whole.slice();
+    flipped[at] = (flipped[at] ?? 0) ^ (1 << (at % 8));
+    await expect(read(flipped)).rejects.toMatchObject({
+      fault: { code: expect.stringMatching(/^snapshot_(corrupt|truncated)$/) },
+    });
+  }
+});
+
+it("notices frames that are missing, doubled or out of order, and what follows the end", async () => {
+  const frames: Uint8Array[] = [];
+  for (let at = 6; at < whole.length; ) {
+    const length = 5 + new DataView(whole.buffer, whole.byteOffset + at).getUint32(1) + 4;
+    frames.push(whole.subarray(at, at + length));
+    at += length;
+  }
+  const [first = whole, second = whole, trailer = whole] = frames;
+  expect(frames).toHaveLength(3);
+  const magic = whole.subarray(0, 6);
+  for (const parts of [
+    [first, trailer],
+    [second, first, trailer],
+    [first, first, second, trailer],
+    [first, second, trailer, trailer],
+    [trailer],
+  ]) {
+    await expect(read(Buffer.concat([magic, ...parts]))).rejects.toMatchObject({
+      fault: { code: "snapshot_corrupt" },
+    });
+  }
+});
+
+it("ends with an error when more changes than it may remember", async () => {
+  const backend = await memoryBackend();
+  const { store } = await backend.open({ limits: { snapshotMaxChanged: 10 } });
+  for (let i = 0; i < 300; i++) void store.put(`k${i}`, recordOf(value(i + 1, "v".repeat(1000))));
+  await store.flush();
+  const consume = async (): Promise<void> => {
+    for await (const _chunk of store.snapshot()) {
+      for (let i = 0; i < 50; i++) void store.put(`k${i}`, recordOf(value(1000 + i, "w")));
+      await store.flush();
+    }
+  };
+  await expect(consume()).rejects.toMatchObject({ fault: { code: "snapshot_overrun" } });
+  await backend.dispose();
+});
