@@ -42,6 +42,8 @@ export function processIo(): Io {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     process.exit(error.code === "EPIPE" ? 0 : 1);
   });
+  // Whoever does not read the messages shall still get the data.
+  process.stderr.on("error", () => undefined);
   return {
     out: toOutput(process.stdout),
     err: toOutput(process.stderr),

@@ -43,19 +43,30 @@ export function endpointsOf(flags: Pick<ClientFlags, "endpoint">, env: Io["env"]
   return given.length > 0 ? given : [DEFAULT_ENDPOINT];
 }
 
-/**
- * Runs a command with a client for its flags.
- * @param bodyFile the file the request's body comes from, for --curl; `-` for standard input
- */
+export interface SessionNeeds {
+  /** The file the request's body comes from, for --curl; `-` for standard input. */
+  readonly bodyFile?: string | undefined;
+  /** Keep trying for longer than a person at a prompt would wait: nodes under load ask for that. */
+  readonly patient?: boolean;
+}
+
+/** Ten seconds on average, and longer where a node asks for it with Retry-After. */
+const PATIENT_ROUNDS = 12;
+
+/** Runs a command with a client for its flags. */
 export async function inSession(
   io: Io,
   flags: ClientFlags,
   command: (session: Session) => Promise<void>,
-  bodyFile?: string,
+  needs: SessionNeeds = {},
 ): Promise<void> {
   const print = new Printer(io, { json: flags.json === true });
   const endpoints = endpointsOf(flags, io.env);
-  const options = flags.timeout === undefined ? { endpoints } : { endpoints, timeoutMs: flags.timeout };
+  const options = {
+    endpoints,
+    ...(flags.timeout === undefined ? undefined : { timeoutMs: flags.timeout }),
+    ...(needs.patient === true ? { retry: { rounds: PATIENT_ROUNDS } } : undefined),
+  };
   try {
     if (flags.curl !== true) {
       await command({ client: new Client(options), io, print, signal: io.stopped, curl: false });
@@ -64,7 +75,7 @@ export async function inSession(
     const printed = new AbortController();
     const platform = {
       fetch: async (url: string, init: Parameters<typeof toCurl>[1]): Promise<Response> => {
-        await io.out.write(`${toCurl(url, init, bodyFile)}\n`);
+        await io.out.write(`${toCurl(url, init, needs.bodyFile)}\n`);
         const done = new CurlPrinted();
         printed.abort(done);
         throw done;

@@ -70,12 +70,17 @@ export function versionOf(headers: Headers): string | undefined {
   return /^"(.*)"$/.exec(headers.get("etag") ?? "")?.[1];
 }
 
-/** The facts of a 404; a tombstone gives its version. */
+/**
+ * The facts of a 404; a tombstone gives its version.
+ * @throws AnswerUnreadable when it is not a node that says so of a key
+ */
 export function parseMissing(body: Uint8Array): {
   readonly deleted: boolean;
   readonly version: string | undefined;
 } {
-  const facts: Readonly<Record<string, unknown>> = parseProblem(body) ?? {};
+  const problem = parseProblem(body);
+  if (problem?.code !== "not_found") throw new AnswerUnreadable("status 404, but not for the key");
+  const facts: Readonly<Record<string, unknown>> = problem;
   const { deleted, version } = facts;
   return { deleted: deleted === true, version: typeof version === "string" ? version : undefined };
 }

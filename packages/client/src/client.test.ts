@@ -112,6 +112,16 @@ describe("reads", () => {
   });
 });
 
+describe("a 404", () => {
+  it("that does not speak of the key is no answer about it", async () => {
+    const { client } = answering(
+      new Response("<html>", { status: 404 }),
+      Response.json({ status: 404, code: "route_not_found", title: "t", next: "n" }, { status: 404 }),
+    );
+    for (let i = 0; i < 2; i++) await expect(client.get("k")).rejects.toMatchObject({ code: "bad_answer" });
+  });
+});
+
 describe("listings", () => {
   const item = (key: string): object => ({ key, version, contentType: "text/plain", size: 1 });
 

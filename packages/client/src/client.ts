@@ -85,7 +85,7 @@ export class Client {
     const answer = await this.#transport.send({ ...call, expected: [304, 404] });
     if (answer.status === 304) return { kind: "unchanged", ...sourceOf(answer) };
     if (answer.status === 200) return understood(answer, call, () => storedValue(answer));
-    const { deleted, version } = parseMissing(answer.body);
+    const { deleted, version } = understood(answer, call, () => parseMissing(answer.body));
     return {
       kind: "missing",
       deleted,

@@ -145,7 +145,9 @@ function addPut(program: Command, io: Io): void {
     .option("--if-absent", "only if the node has no value for the key");
   withClientFlags(withAckFlags(command, "replicas that must hold the write")).action(
     (key: string, value: string | undefined, flags: PutFlags) =>
-      inSession(io, flags, (session) => put(session, key, value, flags), bodyFile(value, flags)),
+      inSession(io, flags, (session) => put(session, key, value, flags), {
+        bodyFile: bodyFile(value, flags),
+      }),
   );
 }
 

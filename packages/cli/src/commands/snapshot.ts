@@ -116,7 +116,7 @@ what is there. exact: the records as they were, into an empty node of an empty c
     .option("--dry-run", "only say what would be done")
     .option("--yes", "do not ask before values are overwritten");
   withClientFlags(command).action((file: string, flags: RestoreFlags) =>
-    inSession(io, flags, (session) => restore(session, file, flags), file),
+    inSession(io, flags, (session) => restore(session, file, flags), { bodyFile: file }),
   );
 }
 

@@ -81,7 +81,7 @@ function addImport(program: Command, io: Io): void {
     )
     .option("--concurrency <n>", "batches in flight", count, 4);
   withClientFlags(command).action((file: string, flags: ImportFlags) =>
-    inSession(io, flags, (session) => importFile(session, file, flags)),
+    inSession(io, flags, (session) => importFile(session, file, flags), { patient: true }),
   );
 }
 
