@@ -57,6 +57,77 @@ export const PROBLEMS = {
     next: "Ask for at most as many as the answer's members, or for ack=quorum or ack=all.",
     outcome: "none",
   },
+  bad_message: {
+    status: 400,
+    title: "A peer's message is not one this node understands",
+    next: "Run the same build on all nodes, or one whose wire versions overlap.",
+  },
+  confirmation_needed: {
+    status: 400,
+    title: "This cannot be taken back and has to be confirmed",
+    next: "Read what the answer says may be lost, then send it again with confirm set to true.",
+  },
+  auth_missing: {
+    status: 401,
+    title: "The message is not signed",
+    next: "Give all nodes of the cluster the same security.clusterSecret.",
+  },
+  auth_wrong: {
+    status: 401,
+    title: "The message's signature is wrong",
+    next: "Give all nodes of the cluster the same security.clusterSecret.",
+  },
+  auth_outside_window: {
+    status: 401,
+    title: "The message's time is too far from this node's clock",
+    next: "Correct the clock of the node that is wrong; hearsay doctor compares them.",
+  },
+  replayed: {
+    status: 401,
+    title: "This very message has been seen before",
+    next: "Nothing to do on this node; somebody repeats recorded messages.",
+  },
+  wrong_cluster: {
+    status: 403,
+    title: "The message is of another cluster",
+    next: "Correct the sender's cluster name or its --join addresses.",
+  },
+  retired: {
+    status: 403,
+    title: "The node's id is retired: it left, was forgotten, or has a successor",
+    next: "Bring it back as a new incarnation: hearsay reset on its data directory.",
+    outcome: "none",
+  },
+  member_not_found: {
+    status: 404,
+    title: "There is no such member",
+    next: "GET /cluster lists the members; a name that is unique, or an id.",
+  },
+  leave_impossible: {
+    status: 409,
+    title: "No member that stays could be given everything this node holds",
+    next: "Nothing has changed. Let it reach another member, then leave again.",
+  },
+  member_alive: {
+    status: 409,
+    title: "The member is alive",
+    next: "Let it leave by itself: hearsay leave on that node. Only members that are down can be forgotten.",
+  },
+  unknown_member: {
+    status: 409,
+    title: "The sender is in no member table here",
+    next: "Nothing to do: it joins or exchanges tables by itself.",
+  },
+  incompatible_version: {
+    status: 409,
+    title: "The message's wire version is not one this node speaks",
+    next: "Run builds whose wire versions overlap.",
+  },
+  message_too_large: {
+    status: 413,
+    title: "The message is larger than this node accepts",
+    next: "Give all nodes the same gossip.maxMessageBytes.",
+  },
   snapshot_corrupt: {
     status: 400,
     title: "The snapshot is damaged",
@@ -137,7 +208,7 @@ export const PROBLEMS = {
   headers_too_large: {
     status: 431,
     title: "The request headers are too large",
-    next: "Send fewer or shorter headers; limits.headersMaxBytes is the bound.",
+    next: "Send fewer or shorter headers; limits.maxHeaderBytes is the bound.",
     outcome: "none",
   },
   internal: {
@@ -154,13 +225,7 @@ export const PROBLEMS = {
   },
   write_failed: {
     status: 500,
-    title: "The disk refused the write",
-    next: "Check the disk and the node's log, then read the key before writing again.",
-    outcome: "unknown",
-  },
-  sync_failed: {
-    status: 500,
-    title: "The write did not reach the disk for certain",
+    title: "The write or its sync failed on the disk",
     next: "Check the disk and the node's log, then read the key before writing again.",
     outcome: "unknown",
   },
@@ -169,6 +234,46 @@ export const PROBLEMS = {
     title: "This node does not offer that",
     next: "The detail says what to use instead.",
     outcome: "none",
+  },
+  peer_unreachable: {
+    status: 502,
+    title: "The member does not answer",
+    next: "Try again when it is back; GET /cluster tells its state.",
+  },
+  clock_skew: {
+    status: 503,
+    title: "This node's clock is ahead of most members, which therefore refuse its writes",
+    next: "Correct the clock of this node's machine; write to another node meanwhile.",
+    outcome: "none",
+  },
+  joining: {
+    status: 503,
+    title: "The node takes writes once a majority of the members has recorded it",
+    next: "Wait for Retry-After, or write to another node.",
+    outcome: "none",
+  },
+  leaving: {
+    status: 503,
+    title: "The node is leaving the cluster",
+    next: "Write to another node.",
+    outcome: "none",
+  },
+  limits_differ: {
+    status: 503,
+    title: "The node's limits are not those of the cluster it wants to join",
+    next: "Set the knobs that the detail names as they are on the other nodes.",
+    outcome: "none",
+  },
+  name_taken: {
+    status: 503,
+    title: "Another live node has this node's name",
+    next: "Give one of the two another --name; the detail says where the other one is.",
+    outcome: "none",
+  },
+  peer_busy: {
+    status: 503,
+    title: "The node has as much under way as it allows itself",
+    next: "Nothing to do: peers come back by themselves.",
   },
   not_ready: {
     status: 503,
@@ -187,11 +292,16 @@ export const PROBLEMS = {
     next: "Wait for Retry-After, then send the request again.",
     outcome: "none",
   },
-  store_failed: {
+  snapshot_overrun: {
     status: 503,
-    title: "The store cannot be used at the moment",
-    next: "The node tries to recover by itself; GET /readyz?verbose and its log say why.",
-    outcome: "unknown",
+    title: "Too much changed while the snapshot was taken",
+    next: "Wait for Retry-After and ask again when fewer writes arrive, or raise store.snapshotMaxChanged.",
+  },
+  store_unavailable: {
+    status: 503,
+    title: "The store is reopening its database",
+    next: "Wait for Retry-After, then send the request again; GET /readyz?verbose says more.",
+    outcome: "none",
   },
   ack_timeout: {
     status: 504,

@@ -1,1 +1,13 @@
-export {};
+export type { Knob } from "./config/knob.ts";
+export { isKnobName, KNOB_NAMES, KNOBS, type KnobName, type Settings, variableName } from "./config/knobs.ts";
+export {
+  ConfigError,
+  type ConfigSources,
+  type LoadedConfig,
+  loadConfig,
+  type Origin,
+} from "./config/load.ts";
+export { type OpenedStore, openStore } from "./open-store.ts";
+export { type RunningServer, type StartOptions, startServer } from "./server.ts";
+export { inspectSnapshot, type SnapshotSummary } from "./snapshot/records.ts";
+export { StartError, type StartFault } from "./start-error.ts";

@@ -1,0 +1,58 @@
+/** What has to hold between knobs, so that a contradiction stops the start instead of a request. */
+import type { KnobName, Settings } from "./knobs.ts";
+
+export interface Contradiction {
+  readonly knobs: readonly KnobName[];
+  readonly message: string;
+}
+
+type NumericKnob = { [Name in KnobName]: Settings[Name] extends number ? Name : never }[KnobName];
+
+/** The first may not exceed the second. */
+const ORDERED: readonly (readonly [NumericKnob, NumericKnob])[] = [
+  ["limits.headersTimeoutMs", "limits.requestTimeoutMs"],
+  ["limits.timeoutCheckMs", "limits.requestTimeoutMs"],
+  ["limits.maxValueBytes", "limits.maxInFlightBytes"],
+  ["limits.maxBatchBytes", "limits.maxInFlightBytes"],
+  ["limits.maxValueBytes", "store.pendingMaxBytes"],
+  ["limits.maxBatchBytes", "store.pendingMaxBytes"],
+  ["overload.scansLagMs", "overload.writesLagMs"],
+  ["overload.writesLagMs", "overload.readsLagMs"],
+];
+
+export function contradictions(settings: Settings): Contradiction[] {
+  const found: Contradiction[] = [];
+  for (const [smaller, larger] of ORDERED) {
+    if (settings[smaller] > settings[larger]) {
+      found.push({ knobs: [smaller, larger], message: `${smaller} must not exceed ${larger}` });
+    }
+  }
+  const port = parseListen(settings.listen).port;
+  if (port > 65_535) found.push({ knobs: ["listen"], message: "listen needs a port from 0 to 65535" });
+  if (!settings.insecure && !isLoopback(parseListen(settings.listen).host)) {
+    found.push({
+      knobs: ["listen", "insecure"],
+      message:
+        "a node without tokens listens on the loopback interface only; listen on 127.0.0.1, or set insecure: true if everyone who reaches the port may do everything",
+    });
+  }
+  return found;
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export function parseListen(listen: string): ListenAddress {
+  const colon = listen.lastIndexOf(":");
+  const host = listen.slice(0, colon);
+  return {
+    host: host.startsWith("[") ? host.slice(1, -1) : host,
+    port: Number(listen.slice(colon + 1)),
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
+}

@@ -1,0 +1,130 @@
+/**
+ * The fastify application: it routes, describes and closes. Bodies are read by the routes themselves, queries
+ * parsed by them, answers sent by `Exchange`; so what no schema or parser of a framework may touch reaches none.
+ */
+import fastifySwagger from "@fastify/swagger";
+import fastifySwaggerUi from "@fastify/swagger-ui";
+import { PROBLEMS } from "@hearsay/api";
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type HTTPMethods,
+} from "fastify";
+import type { Operation } from "../metrics/requests.ts";
+import type { Services } from "../services.ts";
+import { answerClientError } from "./client-errors.ts";
+import { Exchange } from "./exchange.ts";
+import { ApiProblem } from "./problem.ts";
+import { type RouteDescription, routeDescriptions } from "./routes.ts";
+import { KEY_ROUTE, routedTarget } from "./target.ts";
+
+/** Methods whose bodies fastify would read by itself. */
+const METHODS_WITH_BODY = ["PUT", "POST", "DELETE", "PATCH"];
+
+export async function buildApp(services: Services): Promise<FastifyInstance> {
+  const { settings } = services;
+  const app = Fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    rewriteUrl: (request) => routedTarget(request.url ?? "/"),
+    requestTimeout: settings["limits.requestTimeoutMs"],
+    keepAliveTimeout: settings["limits.keepAliveTimeoutMs"],
+    http: {
+      maxHeaderSize: settings["limits.maxHeaderBytes"],
+      headersTimeout: settings["limits.headersTimeoutMs"],
+      connectionsCheckingInterval: settings["limits.timeoutCheckMs"],
+    },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, services),
+    frameworkErrors: (error, request, reply) => {
+      respond(services, "unrouted", request, reply, () => {
+        throw error.code === "FST_ERR_BAD_URL"
+          ? new ApiProblem("bad_request", { detail: "The request target has a bad percent escape." })
+          : error;
+      });
+    },
+  });
+  app.server.maxConnections = settings["limits.maxConnections"];
+  for (const method of METHODS_WITH_BODY)
+    app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
+  // The routes check with the same schemas; what fastify compiled would only be run a second time.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setErrorHandler((error, request, reply) => {
+    respond(services, "unrouted", request, reply, () => {
+      throw error;
+    });
+  });
+  await describe(app);
+  const descriptions = routeDescriptions(services, () => app.swagger());
+  for (const description of descriptions) addRoute(app, services, description);
+  app.setNotFoundHandler((request, reply) => {
+    respond(services, "unrouted", request, reply, () => refuseUnrouted(request, descriptions));
+  });
+  return app;
+}
+
+function addRoute(app: FastifyInstance, services: Services, route: RouteDescription): void {
+  const { body, ...schema } = route.schema;
+  app.route({
+    method: route.method,
+    url: route.url,
+    schema,
+    config: { body },
+    handler: (request, reply) => respond(services, route.operation, request, reply, route.handle),
+  });
+}
+
+function respond(
+  services: Services,
+  operation: Operation,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  handle: (exchange: Exchange) => undefined | Promise<void> | void,
+): void {
+  reply.hijack();
+  const exchange = new Exchange(services.exchange, operation, request.raw, reply.raw);
+  try {
+    handle(exchange)?.catch((error: unknown) => exchange.fail(error));
+  } catch (error) {
+    exchange.fail(error);
+  }
+}
+
+function refuseUnrouted(request: FastifyRequest, descriptions: readonly RouteDescription[]): never {
+  const path = (request.raw.url ?? "").split("?")[0];
+  const routed = path === routedTarget("/kv/") ? KEY_ROUTE : path;
+  const allowed = new Set<HTTPMethods>();
+  for (const { url, method } of descriptions) if (url === routed) allowed.add(method);
+  if (allowed.size === 0) throw new ApiProblem("route_not_found");
+  throw new ApiProblem("method_not_allowed", {
+    detail: PROBLEMS.method_not_allowed.title,
+    headers: ["Allow", [...allowed].join(", ")],
+  });
+}
+
+async function describe(app: FastifyInstance): Promise<void> {
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Hearsay",
+        description: "An eventually consistent, replicated key-value store that knows what it holds.",
+        version: "0.1.0",
+        license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
+      },
+    },
+    transform: ({ schema, url, route }) => {
+      const body: unknown =
+        route.config !== undefined && "body" in route.config ? route.config.body : undefined;
+      return { schema: body === undefined ? schema : { ...schema, body }, url };
+    },
+  });
+  await app.register(fastifySwaggerUi, {
+    routePrefix: "/docs",
+    // Everything the page needs comes from the node itself, which may well be reached without TLS.
+    staticCSP:
+      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+  });
+}

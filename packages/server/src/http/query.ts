@@ -1,0 +1,126 @@
+/** Parameters and headers that several calls share, parsed and checked once. */
+import { LIMITS, parseDurationMs } from "@hearsay/api";
+import { type ClientContext, parseClientContext, parseVersion, type Version } from "@hearsay/core";
+import type { TSchema } from "typebox";
+import { Compile } from "typebox/compile";
+import { ApiProblem } from "./problem.ts";
+
+export interface QueryValidator {
+  /** @throws ApiProblem `invalid_query` */
+  check(parameters: ReadonlyMap<string, string>): void;
+}
+
+/** A validator from the very schema that OpenAPI shows. */
+export function queryValidator(schema: TSchema): QueryValidator {
+  const compiled = Compile(schema);
+  return {
+    check(parameters) {
+      const query = Object.fromEntries(parameters);
+      if (compiled.Check(query)) return;
+      const first = compiled.Errors(query)[0];
+      const name = first?.instancePath.slice(1) ?? "";
+      throw new ApiProblem("invalid_query", {
+        detail: name === "" ? unknownParameters(parameters, schema) : `"${name}" ${first?.message}.`,
+      });
+    },
+  };
+}
+
+function unknownParameters(parameters: ReadonlyMap<string, string>, schema: TSchema): string {
+  const known =
+    "properties" in schema && typeof schema.properties === "object"
+      ? Object.keys(schema.properties ?? {})
+      : [];
+  const unknown = [...parameters.keys()].filter((name) => !known.includes(name));
+  return unknown.length > 0
+    ? `There is no parameter "${unknown[0]}" here; there are ${known.join(", ")}.`
+    : "A parameter is missing.";
+}
+
+export interface AckWish {
+  /** How many replicas have to hold it durably. */
+  readonly needed: number;
+  readonly timeoutMs: number;
+}
+
+/**
+ * @param members how many members the cluster has
+ * @returns undefined when neither `ack` nor `timeout` is given
+ * @throws ApiProblem `invalid_query`, `ack_exceeds_members`
+ */
+export function parseAck(parameters: ReadonlyMap<string, string>, members: number): AckWish | undefined {
+  const ack = parameters.get("ack");
+  const timeout = parameters.get("timeout");
+  if (ack === undefined && timeout === undefined) return undefined;
+  return { needed: ackCount(ack ?? "1", members), timeoutMs: parseTimeout(timeout) };
+}
+
+function ackCount(ack: string, members: number): number {
+  if (ack === "all") return members;
+  if (ack === "quorum") return Math.floor(members / 2) + 1;
+  if (!/^[1-9]\d{0,5}$/.test(ack)) {
+    throw new ApiProblem("invalid_query", { detail: '"ack" is a number from 1, "quorum" or "all".' });
+  }
+  const needed = Number(ack);
+  if (needed > members) {
+    throw new ApiProblem("ack_exceeds_members", {
+      detail: `ack=${needed}, and the cluster has ${members} ${members === 1 ? "member" : "members"}.`,
+      members: { members },
+    });
+  }
+  return needed;
+}
+
+/** @throws ApiProblem `invalid_query` */
+export function parseTimeout(text: string | undefined): number {
+  if (text === undefined) return LIMITS.timeoutDefaultMs;
+  const ms = parseDurationMs(text);
+  if (ms === undefined || ms > LIMITS.timeoutMaxMs) {
+    throw new ApiProblem("invalid_query", { detail: '"timeout" is a duration such as 5s, of at most 10m.' });
+  }
+  return ms;
+}
+
+/** @throws ApiProblem with the given code */
+export function parseTtl(
+  text: string | undefined,
+  code: "invalid_query" | "invalid_body" = "invalid_query",
+): number | null {
+  if (text === undefined) return null;
+  const ms = parseDurationMs(text);
+  if (ms === undefined || ms === 0) {
+    throw new ApiProblem(code, { detail: '"ttl" is a duration such as 30s, longer than zero.' });
+  }
+  return ms;
+}
+
+/** What the client had read; undefined when it does not say. @throws ApiProblem `invalid_context` */
+export function parseSeen(text: string | string[] | undefined): ClientContext | undefined {
+  if (text === undefined) return undefined;
+  const context =
+    typeof text === "string" && text.length <= LIMITS.contextMaxBytes ? parseClientContext(text) : undefined;
+  if (context === undefined) throw new ApiProblem("invalid_context");
+  return context;
+}
+
+/** @throws ApiProblem `invalid_header` */
+export function parseAfter(text: string | string[]): Version {
+  const bare = typeof text === "string" ? text.replace(/^"(.*)"$/, "$1") : "";
+  const version = parseVersion(bare);
+  if (version === undefined) {
+    throw new ApiProblem("invalid_header", { detail: "Hearsay-After is a version, as in ETag." });
+  }
+  return version;
+}
+
+const CONTENT_TYPE = /^[\x20-\x7e\x80-\xff]+$/;
+
+/** A content type is stored as it came; it only has to fit into a header again. */
+export function isContentType(text: string): boolean {
+  return text.length <= LIMITS.contentTypeMaxBytes && CONTENT_TYPE.test(text) && text.trim() === text;
+}
+
+/** @throws ApiProblem `invalid_query` */
+export function parsePageLimit(text: string | undefined): number {
+  return Math.min(text === undefined ? LIMITS.pageDefaultItems : Number(text), LIMITS.pageMaxItems);
+}

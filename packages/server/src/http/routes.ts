@@ -1,0 +1,309 @@
+/** Every path of the API with its schemas. OpenAPI is made from this list; so are the routes. */
+import {
+  BatchRequest,
+  BatchResult,
+  ConflictPage,
+  HistoryList,
+  ListPage,
+  ListQuery,
+  MEDIA_TYPES,
+  PageQuery,
+  Problem,
+  Readiness,
+  ReadinessQuery,
+  ReadQuery,
+  RestoreQuery,
+  RestoreReport,
+  SiblingList,
+  TombstoneQuery,
+  TombstoneReport,
+  WriteQuery,
+  WriteResult,
+} from "@hearsay/api";
+import type { HTTPMethods } from "fastify";
+import Type, { type TSchema } from "typebox";
+import type { Operation } from "../metrics/requests.ts";
+import { postBatch } from "../routes/batch.ts";
+import { listConflicts } from "../routes/conflicts.ts";
+import { livez, readyz } from "../routes/health.ts";
+import { listKeys } from "../routes/list.ts";
+import { sendMetrics } from "../routes/metrics.ts";
+import { readKey } from "../routes/read.ts";
+import { RestoreRoute } from "../routes/restore.ts";
+import { sendSnapshot } from "../routes/snapshot.ts";
+import { listTombstones } from "../routes/tombstones.ts";
+import { deleteKey, putKey } from "../routes/write.ts";
+import type { Services } from "../services.ts";
+import type { Exchange } from "./exchange.ts";
+import { KEY_ROUTE } from "./target.ts";
+
+export interface RouteDescription {
+  readonly method: HTTPMethods;
+  readonly url: string;
+  readonly operation: Operation;
+  readonly schema: RouteSchema;
+  readonly handle: (exchange: Exchange) => undefined | Promise<void> | void;
+}
+
+interface RouteSchema {
+  readonly summary: string;
+  readonly tags: readonly string[];
+  readonly params?: TSchema;
+  readonly querystring?: TSchema;
+  readonly headers?: TSchema;
+  readonly body?: unknown;
+  readonly response: Readonly<Record<string, unknown>>;
+}
+
+const problems = {
+  "4xx": content(MEDIA_TYPES.problem, Problem),
+  "5xx": content(MEDIA_TYPES.problem, Problem),
+};
+
+function content(type: string, schema: TSchema, description: string = schemaTitle(schema)): unknown {
+  return { description, content: { [type]: { schema } } };
+}
+
+function schemaTitle(schema: TSchema): string {
+  return "title" in schema && typeof schema.title === "string" ? schema.title : "";
+}
+
+const Bytes = Type.String({ format: "binary", title: "The value's bytes" });
+const KeyParams = Type.Object({
+  key: Type.String({
+    description: "Percent-encoded; slashes as they are. Keys that URL clients rewrite: /kv?key=",
+  }),
+});
+const header = (description: string): TSchema => Type.Optional(Type.String({ description }));
+const conditions = {
+  "If-Match": header("Entity tags, or *"),
+  "If-None-Match": header("Entity tags, or *"),
+};
+const ReadHeaders = Type.Object({
+  ...conditions,
+  "Hearsay-After": header("A version: answer only once this node holds it, waiting up to timeout"),
+});
+const WriteHeaders = Type.Object({
+  ...conditions,
+  "Hearsay-Context": header(
+    "Of an earlier read: the write replaces just what that saw. Empty: it saw nothing",
+  ),
+});
+
+/** @param openApi the description of all of them, once they are routed */
+export function routeDescriptions(services: Services, openApi: () => unknown): RouteDescription[] {
+  return [
+    describeRoute(openApi),
+
+    ...keyRoutes(services),
+    ...collectionRoutes(services),
+    ...dataRoutes(services),
+    ...nodeRoutes(services),
+  ];
+}
+
+function describeRoute(openApi: () => unknown): RouteDescription {
+  let text: string | undefined;
+  return {
+    method: "GET",
+    url: "/openapi.json",
+    operation: "describe",
+    schema: {
+      summary: "This description, as OpenAPI",
+      tags: ["node"],
+      response: { 200: content(MEDIA_TYPES.json, Type.Object({}, { title: "OpenAPI" })) },
+    },
+    handle: (exchange) => {
+      text ??= JSON.stringify(openApi());
+      exchange.jsonText(200, text);
+    },
+  };
+}
+
+function keyRoutes(services: Services): RouteDescription[] {
+  const read: Omit<RouteDescription, "method"> = {
+    url: KEY_ROUTE,
+    operation: "get",
+    schema: {
+      summary: "The winner's bytes; with siblings=all or history=true its versions as JSON",
+      tags: ["keys"],
+      params: KeyParams,
+      querystring: ReadQuery,
+      headers: ReadHeaders,
+      response: {
+        200: {
+          description: "The value, or a list of versions",
+          content: {
+            "*/*": { schema: Bytes },
+            [MEDIA_TYPES.json]: { schema: Type.Union([SiblingList, HistoryList]) },
+          },
+        },
+        304: { description: "Not modified", type: "null" },
+        ...problems,
+      },
+    },
+    handle: (exchange) => readKey(services, exchange),
+  };
+  return [
+    { ...read, method: "GET" },
+    { ...read, method: "HEAD" },
+    {
+      method: "PUT",
+      url: KEY_ROUTE,
+      operation: "put",
+      schema: {
+        summary: "Stores the body and its Content-Type",
+        tags: ["keys"],
+        params: KeyParams,
+        querystring: WriteQuery,
+        headers: WriteHeaders,
+        body: { content: { "*/*": { schema: Bytes } } },
+        response: {
+          200: content(MEDIA_TYPES.json, WriteResult, "Replaced"),
+          201: content(MEDIA_TYPES.json, WriteResult, "Created"),
+          ...problems,
+        },
+      },
+      handle: (exchange) => putKey(services, exchange),
+    },
+    {
+      method: "DELETE",
+      url: KEY_ROUTE,
+      operation: "delete",
+      schema: {
+        summary: "Writes a tombstone, also when the key was absent here",
+        tags: ["keys"],
+        params: KeyParams,
+        querystring: WriteQuery,
+        headers: WriteHeaders,
+        response: { 200: content(MEDIA_TYPES.json, WriteResult, "Deleted"), ...problems },
+      },
+      handle: (exchange) => deleteKey(services, exchange),
+    },
+  ];
+}
+
+function collectionRoutes(services: Services): RouteDescription[] {
+  return [
+    {
+      method: "GET",
+      url: "/kv",
+      operation: "list",
+      schema: {
+        summary: "Keys in byte order, a page at a time; as lines with Accept: application/x-ndjson",
+        tags: ["keys"],
+        querystring: ListQuery,
+        response: { 200: content(MEDIA_TYPES.json, ListPage), ...problems },
+      },
+      handle: (exchange) => listKeys(services, exchange),
+    },
+    {
+      method: "POST",
+      url: "/kv",
+      operation: "batch",
+      schema: {
+        summary: "Several operations, applied atomically on this node",
+        tags: ["keys"],
+        querystring: WriteQuery,
+        body: {
+          content: {
+            [MEDIA_TYPES.json]: { schema: BatchRequest },
+            [MEDIA_TYPES.msgpack]: { schema: BatchRequest },
+          },
+        },
+        response: { 200: content(MEDIA_TYPES.json, BatchResult), ...problems },
+      },
+      handle: (exchange) => postBatch(services, exchange),
+    },
+    {
+      method: "GET",
+      url: "/conflicts",
+      operation: "conflicts",
+      schema: {
+        summary: "Keys with more than one sibling",
+        tags: ["keys"],
+        querystring: PageQuery,
+        response: { 200: content(MEDIA_TYPES.json, ConflictPage), ...problems },
+      },
+      handle: (exchange) => listConflicts(services, exchange),
+    },
+  ];
+}
+
+function dataRoutes(services: Services): RouteDescription[] {
+  const restore = new RestoreRoute(services);
+  return [
+    {
+      method: "GET",
+      url: "/snapshot",
+      operation: "snapshot",
+      schema: {
+        summary: "A consistent stream of all records, with a checksum trailer",
+        tags: ["data"],
+        response: { 200: content(MEDIA_TYPES.snapshot, Bytes, "The snapshot"), ...problems },
+      },
+      handle: (exchange) => sendSnapshot(services, exchange),
+    },
+    {
+      method: "POST",
+      url: "/restore",
+      operation: "restore",
+      schema: {
+        summary: "Puts a snapshot's records back; checked whole before anything is applied",
+        tags: ["data"],
+        querystring: RestoreQuery,
+        body: { content: { [MEDIA_TYPES.snapshot]: { schema: Bytes } } },
+        response: { 200: content(MEDIA_TYPES.json, RestoreReport), ...problems },
+      },
+      handle: (exchange) => restore.handle(exchange),
+    },
+    {
+      method: "GET",
+      url: "/cluster/tombstones",
+      operation: "tombstones",
+      schema: {
+        summary: "Deleted keys whose records are still kept, and which member holds their removal back",
+        tags: ["cluster"],
+        querystring: TombstoneQuery,
+        response: { 200: content(MEDIA_TYPES.json, TombstoneReport), ...problems },
+      },
+      handle: (exchange) => listTombstones(services, exchange),
+    },
+  ];
+}
+
+function nodeRoutes(services: Services): RouteDescription[] {
+  const readiness = content(MEDIA_TYPES.json, Readiness);
+  return [
+    {
+      method: "GET",
+      url: "/livez",
+      operation: "health",
+      schema: { summary: "The process runs", tags: ["node"], response: { 200: readiness } },
+      handle: livez,
+    },
+    {
+      method: "GET",
+      url: "/readyz",
+      operation: "health",
+      schema: {
+        summary: "The node takes requests; ?verbose lists its checks",
+        tags: ["node"],
+        querystring: ReadinessQuery,
+        response: { 200: readiness, 503: readiness },
+      },
+      handle: (exchange) => readyz(services, exchange),
+    },
+    {
+      method: "GET",
+      url: "/metrics",
+      operation: "metrics",
+      schema: {
+        summary: "Metrics in the text format of Prometheus",
+        tags: ["node"],
+        response: { 200: content("text/plain", Type.String({ title: "Metrics" })) },
+      },
+      handle: (exchange) => sendMetrics(services, exchange),
+    },
+  ];
+}

@@ -1,0 +1,111 @@
+/**
+ * What a data directory holds besides the database: the side file with the newest commit sequence, uploads being
+ * restored, and copies of databases that had to be salvaged.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from "node:fs";
+import { cp, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import type { Environment, SequenceFile } from "@hearsay/store";
+import { Level } from "level";
+
+const SEQUENCE_BYTES = 8;
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+export class DataDirectory {
+  readonly path: string;
+  readonly #sequenceFd: number;
+
+  private constructor(path: string, sequenceFd: number) {
+    this.path = path;
+    this.#sequenceFd = sequenceFd;
+  }
+
+  /** Creates what is missing. @throws the file system's error */
+  static open(path: string): DataDirectory {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const directory = new DataDirectory(path, openSync(join(path, "sequence"), OPEN_OR_CREATE, 0o600));
+    rmSync(directory.spool, { recursive: true, force: true });
+    return directory;
+  }
+
+  get database(): string {
+    return join(this.path, "db");
+  }
+
+  /** Uploads on their way; what an earlier run left there is of no use. */
+  get spool(): string {
+    return join(this.path, "spool");
+  }
+
+  /** Written for each batch before it is acknowledged; not synced, as it only has to outlive the process. */
+  sequenceFile(): SequenceFile {
+    const buffer = Buffer.alloc(SEQUENCE_BYTES);
+    return {
+      read: () =>
+        readSync(this.#sequenceFd, buffer, 0, SEQUENCE_BYTES, 0) === SEQUENCE_BYTES
+          ? buffer.readDoubleBE()
+          : 0,
+      write: (sequence) => {
+        buffer.writeDoubleBE(sequence);
+        writeSync(this.#sequenceFd, buffer, 0, SEQUENCE_BYTES, 0);
+      },
+    };
+  }
+
+  /** A copied or restored directory has another inode or birth time for the very file that counts commits. */
+  environment(): Environment {
+    const { dev, ino, birthtimeNs } = fstatSync(this.#sequenceFd, { bigint: true });
+    return { bootId: bootId(), directoryStamp: `${dev}:${ino}:${birthtimeNs}` };
+  }
+
+  async hasRoom(bytes: number): Promise<boolean> {
+    const { bavail, bsize } = await statfs(this.path);
+    return bavail * bsize > bytes;
+  }
+
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.path);
+    return bavail * bsize;
+  }
+
+  /** Repairing may lose records for good: the database is copied aside first, whole. */
+  async salvage(nowMs: number): Promise<string> {
+    const aside = join(this.path, `db-damaged-${new Date(nowMs).toISOString().replaceAll(/[:.]/g, "-")}`);
+    await cp(this.database, aside, { recursive: true, errorOnExist: true, force: false });
+    await repairDatabase(this.database);
+    return aside;
+  }
+
+  close(): void {
+    closeSync(this.#sequenceFd);
+  }
+}
+
+const OPEN_OR_CREATE = constants.O_RDWR | constants.O_CREAT;
+
+/** `Level` is classic-level's class on Node, whose `repair` its own types leave out, as browsers have none. */
+async function repairDatabase(location: string): Promise<void> {
+  const repair: unknown = Reflect.get(Level, "repair");
+  if (typeof repair !== "function") throw new Error("this build of level cannot repair a database");
+  await repair.call(Level, location);
+}
+
+/** Empty where the platform has none: an unclean stop then counts as one of the same boot. */
+function bootId(): string {
+  try {
+    return readFileSync(BOOT_ID, "utf8").trim();
+  } catch {
+    return "";
+  }
+}

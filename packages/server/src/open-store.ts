@@ -1,0 +1,71 @@
+/** Opens the store of a data directory, for a running node and for commands that work on a stopped one. */
+import { setImmediate } from "node:timers/promises";
+import type { Log } from "@hearsay/node";
+import { type Database, DEFAULT_STORE_LIMITS, type OpenReport, Store, type StoreEvent } from "@hearsay/store";
+import { Level } from "level";
+import type { Settings } from "./config/knobs.ts";
+import { DataDirectory } from "./machine/data-directory.ts";
+import { digestKeyOf, hashing } from "./machine/hashing.ts";
+
+export interface OpenedStore {
+  readonly store: Store;
+  readonly report: OpenReport;
+  readonly directory: DataDirectory;
+  /** Closes the store and lets go of the directory. */
+  close(): Promise<void>;
+}
+
+/** Free space beyond what reopening the database writes by itself. */
+const ROOM_MARGIN_BYTES = 16 * 1024 * 1024;
+
+/** @throws StoreError, or the file system's error for the directory */
+export async function openStore(
+  settings: Settings,
+  log: Log,
+  onEvent: (event: StoreEvent) => void,
+): Promise<OpenedStore> {
+  const directory = DataDirectory.open(settings.data);
+  try {
+    const { store, report } = await Store.open({
+      openDatabase: ({ cacheBytes, writeBufferBytes }): Database =>
+        new Level<Uint8Array, Uint8Array>(directory.database, {
+          keyEncoding: "view",
+          valueEncoding: "view",
+          cacheSize: cacheBytes,
+          writeBufferSize: writeBufferBytes,
+        }),
+      salvage: async () => {
+        const aside = await directory.salvage(Date.now());
+        log.warn("database_repaired", { copy: aside });
+      },
+      hashing,
+      digestKey: digestKeyOf(settings.cluster, settings["security.clusterSecret"]),
+      durability: settings.durability,
+      sequenceFile: directory.sequenceFile(),
+      environment: directory.environment(),
+      yieldToEventLoop: setImmediate,
+      hasRoom: () => directory.hasRoom(2 * settings["store.writeBufferBytes"] + ROOM_MARGIN_BYTES),
+      onEvent,
+      limits: {
+        ...DEFAULT_STORE_LIMITS,
+        cacheMaxBytes: settings["store.cacheMaxBytes"],
+        blockCacheBytes: settings["store.blockCacheBytes"],
+        writeBufferBytes: settings["store.writeBufferBytes"],
+        pendingMaxBytes: settings["store.pendingMaxBytes"],
+        historyMaxVersions: settings["history.maxVersions"],
+        snapshotMaxChanged: settings["store.snapshotMaxChanged"],
+      },
+    });
+    const close = async (): Promise<void> => {
+      try {
+        await store.close();
+      } finally {
+        directory.close();
+      }
+    };
+    return { store, report, directory, close };
+  } catch (error) {
+    directory.close();
+    throw error;
+  }
+}

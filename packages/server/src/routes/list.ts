@@ -1,0 +1,130 @@
+/** `GET /kv`: pages of JSON, or all of it as lines. */
+import { LIMITS, type ListItem, type ListPage, ListQuery, MEDIA_TYPES } from "@hearsay/api";
+import type { KeyRecord } from "@hearsay/core";
+import type { Exchange } from "../http/exchange.ts";
+import { parsePageLimit, queryValidator } from "../http/query.ts";
+import { listItem } from "../http/render.ts";
+import { pour } from "../http/stream.ts";
+import { targetQuery } from "../http/target.ts";
+import type { Services } from "../services.ts";
+
+const listQuery = queryValidator(ListQuery);
+
+interface Listing {
+  readonly prefix: string;
+  readonly after: string | undefined;
+  readonly values: boolean;
+}
+
+export async function listKeys(services: Services, exchange: Exchange): Promise<void> {
+  const leave = services.gate.enterScan();
+  try {
+    const query = targetQuery(exchange.target);
+    listQuery.check(query);
+    const listing = {
+      prefix: query.get("prefix") ?? "",
+      after: query.get("after"),
+      values: query.get("keys") !== "true",
+    };
+    const limit = query.get("limit");
+    if (acceptsLines(exchange)) {
+      await sendLines(
+        services,
+        exchange,
+        listing,
+        limit === undefined ? Number.POSITIVE_INFINITY : Number(limit),
+      );
+    } else {
+      exchange.json(200, await page(services, listing, parsePageLimit(limit)));
+    }
+  } finally {
+    leave();
+  }
+}
+
+function acceptsLines(exchange: Exchange): boolean {
+  return exchange.headers.accept?.toLowerCase().includes(MEDIA_TYPES.ndjson) ?? false;
+}
+
+/** Records read for one page at most, so that a page among many deleted keys ends too. */
+export const PAGE_MAX_RECORDS: number = 10 * LIMITS.pageMaxItems;
+
+async function page(services: Services, listing: Listing, limit: number): Promise<ListPage> {
+  const items: ListItem[] = [];
+  const found = await scanPage(services, listing, (key, record) => {
+    const item = listItem(key, record, { nowMs: services.clock.nowMs(), values: listing.values });
+    if (item === undefined) return { full: false, bytes: 0 };
+    items.push(item);
+    return { full: items.length >= limit, bytes: listing.values ? item.size : 0 };
+  });
+  return { items, next: found };
+}
+
+/**
+ * Reads records in key order until the visitor is full, the page has its bytes or its records, or the range ends.
+ * @returns where the next page starts; null when there is none
+ */
+export async function scanPage(
+  services: Services,
+  range: { readonly prefix: string; readonly after: string | undefined },
+  visit: (key: string, record: KeyRecord) => { readonly full: boolean; readonly bytes: number },
+): Promise<string | null> {
+  const maxBytes = services.settings["limits.maxPageBytes"];
+  let { after } = range;
+  let bytes = 0;
+  let records = 0;
+  for (;;) {
+    const { entries, next } = await services.store.scan({
+      prefix: range.prefix,
+      after,
+      limit: LIMITS.pageMaxItems,
+    });
+    for (const [i, { key, record }] of entries.entries()) {
+      const visited = visit(key, record);
+      bytes += visited.bytes;
+      records += 1;
+      if (visited.full || bytes >= maxBytes || records >= PAGE_MAX_RECORDS) {
+        return i === entries.length - 1 && next === undefined ? null : key;
+      }
+    }
+    if (next === undefined) return null;
+    after = next;
+  }
+}
+
+async function sendLines(
+  services: Services,
+  exchange: Exchange,
+  listing: Listing,
+  limit: number,
+): Promise<void> {
+  exchange.begin(200, ["Content-Type", MEDIA_TYPES.ndjson]);
+  await pour(
+    exchange.response,
+    lines(services, listing, limit),
+    services.settings["limits.slowReaderTimeoutMs"],
+  );
+}
+
+async function* lines(services: Services, listing: Listing, limit: number): AsyncGenerator<string> {
+  let { after } = listing;
+  let left = limit;
+  while (left > 0) {
+    const { entries, next } = await services.store.scan({
+      prefix: listing.prefix,
+      after,
+      limit: LIMITS.pageMaxItems,
+    });
+    let text = "";
+    for (const { key, record } of entries) {
+      const item = listItem(key, record, { nowMs: services.clock.nowMs(), values: listing.values });
+      if (item === undefined) continue;
+      text += `${JSON.stringify(item)}\n`;
+      left -= 1;
+      if (left === 0) break;
+    }
+    if (text !== "") yield text;
+    if (next === undefined) return;
+    after = next;
+  }
+}

@@ -1,0 +1,39 @@
+import type { ServerResponse } from "node:http";
+import { formatVersion, type Version } from "@hearsay/core";
+import { ApiProblem } from "../http/problem.ts";
+import type { Services } from "../services.ts";
+
+/**
+ * Settles when this node holds the version, or when nobody waits for the answer any more.
+ * @throws ApiProblem `not_yet` when it does not hold it in time, `overloaded` when too many wait
+ */
+export function untilHeld(
+  services: Services,
+  response: ServerResponse,
+  key: string,
+  version: Version,
+  timeoutMs: number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let cancel: (() => void) | undefined;
+    const settle = (): void => {
+      clearTimeout(timer);
+      response.off("close", settle);
+      cancel?.();
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      response.off("close", settle);
+      cancel?.();
+      reject(new ApiProblem("not_yet", { members: { version: formatVersion(version) } }));
+    }, timeoutMs);
+    response.on("close", settle);
+    cancel = services.node.whenHeld(key, version, settle);
+    if (cancel !== undefined) return;
+    clearTimeout(timer);
+    response.off("close", settle);
+    reject(
+      new ApiProblem("overloaded", { detail: `${services.node.waiting} requests wait (limits.maxWaiters).` }),
+    );
+  });
+}

@@ -1,0 +1,55 @@
+/** What routes work with, put together once by the composition root. */
+import type { Clock, Log, Node, RecordStore } from "@hearsay/node";
+import type { Store } from "@hearsay/store";
+import type { Settings } from "./config/knobs.ts";
+import type { ByteBudget } from "./http/body.ts";
+import type { ExchangePorts } from "./http/exchange.ts";
+import type { Gate } from "./http/gate.ts";
+import type { PreparedValues } from "./http/prepared.ts";
+
+/** What routes need of the store beyond single records. */
+export type ServedStore = RecordStore & Pick<Store, "stats" | "snapshot" | "graves">;
+
+/** One line of `/readyz?verbose`. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  /** Whether the node counts as ready only when this holds. */
+  readonly needed: boolean;
+  readonly detail: string;
+}
+
+export interface Services {
+  readonly settings: Settings;
+  readonly node: Node;
+  readonly store: ServedStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly gate: Gate;
+  readonly budget: ByteBudget;
+  readonly exchange: ExchangePorts;
+  readonly prepared: PreparedValues;
+  /** Directory for uploads on their way. */
+  readonly spool: string;
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Members of the cluster that count for `ack`. */
+  members(): number;
+  checks(): readonly Check[];
+}
+
+/** Ready means that reads are answered: with a full disk a node still is, and says what it cannot do. */
+export function checksOf(services: Services): readonly Check[] {
+  const { gate, store } = services;
+  const { condition, damaged } = store.stats();
+  return [
+    { name: "phase", ok: gate.phase === "ready", needed: true, detail: gate.phase },
+    { name: "store", ok: condition !== "failed", needed: true, detail: condition },
+    {
+      name: "writes",
+      ok: condition === "ok",
+      needed: false,
+      detail: condition === "full" ? "the disk is full; reads go on" : condition,
+    },
+    { name: "records", ok: damaged === 0, needed: false, detail: `${damaged} damaged` },
+  ];
+}

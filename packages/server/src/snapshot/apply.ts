@@ -1,0 +1,125 @@
+/** Puts the records of a checked snapshot into a running node. */
+import type { RestoreMode, RestoreReport } from "@hearsay/api";
+import { isLive, type KeyRecord, type Value, winner } from "@hearsay/core";
+import { ApiProblem } from "../http/problem.ts";
+import { clockDrift } from "../http/problems-of-node.ts";
+import type { Services } from "../services.ts";
+import { inspectSnapshot, snapshotRecords } from "./records.ts";
+
+/** What is written before the disk is waited for. */
+const CHUNK_RECORDS = 256;
+const CHUNK_BYTES = 1024 * 1024;
+
+export interface Restore {
+  readonly path: string;
+  readonly mode: RestoreMode;
+  readonly dryRun: boolean;
+}
+
+/** How far a restore came, also when it fails. */
+export interface RestoreProgress {
+  records: number;
+  applied: number;
+  skippedHeld: number;
+  skippedDeleted: number;
+}
+
+/** @throws StoreError, ApiProblem; what `progress` counts as applied by then may be in effect */
+export async function applySnapshot(
+  services: Services,
+  restore: Restore,
+  progress: RestoreProgress,
+): Promise<RestoreReport> {
+  if (restore.mode === "exact") await prepareExact(services, restore);
+  const writer = new ChunkedWriter();
+  try {
+    for await (const { key, record } of snapshotRecords(restore.path)) {
+      progress.records += 1;
+      const write = decide(services, restore.mode, key, record, progress);
+      if (write === undefined) continue;
+      progress.applied += 1;
+      if (!restore.dryRun) await writer.add(write(), bytesOf(record));
+    }
+    await writer.flush();
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+  return { mode: restore.mode, dryRun: restore.dryRun, ...progress };
+}
+
+/** Every version of the snapshot has to lie behind the clock before the first record is stored. */
+async function prepareExact(services: Services, restore: Restore): Promise<void> {
+  if (services.store.stats().records > 0) throw new ApiProblem("store_not_empty");
+  const { newest } = await inspectSnapshot(restore.path, services.clock.nowMs());
+  const drift = services.node.observe(newest);
+  if (drift !== undefined) throw clockDrift(drift, "The snapshot's newest version");
+}
+
+/** What to write for the key; undefined when nothing is, which is then counted. */
+function decide(
+  services: Services,
+  mode: RestoreMode,
+  key: string,
+  record: KeyRecord,
+  progress: RestoreProgress,
+): (() => Promise<void>) | undefined {
+  if (mode === "exact") return () => merged(services, key, record);
+  const nowMs = services.clock.nowMs();
+  const value = winner(record);
+  if (!isLive(value, nowMs)) {
+    progress.skippedDeleted += 1;
+    return undefined;
+  }
+  const held = mode === "missing" ? services.node.latest(key) : undefined;
+  if (held !== undefined) {
+    if (isLive(winner(held), nowMs)) progress.skippedHeld += 1;
+    else progress.skippedDeleted += 1;
+    return undefined;
+  }
+  return () => writtenAnew(services, key, value, nowMs);
+}
+
+function merged(services: Services, key: string, record: KeyRecord): Promise<void> {
+  const outcome = services.node.merge(key, record);
+  if ("code" in outcome) throw clockDrift(outcome, "The snapshot's newest version");
+  return outcome;
+}
+
+function writtenAnew(services: Services, key: string, value: Value, nowMs: number): Promise<void> {
+  const { bytes, contentType, expiresAtMs } = value;
+  const ttlMs = expiresAtMs === null ? null : expiresAtMs - nowMs;
+  const written = services.node.write(key, { kind: "value", bytes, contentType, ttlMs }, undefined);
+  if ("code" in written) throw clockDrift(written, "The write");
+  return written.committed;
+}
+
+function bytesOf(record: KeyRecord): number {
+  let bytes = 0;
+  for (const sibling of record.siblings) if (sibling.kind === "value") bytes += sibling.bytes.length;
+  return bytes;
+}
+
+/** Waits for the disk once for each chunk. */
+class ChunkedWriter {
+  #pending: Promise<void>[] = [];
+  #bytes = 0;
+
+  async add(write: Promise<void>, bytes: number): Promise<void> {
+    this.#pending.push(write);
+    this.#bytes += bytes;
+    if (this.#pending.length >= CHUNK_RECORDS || this.#bytes >= CHUNK_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#bytes = 0;
+    await Promise.all(pending);
+  }
+
+  /** Waits for what is on its way, whatever comes of it: something else has failed already. */
+  async abandon(): Promise<void> {
+    await Promise.allSettled(this.#pending);
+  }
+}

@@ -1,0 +1,114 @@
+/** The least that satisfies the node's port: what the routes are tested on, with commits held back at will. */
+import type { KeyRecord, Sibling } from "@hearsay/core";
+import { compareKeys } from "@hearsay/core";
+import type { MetaStore, ScanChunk, ScanRange } from "@hearsay/node";
+import type { Grave, StoreStats } from "@hearsay/store";
+import type { ServedStore } from "../services.ts";
+
+export class MemoryStore implements ServedStore {
+  readonly committed: Map<string, KeyRecord> = new Map();
+  readonly pending: Map<string, KeyRecord> = new Map();
+  readonly replaced: Map<string, Sibling[]> = new Map();
+  readonly #meta: Map<string, Uint8Array> = new Map();
+  #waiting: (() => void)[] | undefined;
+  #onPut: (() => void) | undefined;
+  condition: StoreStats["condition"] = "ok";
+  /** What the next put rejects with. */
+  failure: Error | undefined;
+
+  readonly meta: MetaStore = {
+    get: (name) => this.#meta.get(name),
+    put: async (name, value) => {
+      this.#meta.set(name, value);
+    },
+  };
+
+  get(key: string): KeyRecord | undefined {
+    return this.committed.get(key);
+  }
+
+  latest(key: string): KeyRecord | undefined {
+    return this.pending.get(key) ?? this.committed.get(key);
+  }
+
+  /** Settles with the next put that waits. */
+  nextPut(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onPut = resolve;
+    });
+  }
+
+  put(key: string, record: KeyRecord): Promise<void> {
+    if (this.failure !== undefined) {
+      const { failure } = this;
+      this.failure = undefined;
+      return Promise.reject(failure);
+    }
+    this.pending.set(key, record);
+    this.#onPut?.();
+    return new Promise((resolve) => {
+      const commit = (): void => {
+        const before = this.committed.get(key);
+        if (before !== undefined)
+          this.replaced.set(key, [...before.siblings, ...(this.replaced.get(key) ?? [])]);
+        this.committed.set(key, record);
+        if (this.pending.get(key) === record) this.pending.delete(key);
+        resolve();
+      };
+      if (this.#waiting === undefined) queueMicrotask(commit);
+      else this.#waiting.push(commit);
+    });
+  }
+
+  /** From now on puts wait. */
+  hold(): void {
+    this.#waiting ??= [];
+  }
+
+  release(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const commit of waiting) commit();
+  }
+
+  async scan(range: ScanRange): Promise<ScanChunk> {
+    const keys = [...this.committed.keys()]
+      .filter(
+        (key) =>
+          key.startsWith(range.prefix) && (range.after === undefined || compareKeys(key, range.after) > 0),
+      )
+      .sort(compareKeys);
+    const entries = keys.slice(0, Math.min(range.limit, 256)).flatMap((key) => {
+      const record = this.committed.get(key);
+      return record === undefined ? [] : [{ key, record }];
+    });
+    return { entries, next: entries.length < keys.length ? entries.at(-1)?.key : undefined };
+  }
+
+  stats(): StoreStats {
+    return {
+      condition: this.condition,
+      records: this.committed.size,
+      tombstones: 0,
+      purgeable: 0,
+      bytes: 0,
+      damaged: 0,
+      doubt: [],
+      commits: 0,
+      pendingBytes: 0,
+      cacheBytes: 0,
+    };
+  }
+
+  async graves(): Promise<Grave[]> {
+    return [];
+  }
+
+  async *snapshot(): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array(0);
+  }
+
+  history(key: string): Sibling[] {
+    return [...(this.committed.get(key)?.siblings ?? []), ...(this.replaced.get(key) ?? [])];
+  }
+}
