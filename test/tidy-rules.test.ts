@@ -13,6 +13,7 @@ import {
   strangersAtTop,
   topLevelOf,
   unequalLists,
+  unequalRows,
   unfinished,
   weakTests,
 } from "./tidy.ts";
@@ -117,6 +118,15 @@ test("a list in the code and its page are the same", () => {
   expect(unequalLists("knob", ["a.b", "c"], page)).toEqual([]);
   expect(unequalLists("knob", ["a.b", "c", "d"], page)).toEqual(["docs/x.md: add a row for the knob `d`"]);
   expect(unequalLists("knob", ["c"], page)).toEqual(["docs/x.md: remove `a.b`: there is no such knob"]);
+});
+
+test("a table made from the code has its rows, to the letter", () => {
+  const page = file("docs/x.md", "| knob | default |\n|---|---|\n| `a` | 1 |\n| `b` | 2 |\n");
+  expect(unequalRows(page, ["| `a` | 1 |", "| `b` | 2 |"])).toEqual([]);
+  expect(unequalRows(page, ["| `a` | 1 |", "| `b` | 3 |"])).toEqual([
+    "docs/x.md: add the row: | `b` | 3 |",
+    "docs/x.md: remove the row, the code has no such one: | `b` | 2 |",
+  ]);
 });
 
 test("links lead somewhere", () => {

@@ -150,6 +150,20 @@ export function unequalLists(
   ];
 }
 
+/**
+ * A page's table that is made from a table in the code: its rows, those that start with a name in backticks, are
+ * the expected ones, no more and no fewer.
+ */
+export function unequalRows(page: SourceFile, expected: readonly string[]): Violation[] {
+  const rows = page.text.split("\n").filter((line) => line.startsWith("| `"));
+  return [
+    ...expected.filter((row) => !rows.includes(row)).map((row) => `${page.path}: add the row: ${row}`),
+    ...rows
+      .filter((row) => !expected.includes(row))
+      .map((row) => `${page.path}: remove the row, the code has no such one: ${row}`),
+  ];
+}
+
 /** What stands in backticks in the first column of the page's tables. */
 export function firstColumnOf(page: string): string[] {
   return [...page.matchAll(/^\| `([^`]+)`/gm)].flatMap(([, name]) => (name === undefined ? [] : [name]));
