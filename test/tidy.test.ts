@@ -1,6 +1,5 @@
 /** The rules of `tidy.ts` over this repository. A message tells what to write in place of what it found. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { KNOB_NAMES, KNOBS, type Knob, type KnobName, type Settings } from "@hearsay/server";
 import { describe, expect, test } from "vitest";
 import {
   barrels,
@@ -15,7 +14,6 @@ import {
   strangersAtTop,
   topLevelOf,
   unequalLists,
-  unequalRows,
   unfinished,
   type Violation,
   weakTests,
@@ -68,11 +66,6 @@ function referencesOf(config: string): string[] {
   });
 }
 
-function rowOf<Name extends KnobName>(name: Name): string {
-  const knob: Knob<Settings[Name]> = KNOBS[name];
-  return `| \`${name}\` | ${knob.format(knob.fallback)} | ${knob.form} | ${knob.sets} | ${knob.reason} |`;
-}
-
 function all(rule: (file: SourceFile) => Violation[]): Violation[] {
   return sources.flatMap(rule);
 }
@@ -109,11 +102,6 @@ describe("the repository", () => {
 
   test("has pages whose links lead somewhere", () => {
     expect(pages.flatMap((page) => brokenLinks(page, (path) => existsSync(new URL(path, top))))).toEqual([]);
-  });
-
-  test("has every knob in docs/configuration.md as the code defines it, and no other", () => {
-    const path = "docs/configuration.md";
-    expect(unequalRows({ path, text: read(path) }, KNOB_NAMES.map(rowOf))).toEqual([]);
   });
 
   test("has every metric in docs/metrics.md, and no other", () => {
