@@ -111,7 +111,7 @@ class Opening {
       await rebucket(this.handle, this.#codec, this.#hasher);
     }
     const damagedBefore = await this.#countSpace(SPACE.quarantine);
-    const rebuilt = checkpoint === undefined && !fresh ? await this.#rebuild(damagedBefore) : undefined;
+    const rebuilt = checkpoint === undefined && !fresh ? await this.#rebuild() : undefined;
     if (rebuilt !== undefined && rebuilt.damaged > 0) this.#raise("damaged_records");
     const tally = rebuilt?.tally ?? checkpoint?.tally ?? Tally.empty();
     const historySlotsEver = Math.max(
@@ -234,11 +234,10 @@ class Opening {
     return metas;
   }
 
-  async #rebuild(quarantined: number): Promise<RebuildReport> {
+  async #rebuild(): Promise<RebuildReport> {
     const parts = { handle: this.handle, codec: this.#codec, hasher: this.#hasher };
-    const report = await rebuild(parts, quarantined);
+    const report = await rebuild(parts, () => this.#salvageIfPossible());
     const { records } = report.tally.counters;
-    if (report.damaged + report.reindexed > 0) this.#salvageIfPossible();
     this.#options.onEvent({ code: "fingerprints_rebuilt", records, reindexed: report.reindexed });
     return report;
   }

@@ -14,6 +14,7 @@ import {
   successor,
   userKey,
 } from "./keyspace.ts";
+import { quarantinedKeys } from "./quarantine.ts";
 import { type Summary, sameSummary, summarize } from "./summary.ts";
 import { contributionOf, Tally } from "./tally.ts";
 
@@ -33,14 +34,17 @@ interface Parts {
 
 const EMPTY = new Uint8Array(0);
 
-/** @param quarantined how many records are in quarantine already */
-export async function rebuild(parts: Parts, quarantined: number): Promise<RebuildReport> {
+/**
+ * @param onDamage called once when there is damage, before it is looked into; may throw to leave it
+ */
+export async function rebuild(parts: Parts, onDamage: () => void): Promise<RebuildReport> {
   const records = await countRecords(parts);
-  const index = await countIndex(parts, quarantined + records.damaged > 0);
+  const index = await countIndex(parts, await quarantinedKeys(parts.handle));
   const differing = new Set<number>();
   for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
     if (!records.tally.fingerprints.bucketEquals(bucket, index.fingerprints)) differing.add(bucket);
   }
+  if (records.damaged > 0 || differing.size > 0) onDamage();
   const counts = { tally: records.tally, damaged: records.damaged, reindexed: 0 };
   if (differing.size === 0) return counts;
   const reindexed = await reindex(parts, differing);
@@ -99,7 +103,10 @@ function summaryOf(codec: Codec, databaseKey: Uint8Array, value: Uint8Array): Su
 }
 
 /** The index without what is in quarantine, which it remembers. */
-async function countIndex({ handle, codec, hasher }: Parts, anyQuarantined: boolean): Promise<Tally> {
+async function countIndex(
+  { handle, codec, hasher }: Parts,
+  quarantined: ReadonlySet<string>,
+): Promise<Tally> {
   const tally = Tally.empty();
   for await (const entries of chunks(handle, SPACE.index)) {
     for (const [at, value] of entries) {
@@ -107,7 +114,7 @@ async function countIndex({ handle, codec, hasher }: Parts, anyQuarantined: bool
       const text = decodeUtf8(key);
       const summary = codec.decodeSummary(at, value);
       if (text === undefined || summary === undefined) continue;
-      if (anyQuarantined && handle.get(quarantineKey(key)) !== undefined) continue;
+      if (quarantined.has(text)) continue;
       tally.add(bucket, contributionOf(hasher, text, summary));
     }
   }

@@ -6,15 +6,7 @@
 import type { Hashing } from "@hearsay/core";
 import { Codec } from "./codec.ts";
 import type { Entry } from "./database-handle.ts";
-import {
-  compareBytes,
-  parseIndexKey,
-  recordKey,
-  SPACE,
-  type Space,
-  spaceRange,
-  successor,
-} from "./keyspace.ts";
+import { compareBytes, SPACE, type Space, spaceRange, successor } from "./keyspace.ts";
 import type { Database } from "./ports.ts";
 
 const CHUNK_ENTRIES = 256;
@@ -22,13 +14,13 @@ const CHUNK_BYTES = 1024 * 1024;
 
 export interface RewriteReport {
   readonly copied: number;
-  /** Places where reading on was impossible; what lies between the first and the last in a space may be missing. */
+  /** Spaces with entries that could not be read or failed their checksum; what lies between these may be missing. */
   readonly gaps: number;
 }
 
 /**
  * Copies what can be saved. Graves are left out: opening writes them anew. Both databases are open; `damaged` is
- * only read, and best a copy, in a process of its own: reading may set LevelDB to compacting it.
+ * only read, and only by scans: some hundred single lookups would set LevelDB to compacting it.
  */
 export async function rewriteDatabase(
   damaged: Database,
@@ -48,6 +40,7 @@ class Rewrite {
   readonly #codec: Codec;
   #copied: number = 0;
   #gaps: number = 0;
+  #refused: number = 0;
 
   constructor(damaged: Database, fresh: Database, codec: Codec) {
     this.#damaged = damaged;
@@ -55,13 +48,14 @@ class Rewrite {
     this.#codec = codec;
   }
 
-  /** Forwards as far as reading goes, then backwards from the end. */
+  /** Forwards as far as reading goes; where that met damage, backwards too, which other entries hide from. */
   async copySpace(space: Space): Promise<void> {
     const { gte, lt } = spaceRange(space);
-    const stopped = await this.#copyForwards(space, gte, lt);
-    if (stopped === undefined) return;
+    const refused = this.#refused;
+    const whole = await this.#copyForwards(space, gte, lt);
+    if (whole && this.#refused === refused) return;
     this.#gaps += 1;
-    await this.#copyBackwards(space, stopped, lt);
+    await this.#copyBackwards(space, gte, lt);
   }
 
   async finish(): Promise<RewriteReport> {
@@ -69,19 +63,19 @@ class Rewrite {
     return { copied: this.#copied, gaps: this.#gaps };
   }
 
-  async #copyForwards(space: Space, start: Uint8Array, lt: Uint8Array): Promise<Uint8Array | undefined> {
+  async #copyForwards(space: Space, start: Uint8Array, lt: Uint8Array): Promise<boolean> {
     let cursor = start;
     let size = CHUNK_ENTRIES;
     for (;;) {
       const entries = await this.#read({ gte: cursor, lt, reverse: false }, size);
-      if (entries?.length === 0) return undefined;
+      if (entries?.length === 0) return true;
       const last = entries === undefined ? undefined : await this.#copy(space, entries);
       const next = last === undefined ? cursor : successor(last);
       if (compareBytes(next, cursor) > 0) {
         cursor = next;
         size = CHUNK_ENTRIES;
       } else if (size > 1) size = size >> 2;
-      else return cursor;
+      else return false;
     }
   }
 
@@ -121,28 +115,16 @@ class Rewrite {
     const batch = this.#fresh.batch();
     let last: Uint8Array | undefined;
     for (const [key, value] of entries) {
-      if (key[0] !== space) continue;
       // What is in quarantine is damaged as it is.
-      if (space !== SPACE.quarantine && !this.#codec.isSealed(key, value)) continue;
+      if (space !== SPACE.quarantine && !this.#codec.isSealed(key, value)) {
+        this.#refused += 1;
+        continue;
+      }
       batch.put(key, value);
       this.#copied += 1;
       last = key;
-      if (space === SPACE.index) this.#copyRecordOf(key, batch);
     }
     await batch.write({ sync: false });
     return last ?? entries.at(-1)?.[0];
-  }
-
-  /** A single look may find a record that no pass over its neighbours reaches. */
-  #copyRecordOf(index: Uint8Array, batch: ReturnType<Database["batch"]>): void {
-    const at = recordKey(parseIndexKey(index).key);
-    let value: Uint8Array | undefined;
-    try {
-      value = this.#damaged.getSync(at);
-    } catch {
-      // The index remembers the record, and opening will count it as damaged.
-      return;
-    }
-    if (value !== undefined && this.#codec.isSealed(at, value)) batch.put(at, value);
   }
 }

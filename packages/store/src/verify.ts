@@ -6,13 +6,20 @@ import { BUCKET_COUNT, decodeUtf8 } from "@hearsay/core";
 import { type Change, countedSummary } from "./change.ts";
 import type { Entry } from "./database-handle.ts";
 import type { Engine } from "./engine.ts";
-import { bucketRange, indexKey, parseIndexKey, quarantineKey, recordKey, successor } from "./keyspace.ts";
+import { bucketRange, indexKey, parseIndexKey, successor } from "./keyspace.ts";
 import { OnlineScan } from "./online-scan.ts";
+import { quarantinedKeys } from "./quarantine.ts";
 import { type Summary, summarize } from "./summary.ts";
 import { contributionOf, Tally } from "./tally.ts";
 
 /** Examples in a report; beyond, they are only counted. */
 export const VERIFY_MAX_LISTED = 100;
+
+/**
+ * Keys in differing buckets that are looked up at once. Some hundred lookups make LevelDB compact a table, and a
+ * damaged one then aborts the process; what is left is for the next start, which salvages first.
+ */
+const EXAMINED_MAX = 64;
 
 export interface VerifyReport {
   /** Records and fingerprints were compared too, not only the index. */
@@ -44,6 +51,8 @@ export interface VerifyOptions {
 export async function verify(engine: Engine, options: VerifyOptions): Promise<VerifyReport> {
   const records = new Count(engine, "record");
   const index = new Count(engine, "index");
+  const quarantined = new Quarantined(engine);
+  index.leaveOut = (key) => quarantined.has(key);
   let read = 0;
   const run = async (count: Count): Promise<void> => {
     while (await count.scan.step()) {
@@ -52,6 +61,7 @@ export async function verify(engine: Engine, options: VerifyOptions): Promise<Ve
     }
   };
   try {
+    await quarantined.load();
     if (options.deep) await run(records);
     await run(index);
     const found = await engine.pipeline.betweenBatches(() =>
@@ -78,6 +88,7 @@ export async function verify(engine: Engine, options: VerifyOptions): Promise<Ve
   } finally {
     records.scan.close();
     index.scan.close();
+    quarantined.close();
   }
 }
 
@@ -106,8 +117,9 @@ async function examine(engine: Engine, buckets: readonly number[]): Promise<stri
       for (const [at] of entries) {
         const key = decodeUtf8(parseIndexKey(at).key);
         if (key === undefined) continue;
-        engine.table.committed(key);
+        if (keys.length < EXAMINED_MAX) engine.table.committed(key);
         if (keys.length < VERIFY_MAX_LISTED) keys.push(key);
+        else return keys;
       }
       const last = entries.at(-1);
       if (exhausted || last === undefined) break;
@@ -122,6 +134,8 @@ class Count {
   readonly tally: Tally = Tally.empty();
   readonly scan: OnlineScan;
   entries: number = 0;
+  /** Keys that this account passes over. */
+  leaveOut: (key: string) => boolean = () => false;
   readonly #engine: Engine;
   readonly #space: "record" | "index";
 
@@ -178,18 +192,38 @@ class Count {
   }
 
   #storedSummary(key: string, [at, value]: Entry): void {
-    const { codec, handle, damaged } = this.#engine;
-    const summary = codec.decodeSummary(at, value);
-    if (summary === undefined) return;
-    const { bucket, key: keyBytes } = parseIndexKey(at);
+    const summary = this.#engine.codec.decodeSummary(at, value);
     // The index remembers what is in quarantine; the fingerprints do not contain it.
-    if (
-      damaged > 0 &&
-      handle.get(recordKey(keyBytes)) === undefined &&
-      handle.get(quarantineKey(keyBytes)) !== undefined
-    ) {
-      return;
-    }
-    this.#add(key, bucket, summary);
+    if (summary === undefined || this.leaveOut(key)) return;
+    this.#add(key, parseIndexKey(at).bucket, summary);
+  }
+}
+
+/** The keys in quarantine, kept up to date. */
+class Quarantined {
+  readonly #engine: Engine;
+  /** What commits have changed since the keys were asked for. */
+  readonly #changed: Map<string, boolean> = new Map();
+  #keys: ReadonlySet<string> = new Set();
+  readonly #listener: (change: Change) => void = ({ key, before, after }) => {
+    if (before.kind === "damaged" || after.kind === "damaged")
+      this.#changed.set(key, after.kind === "damaged");
+  };
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    engine.listeners.add(this.#listener);
+  }
+
+  async load(): Promise<void> {
+    this.#keys = await quarantinedKeys(this.#engine.handle);
+  }
+
+  has(key: string): boolean {
+    return this.#changed.get(key) ?? this.#keys.has(key);
+  }
+
+  close(): void {
+    this.#engine.listeners.delete(this.#listener);
   }
 }
