@@ -80,7 +80,7 @@ const MIB = 1024 * 1024;
 export const DEFAULT_STORE_LIMITS: StoreLimits = {
   cacheMaxBytes: 32 * MIB,
   blockCacheBytes: 32 * MIB,
-  writeBufferBytes: 8 * MIB,
+  writeBufferBytes: 16 * MIB,
   pendingMaxBytes: 64 * MIB,
   historyMaxVersions: 10,
   scanChunkEntries: 256,

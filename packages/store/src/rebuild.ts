@@ -203,12 +203,12 @@ class Fixes {
 /** All chunks of a space; the next one is read while the caller works on this one. */
 async function* chunks(handle: DatabaseHandle, space: Space): AsyncGenerator<EntryChunk["entries"]> {
   const range = spaceRange(space);
-  let reading: Promise<EntryChunk> | undefined = handle.read(range);
+  let reading: Promise<EntryChunk> | undefined = handle.readAlone(range);
   while (reading !== undefined) {
     const { entries, exhausted }: EntryChunk = await reading;
     const last = entries.at(-1);
     reading =
-      exhausted || last === undefined ? undefined : handle.read({ ...range, gte: successor(last[0]) });
+      exhausted || last === undefined ? undefined : handle.readAlone({ ...range, gte: successor(last[0]) });
     // Whoever stops early must not leave a rejection behind.
     reading?.catch(() => undefined);
     yield entries;
