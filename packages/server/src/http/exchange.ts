@@ -119,6 +119,6 @@ export class Exchange {
 }
 
 /** Fastify keeps the target it was given before rewriting it. */
-export function originalTarget(raw: IncomingMessage): string {
+function originalTarget(raw: IncomingMessage): string {
   return "originalUrl" in raw && typeof raw.originalUrl === "string" ? raw.originalUrl : (raw.url ?? "/");
 }

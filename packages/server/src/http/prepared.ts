@@ -27,7 +27,7 @@ export const BODY_HEADERS = 4;
  */
 const TEXT_MAX_BYTES = 1024;
 
-export const PREPARED_MAX_ENTRIES = 16_384;
+const PREPARED_MAX_ENTRIES = 16_384;
 
 export class PreparedValues {
   readonly #stamp: Stamp;

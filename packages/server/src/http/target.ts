@@ -108,7 +108,7 @@ function decodePercent(text: string, syntax: PercentSyntax): string {
 }
 
 /** Parameters of a query by name, decoded as strictly as keys. A name given twice is refused, not guessed about. */
-export function parseQuery(query: string): Map<string, string> {
+function parseQuery(query: string): Map<string, string> {
   const parameters = new Map<string, string>();
   if (query === "") return parameters;
   for (const pair of query.split("&")) {

@@ -47,7 +47,7 @@ function acceptsLines(exchange: Exchange): boolean {
 }
 
 /** Records read for one page at most, so that a page among many deleted keys ends too. */
-export const PAGE_MAX_RECORDS: number = 10 * LIMITS.pageMaxItems;
+const PAGE_MAX_RECORDS = 10 * LIMITS.pageMaxItems;
 
 async function page(services: Services, listing: Listing, limit: number): Promise<ListPage> {
   const items: ListItem[] = [];

@@ -15,7 +15,7 @@ export interface SnapshotRecord {
 }
 
 /** Keys that may come again; more than any setting lets a writer repeat. */
-export const REPEATED_MAX_KEYS = 10_000_000;
+const REPEATED_MAX_KEYS = 10_000_000;
 
 /** @throws StoreError `snapshot_truncated`, `snapshot_corrupt`, before the first record is given */
 export async function* snapshotRecords(path: string): AsyncGenerator<SnapshotRecord> {
