@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -168,6 +168,33 @@ describe("a server", () => {
     for (const name of text.matchAll(/^(hearsay_[a-z_]+?)(?:_bucket|_sum|_count)?[{ ]/gm)) {
       expect(text).toContain(`# HELP ${name[1]} `);
     }
+  });
+});
+
+describe("a damaged database", () => {
+  it("is copied aside and opened again, under a new incarnation, without a wrong answer", async () => {
+    const first = await start("d");
+    for (let i = 0; i < 20; i++) await put(first, `k${i}`, `value ${i}`);
+    await first.close();
+    const database = join(directory, "d", "db");
+    for (const file of readdirSync(database)) {
+      if (file.startsWith("MANIFEST")) truncateSync(join(database, file), 10);
+    }
+    const second = await start("d");
+    expect(second.nodeId).not.toBe(first.nodeId);
+    for (let i = 0; i < 20; i++) expect([`value ${i}`, 404, 500]).toContain(await get(second, `k${i}`));
+    expect(await get(second, "k7")).toBe("value 7");
+    expect(readdirSync(join(directory, "d")).some((name) => name.startsWith("db-damaged-"))).toBe(true);
+    expect(logged.map(({ event }) => event)).toContain("database_repaired");
+  });
+
+  it("is not taken for an empty one when LevelDB has lost its way to it", async () => {
+    const first = await start("d");
+    await put(first, "k", "v");
+    await first.close();
+    rmSync(join(directory, "d", "db", "CURRENT"));
+    const second = await start("d");
+    expect(await get(second, "k")).toBe("v");
   });
 });
 
