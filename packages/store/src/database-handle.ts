@@ -10,7 +10,7 @@ export interface EntryChunk {
   readonly exhausted: boolean;
 }
 
-const ALONE_CHUNK_ENTRIES = 2048;
+const ALONE_CHUNK_ENTRIES = 1024;
 
 /** The open database, or none while it is being reopened. */
 export class DatabaseHandle {
