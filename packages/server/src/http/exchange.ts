@@ -7,9 +7,13 @@ import { MEDIA_TYPES } from "@hearsay/api";
 import type { Log } from "@hearsay/node";
 import type { Operation, RequestMetrics } from "../metrics/requests.ts";
 import { isOperators, toProblem } from "./faults.ts";
+import { endInOneWrite } from "./one-write.ts";
 import type { PreparedValue } from "./prepared.ts";
 import { renderProblem } from "./problem.ts";
 import type { Stamp } from "./stamp.ts";
+
+/** Longer texts gain nothing from being copied behind the head. */
+const ONE_WRITE_MAX_BYTES = 1024;
 
 export interface ExchangePorts {
   readonly stamp: Stamp;
@@ -68,7 +72,7 @@ export class Exchange {
   sendPrepared(prepared: PreparedValue): void {
     this.#ports.stamp.renew(prepared.headers);
     this.#head(200, prepared.headers);
-    if (typeof prepared.body === "string") this.response.end(prepared.body, "latin1");
+    if (typeof prepared.body === "string") endInOneWrite(this.response, prepared.body);
     else this.response.end(prepared.body);
   }
 
@@ -84,8 +88,14 @@ export class Exchange {
   }
 
   jsonText(status: number, text: string, headers: string[] = []): void {
-    headers.push("Content-Type", MEDIA_TYPES.json, "Content-Length", String(Buffer.byteLength(text)));
-    this.send(status, headers, text);
+    const bytes = Buffer.byteLength(text);
+    headers.push("Content-Type", MEDIA_TYPES.json, "Content-Length", String(bytes));
+    if (bytes !== text.length || bytes > ONE_WRITE_MAX_BYTES) {
+      this.send(status, headers, text);
+    } else if (!this.response.headersSent && !this.response.destroyed) {
+      this.begin(status, headers);
+      endInOneWrite(this.response, text);
+    }
   }
 
   /** Answers with the problem; one that comes after the head cuts the connection, so that no reader takes the part for the whole. */
