@@ -10,8 +10,6 @@ export interface EntryChunk {
   readonly exhausted: boolean;
 }
 
-const ALONE_CHUNK_ENTRIES = 1024;
-
 /** The open database, or none while it is being reopened. */
 export class DatabaseHandle {
   /** Told when the database cannot read its own files. */
@@ -66,16 +64,8 @@ export class DatabaseHandle {
    * One bounded chunk of a range. The iterator does not outlive the call.
    * @throws StoreError `store_unavailable`, `read_failed`
    */
-  read(range: KeyRange, maxEntries: number = this.#limits.scanChunkEntries): Promise<EntryChunk> {
-    return this.#readChunk(range, Math.min(maxEntries, this.#limits.scanChunkEntries));
-  }
-
-  /** A larger chunk, for when nothing else uses the database. */
-  readAlone(range: KeyRange): Promise<EntryChunk> {
-    return this.#readChunk(range, ALONE_CHUNK_ENTRIES);
-  }
-
-  async #readChunk(range: KeyRange, size: number): Promise<EntryChunk> {
+  async read(range: KeyRange, maxEntries: number = this.#limits.scanChunkEntries): Promise<EntryChunk> {
+    const size = Math.min(maxEntries, this.#limits.scanChunkEntries);
     const entries = await this.#readEntries(range, size);
     let bytes = 0;
     let previous: Uint8Array | undefined;

@@ -20,7 +20,7 @@ export async function readJournal(
   let newest = 0;
   let range = spaceRange(SPACE.journal);
   for (;;) {
-    const { entries, exhausted } = await handle.readAlone(range);
+    const { entries, exhausted } = await handle.read(range);
     for (const [key, value] of entries) {
       const sequence = codec.decodeSequence(key, value) ?? 0;
       sequences[sequence % JOURNAL_SLOTS] = sequence;
