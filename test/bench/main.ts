@@ -1,8 +1,19 @@
 /** `npm run bench [-- NAME...]`: every benchmark, or those named. */
 import { bulk } from "./bulk.ts";
 import { http } from "./http.ts";
+import { idle } from "./idle.ts";
+import { quorum } from "./quorum.ts";
+import { repair } from "./repair.ts";
+import { spread } from "./spread.ts";
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { http, bulk };
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
+  http,
+  bulk,
+  spread,
+  quorum,
+  idle,
+  repair,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in BENCHMARKS));

@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import {
   ANTI_ENTROPY_DEFAULTS,
+  ANYONE,
   DEFAULT_RUMOR_OPTIONS,
   formatVersion,
   type Hashing,
@@ -144,6 +145,7 @@ export class VirtualCluster {
         clock,
         timers: this.time,
         transport: { request: (to, message) => this.#deliver(node.id, machine.address, to, message) },
+        resolveSeed: (seed) => Promise.resolve([seed]),
         random,
         log,
         metrics,
@@ -277,7 +279,11 @@ export class VirtualCluster {
     this.#count(message.kind, answer.bytes.length);
     const reply = decodeReply(answer.bytes, MAX_MESSAGE_BYTES);
     if ("fault" in reply) throw new Error(JSON.stringify(reply.fault));
-    return reply.envelope.message;
+    const { from: answeredBy, message: answered } = reply.envelope;
+    if (to.id !== ANYONE && to.id !== answeredBy && answered.kind !== "refused") {
+      throw new PeerFault({ code: "refused", reason: "not_me" });
+    }
+    return answered;
   }
 
   async #answer(

@@ -1,5 +1,5 @@
 /** Schemas and types of the calls about the node and its data as a whole, and of problems. */
-import Type from "typebox";
+import { type Static, Type } from "./schema.ts";
 
 const Time = Type.String({ description: "ISO 8601, UTC, milliseconds" });
 const Count = Type.Integer({ minimum: 0 });
@@ -26,7 +26,7 @@ export const Problem = Type.Object(
     additionalProperties: true,
   },
 );
-export type Problem = Type.Static<typeof Problem>;
+export type Problem = Static<typeof Problem>;
 
 export const PageQuery = Type.Object(
   {
@@ -36,7 +36,7 @@ export const PageQuery = Type.Object(
   },
   { title: "PageQuery", additionalProperties: false },
 );
-export type PageQuery = Type.Static<typeof PageQuery>;
+export type PageQuery = Static<typeof PageQuery>;
 
 export const ConflictPage = Type.Object(
   {
@@ -51,12 +51,19 @@ export const ConflictPage = Type.Object(
   },
   { title: "ConflictPage" },
 );
-export type ConflictPage = Type.Static<typeof ConflictPage>;
+export type ConflictPage = Static<typeof ConflictPage>;
 
 export const TombstoneReport = Type.Object(
   {
     count: Count,
     oldest: Type.Union([Time, Type.Null()]),
+    floor: Type.Union([Time, Type.Null()], {
+      description: "Deletions up to then are gone, or about to go; it trails the watermark by the retention",
+    }),
+    watermark: Type.Union([Time, Type.Null()]),
+    oldestRemovableFrom: Type.Union([Time, Type.Null()], {
+      description: "The oldest goes once the watermark has reached this time",
+    }),
     blockedBy: Type.Array(
       Type.Object({
         id: Type.String(),
@@ -72,7 +79,7 @@ export const TombstoneReport = Type.Object(
         version: Type.String(),
         time: Time,
         removableFrom: Type.String({
-          description: "ISO 8601 time the completeness of the cluster has to reach",
+          description: "ISO 8601 time that the watermark has to reach",
         }),
       }),
       { description: "The oldest, at most ?limit= of them" },
@@ -80,13 +87,13 @@ export const TombstoneReport = Type.Object(
   },
   { title: "TombstoneReport" },
 );
-export type TombstoneReport = Type.Static<typeof TombstoneReport>;
+export type TombstoneReport = Static<typeof TombstoneReport>;
 
 export const TombstoneQuery = Type.Object(
   { limit: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,8}$" })) },
   { title: "TombstoneQuery", additionalProperties: false },
 );
-export type TombstoneQuery = Type.Static<typeof TombstoneQuery>;
+export type TombstoneQuery = Static<typeof TombstoneQuery>;
 
 export const RestoreMode = Type.Union(
   [Type.Literal("missing"), Type.Literal("as-new"), Type.Literal("exact")],
@@ -96,7 +103,7 @@ export const RestoreMode = Type.Union(
       "missing: values of keys that are neither held nor deleted here, as new writes. as-new: every value, as a new write. exact: the records as they were, into an empty store.",
   },
 );
-export type RestoreMode = Type.Static<typeof RestoreMode>;
+export type RestoreMode = Static<typeof RestoreMode>;
 
 export const RestoreQuery = Type.Object(
   {
@@ -105,7 +112,7 @@ export const RestoreQuery = Type.Object(
   },
   { title: "RestoreQuery", additionalProperties: false },
 );
-export type RestoreQuery = Type.Static<typeof RestoreQuery>;
+export type RestoreQuery = Static<typeof RestoreQuery>;
 
 export const RestoreReport = Type.Object(
   {
@@ -118,7 +125,7 @@ export const RestoreReport = Type.Object(
   },
   { title: "RestoreReport" },
 );
-export type RestoreReport = Type.Static<typeof RestoreReport>;
+export type RestoreReport = Static<typeof RestoreReport>;
 
 export const Readiness = Type.Object(
   {
@@ -129,10 +136,10 @@ export const Readiness = Type.Object(
   },
   { title: "Readiness" },
 );
-export type Readiness = Type.Static<typeof Readiness>;
+export type Readiness = Static<typeof Readiness>;
 
 export const ReadinessQuery = Type.Object(
   { verbose: Type.Optional(Type.String()) },
   { title: "ReadinessQuery", additionalProperties: false },
 );
-export type ReadinessQuery = Type.Static<typeof ReadinessQuery>;
+export type ReadinessQuery = Static<typeof ReadinessQuery>;

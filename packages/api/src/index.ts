@@ -10,6 +10,27 @@ export {
   TombstoneQuery,
   TombstoneReport,
 } from "./admin.ts";
+export {
+  ClusterMemberItem,
+  ClusterStatus,
+  ConvergenceReport,
+  DiffQuery,
+  DiffReport,
+  ForgetReport,
+  ForgetRequest,
+  HeldBackItem,
+  JoinReport,
+  JoinRequest,
+  LeaveReport,
+  LeaveRequest,
+  MemberRef,
+  MemberStateName,
+  ReceiptQuery,
+  ReceiptReport,
+  RepairLine,
+  RepairRequest,
+  SafeToStopReport,
+} from "./cluster.ts";
 export { DURATION_MAX_MS, formatDurationMs, parseDurationMs } from "./durations.ts";
 export { HEADERS, MEDIA_TYPES } from "./headers.ts";
 export {

@@ -1,6 +1,7 @@
 /** Schemas and types of `/kv`. Values in JSON are base64 (RFC 4648, section 4); versions are opaque texts. */
-import Type from "typebox";
+
 import { LIMITS } from "./limits.ts";
+import { type Static, Type } from "./schema.ts";
 
 const Key = Type.String({ description: "1 to 1024 bytes of UTF-8, byte for byte as written" });
 const VersionText = Type.String({ description: "Names one write; as in ETag, without the quotes" });
@@ -23,7 +24,7 @@ export const WriteResult = Type.Object(
   },
   { title: "WriteResult" },
 );
-export type WriteResult = Type.Static<typeof WriteResult>;
+export type WriteResult = Static<typeof WriteResult>;
 
 export const ListItem = Type.Object(
   {
@@ -37,7 +38,7 @@ export const ListItem = Type.Object(
   },
   { title: "ListItem" },
 );
-export type ListItem = Type.Static<typeof ListItem>;
+export type ListItem = Static<typeof ListItem>;
 
 export const ListPage = Type.Object(
   {
@@ -49,7 +50,7 @@ export const ListPage = Type.Object(
   },
   { title: "ListPage" },
 );
-export type ListPage = Type.Static<typeof ListPage>;
+export type ListPage = Static<typeof ListPage>;
 
 /** One version of a key. A tombstone has `deleted: true` and nothing about content. */
 export const SiblingItem = Type.Object(
@@ -66,19 +67,19 @@ export const SiblingItem = Type.Object(
   },
   { title: "SiblingItem" },
 );
-export type SiblingItem = Type.Static<typeof SiblingItem>;
+export type SiblingItem = Static<typeof SiblingItem>;
 
 export const SiblingList = Type.Object(
   { key: Key, context: ContextText, siblings: Type.Array(SiblingItem) },
   { title: "SiblingList", description: "All siblings, winner first" },
 );
-export type SiblingList = Type.Static<typeof SiblingList>;
+export type SiblingList = Static<typeof SiblingList>;
 
 export const HistoryList = Type.Object(
   { key: Key, versions: Type.Array(SiblingItem) },
   { title: "HistoryList", description: "The versions this node still has, newest first" },
 );
-export type HistoryList = Type.Static<typeof HistoryList>;
+export type HistoryList = Static<typeof HistoryList>;
 
 const PutOperation = Type.Object(
   {
@@ -100,14 +101,14 @@ const GetOperation = Type.Object({ op: Type.Literal("get"), key: Key }, { additi
 export const BatchOperation = Type.Union([PutOperation, DeleteOperation, GetOperation], {
   title: "BatchOperation",
 });
-export type BatchOperation = Type.Static<typeof BatchOperation>;
+export type BatchOperation = Static<typeof BatchOperation>;
 
 /** In MessagePack, `value` is `bin` and `key` and the other texts are `str`. */
 export const BatchRequest = Type.Object(
   { operations: Type.Array(BatchOperation, { minItems: 1, maxItems: LIMITS.batchMaxOperations }) },
   { title: "BatchRequest", additionalProperties: false },
 );
-export type BatchRequest = Type.Static<typeof BatchRequest>;
+export type BatchRequest = Static<typeof BatchRequest>;
 
 const BatchWritten = Type.Object({
   op: Type.Union([Type.Literal("put"), Type.Literal("delete")]),
@@ -139,10 +140,10 @@ const BatchMissing = Type.Object({
 
 /** One for each operation, in order. */
 export const BatchOutcome = Type.Union([BatchWritten, BatchFound, BatchMissing], { title: "BatchOutcome" });
-export type BatchOutcome = Type.Static<typeof BatchOutcome>;
+export type BatchOutcome = Static<typeof BatchOutcome>;
 
 export const BatchResult = Type.Object({ results: Type.Array(BatchOutcome) }, { title: "BatchResult" });
-export type BatchResult = Type.Static<typeof BatchResult>;
+export type BatchResult = Static<typeof BatchResult>;
 
 /** Query of `GET` and `HEAD /kv/{key}`. */
 export const ReadQuery = Type.Object(
@@ -155,7 +156,7 @@ export const ReadQuery = Type.Object(
   },
   { title: "ReadQuery", additionalProperties: false },
 );
-export type ReadQuery = Type.Static<typeof ReadQuery>;
+export type ReadQuery = Static<typeof ReadQuery>;
 
 /** Query of `PUT`, `DELETE /kv/{key}` (no `ttl`) and `POST /kv` (no `key`, no `ttl`). */
 export const WriteQuery = Type.Object(
@@ -167,7 +168,7 @@ export const WriteQuery = Type.Object(
   },
   { title: "WriteQuery", additionalProperties: false },
 );
-export type WriteQuery = Type.Static<typeof WriteQuery>;
+export type WriteQuery = Static<typeof WriteQuery>;
 
 /** Query of `GET /kv` without a key. */
 export const ListQuery = Type.Object(
@@ -179,4 +180,4 @@ export const ListQuery = Type.Object(
   },
   { title: "ListQuery", additionalProperties: false },
 );
-export type ListQuery = Type.Static<typeof ListQuery>;
+export type ListQuery = Static<typeof ListQuery>;

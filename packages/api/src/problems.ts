@@ -113,6 +113,16 @@ export const PROBLEMS = {
     title: "The member is alive",
     next: "Let it leave by itself: hearsay leave on that node. Only members that are down can be forgotten.",
   },
+  already_member: {
+    status: 409,
+    title: "The node is a member of a cluster with others already",
+    next: "Let it leave first, and give it a new identity: hearsay leave, then hearsay reset on its data directory.",
+  },
+  records_too_old: {
+    status: 409,
+    title: "The node holds records so old that the cluster would take them for deleted ones",
+    next: "Save a snapshot, join with an empty data directory, then restore the snapshot with mode=missing.",
+  },
   unknown_member: {
     status: 409,
     title: "The sender is in no member table here",

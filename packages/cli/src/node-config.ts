@@ -40,6 +40,8 @@ function knobTexts(flags: NodeFlags): Partial<Record<KnobName, string>> {
     name: flags.name,
     data: flags.data,
     listen: flags.listen,
+    advertise: flags.advertise,
+    join: flags.join?.join(","),
     cluster: flags.cluster,
     insecure: flags.insecure === undefined ? undefined : String(flags.insecure),
     "log.level": flags.logLevel,

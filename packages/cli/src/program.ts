@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { packageVersion } from "./build.ts";
 import { addConfigCommands } from "./commands/config.ts";
+import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addKeyCommands } from "./commands/keys.ts";
 import { addServe } from "./commands/serve.ts";
@@ -40,6 +41,7 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
     .exitOverride();
   program.commandsGroup("Run:");
   addServe(program, io);
+  addDev(program, io);
   program.commandsGroup("Keys:");
   addKeyCommands(program, io);
   addVersionCommands(program, io);

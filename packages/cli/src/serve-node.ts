@@ -1,18 +1,31 @@
-import { basename, relative, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type RunningServer, startServer } from "@hearsay/server";
+import { invocation } from "./invocation.ts";
 import type { Io } from "./io.ts";
 import { loadNodeConfig } from "./node-config.ts";
 import type { NodeFlags } from "./node-flags.ts";
+import { Parent } from "./parent.ts";
 
-/** Runs a node until the process is asked to end. */
-export async function serve(io: Io, flags: NodeFlags): Promise<void> {
+/**
+ * Runs a node until the process is asked to end.
+ * @param options.withParent tells the parent over IPC when the node is ready, and ends when the parent does
+ */
+export async function serve(
+  io: Io,
+  flags: NodeFlags,
+  options: { readonly withParent: boolean },
+): Promise<void> {
   const { settings } = loadNodeConfig(flags, io.env);
+  const parent = options.withParent ? new Parent(settings["shutdown.graceMs"]) : undefined;
   const server = await startServer(settings);
   try {
-    await io.err.write(welcome(server, resolve(settings.data)));
-    await untilAborted(io.stopped);
+    if (parent === undefined) await io.err.write(welcome(server, resolve(settings.data)));
+    else parent.tell({ url: server.address, id: server.nodeId });
+    const stopped = parent === undefined ? io.stopped : AbortSignal.any([io.stopped, parent.gone]);
+    await Promise.race([untilAborted(stopped), server.left]);
   } finally {
     await server.close();
+    parent?.leave();
   }
 }
 
@@ -34,10 +47,4 @@ Node ${nodeId}, data in ${data}
 
 The API is described at ${url}/docs. Ctrl-C stops the node.
 `;
-}
-
-/** How this command can be called again, from where it was called. */
-function invocation(): string {
-  const script = process.argv[1] ?? "hearsay";
-  return basename(script) === "hearsay" ? "hearsay" : `node ${relative(process.cwd(), script)}`;
 }

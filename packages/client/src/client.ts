@@ -10,11 +10,11 @@ import {
   Readiness,
   RestoreReport,
   SiblingList,
-  TombstoneReport,
   WriteResult,
 } from "@hearsay/api";
 import { parseMissing, type ReadResult, sourceOf, storedValue, understood, versionOf } from "./answers.ts";
 import { encodeBatchJson, encodeBatchMsgpack, type Operation, toBytes } from "./batch.ts";
+import { ClusterCalls } from "./cluster.ts";
 import { HearsayError } from "./fault.ts";
 import {
   ackQuery,
@@ -34,8 +34,9 @@ import {
 import { readLines } from "./parts.ts";
 import { listPath, pathOf, withQuery } from "./path.ts";
 import { defaultPlatform } from "./platform.ts";
+import { type Answered, requestJson } from "./requests.ts";
 import { guard, parseAs } from "./schema.ts";
-import { type Answer, type Call, type Repeat, Transport } from "./transport.ts";
+import { type Call, type Repeat, Transport } from "./transport.ts";
 
 const isWriteResult = guard<WriteResult>(WriteResult);
 const isListPage = guard<ListPage>(ListPage);
@@ -44,7 +45,6 @@ const isBatchResult = guard<BatchResult>(BatchResult);
 const isSiblingList = guard<SiblingList>(SiblingList);
 const isHistoryList = guard<HistoryList>(HistoryList);
 const isConflictPage = guard<ConflictPage>(ConflictPage);
-const isTombstoneReport = guard<TombstoneReport>(TombstoneReport);
 const isReadiness = guard<Readiness>(Readiness);
 const isRestoreReport = guard<RestoreReport>(RestoreReport);
 
@@ -62,6 +62,8 @@ const SCAN_MAX_STALLS = 3;
  * that ended them.
  */
 export class Client {
+  /** The calls about the cluster as a whole. */
+  readonly cluster: ClusterCalls;
   readonly #transport: Transport;
   readonly #timeoutMs: number;
   readonly #batchFormat: "msgpack" | "json";
@@ -77,6 +79,7 @@ export class Client {
       retry: { rounds: 3, baseMs: 100, capMs: 3_000, ...options.retry },
       platform: { ...defaultPlatform, ...options.platform },
     });
+    this.cluster = new ClusterCalls(this.#transport, this.#timeoutMs);
   }
 
   /** The winner of a key, or that there is none. */
@@ -207,13 +210,6 @@ export class Client {
     } while (after !== undefined);
   }
 
-  /** How many tombstones there are, the oldest of them, and which members hold their removal back. */
-  async tombstones(options: CallOptions & { readonly limit?: number } = {}): Promise<TombstoneReport> {
-    const path = withQuery("/cluster/tombstones", { limit: options.limit });
-    return (await this.#json({ method: "GET", path, repeat: "read", ...only(options) }, isTombstoneReport))
-      .value;
-  }
-
   /** A consistent snapshot of the node, as its file format has it. Not taken up again when it breaks off. */
   async *snapshot(options: CallOptions = {}): AsyncGenerator<Uint8Array> {
     const answer = await this.#transport.stream({
@@ -284,12 +280,8 @@ export class Client {
     return { signal: options.signal, timeoutMs: options.timeoutMs ?? Math.max(this.#timeoutMs, forAcks) };
   }
 
-  async #json<T>(
-    call: Call,
-    has: (value: unknown) => value is T,
-  ): Promise<{ readonly answer: Answer; readonly value: T }> {
-    const answer = await this.#transport.send(call);
-    return { answer, value: understood(answer, call, () => parseAs(answer.body, has)) };
+  async #json<T>(call: Call, has: (value: unknown) => value is T): Promise<Answered<T>> {
+    return await requestJson(this.#transport, call, has);
   }
 }
 

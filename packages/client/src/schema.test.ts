@@ -45,7 +45,15 @@ const CASES: readonly (readonly [string, unknown, object, readonly object[]])[] 
   [
     "TombstoneReport",
     api.TombstoneReport,
-    { count: 0, oldest: null, blockedBy: [], items: [] },
+    {
+      count: 0,
+      oldest: null,
+      floor: null,
+      watermark: null,
+      oldestRemovableFrom: null,
+      blockedBy: [],
+      items: [],
+    },
     [{ oldest: 1 }],
   ],
   [

@@ -21,6 +21,8 @@ export function conforms(schema: unknown, value: unknown): boolean {
       return typeof value === "string";
     case "integer":
       return Number.isSafeInteger(value);
+    case "number":
+      return Number.isFinite(value);
     case "boolean":
       return typeof value === "boolean";
     case "null":

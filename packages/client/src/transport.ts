@@ -34,6 +34,8 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Body | undefined;
   readonly repeat: Repeat;
+  /** The call is about the node at the first endpoint, so no other one is asked. */
+  readonly pinned?: boolean | undefined;
   /** Statuses that are answers rather than failures, besides 2xx. */
   readonly expected?: readonly number[];
   /** Longest wait for the answer, or for the next part of a streamed one. */
@@ -92,24 +94,26 @@ export class Transport {
     read: (response: Response, deadline: Deadline, endpoint: string) => Promise<T>,
   ): Promise<T> {
     const { endpoints, retry, platform } = this.#options;
-    const limit = endpoints.length * retry.rounds;
-    let index = this.#preferred;
+    const { pinned = false } = call;
+    const round = pinned ? 1 : endpoints.length;
+    const limit = round * retry.rounds;
+    let index = pinned ? 0 : this.#preferred;
     let outcome: Outcome = "none";
     for (let attempts = 1; ; attempts++) {
       call.signal?.throwIfAborted();
       const result = await this.#attempt(endpoints[index] ?? "", call, read);
       if ("answer" in result) {
-        this.#preferred = index;
+        if (!pinned) this.#preferred = index;
         return result.answer;
       }
       const { fault } = result;
       if (outcomeOf(fault, call) === "unknown") outcome = "unknown";
       const final = attempts >= limit || !mayRepeat(fault, call, outcome);
       if (final) throw new HearsayError(fault, { outcome, attempts });
-      const stays = call.repeat === "guarded" && outcome === "unknown";
+      const stays = pinned || (call.repeat === "guarded" && outcome === "unknown");
       if (!stays) index = (index + 1) % endpoints.length;
-      if (stays || attempts % endpoints.length === 0) {
-        await sleep(platform, this.#pauseMs(Math.ceil(attempts / endpoints.length), fault), call.signal);
+      if (stays || attempts % round === 0) {
+        await sleep(platform, this.#pauseMs(Math.ceil(attempts / round), fault), call.signal);
       }
     }
   }

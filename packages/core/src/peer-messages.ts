@@ -2,6 +2,7 @@
 import type { ExchangeReply, ExchangeRequest } from "./anti-entropy/messages.ts";
 import type { HlcTime } from "./clock.ts";
 import type { Standing } from "./completeness/admission.ts";
+import type { Update } from "./membership/member.ts";
 import type { SwimReply, SwimRequest } from "./membership/swim-messages.ts";
 import type { KeyRecord } from "./record.ts";
 import type { CarriedRumor, RumorReply, RumorRequest } from "./rumor/messages.ts";
@@ -18,12 +19,15 @@ export interface LoadedRumorRequest extends Omit<RumorRequest, "kind" | "rumors"
   readonly kind: "rumors";
   readonly standing: Standing;
   readonly rumors: readonly LoadedRumor[];
+  /** Membership changes that ride along. */
+  readonly updates: readonly Update[];
 }
 
 export interface LoadedRumorReply extends Omit<RumorReply, "kind" | "rumors"> {
   readonly kind: "rumors-reply";
   readonly standing: Standing;
   readonly rumors: readonly LoadedRumor[];
+  readonly updates: readonly Update[];
 }
 
 /** Asks for what the peer holds of a key: reads with `ack`, read repair, and `Hearsay-After`. */

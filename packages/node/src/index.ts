@@ -1,14 +1,21 @@
+export type { Incarnation } from "./cluster/completeness-keeper.ts";
+export { type Convergence, convergence, type Differing, type Verdict } from "./cluster/convergence.ts";
 export {
   ClusterMember,
+  type Greeting,
   type MemberConfig,
   type MemberEvents,
   type MemberPorts,
   type NotWritable,
 } from "./cluster/member.ts";
 export type { DigestStore, Graveyard, ListedRecord, StoreFacts, Timers, Transport } from "./cluster/ports.ts";
-export type { LastExchange } from "./cluster/repair.ts";
+export { type Receipt, type ReceiptWait, receiptOf, receiptOnceEverywhere } from "./cluster/receipt.ts";
+export type { ClockOffset, LastExchange } from "./cluster/repair.ts";
 export type { PublishedState } from "./cluster/states.ts";
-export type { ExchangeOutcome } from "./exchange/ask.ts";
+export { type MemberStatus, memberStatuses } from "./cluster/status.ts";
+export { obstaclesToStopping, type StopObstacle } from "./cluster/stopping.ts";
+export type { ExchangeOutcome, ExchangeProgress } from "./exchange/ask.ts";
+export type { Comparison, KeyDifference } from "./exchange/compare.ts";
 export { EXCHANGE_LIMITS, type ExchangeLimits } from "./exchange/session.ts";
 export { type Identity, IdentityError, type IdentityFault } from "./identity.ts";
 export {

@@ -105,6 +105,7 @@ export class Node {
   readonly #uncommitted: Set<HlcTime> = new Set();
   readonly #waiters: Waiters;
   #persistedBound: HlcTime;
+  #lastWrite: HlcTime;
   /** Settles when the newest bound is durable. */
   #boundStored: Promise<void> = Promise.resolve();
 
@@ -114,6 +115,7 @@ export class Node {
     this.identity = identity;
     this.#clock = new HybridLogicalClock({ durableBound, maxDriftMs: config.clockMaxDriftMs });
     this.#persistedBound = durableBound;
+    this.#lastWrite = durableBound;
     this.#waiters = new Waiters(config.maxWaiters);
   }
 
@@ -153,6 +155,7 @@ export class Node {
     if (drift !== undefined) return drift;
     const { previous, covered } = this.#newest(key, seen);
     const version: Version = { time: this.#clock.tick(nowMs), node: this.id };
+    this.#lastWrite = version.time;
     const written = applyWrite(previous, toSibling(content, version, nowMs), covered);
     const record = this.#bounded(key, written);
     this.#persistClockBound();
@@ -208,6 +211,11 @@ export class Node {
   async ownTime(): Promise<HlcTime> {
     for (const oldest of this.#uncommitted) return oldest - 1;
     return await this.tick();
+  }
+
+  /** No write of this node is later; after a restart, a time that no earlier run can have reached. */
+  get lastWrite(): HlcTime {
+    return this.#lastWrite;
   }
 
   /** Whether a write with this context would be taken; one ahead of the drift bound is refused. */

@@ -39,7 +39,7 @@ export async function openStore(
         log.warn("database_repaired", { copy: aside });
       },
       hashing,
-      digestKey: digestKeyOf(settings.cluster, settings["security.clusterSecret"]),
+      digestKey: digestKeyOf(settings.cluster, settings["security.digestSecret"]),
       durability: settings.durability,
       sequenceFile: directory.sequenceFile(),
       environment: directory.environment(),

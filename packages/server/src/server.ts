@@ -2,6 +2,10 @@
 import { hostname } from "node:os";
 import { type Log, Node } from "@hearsay/node";
 import type { FastifyInstance } from "fastify";
+import { Cluster } from "./cluster/cluster.ts";
+import { Enrolment } from "./cluster/enrolment.ts";
+import { openMember } from "./cluster/open-member.ts";
+import { peerPorts } from "./cluster/peer-ports.ts";
 import type { Settings } from "./config/knobs.ts";
 import { parseListen } from "./config/relations.ts";
 import { buildApp } from "./http/app.ts";
@@ -22,6 +26,8 @@ export interface RunningServer {
   /** `http://host:port` as clients on this machine reach it. */
   readonly address: string;
   readonly nodeId: string;
+  /** Settles when the node has left its cluster for good: there is nothing left for it to do. */
+  readonly left: Promise<void>;
   /**
    * Stops in order: not ready, no new connections, requests in progress within `shutdown.graceMs`, store closed.
    * Idempotent.
@@ -78,6 +84,8 @@ async function serve(settings: Settings, parts: Parts): Promise<RunningServer> {
   const retry = setInterval(() => {
     opened.store.retry().catch((error: unknown) => log.warn("retry_failed", { error: String(error) }));
   }, settings["store.retryIntervalMs"]);
+  const enrolment = enrol(services, parts, withoutScheme(address));
+  await enrolment.start(opened.report.doubt.length > 0 ? "fresh" : "same");
   services.gate.enter("ready");
   const { clean, rebuilt, records, damaged } = opened.report;
   log.info("started", {
@@ -93,14 +101,42 @@ async function serve(settings: Settings, parts: Parts): Promise<RunningServer> {
   return {
     address,
     nodeId: services.node.id,
+    left: enrolment.left,
     close: () => {
-      closed ??= stop(services, app, opened, () => {
+      closed ??= stop(services, app, { opened, enrolment }, () => {
         stopLag();
         clearInterval(retry);
       });
       return closed;
     },
   };
+}
+
+function enrol(services: Services, { opened, log, events }: Parts, listening: string): Enrolment {
+  const { settings, node, store, clock, cluster, peers } = services;
+  const address = settings.advertise === "" ? listening : settings.advertise;
+  const enrolment = new Enrolment({
+    address,
+    seeds: settings.join,
+    cluster,
+    node,
+    store,
+    open: (seeds, incarnation) =>
+      openMember({
+        settings: { ...settings, join: seeds },
+        address,
+        node,
+        store: opened.store,
+        incarnation,
+        clock,
+        log,
+        metrics: { count: (name, amount) => events.count(name, amount) },
+        peers,
+        retired: () => log.error("retired", { node: node.id }),
+      }),
+  });
+  cluster.enrolBy(enrolment);
+  return enrolment;
 }
 
 const IDLE_CHECK_MS = 20;
@@ -139,7 +175,8 @@ async function compose(settings: Settings, parts: Parts): Promise<Services> {
     readsLagMs: settings["overload.readsLagMs"],
   });
   const budget = new ByteBudget(settings["limits.maxInFlightBytes"]);
-  const stamp = new Stamp(node.id, () => node.completeThroughMs(), clock.nowMs);
+  const cluster = new Cluster(node);
+  const stamp = new Stamp(node.id, () => cluster.completeThroughMs(), clock.nowMs);
   const requests = new RequestMetrics();
   const services: Services = {
     settings,
@@ -153,11 +190,16 @@ async function compose(settings: Settings, parts: Parts): Promise<Services> {
     exchange: { stamp, requests, log, logRequests: settings["log.requests"] },
     spool: directory.spool,
     metrics: () => metrics.text(),
-    members: () => 1,
+    cluster,
+    peers: peerPorts({ settings, cluster, self: node.id, budget, clock, log }),
     checks: () => checksOf(services),
   };
   const metrics = new NodeMetrics(services, { requests, events, freeBytes: () => directory.freeBytes() });
   return services;
+}
+
+function withoutScheme(address: string): string {
+  return address.replace(/^http:\/\//, "");
 }
 
 /** What of the machine's name a node may be called. */
@@ -172,7 +214,7 @@ function nameOfMachine(): string {
 async function stop(
   services: Services,
   app: FastifyInstance,
-  opened: OpenedStore,
+  { opened, enrolment }: { readonly opened: OpenedStore; readonly enrolment: Enrolment },
   stopTimers: () => void,
 ): Promise<void> {
   const { gate, log, settings } = services;
@@ -182,12 +224,14 @@ async function stop(
     log.warn("connections_cut", { graceMs: settings["shutdown.graceMs"] });
     app.server.closeAllConnections();
   }, settings["shutdown.graceMs"]);
+  await enrolment.stop();
   // A connection whose last answer is out while it was being closed would otherwise stay for its keep-alive time.
   const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
   await app.close();
   clearInterval(idle);
   clearTimeout(grace);
   stopTimers();
+  await enrolment.close();
   await opened.close();
   log.info("stopped", { node: services.node.id });
 }

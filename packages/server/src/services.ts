@@ -1,11 +1,14 @@
 /** What routes work with, put together once by the composition root. */
 import type { Clock, Log, Node, RecordStore } from "@hearsay/node";
 import type { Store } from "@hearsay/store";
+import { clusterChecks } from "./cluster/checks.ts";
+import type { Cluster } from "./cluster/cluster.ts";
 import type { Settings } from "./config/knobs.ts";
 import type { ByteBudget } from "./http/body.ts";
 import type { ExchangePorts } from "./http/exchange.ts";
 import type { Gate } from "./http/gate.ts";
 import type { PreparedValues } from "./http/prepared.ts";
+import type { PeerPorts } from "./peer/routes.ts";
 
 /** What routes need of the store beyond single records. */
 export type ServedStore = RecordStore & Pick<Store, "stats" | "snapshot" | "graves">;
@@ -32,8 +35,8 @@ export interface Services {
   /** Directory for uploads on their way. */
   readonly spool: string;
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
-  /** Members of the cluster that count for `ack`. */
-  members(): number;
+  readonly cluster: Cluster;
+  readonly peers: PeerPorts;
   checks(): readonly Check[];
 }
 
@@ -51,5 +54,6 @@ export function checksOf(services: Services): readonly Check[] {
       detail: condition === "full" ? "the disk is full; reads go on" : condition,
     },
     { name: "records", ok: damaged === 0, needed: false, detail: `${damaged} damaged` },
+    ...clusterChecks(services.cluster.attached),
   ];
 }

@@ -67,6 +67,8 @@ export interface ExchangeEqual {
   readonly offer: ExchangeOffer;
   /** The answering side is not itself on its way out. */
   readonly staying: boolean;
+  /** The answering side's wall clock, in milliseconds; null from a build that does not say. */
+  readonly wallMs: number | null;
 }
 
 export interface ExchangeDiffers {
@@ -75,6 +77,8 @@ export interface ExchangeDiffers {
   readonly offer: ExchangeOffer;
   /** The root's children's hashes, 128 bytes. */
   readonly children: Uint8Array;
+  /** As in {@link ExchangeEqual}. */
+  readonly wallMs: number | null;
 }
 
 export interface ExchangeCompared {

@@ -9,6 +9,13 @@ interface Pending {
   readonly done: (peers: number) => void;
 }
 
+export interface AckWait {
+  /** Those that hold it by now. */
+  readonly peers: ReadonlySet<NodeId>;
+  /** Ends the wait, and tells how many held it then. */
+  end(): number;
+}
+
 /**
  * Counts which peers hold a write, for `ack=n`. A peer that holds a state of the key's record whose newest version is
  * not older than the write holds or covers the write, because a record's state contains what it merged.
@@ -34,17 +41,19 @@ export class Acknowledgements {
 
   /**
    * Calls back once `needed` peers hold the version.
-   * @returns ends the wait, and tells how many held it then
    */
-  wait(key: string, version: Version, needed: number, done: (peers: number) => void): () => number {
+  wait(key: string, version: Version, needed: number, done: (peers: number) => void): AckWait {
     const pending: Pending = { key, version, needed, peers: new Set(), done };
     const others = this.#byKey.get(key);
     if (others === undefined) this.#byKey.set(key, new Set([pending]));
     else others.add(pending);
     this.#size += 1;
-    return () => {
-      this.#remove(pending);
-      return pending.peers.size;
+    return {
+      peers: pending.peers,
+      end: () => {
+        this.#remove(pending);
+        return pending.peers.size;
+      },
     };
   }
 

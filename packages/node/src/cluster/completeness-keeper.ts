@@ -20,6 +20,8 @@ import {
   isNodeId,
   type NodeId,
 } from "@hearsay/core";
+import type { WriteFault } from "../node.ts";
+import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
 import type { Graveyard } from "./ports.ts";
 
@@ -27,6 +29,12 @@ import type { Graveyard } from "./ports.ts";
 const PURGE_STEP = 1000;
 
 const META_NAME = "completeness";
+
+/**
+ * What becomes of what an earlier run knew. `same`: it holds. `fresh`: the incarnation is new, so nothing it confirmed
+ * as another one does. `newcomer`: it was about another cluster, in which this node was alone.
+ */
+export type Incarnation = "same" | "fresh" | "newcomer";
 
 export interface KeeperPorts {
   readonly meta: MetaStore;
@@ -40,8 +48,8 @@ export interface KeeperPorts {
   tick(): Promise<HlcTime>;
   /** A time below every own write that is not committed; durable. */
   ownTime(): Promise<HlcTime>;
-  /** The node's clock takes the time into account. */
-  observe(time: HlcTime): void;
+  /** The node's clock takes the time into account, or refuses it as too far ahead. */
+  observe(time: HlcTime): WriteFault | undefined;
 }
 
 export class CompletenessKeeper {
@@ -51,17 +59,13 @@ export class CompletenessKeeper {
   #counted: CountedMembers;
   /** Retirements that are being settled, one after the other. */
   #settling: Promise<void> = Promise.resolve();
-  #unsettled = 0;
+  #unsettled = false;
+  #isSettling = false;
   #purging: Promise<void> = Promise.resolve();
   #purgedTo: HlcTime = 0;
 
-  /**
-   * @param fresh the incarnation is new: nothing it confirmed as another one holds
-   */
-  constructor(self: NodeId, retention: HlcTime, incarnation: "same" | "fresh", ports: KeeperPorts) {
-    const stored = readState(ports.meta);
-    const state =
-      incarnation === "same" ? stored : { ...stored, vector: new Map<NodeId, HlcTime>(), completeFloor: 0 };
+  constructor(self: NodeId, retention: HlcTime, incarnation: Incarnation, ports: KeeperPorts) {
+    const state = stateFor(incarnation, ports.meta);
     this.#self = self;
     this.#ports = ports;
     this.completeness = new Completeness(self, retention, state);
@@ -70,7 +74,7 @@ export class CompletenessKeeper {
 
   /** The members that count for claims: those of before a retirement until it is settled. */
   get members(): CountedMembers {
-    if (this.#unsettled === 0) this.#counted = this.#ports.counted();
+    if (!this.#unsettled && !this.#isSettling) this.#counted = this.#ports.counted();
     return this.#counted;
   }
 
@@ -80,20 +84,38 @@ export class CompletenessKeeper {
     await this.purge();
   }
 
-  /** A retirement is in the table; sessions with that id are dropped. Settles when it is settled. */
+  /**
+   * A retirement is in the table; sessions with that id are dropped. Settles when it is settled. While the store takes
+   * nothing it stays unsettled, and is tried again with the next {@link refresh}.
+   */
   async retirementAdopted(): Promise<void> {
-    this.#unsettled += 1;
+    this.#unsettled = true;
+    await this.#settle();
+  }
+
+  /** One attempt at a time; a retirement adopted meanwhile is settled by the next. */
+  async #settle(): Promise<void> {
     this.#settling = this.#settling.then(async () => {
-      await this.#ports.flush();
-      this.completeness.retirementSettled(await this.#ports.tick());
-      await this.save();
-      this.#unsettled -= 1;
+      if (!this.#unsettled) return;
+      this.#unsettled = false;
+      this.#isSettling = true;
+      try {
+        await this.#ports.flush();
+        this.completeness.retirementSettled(await this.#ports.tick());
+        await this.save();
+      } catch (error) {
+        this.#unsettled = true;
+        this.#ports.log.warn("retirement_not_settled", { reason: String(error) });
+      } finally {
+        this.#isSettling = false;
+      }
     });
     await this.#settling;
   }
 
   /** This node's unit as of now, and whatever follows from it for the watermark. */
   async refresh(): Promise<CompletenessUnit> {
+    if (this.#unsettled) await this.#settle();
     const ownTime = await this.#ports.ownTime();
     const unit = this.completeness.unit(this.members, ownTime, await this.#ports.tick());
     this.advance();
@@ -113,10 +135,16 @@ export class CompletenessKeeper {
     this.#follow(this.completeness.adoptWatermark(watermark));
   }
 
-  /** Adopts the larger floor and settles when everything that goes at it is gone. */
+  /**
+   * Adopts the larger floor and settles when everything that goes at it is gone.
+   * @throws PeerFault `clock_drift` for a floor from a clock too far ahead, with nothing changed
+   */
   async settleFloor(floor: HlcTime): Promise<void> {
-    this.#ports.observe(floor);
-    this.#follow(this.completeness.adoptFloor(floor));
+    if (floor > this.completeness.floor) {
+      const drift = this.#ports.observe(floor);
+      if (drift !== undefined) throw new PeerFault(drift);
+      this.#follow(this.completeness.adoptFloor(floor));
+    }
     await this.purge();
   }
 
@@ -152,6 +180,17 @@ export class CompletenessKeeper {
         });
       }
     }
+  }
+}
+
+function stateFor(incarnation: Incarnation, meta: MetaStore): CompletenessState {
+  switch (incarnation) {
+    case "same":
+      return readState(meta);
+    case "fresh":
+      return { ...readState(meta), vector: new Map(), completeFloor: 0 };
+    case "newcomer":
+      return INITIAL_COMPLETENESS;
   }
 }
 

@@ -15,6 +15,7 @@ export interface JoiningPorts {
   readonly timers: Timers;
   readonly log: Log;
   readonly limits: SharedLimits;
+  resolveSeed(seed: string): Promise<readonly string[]>;
   /** Counted members besides this node. */
   others(): readonly Peer[];
   /** Enters the member table at these addresses. */
@@ -77,21 +78,23 @@ export class Joining {
   }
 
   async #greetSeeds(): Promise<void> {
-    for (const address of this.#seeds) {
+    const resolved = await Promise.all(this.#seeds.map((seed) => this.#ports.resolveSeed(seed)));
+    const addresses = resolved.flat();
+    for (const address of addresses) {
       const welcome = await this.#hello({ id: ANYONE, address });
       if (welcome === undefined) continue;
-      const { limits } = this.#ports;
-      const knobs = (Object.keys(limits) as (keyof SharedLimits)[]).filter(
-        (knob) => limits[knob] !== welcome.limits[knob],
-      );
+      const knobs = differingLimits(this.#ports.limits, welcome.limits);
       if (knobs.length > 0) {
         this.#state = { kind: "refused", by: address, knobs };
         this.#ports.log.error("limits_differ", { by: address, knobs: knobs.join(",") });
         return;
       }
-      if (!(await this.#ports.take(welcome.time, welcome.floor, welcome.watermark))) continue;
+      if (!(await this.#ports.take(welcome.time, welcome.floor, welcome.watermark))) {
+        this.#ports.log.warn("join_failed", { at: address, code: "clock_drift" });
+        continue;
+      }
       this.#welcomed = true;
-      this.#ports.enter(this.#seeds);
+      this.#ports.enter(addresses);
       return;
     }
   }
@@ -133,6 +136,11 @@ export class Joining {
       return undefined;
     }
   }
+}
+
+/** The names of those that are not the same. */
+export function differingLimits(a: SharedLimits, b: SharedLimits): (keyof SharedLimits)[] {
+  return (Object.keys(a) as (keyof SharedLimits)[]).filter((knob) => a[knob] !== b[knob]);
 }
 
 function expectWelcome(reply: PeerReply): HelloReply {

@@ -1,6 +1,8 @@
 /** The replica as exchanges and rumors see it: merging under the ghost rule, and what follows from its verdicts. */
 import {
   type Completeness,
+  dropRefused,
+  type ExchangeOffer,
   type HlcTime,
   type KeyedRecord,
   type KeyRecord,
@@ -13,7 +15,7 @@ import {
 import type { ExchangeReplica, MergedBatch } from "../exchange/replica.ts";
 import type { Admitted, Node } from "../node.ts";
 import { PeerFault } from "../peer-fault.ts";
-import type { Log, Metrics, RecordStore } from "../ports.ts";
+import type { Clock, Log, Metrics, RecordStore } from "../ports.ts";
 import type { CompletenessKeeper } from "./completeness-keeper.ts";
 import type { DigestStore, Graveyard } from "./ports.ts";
 
@@ -23,6 +25,7 @@ export interface LocalReplicaPorts {
   readonly digests: DigestStore;
   readonly graveyard: Graveyard;
   readonly keeper: CompletenessKeeper;
+  readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
   tableHash(): string;
@@ -33,6 +36,7 @@ export class LocalReplica implements ExchangeReplica {
   readonly id: NodeId;
   readonly digests: DigestStore;
   readonly #ports: LocalReplicaPorts;
+  #alarms = 0;
 
   constructor(ports: LocalReplicaPorts) {
     this.id = ports.node.id;
@@ -57,6 +61,15 @@ export class LocalReplica implements ExchangeReplica {
     return { floor, complete };
   }
 
+  wallMs(): number {
+    return this.#ports.clock.nowMs();
+  }
+
+  /** Versions taken with an alarm since the start: this node or the sender has lost data without noticing. */
+  get alarms(): number {
+    return this.#alarms;
+  }
+
   async ownTime(): Promise<HlcTime> {
     return await this.#ports.node.ownTime();
   }
@@ -66,35 +79,44 @@ export class LocalReplica implements ExchangeReplica {
   }
 
   merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch {
-    const admitted = this.#ports.node.admit(records, this.standing(), sender);
+    const { node, store, graveyard } = this.#ports;
+    const admitted = node.admit(records, this.standing(), sender);
     if ("code" in admitted) throw new PeerFault(admitted);
     const kept: Promise<void>[] = [admitted.committed];
     const refused = this.#report(admitted, kept);
+    for (const { key, record } of admitted.merged) {
+      if (record === undefined && store.latest(key) !== undefined) kept.push(graveyard.remove(key));
+    }
     return { merged: admitted.merged, refused, committed: Promise.all(kept).then(() => undefined) };
   }
 
   async drop(refused: readonly RefusedVersions[], peer: Standing): Promise<void> {
-    // A complete replica knows better than a peer's word, and an incomplete peer knows nothing.
-    if (refused.length === 0 || this.completeness.complete || !peer.complete) return;
-    await Promise.all(refused.map((ghost) => this.#dropGhost(ghost)));
+    await Promise.all(refused.map((ghost) => this.#dropGhost(ghost, peer)));
+  }
+
+  acceptOffer({ time, vector }: ExchangeOffer): ExchangeOffer {
+    const { node } = this.#ports;
+    const drift = node.observe(time);
+    if (drift !== undefined) throw new PeerFault(drift);
+    return { time, vector: new Map([...vector].filter(([, at]) => node.observe(at) === undefined)) };
   }
 
   async settleFloor(floor: HlcTime): Promise<void> {
     await this.#ports.keeper.settleFloor(floor);
   }
 
-  async #dropGhost({ key, versions }: RefusedVersions): Promise<void> {
+  async #dropGhost({ key, versions }: RefusedVersions, peer: Standing): Promise<void> {
     const { store, graveyard, log } = this.#ports;
     const held = store.latest(key);
     if (held === undefined) return;
-    const isGhost = (sibling: Sibling): boolean =>
-      versions.some((version) => sameVersion(version, sibling.version));
-    const [first, ...rest] = held.siblings.filter((sibling) => !isGhost(sibling));
-    if (rest.length + 1 === held.siblings.length) return;
+    const left = dropRefused(held, versions, this.standing(), peer);
+    if (left === held) return;
     log.warn("ghost_dropped", { key, versions: versions.length });
-    await Promise.all(held.siblings.filter(isGhost).map((sibling) => this.#keepAside(key, sibling)));
-    if (first === undefined) await graveyard.remove(key);
-    else await store.put(key, { context: held.context, siblings: [first, ...rest] });
+    const ghosts = held.siblings.filter(({ version }) =>
+      versions.some((ghost) => sameVersion(ghost, version)),
+    );
+    const removed = left === undefined ? graveyard.remove(key) : store.put(key, left);
+    await Promise.all([removed, ...ghosts.map((sibling) => this.#keepAside(key, sibling))]);
   }
 
   /** Keeps ghosts aside, makes silent loss heard, and says what was refused. */
@@ -103,6 +125,7 @@ export class LocalReplica implements ExchangeReplica {
     const refused: RefusedVersions[] = [];
     for (const { key, quarantined, alarming } of admitted.merged) {
       if (alarming.length > 0) {
+        this.#alarms += alarming.length;
         metrics.count("hearsay_silent_loss_alarms_total", alarming.length);
         log.error("silent_loss_suspected", { key, versions: alarming.length });
       }

@@ -14,7 +14,6 @@ import {
   type HelloReply,
   type HlcTime,
   hlcFromMs,
-  hlcToMs,
   holds,
   type KeyRecord,
   type NodeId,
@@ -29,14 +28,14 @@ import {
   type SwimConfig,
   type Version,
 } from "@hearsay/core";
-import type { ExchangeOutcome } from "../exchange/ask.ts";
+import type { ExchangeOutcome, ExchangeProgress } from "../exchange/ask.ts";
 import type { ExchangeLimits } from "../exchange/session.ts";
 import type { Node } from "../node.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Clock, Log, Metrics, RecordStore } from "../ports.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
-import { CompletenessKeeper } from "./completeness-keeper.ts";
-import { Joining, type JoiningState } from "./joining.ts";
+import { CompletenessKeeper, type Incarnation } from "./completeness-keeper.ts";
+import { differingLimits, Joining, type JoiningState } from "./joining.ts";
 import { LocalReplica } from "./local-replica.ts";
 import { Membership } from "./membership.ts";
 import type { DigestStore, Graveyard, StoreFacts, Timers, Transport } from "./ports.ts";
@@ -54,6 +53,8 @@ export interface MemberPorts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly transport: Transport;
+  /** The addresses a configured seed stands for at this moment. */
+  resolveSeed(seed: string): Promise<readonly string[]>;
   readonly random: RandomSource;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -65,8 +66,7 @@ export interface MemberConfig {
   readonly build: string;
   readonly protocol: { readonly min: number; readonly max: number };
   readonly seeds: readonly string[];
-  /** Whether this is a new incarnation of a directory that had another one. */
-  readonly incarnation: "same" | "fresh";
+  readonly incarnation: Incarnation;
   readonly swim: SwimConfig;
   readonly rumors: RumorOptions;
   readonly antiEntropy: AntiEntropyConfig;
@@ -88,6 +88,14 @@ export type NotWritable =
   | { readonly code: "leaving" }
   | { readonly code: "retired" };
 
+/** What an introducer says of its cluster. */
+export interface Greeting {
+  readonly time: HlcTime;
+  readonly floor: HlcTime;
+  /** Limits that this node has otherwise. */
+  readonly differing: readonly (keyof SharedLimits)[];
+}
+
 export interface MemberEvents {
   /** This id is retired: the node has to come back as a new incarnation, or by an operator's hand. */
   retired(): void;
@@ -97,7 +105,11 @@ export interface MemberEvents {
 const SAVE_INTERVAL_MS = 10_000;
 /** How long a peer's complaint about our clock counts without being repeated. */
 const SKEW_MEMORY_MS = 30_000;
+/** How often peers are asked for an acknowledgement that no rumor has brought. */
+const ACK_ASK_INTERVAL_MS = 250;
 const HELLO_TIMEOUT_MS = 2_000;
+/** Of 64 hexadecimal digits. */
+const PUBLISHED_ROOT_DIGITS = 16;
 
 export class ClusterMember {
   readonly membership: Membership;
@@ -186,19 +198,18 @@ export class ClusterMember {
         return await this.membership.answer(message);
       case "hello":
         return await this.#welcome(from);
-      case "state-digest":
-      case "state-delta":
-        return await this.states.serve(message);
     }
     const peer = this.membership.peer(from);
     if (peer === undefined) throw new PeerFault({ code: "unknown_member" });
     switch (message.kind) {
+      case "state-digest":
+      case "state-delta":
+        return await this.states.serve(message);
       case "rumors":
         return await this.rumors.serve(peer, message);
       case "exchange-start":
       case "exchange-compare":
       case "exchange-transfer": {
-        if (message.kind === "exchange-start") this.#observePeer(message.offer.time);
         const reply = await this.repair.answer(from, message);
         // The answer was computed across awaits, in which the sender may have been retired.
         if (this.membership.isRetired(from)) throw new PeerFault({ code: "retired" });
@@ -222,7 +233,9 @@ export class ClusterMember {
     }
     if (joining?.kind === "refused") return { code: "limits_differ", by: joining.by, knobs: joining.knobs };
     const nowMs = this.#ports.timers.monotonicMs();
-    return this.#skew.isAheadOfMost(this.membership.livePeers(), nowMs) ? { code: "clock_skew" } : undefined;
+    return this.#skew.isAheadOfMost(() => this.membership.livePeers(), nowMs)
+      ? { code: "clock_skew" }
+      : undefined;
   }
 
   get joiningState(): JoiningState {
@@ -256,14 +269,35 @@ export class ClusterMember {
     }
     if (this.#acks.full) throw new PeerFault({ code: "busy" });
     return await new Promise((resolve) => {
-      let cancelTimer: () => void = () => undefined;
-      const end = this.#acks.wait(key, version, needed - 1, (peers) => {
-        cancelTimer();
-        resolve(peers + 1);
-      });
-      cancelTimer = this.#ports.timers.after(timeoutMs, () => resolve(end() + 1));
+      const cancels = new Set<() => void>();
+      const settle = (holders: number): void => {
+        for (const cancel of cancels) cancel();
+        resolve(holders);
+      };
+      const wait = this.#acks.wait(key, version, needed - 1, (peers) => settle(peers + 1));
+      cancels.add(this.#ports.timers.after(timeoutMs, () => settle(wait.end() + 1)));
+      // A peer that was away for a moment gets the write by an exchange, of which no rumor tells.
+      const ask = (): void => {
+        cancels.add(this.#ports.timers.after(ACK_ASK_INTERVAL_MS, ask));
+        this.#askWhoHolds(key, version, wait.peers);
+      };
+      cancels.add(this.#ports.timers.after(ACK_ASK_INTERVAL_MS, ask));
       this.spread(key, needed - 1);
     });
+  }
+
+  /** Asks the peers that have not said so yet whether they hold a write somebody waits for. */
+  #askWhoHolds(key: string, version: Version, known: ReadonlySet<NodeId>): void {
+    for (const peer of this.membership.livePeers()) {
+      if (known.has(peer.id)) continue;
+      this.peerHolds(peer, key, version, ACK_ASK_INTERVAL_MS).then(
+        (held) => {
+          if (held) this.#acks.held({ kind: "rumor_held", peer: peer.id, key, versions: [version] });
+        },
+        // It is asked again, as long as somebody waits.
+        () => undefined,
+      );
+    }
   }
 
   /** Whether this node durably holds or covers the version. */
@@ -272,11 +306,9 @@ export class ClusterMember {
     return (this.keeper.completeness.state.vector.get(version.node) ?? 0) >= version.time;
   }
 
-  /** Every write up to this time is held here: what this node has confirmed with all counted members. */
-  async completeThroughMs(): Promise<number> {
-    return hlcToMs(
-      this.keeper.completeness.completeThrough(this.keeper.members, await this.#ports.node.ownTime()),
-    );
+  /** Every write up to this time is held here, as confirmed with all counted members at the last refresh. */
+  get confirmedThrough(): HlcTime {
+    return this.keeper.completeness.unitOf(this.id)?.completeThrough ?? 0;
   }
 
   heldBackBy(): HeldBack[] {
@@ -308,8 +340,51 @@ export class ClusterMember {
     this.rumors.spread(key, record, "repair", 0);
   }
 
-  async exchange(peer: Peer): Promise<ExchangeOutcome> {
-    return await this.repair.exchange(peer);
+  async exchange(peer: Peer, onProgress?: (progress: ExchangeProgress) => void): Promise<ExchangeOutcome> {
+    return await this.repair.exchange(peer, onProgress);
+  }
+
+  /** Asks whoever is at an address what joining there would mean; nothing changes by it. @throws PeerFault */
+  async greet(address: string): Promise<Greeting> {
+    const { transport } = this.#ports;
+    const hello = { kind: "hello", limits: this.#config.limits } as const;
+    const reply = await transport.request({ id: "", address }, hello, HELLO_TIMEOUT_MS);
+    if (reply.kind !== "welcome") throw new PeerFault({ code: "bad_message", what: reply.kind });
+    const { time, floor, limits } = reply;
+    return { time, floor, differing: differingLimits(this.#config.limits, limits) };
+  }
+
+  get clock(): Clock {
+    return this.#ports.clock;
+  }
+
+  get timers(): Timers {
+    return this.#ports.timers;
+  }
+
+  /** The root as of now, as far as it is published. */
+  async publishedRoot(): Promise<string> {
+    return (await this.#ports.digests.root()).slice(0, PUBLISHED_ROOT_DIGITS);
+  }
+
+  /** No write of this node is later. */
+  get lastWrite(): HlcTime {
+    return this.#ports.node.lastWrite;
+  }
+
+  /** Writers that wait for other replicas. */
+  get acksPending(): number {
+    return this.#acks.size;
+  }
+
+  /** Versions taken with an alarm since the start: this node or the sender has lost data without noticing. */
+  get alarms(): number {
+    return this.#replica.alarms;
+  }
+
+  /** The mean time in which each node publishes its state. */
+  get stateIntervalMs(): number {
+    return this.#config.stateIntervalMs;
   }
 
   /**
@@ -330,9 +405,13 @@ export class ClusterMember {
     }
   }
 
-  /** Retires another id by an operator's word. The caller has checked that it is not alive. */
+  /**
+   * Retires another id by an operator's word, durably. The caller has checked that it is not alive.
+   * @throws PeerFault `busy` while the disk takes nothing; the retirement holds and spreads, but may not outlive this run
+   */
   async forget(id: NodeId): Promise<void> {
     await this.membership.retire(id);
+    if (this.membership.hasRecorded(id)) throw new PeerFault({ code: "busy" });
   }
 
   async #handOver(): Promise<void> {
@@ -384,18 +463,19 @@ export class ClusterMember {
       flush: () => facts.flush(),
       tick: () => node.tick(),
       ownTime: () => node.ownTime(),
-      observe: (time) => void node.observe(time),
+      observe: (time) => node.observe(time),
     });
   }
 
   #newReplica(): LocalReplica {
-    const { node, store, digests, graveyard, log, metrics } = this.#ports;
+    const { node, store, digests, graveyard, clock, log, metrics } = this.#ports;
     return new LocalReplica({
       node,
       store,
       digests,
       graveyard,
       keeper: this.keeper,
+      clock,
       log,
       metrics,
       tableHash: () => this.membership.counted().tableHash,
@@ -411,6 +491,8 @@ export class ClusterMember {
       random,
       sampler: this.#sampler,
       held: (event) => this.#acks.held(event),
+      updatesToSend: () => this.membership.updatesToSend(),
+      updatesCame: (updates, from) => this.membership.updatesCame(updates, from),
     });
   }
 
@@ -441,7 +523,8 @@ export class ClusterMember {
   }
 
   #needsToJoin(): boolean {
-    return this.#config.seeds.length > 0 && !this.membership.wasMember;
+    const { incarnation, seeds } = this.#config;
+    return seeds.length > 0 && (incarnation === "newcomer" || !this.membership.wasMember);
   }
 
   #newJoining(): Joining {
@@ -450,10 +533,11 @@ export class ClusterMember {
       timers: this.#ports.timers,
       log: this.#ports.log,
       limits: this.#config.limits,
+      resolveSeed: (seed) => this.#ports.resolveSeed(seed),
       others: () => this.membership.members().filter(({ id }) => id !== this.id),
       enter: (seeds) => this.membership.join(seeds),
       take: async (time, floor, watermark) => {
-        if (this.#ports.node.observe(time) !== undefined) return false;
+        if (this.#ports.node.observe(Math.max(time, floor, watermark)) !== undefined) return false;
         this.keeper.adoptWatermark(watermark);
         await this.keeper.settleFloor(floor);
         return true;
@@ -462,6 +546,7 @@ export class ClusterMember {
   }
 
   async #welcome(from: NodeId): Promise<HelloReply> {
+    if (from === this.id) throw new PeerFault({ code: "bad_message", what: "a hello of this very node" });
     const { completeness } = this.keeper;
     return {
       kind: "welcome",
@@ -477,20 +562,16 @@ export class ClusterMember {
     return { kind: "fetched", standing: this.standing, record: this.#ports.store.get(key) ?? null };
   }
 
-  #observePeer(time: HlcTime): void {
-    const drift = this.#ports.node.observe(time);
-    if (drift !== undefined) throw new PeerFault(drift);
-  }
-
   async #publish(): Promise<void> {
-    const unit = await this.keeper.refresh();
+    // Until it is in the others' table a newcomer counts only itself, and what it then says of completeness is not theirs.
+    const unit = this.joiningState.kind === "member" ? await this.keeper.refresh() : undefined;
     const { records, bytes } = this.#ports.facts.stats();
     this.states.publish({
       unit,
-      watermark: this.keeper.completeness.watermark,
+      watermark: unit === undefined ? undefined : this.keeper.completeness.watermark,
       keys: records,
       bytes,
-      root: (await this.#ports.digests.root()).slice(0, 16),
+      root: await this.publishedRoot(),
       notWritable: this.notWritable()?.code ?? "",
     });
   }
@@ -503,9 +584,19 @@ export class ClusterMember {
     this.keeper.advance();
   }
 
-  #learnt(id: NodeId, state: PublishedState): void {
-    if (state.unit !== undefined) this.keeper.absorb(id, state.unit);
-    if (state.watermark !== undefined) this.keeper.adoptWatermark(state.watermark);
+  #learnt(id: NodeId, { unit, watermark }: PublishedState): void {
+    const latest = Math.max(
+      watermark ?? 0,
+      unit?.sequence ?? 0,
+      unit?.completeThrough ?? 0,
+      unit?.settledAt ?? 0,
+    );
+    if (this.#ports.node.observe(latest) !== undefined) {
+      this.#ports.metrics.count("hearsay_future_states_total", 1);
+      return;
+    }
+    if (unit !== undefined) this.keeper.absorb(id, unit);
+    if (watermark !== undefined) this.keeper.adoptWatermark(watermark);
     this.keeper.advance();
   }
 

@@ -24,6 +24,7 @@ import {
   type SwimRequest,
   type SwimStats,
   type SwimTimer,
+  type Update,
 } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
@@ -72,18 +73,21 @@ export class Membership {
   readonly #driver: EffectDriver<SwimRequest, SwimReply, SwimReply, SwimTimer, SwimEvent>;
   readonly #ports: MembershipPorts;
   readonly #listener: MembershipListener;
+  readonly #updatesMax: number;
   readonly #phi: PhiAccrual = new PhiAccrual(PHI_ACCRUAL_DEFAULTS);
   #announced: (() => void) | undefined;
   #saving: Promise<void> = Promise.resolve();
   #recorded: ReadonlySet<NodeId>;
-  /** This directory was a member before, so it need not ask to be let in. */
+  /** This directory was a member among others before, so it need not ask to be let in. */
   readonly wasMember: boolean;
 
   constructor(options: MembershipOptions, ports: MembershipPorts, listener: MembershipListener) {
     this.#ports = ports;
     this.#listener = listener;
+    this.#updatesMax = options.config.piggybackMaxItems;
     const known = readTable(ports.meta);
-    this.wasMember = known.members.some(({ id }) => id === options.self.id);
+    const others = known.members.length > 1 || known.retired.length > 0;
+    this.wasMember = others && known.members.some(({ id }) => id === options.self.id);
     this.#recorded = new Set(known.members.map(({ id }) => id));
     this.#swim = new Swim({
       self: { ...options.self, generation: options.generation, state: "alive" },
@@ -169,6 +173,16 @@ export class Membership {
   /** A message of this peer arrived, whichever protocol it belongs to. */
   heard(id: NodeId): void {
     this.#phi.heard(id, this.#ports.timers.monotonicMs());
+  }
+
+  /** Membership changes for a message of another protocol; each counts as sent. */
+  updatesToSend(): readonly Update[] {
+    return this.#swim.piggyback(this.#updatesMax);
+  }
+
+  /** Membership changes that came on a message of another protocol. */
+  updatesCame(updates: readonly Update[], from: NodeId): void {
+    this.#driver.perform(this.#swim.absorb(updates, from, this.#ports.timers.monotonicMs()));
   }
 
   async answer(message: SwimRequest): Promise<SwimReply> {

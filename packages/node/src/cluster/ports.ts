@@ -11,7 +11,8 @@ export interface Timers {
 export interface Transport {
   /**
    * Sends a request to the address and settles with its reply within the time-out.
-   * @throws PeerFault `unreachable`, `timeout`, `refused` with the peer's code, or `bad_message`
+   * @throws PeerFault `refused` with `not_me` when another node than `to.id` answers, unless that is `ANYONE`;
+   * `unreachable`, `timeout`, `refused` with the peer's code, or `bad_message`
    */
   request(to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply>;
 }

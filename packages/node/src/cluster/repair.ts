@@ -11,7 +11,8 @@ import {
   randomBelow,
 } from "@hearsay/core";
 import { ExchangeAnswerer } from "../exchange/answer.ts";
-import { ExchangeAsker, type ExchangeOutcome } from "../exchange/ask.ts";
+import { type AskPeer, ExchangeAsker, type ExchangeOutcome, type ExchangeProgress } from "../exchange/ask.ts";
+import { type Comparison, compareReplicas } from "../exchange/compare.ts";
 import type { ExchangeReplica } from "../exchange/replica.ts";
 import type { ExchangeLimits } from "../exchange/session.ts";
 import { PeerFault } from "../peer-fault.ts";
@@ -36,6 +37,13 @@ export interface LastExchange extends ExchangeOutcome {
   readonly atMs: number;
 }
 
+/** How far a peer's wall clock is ahead of this node's, by the midpoint of a request (as in NTP, RFC 5905). */
+export interface ClockOffset {
+  readonly offsetMs: number;
+  /** Half of the request's duration: the offset is off by at most so much. */
+  readonly errorMs: number;
+}
+
 /** Tables that keep changing while an exchange starts: after so many rounds it is left to a later one. */
 const TABLE_ROUNDS = 3;
 
@@ -46,6 +54,8 @@ export class Repair {
   readonly #schedule: ExchangeSchedule;
   readonly #answerer: ExchangeAnswerer;
   readonly #last: Map<NodeId, LastExchange> = new Map();
+  readonly #clocks: Map<NodeId, ClockOffset> = new Map();
+  readonly #progress: Map<NodeId, ExchangeProgress> = new Map();
   #session: number;
   #cancel: (() => void) | undefined;
   #running = 0;
@@ -78,6 +88,16 @@ export class Repair {
     return this.#last.get(peer);
   }
 
+  /** Undefined until an exchange with the peer has begun. */
+  clockOffset(peer: NodeId): ClockOffset | undefined {
+    return this.#clocks.get(peer);
+  }
+
+  /** Of the exchange with this peer that is under way; undefined when there is none, or it has found nothing yet. */
+  progress(peer: NodeId): ExchangeProgress | undefined {
+    return this.#progress.get(peer);
+  }
+
   /** Exchanges this node has started that are under way. */
   get running(): number {
     return this.#running;
@@ -96,7 +116,9 @@ export class Repair {
   /** Forgets peers that are no longer members. */
   retain(members: ReadonlySet<NodeId>): void {
     this.#schedule.retain(members);
-    for (const peer of this.#last.keys()) if (!members.has(peer)) this.#last.delete(peer);
+    for (const known of [this.#last, this.#clocks]) {
+      for (const peer of known.keys()) if (!members.has(peer)) known.delete(peer);
+    }
   }
 
   async answer(from: NodeId, request: ExchangeRequest): Promise<ExchangeReply> {
@@ -107,10 +129,24 @@ export class Repair {
    * An exchange with this peer now, beside the schedule.
    * @throws PeerFault when it breaks off
    */
-  async exchange(peer: Peer): Promise<ExchangeOutcome> {
+  async exchange(
+    peer: Peer,
+    onProgress: (progress: ExchangeProgress) => void = () => undefined,
+  ): Promise<ExchangeOutcome> {
     this.#running += 1;
     try {
-      const outcome = await this.#run(peer);
+      const outcome = await this.#underOneTable(peer, (session, ask) => {
+        const asker = new ExchangeAsker(this.#replica, this.#limits, {
+          peer: peer.id,
+          session,
+          ask,
+          onProgress: (progress) => {
+            this.#progress.set(peer.id, progress);
+            onProgress(progress);
+          },
+        });
+        return asker.run();
+      });
       this.#remember(peer.id, outcome);
       this.#ports.ended(peer.id, undefined);
       return outcome;
@@ -118,21 +154,44 @@ export class Repair {
       if (error instanceof PeerFault) this.#ports.ended(peer.id, error);
       throw error;
     } finally {
+      this.#progress.delete(peer.id);
       this.#running -= 1;
     }
   }
 
-  async #run(peer: Peer): Promise<ExchangeOutcome> {
+  /**
+   * Which keys differ with this peer, of which at most `limit` are named. Nothing is merged, on either side.
+   * @throws PeerFault when it breaks off
+   */
+  async compare(peer: Peer, limit: number): Promise<Comparison> {
+    return await this.#underOneTable(peer, (session, ask) =>
+      compareReplicas(this.#replica, this.#limits, { session, ask, limit }),
+    );
+  }
+
+  /** Runs a dialogue, after the member tables have been exchanged where they differ. */
+  async #underOneTable<Result>(
+    peer: Peer,
+    run: (session: number, ask: AskPeer) => Promise<Result | undefined>,
+  ): Promise<Result> {
     for (let round = 0; round < TABLE_ROUNDS; round++) {
       this.#session += 1;
-      const ask = async (request: ExchangeRequest): Promise<ExchangeReply> =>
-        expectExchange(await this.#ports.transport.request(peer, request, this.#limits.requestTimeoutMs));
-      const asker = new ExchangeAsker(this.#replica, this.#limits, peer.id, this.#session, ask);
-      const outcome = await asker.run();
-      if (outcome !== undefined) return outcome;
+      const result = await run(this.#session, (request) => this.#request(peer, request));
+      if (result !== undefined) return result;
       await this.#ports.exchangeTables(peer);
     }
     throw new PeerFault({ code: "exchange_broken", what: "member tables keep changing" });
+  }
+
+  async #request(peer: Peer, request: ExchangeRequest): Promise<ExchangeReply> {
+    const { clock, transport } = this.#ports;
+    const sentMs = clock.nowMs();
+    const reply = expectExchange(await transport.request(peer, request, this.#limits.requestTimeoutMs));
+    if ((reply.kind === "exchange-equal" || reply.kind === "exchange-differs") && reply.wallMs !== null) {
+      const errorMs = Math.abs(clock.nowMs() - sentMs) / 2;
+      this.#clocks.set(peer.id, { offsetMs: reply.wallMs - sentMs - errorMs, errorMs });
+    }
+    return reply;
   }
 
   #remember(peer: NodeId, outcome: ExchangeOutcome): void {

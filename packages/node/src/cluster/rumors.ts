@@ -11,6 +11,7 @@ import {
   type LoadedRumor,
   type LoadedRumorReply,
   type LoadedRumorRequest,
+  type NodeId,
   type Peer,
   type PeerReply,
   type PeerSampler,
@@ -23,6 +24,7 @@ import {
   type RumorRequest,
   type RumorTimer,
   type Standing,
+  type Update,
 } from "@hearsay/core";
 import type { ExchangeReplica } from "../exchange/replica.ts";
 import { recordBytes } from "../exchange/session.ts";
@@ -37,6 +39,10 @@ export interface RumorPorts {
   readonly sampler: PeerSampler;
   /** A peer durably holds this state of a key's record, or a later one. */
   held(event: RumorHeldEvent): void;
+  /** Membership changes to send along; each counts as sent. */
+  updatesToSend(): readonly Update[];
+  /** Membership changes that came along. */
+  updatesCame(updates: readonly Update[], from: NodeId): void;
 }
 
 /** A reply, and what became of the rumors in it. */
@@ -91,6 +97,7 @@ export class Rumors {
 
   async serve(from: Peer, message: LoadedRumorRequest): Promise<LoadedRumorReply> {
     const received = await this.#take(message.rumors, message.standing);
+    this.#updatesCame(message.updates, from.id);
     const request: RumorRequest = { ...message, kind: "rumor_request" };
     const reply = await this.#driver.serve((token) =>
       this.#monger.onRequest(from, token, request, received, this.#ports.timers.monotonicMs()),
@@ -100,6 +107,7 @@ export class Rumors {
       kind: "rumors-reply",
       standing: this.#replica.standing(),
       rumors: this.#load(reply.rumors),
+      updates: this.#ports.updatesToSend(),
     };
   }
 
@@ -112,12 +120,18 @@ export class Rumors {
           kind: "rumors",
           standing: this.#replica.standing(),
           rumors: this.#load(message.rumors),
+          updates: this.#ports.updatesToSend(),
         },
         timeoutMs,
       ),
     );
+    this.#updatesCame(reply.updates, to.id);
     const received = await this.#take(reply.rumors, reply.standing);
     return { reply: { ...reply, kind: "rumor_reply" }, received };
+  }
+
+  #updatesCame(updates: readonly Update[], from: NodeId): void {
+    if (updates.length > 0) this.#ports.updatesCame(updates, from);
   }
 
   /** Puts in the records the store holds now. A rumor whose record is gone is left out. */

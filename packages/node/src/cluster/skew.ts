@@ -20,11 +20,14 @@ export class ClockSkew {
     this.#refusedAtMs.delete(peer);
   }
 
-  isAheadOfMost(livePeers: readonly { readonly id: NodeId }[], nowMs: number): boolean {
+  isAheadOfMost(livePeers: () => readonly { readonly id: NodeId }[], nowMs: number): boolean {
+    // Asked before every write, and almost always at once answered.
+    if (this.#refusedAtMs.size === 0) return false;
     for (const [peer, atMs] of this.#refusedAtMs) {
       if (nowMs - atMs > this.#memoryMs) this.#refusedAtMs.delete(peer);
     }
-    const refusing = livePeers.filter(({ id }) => this.#refusedAtMs.has(id)).length;
-    return refusing > 0 && refusing * 2 > livePeers.length;
+    const live = livePeers();
+    const refusing = live.filter(({ id }) => this.#refusedAtMs.has(id)).length;
+    return refusing > 0 && refusing * 2 > live.length;
   }
 }

@@ -48,6 +48,7 @@ export class States {
   readonly #states: NodeStates;
   readonly #gossip: StateGossip;
   readonly #driver: EffectDriver<StateRequest, StateReply, StateReply, StateTimer, StateEvent>;
+  readonly #heardAtMs: Map<NodeId, number> = new Map();
 
   /** @param generation above that of every earlier start of this node */
   constructor(self: NodeId, generation: number, intervalMs: number, ports: StatePorts) {
@@ -121,13 +122,20 @@ export class States {
     };
   }
 
+  /** When news of the node last arrived here, on the monotonic clock; undefined for never since the start. */
+  heardAtMs(id: NodeId): number | undefined {
+    return this.#heardAtMs.get(id);
+  }
+
   /** These ids will not be heard of again. */
-  retire(ids: Iterable<NodeId>): void {
+  retire(ids: readonly NodeId[]): void {
+    for (const id of ids) this.#heardAtMs.delete(id);
     this.#states.retire(ids);
   }
 
   #onEvent(event: StateEvent): void {
     if (event.kind !== "state_changed") return;
+    this.#heardAtMs.set(event.node, this.#ports.timers.monotonicMs());
     const state = this.of(event.node);
     if (state !== undefined) this.#ports.learnt(event.node, state);
   }

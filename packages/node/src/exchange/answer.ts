@@ -73,6 +73,7 @@ export class ExchangeAnswerer {
   async #start(from: NodeId, request: ExchangeStart, nowMs: number): Promise<ExchangeReply> {
     const replica = this.#replica;
     if (request.tableHash !== replica.tableHash()) return { kind: "exchange-tables-differ" };
+    const theirs = replica.acceptOffer(request.offer);
     const { completeness } = replica;
     const epoch = completeness.epoch;
     await replica.settleFloor(request.standing.floor);
@@ -81,11 +82,18 @@ export class ExchangeAnswerer {
     const root = rootBytes(await replica.digests.root());
     const standing = replica.standing();
     if (sameBytes(root, request.root)) {
-      completeness.exchanged(from, request.offer, epoch);
-      return { kind: "exchange-equal", standing, offer, staying: replica.staying() };
+      completeness.exchanged(from, theirs, epoch);
+      return {
+        kind: "exchange-equal",
+        standing,
+        offer,
+        staying: replica.staying(),
+        wallMs: replica.wallMs(),
+      };
     }
-    this.#open(from, request, { offer: request.offer, completeness, epoch, movedAtMs: nowMs });
-    return { kind: "exchange-differs", standing, offer, children: replica.digests.children(0, 0) };
+    this.#open(from, request, { offer: theirs, completeness, epoch, movedAtMs: nowMs });
+    const children = replica.digests.children(0, 0);
+    return { kind: "exchange-differs", standing, offer, children, wallMs: replica.wallMs() };
   }
 
   async #compare(from: NodeId, request: ExchangeCompare, nowMs: number): Promise<ExchangeReply> {

@@ -13,6 +13,8 @@ import {
   type ExchangeReply,
   type ExchangeRequest,
   type ExchangeTransferred,
+  type HlcTime,
+  isChildHashes,
   type KeyedRecord,
   MerkleWalk,
   type NodeId,
@@ -33,10 +35,31 @@ export interface ExchangeOutcome {
   readonly keysReceived: number;
   readonly bytesSent: number;
   readonly bytesReceived: number;
+  /** The peer durably holds or covers what this node did when its clock read this. */
+  readonly offered: HlcTime;
+}
+
+/** How far an exchange is. Keys and bytes as in {@link ExchangeOutcome}. */
+export interface ExchangeProgress {
+  readonly keysSent: number;
+  readonly keysReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Keys known to differ that are still to be sent or asked for. */
+  readonly keysLeft: number;
 }
 
 /** Sends a request to the peer of this exchange and gives back its reply. */
 export type AskPeer = (request: ExchangeRequest) => Promise<ExchangeReply>;
+
+export interface AskerPorts {
+  readonly peer: NodeId;
+  /** Unique among the sessions this node has with the peer. */
+  readonly session: number;
+  readonly ask: AskPeer;
+  /** Called whenever the exchange has come further. */
+  readonly onProgress: (progress: ExchangeProgress) => void;
+}
 
 interface Backlog {
   readonly push: Map<string, KeyedRecord>;
@@ -53,15 +76,17 @@ export class ExchangeAsker {
   readonly #session: number;
   readonly #backlog: Backlog = { push: new Map(), pushBytes: 0, want: new Map(), wants: 0 };
   #refused: readonly RefusedVersions[] = [];
+  readonly #onProgress: (progress: ExchangeProgress) => void;
   #transfers = 0;
   #tally = { keysSent: 0, keysReceived: 0, bytesSent: 0, bytesReceived: 0 };
 
-  constructor(replica: ExchangeReplica, limits: ExchangeLimits, peer: NodeId, session: number, ask: AskPeer) {
+  constructor(replica: ExchangeReplica, limits: ExchangeLimits, ports: AskerPorts) {
     this.#replica = replica;
     this.#limits = limits;
-    this.#peer = peer;
-    this.#session = session;
-    this.#ask = ask;
+    this.#peer = ports.peer;
+    this.#session = ports.session;
+    this.#ask = ports.ask;
+    this.#onProgress = ports.onProgress;
   }
 
   /**
@@ -87,20 +112,25 @@ export class ExchangeAsker {
     switch (started.kind) {
       case "exchange-tables-differ":
         return undefined;
-      case "exchange-equal":
+      case "exchange-equal": {
+        const theirs = replica.acceptOffer(started.offer);
         await replica.settleFloor(started.standing.floor);
         return {
           equal: true,
-          concluded: completeness.exchanged(this.#peer, started.offer, epoch),
+          concluded: completeness.exchanged(this.#peer, theirs, epoch),
           staying: started.staying,
+          offered: offer.time,
           ...this.#tally,
         };
+      }
       case "exchange-differs": {
+        const theirs = replica.acceptOffer(started.offer);
         const { staying } = await this.#reconcile(started);
         return {
           equal: false,
-          concluded: completeness.exchanged(this.#peer, started.offer, epoch),
+          concluded: completeness.exchanged(this.#peer, theirs, epoch),
           staying,
+          offered: offer.time,
           ...this.#tally,
         };
       }
@@ -114,6 +144,7 @@ export class ExchangeAsker {
     await this.#replica.settleFloor(started.standing.floor);
     // The floor may have purged what the root still showed.
     await digests.root();
+    if (!isChildHashes(started.children)) throw new PeerFault({ code: "bad_message", what: "child hashes" });
     const walk = new MerkleWalk(digests, started.children);
     for (let compare = walk.next(); compare !== undefined; compare = walk.next()) {
       const compared = await this.#ask({ kind: "exchange-compare", session: this.#session, compare });
@@ -121,6 +152,7 @@ export class ExchangeAsker {
         throw new PeerFault({ code: "exchange_broken", what: compared.kind });
       }
       for (const { bucket, entries } of compared.reply.buckets) await this.#plan(bucket, entries);
+      this.#report();
       while (this.#isLarge()) await this.#transfer();
     }
     let last = await this.#transfer();
@@ -176,7 +208,12 @@ export class ExchangeAsker {
       throw new PeerFault({ code: "exchange_broken", what: reply.kind });
     this.#tallySent(records);
     await this.#receive(reply, wants);
+    this.#report();
     return { reply, final };
+  }
+
+  #report(): void {
+    this.#onProgress({ ...this.#tally, keysLeft: this.#backlog.push.size + this.#backlog.wants });
   }
 
   async #receive(reply: ExchangeTransferred, wants: readonly BucketWant[]): Promise<void> {

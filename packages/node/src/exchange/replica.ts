@@ -1,6 +1,7 @@
 /** What an exchange needs of the replica it runs on. */
 import type {
   Completeness,
+  ExchangeOffer,
   HlcTime,
   KeyedRecord,
   KeyRecord,
@@ -34,6 +35,8 @@ export interface ExchangeReplica {
   /** False while this node is leaving. */
   staying(): boolean;
   standing(): Standing;
+  /** The wall clock. */
+  wallMs(): number;
   /** A time below every own write that is not committed; durable before it is returned. */
   ownTime(): Promise<HlcTime>;
   get(key: string): KeyRecord | undefined;
@@ -41,6 +44,12 @@ export interface ExchangeReplica {
   merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch;
   /** Drops versions a complete peer has refused as ghosts, if this node is itself incomplete. */
   drop(refused: readonly RefusedVersions[], peer: Standing): Promise<void>;
-  /** Adopts the larger floor and purges to it. */
+  /** Adopts the larger floor and purges to it. @throws PeerFault `clock_drift` with nothing changed */
   settleFloor(floor: HlcTime): Promise<void>;
+  /**
+   * Takes the time of a peer's offer into account, and gives the offer without entries from clocks too far ahead:
+   * a vector that says less is as true.
+   * @throws PeerFault `clock_drift` with nothing changed
+   */
+  acceptOffer(offer: ExchangeOffer): ExchangeOffer;
 }

@@ -1,9 +1,10 @@
 /** Every knob of a node, in one table. `docs/configuration.md` lists the same; a test compares the two. */
 import { DEFAULT_PORT } from "@hearsay/api";
 import type { ConflictPolicy } from "@hearsay/core";
+import { CLUSTER_KNOBS, type ClusterSettings } from "./cluster-knobs.ts";
 import { bytes, choice, count, duration, flag, type Knob, policies, secret, text } from "./knob.ts";
 
-export interface Settings {
+export interface Settings extends ClusterSettings {
   readonly name: string;
   readonly cluster: string;
   readonly data: string;
@@ -301,6 +302,7 @@ export const KNOBS: { readonly [Name in KnobName]: Knob<Settings[Name]> } = {
     min: 0,
     max: 600_000,
   }),
+  ...CLUSTER_KNOBS,
 };
 
 export function isKnobName(name: string): name is KnobName {

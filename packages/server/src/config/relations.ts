@@ -16,6 +16,10 @@ const ORDERED: readonly (readonly [NumericKnob, NumericKnob])[] = [
   ["limits.maxBatchBytes", "limits.maxInFlightBytes"],
   ["limits.maxValueBytes", "store.pendingMaxBytes"],
   ["limits.maxBatchBytes", "store.pendingMaxBytes"],
+  ["swim.probeTimeoutMs", "swim.probeIntervalMs"],
+  ["clock.maxDriftMs", "security.messageWindowMs"],
+  ["rumor.inlineMaxBytes", "gossip.maxMessageBytes"],
+  ["limits.maxValueBytes", "gossip.maxMessageBytes"],
   ["overload.scansLagMs", "overload.writesLagMs"],
   ["overload.writesLagMs", "overload.readsLagMs"],
 ];

@@ -16,7 +16,8 @@ import type { Services } from "../services.ts";
 import { answerClientError } from "./client-errors.ts";
 import { Exchange } from "./exchange.ts";
 import { ApiProblem } from "./problem.ts";
-import { type RouteDescription, routeDescriptions } from "./routes.ts";
+import type { RouteDescription } from "./route-description.ts";
+import { routeDescriptions } from "./routes.ts";
 import { KEY_ROUTE, routedTarget } from "./target.ts";
 
 /** Methods whose bodies fastify would read by itself. */

@@ -8,7 +8,6 @@ import {
   ListQuery,
   MEDIA_TYPES,
   PageQuery,
-  Problem,
   Readiness,
   ReadinessQuery,
   ReadQuery,
@@ -20,9 +19,10 @@ import {
   WriteQuery,
   WriteResult,
 } from "@hearsay/api";
-import type { HTTPMethods } from "fastify";
 import Type, { type TSchema } from "typebox";
-import type { Operation } from "../metrics/requests.ts";
+import { clusterRoutes } from "../cluster/cluster-routes.ts";
+import { servePeer } from "../peer/routes.ts";
+import { PEER_PATH } from "../peer/transport.ts";
 import { postBatch } from "../routes/batch.ts";
 import { listConflicts } from "../routes/conflicts.ts";
 import { livez, readyz } from "../routes/health.ts";
@@ -34,39 +34,8 @@ import { sendSnapshot } from "../routes/snapshot.ts";
 import { listTombstones } from "../routes/tombstones.ts";
 import { deleteKey, putKey } from "../routes/write.ts";
 import type { Services } from "../services.ts";
-import type { Exchange } from "./exchange.ts";
+import { content, problems, type RouteDescription } from "./route-description.ts";
 import { KEY_ROUTE } from "./target.ts";
-
-export interface RouteDescription {
-  readonly method: HTTPMethods;
-  readonly url: string;
-  readonly operation: Operation;
-  readonly schema: RouteSchema;
-  readonly handle: (exchange: Exchange) => undefined | Promise<void> | void;
-}
-
-interface RouteSchema {
-  readonly summary: string;
-  readonly tags: readonly string[];
-  readonly params?: TSchema;
-  readonly querystring?: TSchema;
-  readonly headers?: TSchema;
-  readonly body?: unknown;
-  readonly response: Readonly<Record<string, unknown>>;
-}
-
-const problems = {
-  "4xx": content(MEDIA_TYPES.problem, Problem),
-  "5xx": content(MEDIA_TYPES.problem, Problem),
-};
-
-function content(type: string, schema: TSchema, description: string = schemaTitle(schema)): unknown {
-  return { description, content: { [type]: { schema } } };
-}
-
-function schemaTitle(schema: TSchema): string {
-  return "title" in schema && typeof schema.title === "string" ? schema.title : "";
-}
 
 const Bytes = Type.String({ format: "binary", title: "The value's bytes" });
 const KeyParams = Type.Object({
@@ -99,6 +68,19 @@ export function routeDescriptions(services: Services, openApi: () => unknown): R
     ...collectionRoutes(services),
     ...dataRoutes(services),
     ...nodeRoutes(services),
+    ...clusterRoutes(services),
+    {
+      method: "POST",
+      url: `${PEER_PATH}*`,
+      operation: "peer",
+      schema: {
+        summary: "A message from another node",
+        tags: ["peers"],
+        body: { content: { [MEDIA_TYPES.msgpack]: { schema: Bytes } } },
+        response: { 200: content(MEDIA_TYPES.msgpack, Bytes, "The reply"), ...problems },
+      },
+      handle: (exchange) => servePeer(services.peers, exchange),
+    },
   ];
 }
 

@@ -1,6 +1,8 @@
 /** What `/metrics` says. The only importer of prom-client; values are read when they are asked for. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { PeerPorts } from "../peer/routes.ts";
 import type { Services } from "../services.ts";
+import { clusterMetrics, type MetricSource, type Sample } from "./cluster.ts";
 import type { EventCounts } from "./events.ts";
 import { DURATION_BUCKETS_MS, type RequestMetrics } from "./requests.ts";
 
@@ -76,7 +78,7 @@ const GAUGES: readonly {
   {
     name: "hearsay_complete_through_seconds",
     help: "Unix time up to which the node holds every write",
-    read: ({ node }) => node.completeThroughMs() / 1000,
+    read: ({ cluster }) => cluster.completeThroughMs() / 1000,
   },
   {
     name: "hearsay_data_free_bytes",
@@ -127,6 +129,43 @@ export class NodeMetrics {
       labelNames: ["event"],
       read: () => [...sources.events.entries()].map(([event, value]) => ({ labels: { event }, value })),
     });
+    this.#countPeers(services.peers, registers);
+    for (const source of clusterMetrics(services)) {
+      if (source.kind === "counter") counter(registers, source);
+      else gauge(registers, source);
+    }
+  }
+
+  #countPeers({ refusals, failures, traffic }: PeerPorts, registers: Registry[]): void {
+    counter(registers, {
+      name: "hearsay_peer_refusals_total",
+      help: "Messages of other nodes that were refused, by code",
+      labelNames: ["code"],
+      read: () => [...refusals.counts()].map(([code, value]) => ({ labels: { code }, value })),
+    });
+    counter(registers, {
+      name: "hearsay_peer_failures_total",
+      help: "Requests to other nodes that came to nothing, by code",
+      labelNames: ["code"],
+      read: () => [...failures.counts()].map(([code, value]) => ({ labels: { code }, value })),
+    });
+    counter(registers, {
+      name: "hearsay_peer_messages_total",
+      help: "Messages exchanged with other nodes, asked and answered, by kind",
+      labelNames: ["kind"],
+      read: () =>
+        [...traffic.counts()].map(([kind, { messages }]) => ({ labels: { kind }, value: messages })),
+    });
+    counter(registers, {
+      name: "hearsay_peer_bytes_total",
+      help: "Bytes of message bodies exchanged with other nodes, by kind and direction",
+      labelNames: ["kind", "direction"],
+      read: () =>
+        [...traffic.counts()].flatMap(([kind, { sentBytes, receivedBytes }]) => [
+          { labels: { kind, direction: "sent" }, value: sentBytes },
+          { labels: { kind, direction: "received" }, value: receivedBytes },
+        ]),
+    });
   }
 
   /** In the text format of Prometheus. */
@@ -136,20 +175,8 @@ export class NodeMetrics {
   }
 }
 
-interface Sample {
-  readonly labels: Record<string, string>;
-  readonly value: number;
-}
-
-interface CounterSource {
-  readonly name: string;
-  readonly help: string;
-  readonly labelNames: string[];
-  read(): Sample[];
-}
-
 /** A counter whose counts are kept elsewhere. */
-function counter(registers: Registry[], source: CounterSource): void {
+function counter(registers: Registry[], source: Omit<MetricSource, "kind">): void {
   new Counter({
     name: source.name,
     help: source.help,
@@ -158,6 +185,20 @@ function counter(registers: Registry[], source: CounterSource): void {
     collect() {
       this.reset();
       for (const { labels, value } of source.read()) this.inc(labels, value);
+    },
+  });
+}
+
+/** A gauge with labels, or with no value at times. */
+function gauge(registers: Registry[], source: Omit<MetricSource, "kind">): void {
+  new Gauge({
+    name: source.name,
+    help: source.help,
+    labelNames: source.labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { labels, value } of source.read()) this.set(labels, value);
     },
   });
 }

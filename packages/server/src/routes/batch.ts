@@ -11,7 +11,14 @@ import {
   MEDIA_TYPES,
   WriteQuery,
 } from "@hearsay/api";
-import { type ClientContext, formatClientContext, formatVersion, keyFault, winner } from "@hearsay/core";
+import {
+  type ClientContext,
+  formatClientContext,
+  formatVersion,
+  keyFault,
+  type Version,
+  winner,
+} from "@hearsay/core";
 import type { Content, Written } from "@hearsay/node";
 import { decodePlain, type ScanLimits } from "@hearsay/wire";
 import { Compile } from "typebox/compile";
@@ -38,12 +45,13 @@ type CheckedOperation = WriteOperation | { readonly op: "get"; readonly key: str
 
 export function postBatch(services: Services, exchange: Exchange): void {
   services.gate.admitWrite();
+  services.cluster.admitWrite();
   const query = targetQuery(exchange.target);
   writeQuery.check(query);
   if (query.has("key") || query.has("ttl")) {
     throw new ApiProblem("invalid_query", { detail: "Keys and ttl stand in the operations of a batch." });
   }
-  const ack = parseAck(query, services.members());
+  const ack = parseAck(query, services.cluster.size);
   const decode = decoderFor(exchange, services);
   const limit = { maxBytes: services.settings["limits.maxBatchBytes"], knob: "limits.maxBatchBytes" };
   readBody(exchange.raw, limit, services.budget, (problem, bytes, taken) => {
@@ -167,12 +175,14 @@ async function runBatch(
   const operations = check();
   const results = operations.map((operation) => before(services, operation));
   const commits: Promise<void>[] = [];
+  const writes: KeyVersion[] = [];
   try {
     for (const [i, operation] of operations.entries()) {
       if (operation.op === "get") continue;
       const written = services.node.write(operation.key, operation.content, operation.seen);
       if ("code" in written) throw clockDrift(written);
       commits.push(written.committed);
+      writes.push({ key: operation.key, version: written.version });
       results[i] = writeOutcome(operation, written);
     }
   } catch (error) {
@@ -180,7 +190,31 @@ async function runBatch(
     throw error;
   }
   await within(Promise.all(commits), ack);
+  await handOn(services, writes, ack);
   return { results: results.filter((result) => result !== undefined) };
+}
+
+interface KeyVersion {
+  readonly key: string;
+  readonly version: Version;
+}
+
+/** Hands committed writes on to the other members and, where that is asked for, waits until enough hold all of them. */
+async function handOn(
+  services: Services,
+  writes: readonly KeyVersion[],
+  ack: AckWish | undefined,
+): Promise<void> {
+  const { cluster } = services;
+  if (ack === undefined || ack.needed <= 1) {
+    for (const { key } of writes) cluster.spread(key);
+    return;
+  }
+  const acknowledged = await Promise.all(
+    writes.map(({ key, version }) => cluster.acknowledged(key, version, ack.needed, ack.timeoutMs)),
+  );
+  const acks = Math.min(...acknowledged.map(({ holders }) => holders));
+  if (acks < ack.needed) throw new ApiProblem("ack_timeout", { members: { acks } });
 }
 
 /** Answers a read, and throws what would stop a write: nothing may be written before all of it is known to be possible. */

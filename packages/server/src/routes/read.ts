@@ -35,8 +35,7 @@ async function readWithWishes(
   if (parameters.has("siblings") && parameters.has("history")) {
     throw new ApiProblem("invalid_query", { detail: 'Either "siblings" or "history", not both.' });
   }
-  // Every replica there is holds what this one answers: the count is all that can be wrong.
-  parseAck(parameters, services.members());
+  const ack = parseAck(parameters, services.cluster.size);
   const after = exchange.headers["hearsay-after"];
   if (after !== undefined) {
     await untilHeld(
@@ -47,6 +46,7 @@ async function readWithWishes(
       parseTimeout(parameters.get("timeout")),
     );
   }
+  if (ack !== undefined) await services.cluster.readFrom(key, ack.needed, ack.timeoutMs);
   if (parameters.has("siblings")) sendSiblings(services, exchange, key);
   else if (parameters.has("history")) sendHistory(services, exchange, key);
   else sendWinner(services, exchange, key);

@@ -29,7 +29,15 @@ export function untilHeld(
     }, timeoutMs);
     response.on("close", settle);
     cancel = services.node.whenHeld(key, version, settle);
-    if (cancel !== undefined) return;
+    if (cancel !== undefined) {
+      services.cluster.obtain(key, version, timeoutMs).then(
+        () => {
+          if (services.cluster.holds(key, version)) settle();
+        },
+        (error: unknown) => services.log.warn("version_not_obtained", { key, error: String(error) }),
+      );
+      return;
+    }
     clearTimeout(timer);
     response.off("close", settle);
     reject(

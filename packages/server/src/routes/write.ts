@@ -23,8 +23,9 @@ const NO_WISHES: Wishes = { ttlMs: null, ack: undefined };
 
 export function putKey(services: Services, exchange: Exchange): void {
   services.gate.admitWrite();
+  services.cluster.admitWrite();
   const { key, parameters } = parseKeyTarget(exchange.target);
-  const wishes = parameters === undefined ? NO_WISHES : parseWishes(parameters, services.members());
+  const wishes = parameters === undefined ? NO_WISHES : parseWishes(parameters, services.cluster.size);
   const contentType = storedContentType(exchange);
   const limit: BodyLimit = {
     maxBytes: services.settings["limits.maxValueBytes"],
@@ -42,8 +43,9 @@ export function putKey(services: Services, exchange: Exchange): void {
 
 export function deleteKey(services: Services, exchange: Exchange): void {
   services.gate.admitWrite();
+  services.cluster.admitWrite();
   const { key, parameters } = parseKeyTarget(exchange.target);
-  const wishes = parameters === undefined ? NO_WISHES : parseWishes(parameters, services.members());
+  const wishes = parameters === undefined ? NO_WISHES : parseWishes(parameters, services.cluster.size);
   if (wishes.ttlMs !== null) throw new ApiProblem("invalid_query", { detail: '"ttl" is for values only.' });
   writeAndAnswer(services, exchange, { key, content: { kind: "tombstone" }, taken: 0, ack: wishes.ack });
 }
@@ -101,6 +103,11 @@ function writeAndAnswer(services: Services, exchange: Exchange, write: KeyWrite)
     () => {
       clearTimeout(timer);
       services.budget.release(write.taken);
+      if (write.ack !== undefined && write.ack.needed > 1) {
+        answerWhenHeld(services, exchange, { ...write, ack: write.ack }, written);
+        return;
+      }
+      services.cluster.spread(write.key);
       answerWritten(services, exchange, write, { written, acks: 1 });
     },
     (error: unknown) => {
@@ -113,6 +120,22 @@ function writeAndAnswer(services: Services, exchange: Exchange, write: KeyWrite)
 
 function giveUp(exchange: Exchange): void {
   exchange.fail(new ApiProblem("ack_timeout", { members: { acks: 0 } }));
+}
+
+function answerWhenHeld(
+  services: Services,
+  exchange: Exchange,
+  write: KeyWrite & { readonly ack: AckWish },
+  written: Written,
+): void {
+  const { needed, timeoutMs } = write.ack;
+  services.cluster.acknowledged(write.key, written.version, needed, timeoutMs).then(
+    ({ holders }) => {
+      if (holders >= needed) answerWritten(services, exchange, write, { written, acks: holders });
+      else exchange.fail(new ApiProblem("ack_timeout", { members: { acks: holders } }));
+    },
+    (error: unknown) => exchange.fail(error),
+  );
 }
 
 function writeNow(services: Services, exchange: Exchange, write: KeyWrite): Written {

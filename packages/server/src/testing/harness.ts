@@ -2,6 +2,8 @@
 import { connect, type Socket } from "node:net";
 import { Node } from "@hearsay/node";
 import type { FastifyInstance } from "fastify";
+import { Cluster } from "../cluster/cluster.ts";
+import { peerPorts } from "../cluster/peer-ports.ts";
 import type { Settings } from "../config/knobs.ts";
 import { loadConfig } from "../config/load.ts";
 import { buildApp } from "../http/app.ts";
@@ -59,8 +61,9 @@ export async function harness(overrides: Partial<Settings> = {}): Promise<Harnes
     readsLagMs: settings["overload.readsLagMs"],
   });
   gate.enter("ready");
+  const cluster = new Cluster(node);
   const budget = new ByteBudget(settings["limits.maxInFlightBytes"]);
-  const stamp = new Stamp(node.id, () => node.completeThroughMs(), ports.clock.nowMs);
+  const stamp = new Stamp(node.id, () => cluster.completeThroughMs(), ports.clock.nowMs);
   const services: Services = {
     settings,
     node,
@@ -78,7 +81,8 @@ export async function harness(overrides: Partial<Settings> = {}): Promise<Harnes
     prepared: new PreparedValues(stamp),
     spool: "",
     metrics: async () => ({ contentType: "text/plain", body: "" }),
-    members: () => 1,
+    cluster,
+    peers: peerPorts({ settings, cluster, self: node.id, budget, clock: ports.clock, log }),
     checks: () => checksOf(services),
   };
   const app = await buildApp(services);

@@ -9,7 +9,7 @@
  * not known is refused as `bad_message`, which senders of optional messages have to expect. Anything else takes a
  * new version, which is written only when every member's protocol range covers it.
  */
-import type { NodeId, PeerReply, PeerRequest } from "@hearsay/core";
+import { NODE_STATE_LIMITS, type NodeId, type PeerReply, type PeerRequest } from "@hearsay/core";
 import { decodePlain, encodePlain } from "../plain.ts";
 import type { ScanFault, ScanLimits } from "../scan.ts";
 import { count, Malformed, object, type Shape, text, union } from "../shape.ts";
@@ -86,7 +86,8 @@ const replyEnvelope: Shape<ReplyEnvelope> = object({ version: count, from: nodeI
 
 const MESSAGE_DEPTH_MAX = 12;
 const MESSAGE_ITEMS_MAX = 1_000_000;
-const MESSAGE_STRING_MAX_BYTES = 1024;
+/** The longest text is a value of a node's state; a character takes up to three bytes. */
+const MESSAGE_STRING_MAX_BYTES: number = 3 * NODE_STATE_LIMITS.maxTextLength;
 
 export function encodeRequest(envelope: Omit<RequestEnvelope, "version">): Uint8Array {
   return encodePlain(requestEnvelope.toPlain({ version: WIRE_VERSION, ...envelope }));
@@ -140,7 +141,7 @@ function decode<T>(
 /** Read before the rest, because the rest may be of another form in another version. */
 function versionOf(plain: unknown): number | undefined {
   const first: unknown = Array.isArray(plain) ? plain[0] : undefined;
-  return typeof first === "number" ? first : undefined;
+  return typeof first === "number" && Number.isSafeInteger(first) ? first : undefined;
 }
 
 function fromScan(fault: ScanFault, maxBytes: number): WireFault {

@@ -13,7 +13,7 @@ import type {
   WalkNode,
 } from "@hearsay/core";
 import { TREE_ARITY, WALK_HASH_BYTES, WALK_MAX_NODES } from "@hearsay/core";
-import { bool, bytes, count, list, object, type Shape } from "../shape.ts";
+import { bool, bytes, count, list, nullable, object, optional, type Shape } from "../shape.ts";
 import { type Body, bytesOf, hex, ITEMS_MAX, key, keyedRecord, offer, standing, versions } from "./terms.ts";
 
 const CHILDREN_BYTES = TREE_ARITY * WALK_HASH_BYTES;
@@ -50,8 +50,10 @@ export const exchangeTransfer: Shape<Body<ExchangeTransfer>> = object({
   final: bool,
 });
 
-export const exchangeEqual: Shape<Body<ExchangeEqual>> = object({ standing, offer, staying: bool });
-export const exchangeDiffers: Shape<Body<ExchangeDiffers>> = object({ standing, offer, children });
+const wallMs: Shape<number | null> = optional(nullable(count), null);
+
+export const exchangeEqual: Shape<Body<ExchangeEqual>> = object({ standing, offer, staying: bool, wallMs });
+export const exchangeDiffers: Shape<Body<ExchangeDiffers>> = object({ standing, offer, children, wallMs });
 export const exchangeCompared: Shape<Body<ExchangeCompared>> = object({ reply: compared });
 
 export const exchangeTransferred: Shape<Body<ExchangeTransferred>> = object({

@@ -9,11 +9,12 @@ import type {
   SwimReply,
   Update,
 } from "@hearsay/core";
+import { isNodeId, RETIRED_PAGE, SWIM_DEFAULTS } from "@hearsay/core";
 import { count, list, nullable, object, oneOf, type Shape, text, textLike, union } from "../shape.ts";
 import { address, type Body, hex, MEMBERS_MAX, nodeId } from "./terms.ts";
 
-const UPDATES_MAX = 1024;
-const RETIRED_MAX = 4096;
+/** What is piggybacked, before it what is believed of the receiver, and the retirement of the sender. */
+export const UPDATES_MAX: number = SWIM_DEFAULTS.piggybackMaxItems + 2;
 
 const member: Shape<Member> = object({
   id: nodeId,
@@ -47,24 +48,15 @@ const update: Shape<Update> = union<Update>({
   retired: [2, object({ id: nodeId })],
 });
 
-const updates: Shape<readonly Update[]> = list(update, UPDATES_MAX);
+export const updates: Shape<readonly Update[]> = list(update, UPDATES_MAX);
 const members: Shape<readonly Member[]> = list(member, MEMBERS_MAX);
-const retired: Shape<readonly string[]> = list(nodeId, RETIRED_MAX);
+const retired: Shape<readonly string[]> = list(nodeId, RETIRED_PAGE);
 
 /** A node id, or empty for whoever answers at the address. */
 const addressee: Shape<string> = textLike(
   "a node id or nothing",
-  (value): value is string => value === "" || isNode(value),
+  (value): value is string => value === "" || isNodeId(value),
 );
-
-function isNode(value: string): boolean {
-  try {
-    nodeId.fromPlain(value);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 export const ping: Shape<Body<Ping>> = object({ from: member, to: addressee, updates });
 

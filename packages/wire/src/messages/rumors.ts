@@ -12,7 +12,8 @@ import type {
   RumorAnswer,
   SharedLimits,
 } from "@hearsay/core";
-import { bool, count, list, nullable, object, oneOf, type Shape } from "../shape.ts";
+import { bool, count, list, nullable, object, oneOf, optional, type Shape } from "../shape.ts";
+import { updates } from "./membership.ts";
 import { type Body, hex, hlcTime, ITEMS_MAX, key, record, standing, version, versions } from "./terms.ts";
 
 const rumor: Shape<Rumor> = object({ key, versions, sizeBytes: count, hops: count, mailed: bool });
@@ -48,6 +49,7 @@ export const rumors: Shape<Body<LoadedRumorRequest>> = object({
   wants: list(rumor, ITEMS_MAX),
   answers: answersOrNone,
   pull: bool,
+  updates: optional(updates, []),
 });
 
 export const rumorsReply: Shape<Body<LoadedRumorReply>> = object({
@@ -55,6 +57,7 @@ export const rumorsReply: Shape<Body<LoadedRumorReply>> = object({
   turn: count,
   answers: list(answer, ITEMS_MAX),
   rumors: list(loaded, ITEMS_MAX),
+  updates: optional(updates, []),
 });
 
 export const fetch: Shape<Body<FetchRequest>> = object({ key });

@@ -13,13 +13,17 @@ import {
   recordFromTuple,
   recordToTuple,
   type Standing,
+  SWIM_DEFAULTS,
   type Version,
 } from "@hearsay/core";
-import { bool, bytes, count, list, Malformed, mapOf, object, type Shape, text, textLike } from "../shape.ts";
+import { bool, bytes, list, Malformed, mapOf, object, type Shape, text, textLike } from "../shape.ts";
 
-/** Members, and so vector entries, in one message. */
-export const MEMBERS_MAX = 16_384;
-const SIBLINGS_MAX = 1024;
+/** Members in one message: as many as a member table holds. */
+export const MEMBERS_MAX: number = SWIM_DEFAULTS.membersMax;
+/** A vector may still name as many again that were retired since it was last cut to the members. */
+const VECTOR_MAX: number = 2 * MEMBERS_MAX;
+/** Siblings of a record, and versions named of one. */
+export const SIBLINGS_MAX = 1024;
 
 export const nodeId: Shape<NodeId> = textLike("a node id", isNodeId);
 export const address: Shape<string> = text(261);
@@ -58,7 +62,7 @@ export const keyedRecord: Shape<KeyedRecord> = object({ key, record });
 export const standing: Shape<Standing> = object({ floor: hlcTime, complete: bool });
 export const offer: Shape<ExchangeOffer> = object({
   time: hlcTime,
-  vector: mapOf(nodeId, hlcTime, MEMBERS_MAX),
+  vector: mapOf(nodeId, hlcTime, VECTOR_MAX),
 });
 
 /** Exactly so many bytes. */
@@ -96,4 +100,3 @@ export type Body<T extends { readonly kind: string }> = Omit<T, "kind">;
 
 /** How many of a thing a whole message may hold; bytes bound it further. */
 export const ITEMS_MAX = 65_536;
-export const COUNT: Shape<number> = count;

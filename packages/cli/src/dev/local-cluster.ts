@@ -1,0 +1,156 @@
+/** Several nodes on this machine, each a process of its own with a data directory of its own. */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Client, HearsayError } from "@hearsay/client";
+import { CliError, EXIT } from "../failure.ts";
+import { type Ending, NodeProcess, type Ready } from "./node-process.ts";
+
+/** A node that takes no writes after this long has a reason, which is told. */
+const WRITES_PATIENCE_MS = 60_000;
+const WRITES_ASK_MS = 100;
+
+export interface LocalClusterOptions {
+  /** One for each node. */
+  readonly ports: readonly number[];
+  /** Holds a directory and a log for each node. */
+  readonly directory: string;
+  /** Settings of every node, `knob=value`. */
+  readonly set: readonly string[];
+}
+
+export interface LocalClusterEvents {
+  /** A node wrote an error. */
+  complained(name: string, text: string): void;
+  /** A node ended that was not asked to. */
+  lost(node: LocalNode, ending: Ending): void;
+}
+
+export interface LocalNode {
+  readonly name: string;
+  readonly port: number;
+  readonly data: string;
+  readonly log: string;
+  readonly process: NodeProcess;
+  readonly ready: Ready;
+  readonly client: Client;
+}
+
+export class LocalCluster {
+  readonly #options: LocalClusterOptions;
+  readonly #events: LocalClusterEvents;
+  readonly #nodes: Map<string, LocalNode> = new Map();
+  readonly #started: Set<NodeProcess> = new Set();
+  /** Processes whose end is wanted. */
+  readonly #ending: Set<NodeProcess> = new Set();
+
+  constructor(options: LocalClusterOptions, events: LocalClusterEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  get nodes(): readonly LocalNode[] {
+    return [...this.#nodes.values()];
+  }
+
+  get running(): number {
+    return [...this.#started].filter(({ runs }) => runs).length;
+  }
+
+  /** Starts all nodes and settles when each takes writes. @throws CliError */
+  async start(signal: AbortSignal): Promise<void> {
+    const [, ...others] = this.#options.ports;
+    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
+    await Promise.all(this.#options.ports.map((_, i) => rm(this.#place(i).log, { force: true })));
+    await this.startNode(0);
+    await Promise.all(others.map((_, i) => this.startNode(i + 1)));
+    await Promise.all(this.nodes.map((node) => untilWritable(node, signal)));
+  }
+
+  /** Starts a node, or starts it again where it was. @throws CliError */
+  async startNode(index: number): Promise<LocalNode> {
+    const place = this.#place(index);
+    const { ports, set } = this.#options;
+    const port = ports[index] ?? 0;
+    const seeds = index === 0 ? [] : ["--join", `127.0.0.1:${ports[0]}`];
+    const settings = set.flatMap((assignment) => ["--set", assignment]);
+    const child = new NodeProcess(place, ["--listen", `127.0.0.1:${port}`, ...seeds, ...settings], {
+      complained: (text) => this.#events.complained(place.name, text),
+    });
+    this.#started.add(child);
+    const ready = await child.ready();
+    const client = new Client({ endpoints: [ready.url], retry: { rounds: 1 } });
+    const node = { ...place, port, process: child, ready, client };
+    this.#nodes.set(place.name, node);
+    void child.ended.then((ending) => {
+      this.#started.delete(child);
+      if (!this.#ending.has(child)) this.#events.lost(node, ending);
+    });
+    return node;
+  }
+
+  /** Ends a node without a warning, as a crash would. */
+  async kill(node: LocalNode): Promise<void> {
+    this.#ending.add(node.process);
+    await node.process.kill();
+  }
+
+  /** Stops every node that runs; settles when all have ended. */
+  async stop(): Promise<readonly { readonly name: string; readonly ending: Ending }[]> {
+    const running = [...this.#started].filter(({ runs }) => runs);
+    for (const child of running) this.#ending.add(child);
+    return await Promise.all(
+      running.map(async (child) => ({ name: child.place.name, ending: await child.stop() })),
+    );
+  }
+
+  #place(index: number): { readonly name: string; readonly data: string; readonly log: string } {
+    const name = `n${index + 1}`;
+    const { directory } = this.#options;
+    return { name, data: join(directory, name), log: join(directory, `${name}.log`) };
+  }
+}
+
+/** Settles when a node takes writes. @throws CliError when it does not in time */
+export async function untilWritable(node: LocalNode, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + WRITES_PATIENCE_MS;
+  for (;;) {
+    const refusal = await refusalOf(node.client, signal);
+    if (refusal === undefined) return;
+    if (performance.now() > deadline || !node.process.runs) {
+      throw new CliError(`${node.name} takes no writes: ${refusal}`, {
+        code: "not_writable",
+        exit: EXIT.error,
+        next: `Its log says more: ${node.log}`,
+      });
+    }
+    await pause(WRITES_ASK_MS, signal);
+  }
+}
+
+/** A version that no node writes, so that a write on its condition is admitted and then changes nothing. */
+const NO_VERSION = "none";
+
+async function refusalOf(client: Client, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    await client.delete("hearsay", { ifVersion: NO_VERSION, signal });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof HearsayError)) throw error;
+    return error.code === "precondition_failed" ? undefined : error.message;
+  }
+}
+
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}

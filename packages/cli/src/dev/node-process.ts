@@ -1,0 +1,163 @@
+/** One node as a child process. It ends when this process does, however that happens: their IPC channel closes. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { CliError, EXIT } from "../failure.ts";
+
+const MAIN: string = fileURLToPath(new URL("../main.js", import.meta.url));
+
+/** A node asked to stop that has not ended after this long is killed; its own grace is shorter. */
+const STOP_PATIENCE_MS = 20_000;
+
+export interface NodePlace {
+  readonly name: string;
+  /** Directory of its data. */
+  readonly data: string;
+  /** File that gets its log. */
+  readonly log: string;
+}
+
+export interface Ready {
+  readonly url: string;
+  readonly id: string;
+}
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface NodeEvents {
+  /** A line of its log of level error, or of its standard error. */
+  complained(text: string): void;
+}
+
+export class NodeProcess {
+  readonly place: NodePlace;
+  /** Settles when the process has ended, with all it wrote in its log file. */
+  readonly ended: Promise<Ending>;
+  readonly #child: ChildProcess;
+  readonly #log: WriteStream;
+  readonly #events: NodeEvents;
+
+  /** @param args of `serve`, beside those of the place */
+  constructor(place: NodePlace, args: readonly string[], events: NodeEvents) {
+    this.place = place;
+    this.#events = events;
+    this.#log = createWriteStream(place.log, { flags: "a", mode: 0o600 });
+    this.#log.on("error", (error) => events.complained(`its log cannot be written: ${error.message}`));
+    // In a session of its own, so that Ctrl-C reaches this process alone, which then stops the nodes.
+    this.#child = spawn(
+      process.execPath,
+      [MAIN, "serve", "--with-parent", "--name", place.name, "--data", place.data, ...args],
+      { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true },
+    );
+    this.ended = this.#watchEnd();
+    this.#fileOutput();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get runs(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Settles when the node listens. @throws CliError when it ends before */
+  async ready(): Promise<Ready> {
+    return await new Promise((resolve, reject) => {
+      this.#child.on("message", (message: unknown) => {
+        const ready = parseReady(message);
+        if (ready !== undefined) resolve(ready);
+      });
+      this.ended.then((ending) => reject(endedEarly(this.place, ending)), reject);
+    });
+  }
+
+  /** Asks it to stop, and kills it when it does not. */
+  async stop(): Promise<Ending> {
+    this.#child.kill("SIGTERM");
+    const late = setTimeout(() => {
+      this.#events.complained(`did not stop within ${STOP_PATIENCE_MS / 1000} s and is killed`);
+      this.#child.kill("SIGKILL");
+    }, STOP_PATIENCE_MS);
+    const ending = await this.ended;
+    clearTimeout(late);
+    return ending;
+  }
+
+  async kill(): Promise<Ending> {
+    this.#child.kill("SIGKILL");
+    return await this.ended;
+  }
+
+  #fileOutput(): void {
+    const { stdout, stderr } = this.#child;
+    if (stdout !== null) {
+      createInterface(stdout).on("line", (line) => {
+        this.#log.write(`${line}\n`);
+        const error = errorIn(line);
+        if (error !== undefined) this.#events.complained(error);
+      });
+    }
+    if (stderr !== null) {
+      createInterface(stderr).on("line", (line) => {
+        this.#log.write(`${line}\n`);
+        this.#events.complained(line);
+      });
+    }
+  }
+
+  #watchEnd(): Promise<Ending> {
+    return new Promise((resolve) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null): void =>
+        void this.#log.end(() => resolve({ code, signal }));
+      this.#child.once("error", (error) => {
+        this.#events.complained(error.message);
+        end(null, null);
+      });
+      // Not "exit": what it wrote last is still to be read then.
+      this.#child.once("close", end);
+    });
+  }
+}
+
+function endedEarly({ name, log }: NodePlace, ending: Ending): CliError {
+  return new CliError(`${name} ended with ${describeEnding(ending)} before it was ready`, {
+    code: "node_ended",
+    exit: EXIT.error,
+    next: `What it said stands above, and in its log: ${log}`,
+  });
+}
+
+export function describeEnding({ code, signal }: Ending): string {
+  return signal === null ? `code ${code}` : signal;
+}
+
+function parseReady(message: unknown): Ready | undefined {
+  if (typeof message !== "object" || message === null) return undefined;
+  if (!("url" in message && "id" in message)) return undefined;
+  const { url, id } = message;
+  return typeof url === "string" && typeof id === "string" ? { url, id } : undefined;
+}
+
+/** The event and its facts, when the line is a log entry of level error. */
+function errorIn(line: string): string | undefined {
+  if (!line.startsWith('{"level":"error"')) return undefined;
+  try {
+    const entry: unknown = JSON.parse(line);
+    if (typeof entry !== "object" || entry === null) return undefined;
+    const {
+      level: _,
+      time: __,
+      node: ___,
+      event,
+      ...facts
+    } = { event: "", ...entry } as Record<string, unknown>;
+    return `${String(event)} ${JSON.stringify(facts)}`;
+  } catch {
+    return line;
+  }
+}

@@ -1,0 +1,118 @@
+import { mkdir } from "node:fs/promises";
+import { relative } from "node:path";
+import { DEFAULT_PORT } from "@hearsay/api";
+import type { DevFlags } from "../commands/dev.ts";
+import { CliError, EXIT } from "../failure.ts";
+import { invocation } from "../invocation.ts";
+import { type Io, Stopped } from "../io.ts";
+import { Printer, style } from "../printer.ts";
+import { LocalCluster, type LocalNode } from "./local-cluster.ts";
+import { describeEnding, type Ending } from "./node-process.ts";
+import { choosePorts, recordedPorts, recordPorts } from "./ports.ts";
+
+const DIRECTORY = ".hearsay/dev";
+
+/** Clusters on other ports are other clusters, with data of their own. */
+function directoryOf({ data, port }: DevFlags): string {
+  return data ?? (port === undefined || port === DEFAULT_PORT ? DIRECTORY : `${DIRECTORY}-${port}`);
+}
+
+/** Runs a cluster until the process is asked to end, or no node is left. */
+export async function runDev(io: Io, flags: DevFlags): Promise<void> {
+  const print = new Printer(io, { json: flags.json === true });
+  const directory = directoryOf(flags);
+  const recorded = await recordedPorts(directory);
+  const { port, nodes } = flags;
+  const ports = await choosePorts({ first: port, fallback: DEFAULT_PORT, count: nodes, recorded });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await recordPorts(directory, ports, recorded);
+  const noneLeft = new AbortController();
+  const cluster: LocalCluster = new LocalCluster(
+    { ports, directory, set: flags.set ?? [] },
+    {
+      complained: (name, text) => say(io, name, text),
+      lost: (node, ending) => {
+        say(io, node.name, lossOf(node, ending));
+        if (cluster.running === 0) noneLeft.abort(nothingRuns());
+      },
+    },
+  );
+  try {
+    if (!print.json) await print.note(`Starting ${nodes} nodes ...`);
+    if (recorded.length > nodes) await print.note(notStarted(nodes, recorded.length));
+    await cluster.start(io.stopped);
+    if (print.json) await print.document({ nodes: cluster.nodes.map(factsOf) });
+    else await welcome(print, cluster.nodes);
+    await untilAborted(AbortSignal.any([io.stopped, noneLeft.signal]));
+  } catch (error) {
+    // Asked to end: that is how this command ends.
+    if (!(error instanceof Stopped)) throw error;
+  } finally {
+    await stopAll(cluster, print);
+  }
+}
+
+async function untilAborted(signal: AbortSignal): Promise<never> {
+  return await new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+/** @throws CliError when a node did not stop by itself */
+async function stopAll(cluster: LocalCluster, print: Printer): Promise<void> {
+  if (cluster.running === 0) return;
+  if (!print.json) await print.note("Stopping ...");
+  const unclean = (await cluster.stop()).filter(({ ending }) => ending.code !== 0);
+  if (unclean.length > 0) {
+    const list = unclean.map(({ name, ending }) => `${name} ended with ${describeEnding(ending)}`);
+    throw new CliError(list.join(", "), { code: "unclean_stop", exit: EXIT.error });
+  }
+  if (!print.json) await print.note("All nodes have stopped.");
+}
+
+/** Beside what the user sees; losing it is no reason to stop. */
+export function say(io: Io, name: string, text: string): void {
+  io.err.write(`${style.warn(io, "err", name)}: ${text}\n`).catch(() => undefined);
+}
+
+function notStarted(nodes: number, known: number): string {
+  const which = known === nodes + 1 ? `n${known} is` : `n${nodes + 1} to n${known} are`;
+  return `${which} not started and still counted as members of the cluster, which waits for them.`;
+}
+
+function lossOf({ log }: LocalNode, ending: Ending): string {
+  return `ended with ${describeEnding(ending)}; the others go on. Its log: ${log}`;
+}
+
+function nothingRuns(): CliError {
+  return new CliError("no node runs any more", {
+    code: "no_node_left",
+    exit: EXIT.error,
+    next: "The logs beside the data directories say why.",
+  });
+}
+
+function factsOf({ name, ready, process, data, log }: LocalNode): object {
+  return { name, id: ready.id, url: ready.url, pid: process.pid, data, log };
+}
+
+async function welcome(print: Printer, nodes: readonly LocalNode[]): Promise<void> {
+  const rows = nodes.map(({ name, ready, data, log }) => [name, ready.url, shown(data), shown(log)]);
+  await print.table(["NODE", "ADDRESS", "DATA", "LOG"], rows);
+  const urls = nodes.map(({ ready }) => ready.url);
+  const [first = "", last = first] = [urls[0], urls.at(-1)];
+  const hearsay = invocation();
+  await print.line(`
+All take writes. Write on one, read on another:
+
+  curl -X PUT -H 'Content-Type: text/plain' --data-raw 'hello, world' ${first}/kv/greeting
+  curl ${last}/kv/greeting
+  ${hearsay} status -e ${first}
+
+The API is described at ${first}/docs. Ctrl-C stops all nodes; their data stays.`);
+}
+
+function shown(path: string): string {
+  return relative(process.cwd(), path) || path;
+}

@@ -1,0 +1,19 @@
+/** Requests that are answered with JSON of the contract. */
+import { understood } from "./answers.ts";
+import { parseAs } from "./schema.ts";
+import type { Answer, Call, Transport } from "./transport.ts";
+
+export interface Answered<T> {
+  readonly answer: Answer;
+  readonly value: T;
+}
+
+/** @throws HearsayError, among others `bad_answer` for JSON of another shape */
+export async function requestJson<T>(
+  transport: Transport,
+  call: Call,
+  has: (value: unknown) => value is T,
+): Promise<Answered<T>> {
+  const answer = await transport.send(call);
+  return { answer, value: understood(answer, call, () => parseAs(answer.body, has)) };
+}

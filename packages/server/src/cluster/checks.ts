@@ -1,0 +1,59 @@
+/**
+ * What `/readyz?verbose` says of this node as a member. Reads go on whatever a peer does or says, so only one check is
+ * needed for being ready, and it is final: a node whose id is retired will never hear of a write again.
+ */
+import type { ClusterMember, NotWritable } from "@hearsay/node";
+import type { Check } from "../services.ts";
+import { throughIso } from "./naming.ts";
+
+export function clusterChecks(member: ClusterMember | undefined): readonly Check[] {
+  if (member === undefined) return [];
+  const fault = member.notWritable();
+  const { complete, floor } = member.keeper.completeness;
+  return [
+    {
+      name: "retired",
+      ok: fault?.code !== "retired",
+      needed: true,
+      detail:
+        fault?.code === "retired"
+          ? "the id is retired; hearsay reset brings the node back as a new one"
+          : "no",
+    },
+    joiningCheck(fault),
+    {
+      name: "clock",
+      ok: fault?.code !== "clock_skew",
+      needed: false,
+      detail: fault?.code === "clock_skew" ? "ahead of most members; writes are refused" : "as the others'",
+    },
+    {
+      name: "complete",
+      ok: complete,
+      needed: false,
+      detail: complete ? "yes" : `catching up on what the others hold through ${throughIso(floor) ?? "now"}`,
+    },
+    {
+      name: "silent loss",
+      ok: member.alarms === 0,
+      needed: false,
+      detail: `${member.alarms} versions of which this node or a peer has lost one unnoticed`,
+    },
+  ];
+}
+
+function joiningCheck(fault: NotWritable | undefined): Check {
+  const check = { name: "joining", needed: false };
+  switch (fault?.code) {
+    case "joining":
+      return { ...check, ok: false, detail: `recorded by ${fault.recordedBy} of ${fault.needed} needed` };
+    case "limits_differ":
+      return { ...check, ok: false, detail: `${fault.knobs.join(", ")} differ from ${fault.by}` };
+    case "name_taken":
+      return { ...check, ok: false, detail: `the name belongs to the node at ${fault.by}` };
+    case "leaving":
+      return { ...check, ok: false, detail: "leaving" };
+    default:
+      return { ...check, ok: true, detail: "no" };
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * How this node becomes a member, joins another cluster while it runs, and leaves.
+ *
+ * Joining while running is what a new node does at its start: the member so far, which was alone, gives way to one that
+ * enters as a newcomer. What the node confirmed about itself alone is forgotten, because it is nothing the other cluster
+ * agreed to; and nothing changes before the introducer has been asked and every reason against it looked for.
+ */
+import { type HlcTime, hlcToMs, purgeableFrom } from "@hearsay/core";
+import { type Incarnation, type Node, PeerFault, type RecordStore } from "@hearsay/node";
+import { ApiProblem } from "../http/problem.ts";
+import { clockDrift } from "../http/problems-of-node.ts";
+import type { Cluster } from "./cluster.ts";
+import { peerProblem } from "./naming.ts";
+import type { OpenedMember } from "./open-member.ts";
+
+export interface EnrolmentPorts {
+  /** Where peers reach this node. */
+  readonly address: string;
+  /** Where it joins at its start. */
+  readonly seeds: readonly string[];
+  readonly cluster: Cluster;
+  readonly node: Node;
+  readonly store: RecordStore;
+  open(seeds: readonly string[], incarnation: Incarnation): OpenedMember;
+}
+
+const SCAN_ENTRIES = 256;
+/** How long an answer waits for the joining to be done; it goes on by itself afterwards. */
+const JOIN_WAIT_MS = 5_000;
+const JOIN_POLL_MS = 25;
+
+export class Enrolment {
+  readonly #ports: EnrolmentPorts;
+  /** Settles when the node has left. */
+  readonly left: Promise<void>;
+  #hasLeft: () => void = () => undefined;
+  #opened: OpenedMember | undefined;
+  #isChanging = false;
+
+  constructor(ports: EnrolmentPorts) {
+    this.#ports = ports;
+    this.left = new Promise((resolve) => {
+      this.#hasLeft = resolve;
+    });
+  }
+
+  async start(incarnation: Incarnation): Promise<void> {
+    await this.#enter(this.#ports.seeds, incarnation);
+  }
+
+  async stop(): Promise<void> {
+    await this.#opened?.member.stop();
+  }
+
+  async close(): Promise<void> {
+    await this.#opened?.close();
+  }
+
+  /**
+   * Joins the cluster that the node at the address belongs to. Settles when this node is a member there, or still joining
+   * after a while.
+   * @throws ApiProblem with nothing changed
+   */
+  async join(address: string): Promise<void> {
+    await this.#exclusively(async () => {
+      await this.#checkJoin(address);
+      this.#ports.cluster.member.halt();
+      await this.#opened?.close();
+      await this.#enter([address], "newcomer");
+      await this.#untilMember();
+    });
+  }
+
+  /** @throws ApiProblem `leave_impossible`; then this node stays a member */
+  async leave(): Promise<void> {
+    await this.#exclusively(async () => {
+      const { member } = this.#ports.cluster;
+      if (member.size === 1) {
+        throw new ApiProblem("leave_impossible", { detail: "The cluster has no other member." });
+      }
+      try {
+        await member.leave();
+      } catch (error) {
+        if (!(error instanceof PeerFault)) throw error;
+        throw new ApiProblem("leave_impossible", { detail: `The last attempt: ${error.reason.code}.` });
+      }
+    });
+  }
+
+  /** The answer about having left is on its way, so the process may end. */
+  finish(): void {
+    this.#hasLeft();
+  }
+
+  async #enter(seeds: readonly string[], incarnation: Incarnation): Promise<void> {
+    this.#opened = this.#ports.open(seeds, incarnation);
+    this.#ports.cluster.attach(this.#opened.member);
+    await this.#opened.member.start();
+  }
+
+  async #exclusively(change: () => Promise<void>): Promise<void> {
+    if (this.#isChanging) {
+      throw new ApiProblem("overloaded", { detail: "Another call makes this node join or leave." });
+    }
+    this.#isChanging = true;
+    try {
+      await change();
+    } finally {
+      this.#isChanging = false;
+    }
+  }
+
+  async #checkJoin(address: string): Promise<void> {
+    const { cluster, node } = this.#ports;
+    const { member } = cluster;
+    if (member.notWritable()?.code === "retired") throw new ApiProblem("retired");
+    if (member.size > 1) throw new ApiProblem("already_member", { members: { members: member.size } });
+    if (address === this.#ports.address) {
+      throw new ApiProblem("invalid_body", { detail: `${address} is this node's own address.` });
+    }
+    const { time, floor, differing } = await member.greet(address).catch((error: unknown) => {
+      throw peerProblem(error, { id: "", address });
+    });
+    if (differing.length > 0) {
+      throw new ApiProblem("limits_differ", { detail: `${differing.join(", ")} differ from ${address}.` });
+    }
+    const drift = node.observe(time);
+    if (drift !== undefined) throw clockDrift(drift, "The other cluster's clock");
+    if (await this.#holdsUpTo(floor)) {
+      throw new ApiProblem("records_too_old", {
+        detail: `The cluster has forgotten what was deleted before ${new Date(hlcToMs(floor)).toISOString()}.`,
+      });
+    }
+  }
+
+  /** Whether a value here is so old that members of the cluster would take it for one that was deleted. */
+  async #holdsUpTo(floor: HlcTime): Promise<boolean> {
+    let after: string | undefined;
+    do {
+      const { entries, next } = await this.#ports.store.scan({ prefix: "", after, limit: SCAN_ENTRIES });
+      for (const { record } of entries) {
+        const goesAnyway = (purgeableFrom(record) ?? Number.POSITIVE_INFINITY) <= floor;
+        if (!goesAnyway && record.siblings.some(({ version }) => version.time <= floor)) return true;
+      }
+      after = next;
+    } while (after !== undefined);
+    return false;
+  }
+
+  async #untilMember(): Promise<void> {
+    const { member } = this.#ports.cluster;
+    const endMs = member.timers.monotonicMs() + JOIN_WAIT_MS;
+    while (member.joiningState.kind === "joining" && member.timers.monotonicMs() < endMs) {
+      await new Promise<void>((resolve) => {
+        member.timers.after(JOIN_POLL_MS, resolve);
+      });
+    }
+  }
+}

@@ -1,0 +1,162 @@
+/** Makes this node a member of its cluster: the transport, the protocols' settings, the member itself. */
+import { createHash, hash, randomInt } from "node:crypto";
+import {
+  ANTI_ENTROPY_DEFAULTS,
+  DEFAULT_RUMOR_OPTIONS,
+  type NodeId,
+  SeededRandom,
+  type SharedLimits,
+  SWIM_DEFAULTS,
+} from "@hearsay/core";
+import {
+  type Clock,
+  ClusterMember,
+  EXCHANGE_LIMITS,
+  type Incarnation,
+  type Log,
+  type MemberConfig,
+  type Metrics,
+  type Node,
+  type Timers,
+} from "@hearsay/node";
+import type { Store } from "@hearsay/store";
+import { WIRE_VERSION, WIRE_VERSION_MIN } from "@hearsay/wire";
+import { BUILD } from "../build.ts";
+import type { Settings } from "../config/knobs.ts";
+import { digestKeyOf } from "../machine/hashing.ts";
+import { AddressPolicy } from "../peer/address-policy.ts";
+import type { PeerPorts } from "../peer/routes.ts";
+import { HttpTransport } from "../peer/transport.ts";
+import { seedAddresses } from "./seeds.ts";
+
+export interface MemberParts {
+  readonly settings: Settings;
+  /** `HOST:PORT` at which peers reach this node. */
+  readonly address: string;
+  readonly node: Node;
+  readonly store: Store;
+  readonly incarnation: Incarnation;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly peers: PeerPorts;
+  /** The node's id was retired by somebody else. */
+  retired(): void;
+}
+
+export interface OpenedMember {
+  readonly member: ClusterMember;
+  /** Closes the connections to peers. */
+  close(): Promise<void>;
+}
+
+/** Writes of which each waits for replicas: a few full batches. */
+const MAX_PENDING_ACKS = 10_000;
+
+const TIMERS: Timers = {
+  monotonicMs: () => performance.now(),
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export function openMember(parts: MemberParts): OpenedMember {
+  const { settings, node, store, clock, log, metrics, peers } = parts;
+  const transport = new HttpTransport({
+    cluster: settings.cluster,
+    from: (): NodeId => node.id,
+    policy: new AddressPolicy(settings["peers.allowedRanges"]),
+    authentication: peers.authentication,
+    maxMessageBytes: hardLimit(settings),
+    localAddress: settings["peers.localAddress"],
+    connectTimeoutMs: settings["peers.connectTimeoutMs"],
+    keepAliveMs: settings["peers.keepAliveMs"],
+    connectionsPerPeer: settings["peers.connections"],
+    maxPools: SWIM_DEFAULTS.membersMax,
+    traffic: peers.traffic,
+    failures: peers.failures,
+  });
+  const member = new ClusterMember(
+    memberConfig(parts),
+    {
+      node,
+      store,
+      digests: store,
+      graveyard: store,
+      facts: store,
+      clock,
+      timers: TIMERS,
+      transport,
+      resolveSeed: seedAddresses,
+      random: new SeededRandom(randomInt(2 ** 32)),
+      log,
+      metrics,
+    },
+    { retired: parts.retired },
+  );
+  return { member, close: () => transport.close() };
+}
+
+/** A message may be larger than its budget by one record, which travels alone. */
+export function hardLimit(settings: Settings): number {
+  return (
+    settings["gossip.maxMessageBytes"] + settings["limits.maxValueBytes"] * settings["conflicts.maxSiblings"]
+  );
+}
+
+export function sharedLimits(settings: Settings): SharedLimits {
+  const digestKey = digestKeyOf(settings.cluster, settings["security.digestSecret"]);
+  return {
+    maxValueBytes: settings["limits.maxValueBytes"],
+    maxSiblings: settings["conflicts.maxSiblings"],
+    maxMessageBytes: settings["gossip.maxMessageBytes"],
+    tombstoneRetentionMs: settings["tombstones.minRetentionMs"],
+    digestKeyId: createHash("sha256")
+      .update("hearsay digest key id")
+      .update(digestKey)
+      .digest("hex")
+      .slice(0, 16),
+  };
+}
+
+function memberConfig({ settings, address, incarnation }: MemberParts): MemberConfig {
+  return {
+    address,
+    zone: settings.zone,
+    build: BUILD,
+    protocol: { min: WIRE_VERSION_MIN, max: WIRE_VERSION },
+    seeds: settings.join,
+    incarnation,
+    swim: {
+      ...SWIM_DEFAULTS,
+      probeIntervalMs: settings["swim.probeIntervalMs"],
+      probeTimeoutMs: settings["swim.probeTimeoutMs"],
+      indirectProbes: settings["swim.indirectProbes"],
+      suspicionMult: settings["swim.suspicionMult"],
+      pushPullIntervalMs: settings["swim.pushPullIntervalMs"],
+      reconnectIntervalMs: settings["swim.reconnectIntervalMs"],
+    },
+    rumors: {
+      ...DEFAULT_RUMOR_OPTIONS,
+      mode: settings["rumor.mode"],
+      coalesceMs: settings["rumor.coalesceMs"],
+      fanout: settings["rumor.fanout"],
+      directMailMax: settings["rumor.directMailMax"],
+      inlineMaxBytes: settings["rumor.inlineMaxBytes"],
+      maxMessageBytes: settings["gossip.maxMessageBytes"],
+    },
+    antiEntropy: {
+      ...ANTI_ENTROPY_DEFAULTS,
+      intervalMs: settings["antiEntropy.intervalMs"],
+      maxBytesPerSecond: settings["antiEntropy.maxBytesPerSecond"],
+      quietHours: settings["antiEntropy.quietHours"],
+    },
+    exchange: { ...EXCHANGE_LIMITS, maxMessageBytes: settings["gossip.maxMessageBytes"] },
+    tombstoneRetentionMs: settings["tombstones.minRetentionMs"],
+    stateIntervalMs: settings["gossip.stateIntervalMs"],
+    maxPendingAcks: MAX_PENDING_ACKS,
+    limits: sharedLimits(settings),
+    hash: (text) => hash("sha256", text, "hex").slice(0, 16),
+  };
+}

@@ -1,0 +1,266 @@
+/**
+ * The way to other nodes: HTTP/1.1 by undici, one pool for each peer, every time-out and limit set.
+ *
+ * Bounds: connections a peer, requests under way to it, pools, bytes of a reply, time of a request. Redirects are not
+ * followed.
+ */
+import { problemKind } from "@hearsay/api";
+import { ANYONE, type NodeId, type Peer, type PeerReply, type PeerRequest } from "@hearsay/core";
+import { PeerFault, type PeerFaultReason, type Transport } from "@hearsay/node";
+import { decodeReply, encodeRequest, type ReplyEnvelope } from "@hearsay/wire";
+import { type Dispatcher, errors, Pool } from "undici";
+import { type AddressPolicy, AddressRefused } from "./address-policy.ts";
+import { AUTH_HEADER, type Authentication } from "./authentication.ts";
+import type { RefusalLog } from "./refusal-log.ts";
+import type { Traffic } from "./traffic.ts";
+
+export interface TransportOptions {
+  readonly cluster: string;
+  readonly from: () => NodeId;
+  readonly policy: AddressPolicy;
+  readonly authentication: Authentication;
+  readonly maxMessageBytes: number;
+  readonly connectTimeoutMs: number;
+  /** Empty for whatever the system chooses. */
+  readonly localAddress: string;
+  readonly keepAliveMs: number;
+  /** A rumor pipe, an exchange and a probe may be under way at a time; more wait in the pool. */
+  readonly connectionsPerPeer: number;
+  /** Peers with open connections; the one not used for longest gives way. */
+  readonly maxPools: number;
+  readonly traffic: Traffic;
+  /** Requests that came to nothing. */
+  readonly failures: RefusalLog;
+}
+
+export const PEER_PATH = "/peer/";
+const CONTENT_TYPE = "application/msgpack";
+const PROBLEM_MAX_BYTES = 16_384;
+/** Requests to one peer under way at a time: far more than the protocols keep open; reads with many replicas share them. */
+const REQUESTS_PER_PEER = 1024;
+
+export class HttpTransport implements Transport {
+  readonly #options: TransportOptions;
+  /** In the order of last use. */
+  readonly #pools: Map<string, PeerPool> = new Map();
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+  }
+
+  async request(to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+    try {
+      return await this.#request(to, message, timeoutMs);
+    } catch (error) {
+      const fault = toFault(error);
+      if (fault instanceof PeerFault) this.#options.failures.note(codeToCount(fault.reason), to.address);
+      throw fault;
+    }
+  }
+
+  async #request(to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+    const { authentication, cluster, from, maxMessageBytes, policy, traffic } = this.#options;
+    const origin = policy.origin(to.address);
+    const body = encodeRequest({ cluster, from: from(), message });
+    const path = PEER_PATH + message.kind;
+    const { header, nonce } = authentication.signRequest(path, body);
+    const headers: Record<string, string> = { "content-type": CONTENT_TYPE };
+    if (header !== undefined) headers[AUTH_HEADER] = header;
+    const pool = this.#pool(origin);
+    const {
+      statusCode,
+      headers: replyHeaders,
+      bytes,
+    } = await within(timeoutMs, (signal) =>
+      pool.exchange({
+        method: "POST",
+        path,
+        headers,
+        body,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+        signal,
+      }),
+    );
+    traffic.count(message.kind, body.length, bytes.length);
+    const replyHeader = replyHeaders[AUTH_HEADER];
+    const signature = Array.isArray(replyHeader) ? replyHeader[0] : replyHeader;
+    const isSigned = authentication.checkReply(nonce, signature, bytes);
+    if (statusCode !== 200) {
+      throw new PeerFault({ code: "refused", reason: refusalOf(bytes, { isSigned }) });
+    }
+    if (!isSigned) throw new PeerFault({ code: "bad_message", what: "the reply's signature" });
+    const decoded = decodeReply(bytes, maxMessageBytes);
+    if ("fault" in decoded) throw new PeerFault({ code: "bad_message", what: decoded.fault.code });
+    return expectFrom(to, decoded.envelope);
+  }
+
+  async close(): Promise<void> {
+    const pools = [...this.#pools.values()];
+    this.#pools.clear();
+    await Promise.all(pools.map((pool) => pool.destroy()));
+  }
+
+  #pool(origin: string): PeerPool {
+    const {
+      connectionsPerPeer,
+      connectTimeoutMs,
+      keepAliveMs,
+      localAddress,
+      maxMessageBytes,
+      maxPools,
+      policy,
+    } = this.#options;
+    const found = this.#pools.get(origin);
+    if (found !== undefined) {
+      this.#pools.delete(origin);
+      this.#pools.set(origin, found);
+      return found;
+    }
+    for (const [oldest, pool] of this.#pools) {
+      if (this.#pools.size < maxPools) break;
+      this.#pools.delete(oldest);
+      // Requests under way end as unreachable and are repeated by their protocol.
+      pool.destroy().catch(() => undefined);
+    }
+    const pool = new PeerPool(origin, {
+      connections: connectionsPerPeer,
+      pipelining: 1,
+      keepAliveTimeout: keepAliveMs,
+      maxResponseSize: maxMessageBytes,
+      connect: { timeout: connectTimeoutMs, lookup: policy.lookup },
+      ...(localAddress === "" ? {} : { localAddress }),
+    });
+    this.#pools.set(origin, pool);
+    return pool;
+  }
+}
+
+/**
+ * Messages go to addresses, and another incarnation may be there by now: its answer proves nothing about the one that
+ * was asked. What membership has to say about that is in its own refusals.
+ */
+function expectFrom(to: Peer, reply: ReplyEnvelope): PeerReply {
+  if (to.id === ANYONE || to.id === reply.from || reply.message.kind === "refused") return reply.message;
+  throw new PeerFault({ code: "refused", reason: "not_me" });
+}
+
+/**
+ * Runs a request in a time that bounds the whole of it. undici's own time-outs begin when a request gets a connection and
+ * start anew with every byte that trickles in, and its signal does nothing while the request waits for a connection.
+ */
+function within<T>(timeoutMs: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const fault = new PeerFault({ code: "timeout" });
+      reject(fault);
+      controller.abort(fault);
+    }, timeoutMs);
+    run(controller.signal)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}
+
+interface Answer {
+  readonly statusCode: number;
+  readonly headers: Dispatcher.ResponseData["headers"];
+  readonly bytes: Uint8Array;
+}
+
+/** The connections to one peer. Requests beyond them wait, a bounded number of them. */
+class PeerPool {
+  readonly #pool: Pool;
+  /** Sent and not answered, or waiting; those given up while they waited count until their turn comes. */
+  #underWay = 0;
+
+  constructor(origin: string, options: Pool.Options) {
+    this.#pool = new Pool(origin, options);
+  }
+
+  async exchange(request: Dispatcher.RequestOptions): Promise<Answer> {
+    if (this.#underWay >= REQUESTS_PER_PEER) throw new PeerFault({ code: "busy" });
+    this.#underWay += 1;
+    try {
+      const { statusCode, headers, body } = await this.#pool.request(request);
+      return { statusCode, headers, bytes: statusCode === 200 ? await wholeOf(body) : await startOf(body) };
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  async destroy(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}
+
+async function wholeOf(body: Dispatcher.ResponseData["body"]): Promise<Uint8Array> {
+  return new Uint8Array(await body.arrayBuffer());
+}
+
+/** As much of a problem document as its code may stand in; a longer one costs its connection. */
+async function startOf(body: Dispatcher.ResponseData["body"]): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    if (!(chunk instanceof Uint8Array)) continue;
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > PROBLEM_MAX_BYTES) break;
+  }
+  return Buffer.concat(chunks);
+}
+
+/** What a node says before it knows who asks, and which therefore is not signed. Nothing follows from these codes. */
+const UNSIGNED_CODES: ReadonlySet<string> = new Set([
+  "auth_missing",
+  "auth_wrong",
+  "auth_outside_window",
+  "replayed",
+  "message_too_large",
+  "overloaded",
+  "not_ready",
+  "internal",
+]);
+
+/**
+ * The code in a problem document. Some codes have consequences (a node that is told it is retired ends), so those that
+ * a stranger at the address could have made up are not believed.
+ */
+function refusalOf(bytes: Uint8Array, { isSigned }: { readonly isSigned: boolean }): string {
+  const [, code = "refused"] =
+    /"code"\s*:\s*"([a-z0-9_]{1,64})"/.exec(Buffer.from(bytes).toString("latin1")) ?? [];
+  return isSigned || UNSIGNED_CODES.has(code) ? code : "refused_unsigned";
+}
+
+/** One of a fixed set: what peers call their refusals is counted only where it is a code of the API. */
+function codeToCount(reason: PeerFaultReason): string {
+  if (reason.code !== "refused") return reason.code;
+  const isKnown = OWN_CODES.has(reason.reason) || problemKind(reason.reason) !== undefined;
+  return isKnown ? reason.reason : "refused";
+}
+
+const OWN_CODES: ReadonlySet<string> = new Set(["not_me", "peer_address_refused", "refused_unsigned"]);
+
+function toFault(error: unknown): unknown {
+  if (error instanceof PeerFault) return error;
+  if (error instanceof AddressRefused) return new PeerFault({ code: "refused", reason: error.code });
+  if (
+    error instanceof errors.HeadersTimeoutError ||
+    error instanceof errors.BodyTimeoutError ||
+    (error instanceof Error && error.name === "TimeoutError")
+  ) {
+    return new PeerFault({ code: "timeout" });
+  }
+  if (error instanceof errors.ResponseExceededMaxSizeError) {
+    return new PeerFault({ code: "bad_message", what: "the reply's size" });
+  }
+  if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError) {
+    return new PeerFault({ code: "bad_message", what: "the reply's form as HTTP" });
+  }
+  if (error instanceof errors.UndiciError || (error instanceof Error && "code" in error)) {
+    return new PeerFault({ code: "unreachable" });
+  }
+  return error;
+}

@@ -1,0 +1,37 @@
+/** Several nodes in one process: `host.js DIRECTORY FIRST COUNT SEED [KNOB=VALUE...]`. Prints their addresses, one a line. */
+import { join } from "node:path";
+import { isKnobName, type KnobName, loadConfig, type RunningServer, startServer } from "@hearsay/server";
+
+const [directory = "", first = "1", count = "1", seed = "", ...knobs] = process.argv.slice(2);
+const given: Partial<Record<KnobName, string>> = {};
+for (const knob of knobs) {
+  const equals = knob.indexOf("=");
+  const name = knob.slice(0, equals);
+  if (isKnobName(name)) given[name] = knob.slice(equals + 1);
+}
+
+const servers: RunningServer[] = [];
+for (let i = Number(first); i < Number(first) + Number(count); i++) {
+  const flags: Partial<Record<KnobName, string>> = {
+    name: `n${i}`,
+    data: join(directory, `n${i}`),
+    listen: `127.0.3.${i}:0`,
+    join: seed,
+    "log.level": "error",
+    "store.cacheMaxBytes": "4MiB",
+    "store.blockCacheBytes": "1MiB",
+    "store.writeBufferBytes": "1MiB",
+    ...given,
+  };
+  const server = await startServer(loadConfig({ flags, environment: {}, file: undefined }).settings);
+  servers.push(server);
+  process.stdout.write(`${server.address}\n`);
+}
+process.stdout.write("all\n");
+
+process.on("SIGTERM", () => {
+  Promise.all(servers.map((server) => server.close())).then(
+    () => process.exit(0),
+    () => process.exit(1),
+  );
+});

@@ -1,0 +1,139 @@
+/** Clusters for benchmarks: nodes on the loopback interface, several in a process or each in its own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Pool } from "undici";
+
+const HOST = fileURLToPath(new URL("./host.js", import.meta.url));
+const CLOCK_TICKS_PER_SECOND = 100;
+
+export interface BenchNode {
+  readonly url: string;
+  readonly pool: Pool;
+}
+
+export class BenchCluster {
+  readonly nodes: BenchNode[] = [];
+  readonly #children: ChildProcess[] = [];
+
+  /** Starts `count` nodes in processes of `perProcess`, and waits until all take writes. */
+  static async start(
+    directory: string,
+    count: number,
+    perProcess: number,
+    knobs: readonly string[] = [],
+  ): Promise<BenchCluster> {
+    const cluster = new BenchCluster();
+    for (let first = 1; first <= count; first += perProcess) {
+      const seed = cluster.nodes[0] === undefined ? "" : new URL(cluster.nodes[0].url).host;
+      await cluster.#host(directory, first, Math.min(perProcess, count - first + 1), seed, knobs);
+      if (first === 1 && perProcess > 1) await cluster.#joinFirst();
+    }
+    for (const node of cluster.nodes) await takesWrites(node);
+    return cluster;
+  }
+
+  /** CPU seconds all processes have used so far. */
+  async cpuSeconds(): Promise<number> {
+    let seconds = 0;
+    for (const { pid } of this.#children) {
+      const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
+      seconds += (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
+    }
+    return seconds;
+  }
+
+  async stop(): Promise<void> {
+    for (const { pool } of this.nodes) await pool.destroy();
+    for (const child of this.#children) {
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      await ended;
+    }
+  }
+
+  async #host(
+    directory: string,
+    first: number,
+    count: number,
+    seed: string,
+    knobs: readonly string[],
+  ): Promise<void> {
+    const child = spawn(process.execPath, [HOST, directory, String(first), String(count), seed, ...knobs], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.#children.push(child);
+    let output = "";
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on("data", (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.endsWith("all\n")) resolve();
+      });
+      child.on("exit", (code) => reject(new Error(`a host of nodes ended with ${code}`)));
+    });
+    for (const url of output.split("\n").filter((line) => line.startsWith("http"))) {
+      this.nodes.push({ url, pool: new Pool(url, { connections: 16 }) });
+    }
+  }
+
+  /** Nodes of the first process could not know the first one's port when they started. */
+  async #joinFirst(): Promise<void> {
+    const [first, ...rest] = this.nodes;
+    for (const node of rest) {
+      await post(node, "/cluster/join", { address: new URL(first?.url ?? "").host });
+    }
+  }
+}
+
+export async function post(node: BenchNode, path: string, body: unknown): Promise<unknown> {
+  const answer = await node.pool.request({
+    method: "POST",
+    path,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return await answer.body.json();
+}
+
+export async function get(node: BenchNode, path: string): Promise<unknown> {
+  const answer = await node.pool.request({ method: "GET", path });
+  return await answer.body.json();
+}
+
+export async function put(
+  node: BenchNode,
+  key: string,
+  value: string | Uint8Array,
+  query: string = "",
+): Promise<string> {
+  const answer = await node.pool.request({ method: "PUT", path: `/kv/${key}${query}`, body: value });
+  const text = await answer.body.text();
+  if (answer.statusCode > 201) throw new Error(text);
+  const { etag } = answer.headers;
+  return typeof etag === "string" ? etag : "";
+}
+
+async function takesWrites(node: BenchNode): Promise<void> {
+  const deadline = performance.now() + 120_000;
+  for (;;) {
+    try {
+      await put(node, "probe", "x");
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await pause(50);
+    }
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}

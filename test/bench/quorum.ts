@@ -1,0 +1,67 @@
+/** Writes acknowledged by a quorum of three nodes, against durable writes of one node in the same run. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BenchCluster } from "./nodes.ts";
+import { median, print } from "./report.ts";
+import { wrk } from "./wrk.ts";
+
+const ROUNDS = 3;
+
+export async function quorum(): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "hearsay-bench-"));
+  const knobs = ["store.cacheMaxBytes=32MiB", "store.writeBufferBytes=8MiB"];
+  const alone = await BenchCluster.start(join(directory, "alone"), 1, 1, knobs);
+  const three = await BenchCluster.start(join(directory, "three"), 3, 1, knobs);
+  try {
+    const single = await script(directory, "single.lua", "");
+    const acknowledged = await script(directory, "quorum.lua", "?ack=quorum");
+    const ratios: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const load = { connections: 64, seconds: 5 };
+      const one = await wrk({ ...load, url: alone.nodes[0]?.url ?? "", script: single });
+      const many = await wrk({ ...load, url: three.nodes[0]?.url ?? "", script: acknowledged });
+      if (one.refused + many.refused > 0)
+        throw new Error(`${one.refused} and ${many.refused} writes were refused`);
+      ratios.push(many.requestsPerSecond / one.requestsPerSecond);
+      print({ name: "  one node, durable", value: one.requestsPerSecond, unit: "/s", target: undefined });
+      print({
+        name: "  three nodes, ack=quorum",
+        value: many.requestsPerSecond,
+        unit: "/s",
+        target: undefined,
+      });
+    }
+    print({
+      name: "ack=quorum on 3 nodes, of durable puts on one",
+      value: median(ratios),
+      unit: "x",
+      target: { atLeast: 0.35 },
+    });
+  } finally {
+    await three.stop();
+    await alone.stop();
+    await rm(directory, { recursive: true });
+  }
+}
+
+async function script(directory: string, name: string, query: string): Promise<string> {
+  const file = join(directory, name);
+  await writeFile(
+    file,
+    `wrk.method = "PUT"
+wrk.headers["Content-Type"] = "text/plain"
+wrk.body = string.rep("v", 100)
+local requests = {}
+init = function()
+  for i = 1, 100000 do requests[i] = wrk.format(nil, "/kv/bench/" .. i .. "${query}") end
+end
+local at = 0
+request = function()
+  at = at % 100000 + 1
+  return requests[at]
+end
+`,
+  );
+  return file;
+}
