@@ -1,0 +1,110 @@
+import { type Convergence, convergence, obstaclesToStopping } from "@hearsay/node";
+import { expect, test } from "vitest";
+import { VirtualCluster } from "./virtual-cluster.ts";
+
+const MINUTE_MS = 60_000;
+
+async function verdict(cluster: VirtualCluster, name: string): Promise<Convergence["verdict"]> {
+  return (await convergence(cluster.machine(name).running)).verdict;
+}
+
+/** The names on each side, as a node sees them; undefined when it sees no partition. */
+async function sides(cluster: VirtualCluster, name: string): Promise<string[][] | undefined> {
+  const found = await verdict(cluster, name);
+  if (found.kind !== "partitioned") return undefined;
+  return [found.reachable, found.unreachable].map((side) => side.map((member) => member.name));
+}
+
+async function saysConverged(cluster: VirtualCluster, ...names: readonly string[]): Promise<void> {
+  await cluster.time.until(
+    `${names.join(", ")} say converged`,
+    async () => {
+      const verdicts = await Promise.all(names.map((name) => verdict(cluster, name)));
+      return verdicts.every(({ kind }) => kind === "converged");
+    },
+    MINUTE_MS,
+  );
+}
+
+test("all nodes say converged once all hold the same, and it is true whenever one says so", async () => {
+  const cluster = new VirtualCluster(31);
+  await cluster.start("a", "b", "c");
+  await saysConverged(cluster, "a", "b", "c");
+  for (let i = 0; i < 20; i++) {
+    await cluster.put("a", `k${i}`, "v");
+    expect((await verdict(cluster, "a")).kind).toBe("converging");
+    await cluster.time.advance(40);
+  }
+  await saysConverged(cluster, "a", "b", "c");
+  expect(await cluster.agree("a", "b", "c")).toBe(true);
+});
+
+test("a node that is cut off stops saying converged, names the sides, and says it again after the heal", async () => {
+  const cluster = new VirtualCluster(32);
+  await cluster.start("a", "b", "c");
+  await saysConverged(cluster, "a", "b", "c");
+  cluster.partition(["c"], ["a", "b"]);
+  await cluster.put("c", "only here", "v");
+  expect((await verdict(cluster, "c")).kind).toBe("converging");
+  await cluster.time.advance(10_000);
+  expect(await sides(cluster, "c")).toEqual([["c"], ["a", "b"]]);
+  expect(await sides(cluster, "a")).toEqual([["a", "b"], ["c"]]);
+  for (let second = 0; second < 90; second++) {
+    await cluster.time.advance(1000);
+    for (const name of ["a", "b", "c"]) expect((await verdict(cluster, name)).kind).toBe("partitioned");
+  }
+  const { heldBackBy } = await convergence(cluster.machine("a").running);
+  expect(heldBackBy.map(({ node }) => node)).toContain(cluster.machine("c").running.id);
+  cluster.heal();
+  await saysConverged(cluster, "a", "b", "c");
+  expect(await cluster.agree("a", "b", "c")).toBe(true);
+});
+
+test("news that stop coming count as a partition even where nobody suspects anybody", async () => {
+  const cluster = new VirtualCluster(33);
+  await cluster.start("a", "b");
+  await saysConverged(cluster, "a", "b");
+  cluster.machine("b").running.states.stop();
+  await cluster.time.advance(30_000);
+  expect(await sides(cluster, "a")).toEqual([["a"], ["b"]]);
+});
+
+test("a stopped member is on the other side and holds the watermark back", async () => {
+  const cluster = new VirtualCluster(34);
+  await cluster.start("a", "b", "c");
+  await cluster.time.advance(10_000);
+  await cluster.stop("b");
+  await cluster.time.advance(5000);
+  expect(await sides(cluster, "a")).toEqual([["a", "c"], ["b"]]);
+  await cluster.put("a", "k", "v");
+  await cluster.time.advance(5000);
+  const { heldBackBy } = await convergence(cluster.machine("a").running);
+  expect(heldBackBy).toMatchObject([{ reason: "behind" }]);
+});
+
+test("it is safe to stop once another live member holds what was written here", async () => {
+  const cluster = new VirtualCluster(35);
+  await cluster.start("a", "b");
+  await cluster.time.advance(10_000);
+  const member = cluster.machine("a").running;
+  const codes = (): string[] => obstaclesToStopping(member).map(({ code }) => code);
+  expect(codes()).toEqual([]);
+  cluster.partition(["a"], ["b"]);
+  await cluster.put("a", "k", "v");
+  expect(codes()).toContain("writes_unconfirmed");
+  await cluster.time.advance(20_000);
+  expect(codes()).toContain("only_live_member");
+  cluster.heal();
+  await cluster.time.until("it is safe", () => codes().length === 0, MINUTE_MS);
+  expect(cluster.read("b", "k")).toBe("v");
+});
+
+test("clocks are compared by exchanges", async () => {
+  const cluster = new VirtualCluster(36);
+  cluster.machine("b").clockOffsetMs = -1500;
+  await cluster.start("a", "b");
+  await cluster.time.advance(10_000);
+  const [{ repair }, { id }] = [cluster.machine("a").running, cluster.machine("b").running];
+  expect(repair.clockOffset(id)?.offsetMs).toBeCloseTo(-1500, -1);
+  expect(repair.clockOffset(id)?.errorMs).toBeLessThan(5);
+});
