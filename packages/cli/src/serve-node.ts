@@ -7,7 +7,7 @@ import type { NodeFlags } from "./node-flags.ts";
 import { Parent } from "./parent.ts";
 
 /**
- * Runs a node until the process is asked to end.
+ * Runs a node until the process is asked to end, or the node has left its cluster.
  * @param options.withParent tells the parent over IPC when the node is ready, and ends when the parent does
  */
 export async function serve(

@@ -3,6 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Client, HearsayError } from "@hearsay/client";
 import { CliError, EXIT } from "../failure.ts";
+import { pause } from "../pause.ts";
 import { type Ending, NodeProcess, type Ready } from "./node-process.ts";
 
 /** A node that takes no writes after this long has a reason, which is told. */
@@ -26,6 +27,8 @@ export interface LocalClusterEvents {
 }
 
 export interface LocalNode {
+  /** Its place among the nodes, from 0. */
+  readonly index: number;
   readonly name: string;
   readonly port: number;
   readonly data: string;
@@ -49,7 +52,7 @@ export class LocalCluster {
   }
 
   get nodes(): readonly LocalNode[] {
-    return [...this.#nodes.values()];
+    return [...this.#nodes.values()].sort((a, b) => a.index - b.index);
   }
 
   get running(): number {
@@ -79,7 +82,7 @@ export class LocalCluster {
     this.#started.add(child);
     const ready = await child.ready();
     const client = new Client({ endpoints: [ready.url], retry: { rounds: 1 } });
-    const node = { ...place, port, process: child, ready, client };
+    const node = { index, ...place, port, process: child, ready, client };
     this.#nodes.set(place.name, node);
     void child.ended.then((ending) => {
       this.#started.delete(child);
@@ -138,19 +141,4 @@ async function refusalOf(client: Client, signal: AbortSignal): Promise<string | 
     if (!(error instanceof HearsayError)) throw error;
     return error.code === "precondition_failed" ? undefined : error.message;
   }
-}
-
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", abort, { once: true });
-  });
 }
