@@ -153,10 +153,10 @@ export class ExchangeAsker {
       }
       for (const { bucket, entries } of compared.reply.buckets) await this.#plan(bucket, entries);
       this.#report();
-      while (this.#isLarge()) await this.#transfer();
+      while (this.#isLarge()) await this.#transfer({ walked: false });
     }
-    let last = await this.#transfer();
-    while (!last.final) last = await this.#transfer();
+    let last = await this.#transfer({ walked: true });
+    while (!last.final) last = await this.#transfer({ walked: true });
     return last.reply;
   }
 
@@ -167,9 +167,15 @@ export class ExchangeAsker {
     const ours = await this.#replica.digests.listBucket(bucket);
     const { push, want } = compareBucket(ours, theirs);
     for (const position of push) this.#push(ours[position]);
-    if (want.length === 0) return;
-    this.#backlog.want.set(bucket, new Set(want));
-    this.#backlog.wants += want.length;
+    for (const keyHash of want) this.#want(bucket, keyHash);
+  }
+
+  #want(bucket: number, keyHash: string): void {
+    const hashes = this.#backlog.want.get(bucket) ?? new Set();
+    this.#backlog.want.set(bucket, hashes);
+    if (hashes.has(keyHash)) return;
+    hashes.add(keyHash);
+    this.#backlog.wants += 1;
   }
 
   #push(listed: ListedRecord | undefined): void {
@@ -185,8 +191,15 @@ export class ExchangeAsker {
     );
   }
 
-  /** One transfer: as much of the backlog as fits, and then whatever the answer adds to it. */
-  async #transfer(): Promise<{ readonly reply: ExchangeTransferred; readonly final: boolean }> {
+  /**
+   * One transfer: as much of the backlog as fits, and then whatever the answer adds to it. It is the final one when
+   * nothing is left and the walk is over: an empty backlog alone says nothing about buckets not yet compared.
+   */
+  async #transfer({
+    walked,
+  }: {
+    readonly walked: boolean;
+  }): Promise<{ readonly reply: ExchangeTransferred; readonly final: boolean }> {
     this.#transfers += 1;
     if (this.#transfers > this.#limits.maxTransfers)
       throw new PeerFault({ code: "exchange_broken", what: "no end" });
@@ -194,7 +207,8 @@ export class ExchangeAsker {
     const wants = this.#takeWants();
     const refused = this.#refused;
     this.#refused = [];
-    const final = wants.length === 0 && this.#backlog.push.size === 0 && this.#backlog.want.size === 0;
+    const final =
+      walked && wants.length === 0 && this.#backlog.push.size === 0 && this.#backlog.want.size === 0;
     const reply = await this.#ask({
       kind: "exchange-transfer",
       session: this.#session,
@@ -226,14 +240,21 @@ export class ExchangeAsker {
       this.#tally.bytesReceived += recordBytes(key, received.record);
       if (record !== undefined && lacksSiblingsOf(received.record, record)) this.#pushRecord(key, record);
     }
-    const progressed = reply.records.length > 0 || reply.leftOut.length < wants.length;
-    if (!progressed && wants.length > 0)
-      throw new PeerFault({ code: "exchange_broken", what: "nothing was sent" });
+    const unanswered = new Map(wants.map(({ bucket, keyHashes }) => [bucket, new Set(keyHashes)]));
+    let leftOut = 0;
     for (const { bucket, keyHashes } of reply.leftOut) {
-      this.#backlog.want.set(bucket, new Set(keyHashes));
-      this.#backlog.wants += keyHashes.length;
+      for (const keyHash of keyHashes) {
+        if (unanswered.get(bucket)?.delete(keyHash) !== true) continue;
+        // Beside those of the bucket that have not been asked for yet.
+        this.#want(bucket, keyHash);
+        leftOut += 1;
+      }
     }
-    await this.#pushUnanswered(wants, reply);
+    const asked = wants.reduce((sum, { keyHashes }) => sum + keyHashes.length, 0);
+    if (asked > 0 && leftOut === asked && reply.records.length === 0) {
+      throw new PeerFault({ code: "exchange_broken", what: "nothing was sent" });
+    }
+    await this.#pushUnanswered(unanswered, reply);
     await Promise.all([committed, this.#replica.drop(reply.refused, reply.standing)]);
   }
 
@@ -241,13 +262,15 @@ export class ExchangeAsker {
    * Own records under a wanted key hash that the peer did not answer with: their hash is that of another key, or
    * the peer has purged what it listed. Either way it may lack them.
    */
-  async #pushUnanswered(wants: readonly BucketWant[], reply: ExchangeTransferred): Promise<void> {
+  async #pushUnanswered(
+    wanted: ReadonlyMap<number, ReadonlySet<string>>,
+    reply: ExchangeTransferred,
+  ): Promise<void> {
     const answered = new Set(reply.records.map(({ key }) => key));
-    const leftOut = new Map(reply.leftOut.map(({ bucket, keyHashes }) => [bucket, new Set(keyHashes)]));
-    for (const { bucket, keyHashes } of wants) {
-      const asked = new Set(keyHashes.filter((keyHash) => !leftOut.get(bucket)?.has(keyHash)));
+    for (const [bucket, keyHashes] of wanted) {
+      if (keyHashes.size === 0) continue;
       for (const own of await this.#replica.digests.listBucket(bucket)) {
-        if (asked.has(own.keyHash) && !answered.has(own.key)) this.#push(own);
+        if (keyHashes.has(own.keyHash) && !answered.has(own.key)) this.#push(own);
       }
     }
   }
