@@ -14,19 +14,34 @@ export interface Identity {
 export type IdentityFault =
   | { readonly code: "wrong_cluster"; readonly expected: string; readonly found: string }
   | { readonly code: "wrong_name"; readonly expected: string; readonly found: string }
-  | { readonly code: "identity_unreadable" };
+  | { readonly code: "identity_unreadable" }
+  /** The bound on the times this node has issued. */
+  | { readonly code: "clock_unreadable" }
+  /** What the directory knows of the other members, or of what they hold, cannot be read. */
+  | { readonly code: "membership_unreadable" };
 
 export class IdentityError extends Error {
   readonly fault: IdentityFault;
 
   constructor(fault: IdentityFault) {
-    super(
-      fault.code === "identity_unreadable"
-        ? "the data directory's identity cannot be read"
-        : `the data directory belongs to ${fault.code === "wrong_cluster" ? "cluster" : "node"} ${fault.found}, not ${fault.expected}`,
-    );
+    super(describe(fault));
     this.name = "IdentityError";
     this.fault = fault;
+  }
+}
+
+function describe(fault: IdentityFault): string {
+  switch (fault.code) {
+    case "identity_unreadable":
+      return "the data directory's identity cannot be read";
+    case "clock_unreadable":
+      return "how far the data directory's clock has run cannot be read";
+    case "membership_unreadable":
+      return "what the data directory knows of its cluster cannot be read";
+    case "wrong_cluster":
+      return `the data directory belongs to cluster ${fault.found}, not ${fault.expected}`;
+    case "wrong_name":
+      return `the data directory belongs to node ${fault.found}, not ${fault.expected}`;
   }
 }
 
@@ -41,12 +56,14 @@ export interface WantedIdentity {
 /**
  * The directory's identity: read back, minted for a new directory, or minted anew when the store may have lost
  * what this node acknowledged (doubt), so that no version is ever issued twice.
+ * @param settleDoubt called in the turn that stores the new identity: either both are stored or neither
  * @throws IdentityError when the directory belongs to another node or cluster
  */
 export async function establishIdentity(
   meta: MetaStore,
   random: Random,
   wanted: WantedIdentity,
+  settleDoubt: () => Promise<void> | undefined = () => undefined,
 ): Promise<Identity> {
   const stored = meta.get(META_NAME);
   const found = stored === undefined ? undefined : parseIdentity(stored);
@@ -68,7 +85,8 @@ export async function establishIdentity(
     id: mintNodeId(name, () => random.next()),
     retired: found === undefined ? [] : [...found.retired, found.id],
   };
-  await meta.put(META_NAME, encodeUtf8(JSON.stringify(identity)));
+  const stores = meta.put(META_NAME, encodeUtf8(JSON.stringify(identity)));
+  await Promise.all([stores, wanted.doubt ? settleDoubt() : undefined]);
   return identity;
 }
 

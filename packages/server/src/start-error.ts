@@ -15,7 +15,7 @@ export type StartFault =
       readonly found: string;
       readonly path: string;
     }
-  | { readonly code: "identity_unreadable"; readonly path: string };
+  | { readonly code: "identity_unreadable" | "clock_unreadable" | "membership_unreadable"; readonly path: string };
 
 const NEXT: { readonly [Code in StartFault["code"]]: string } = {
   address_in_use: "Stop what listens there, or set listen to another port; port 0 takes a free one.",
@@ -30,6 +30,10 @@ const NEXT: { readonly [Code in StartFault["code"]]: string } = {
   wrong_cluster: "Set cluster to the directory's own, or data to another directory.",
   wrong_name: "Set name to the directory's own, or data to another directory.",
   identity_unreadable: "Restore a snapshot into a new directory, or start empty and let peers fill it.",
+  clock_unreadable:
+    "Nothing was changed. hearsay reset on this directory starts it as a new incarnation, which needs no old clock.",
+  membership_unreadable:
+    "Nothing was changed. Start with an empty directory and let peers fill it, or restore a snapshot into one.",
 };
 
 /** Why a node does not start, with the step to take. */
@@ -66,6 +70,10 @@ function describe(fault: StartFault): string {
       return `${fault.path} belongs to node ${fault.found}, not ${fault.expected}`;
     case "identity_unreadable":
       return `${fault.path}: the identity of its node cannot be read`;
+    case "clock_unreadable":
+      return `${fault.path}: how far its clock has run cannot be read`;
+    case "membership_unreadable":
+      return `${fault.path}: what it knows of its cluster cannot be read`;
   }
 }
 

@@ -11,7 +11,6 @@ import {
   type CompletenessState,
   type CompletenessUnit,
   type CountedMembers,
-  decodeUtf8,
   encodeUtf8,
   type HeldBack,
   type HlcTime,
@@ -20,9 +19,11 @@ import {
   isNodeId,
   type NodeId,
 } from "@hearsay/core";
+import { IdentityError } from "../identity.ts";
 import type { WriteFault } from "../node.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
+import { parseJson } from "../stored-json.ts";
 import type { Graveyard } from "./ports.ts";
 
 /** Records that go in one step; between steps other work has its turn. */
@@ -156,18 +157,24 @@ export class CompletenessKeeper {
     await this.#ports.meta.put(META_NAME, encodeUtf8(formatState(this.completeness.state)));
   }
 
-  /** Purges to the floor, once it is durable. One purge runs at a time. */
+  /** Purges to the floor, once it is durable. One purge runs at a time; one that failed is made up for by the next. */
   async purge(): Promise<void> {
-    const { floor } = this.completeness;
-    if (floor > this.#purgedTo) {
-      this.#purgedTo = floor;
-      this.#purging = this.#purging.then(async () => {
-        await this.save();
-        let more = true;
-        while (more) ({ more } = await this.#ports.graveyard.purge(floor, PURGE_STEP));
-      });
-    }
+    const before = this.#purging;
+    const purge = async (): Promise<void> => {
+      // How the one before went is told to those who waited for it.
+      await before.catch(() => undefined);
+      await this.#purgeTo(this.completeness.floor);
+    };
+    this.#purging = purge();
     await this.#purging;
+  }
+
+  async #purgeTo(floor: HlcTime): Promise<void> {
+    if (floor <= this.#purgedTo) return;
+    await this.save();
+    let more = true;
+    while (more) ({ more } = await this.#ports.graveyard.purge(floor, PURGE_STEP));
+    this.#purgedTo = floor;
   }
 
   #follow(events: readonly CompletenessEvent[]): void {
@@ -198,23 +205,29 @@ function formatState(state: CompletenessState): string {
   return JSON.stringify({ ...state, vector: [...state.vector] });
 }
 
+/**
+ * Nothing of it is made up for by a default: a lost floor would let purged versions come back.
+ * @throws IdentityError `membership_unreadable`
+ */
 function readState(meta: MetaStore): CompletenessState {
   const stored = meta.get(META_NAME);
   if (stored === undefined) return INITIAL_COMPLETENESS;
-  const parsed: unknown = JSON.parse(decodeUtf8(stored) ?? "null");
-  if (typeof parsed !== "object" || parsed === null) return INITIAL_COMPLETENESS;
-  const fields = parsed as Partial<Record<keyof CompletenessState, unknown>>;
-  const time = (value: unknown): HlcTime => (isHlcTime(value) ? value : 0);
-  const vector = new Map<NodeId, HlcTime>();
-  for (const entry of Array.isArray(fields.vector) ? fields.vector : []) {
-    const [node, at]: unknown[] = Array.isArray(entry) ? entry : [];
-    if (typeof node === "string" && isNodeId(node) && isHlcTime(at)) vector.set(node, at);
+  const parsed = parseJson(stored);
+  const state = typeof parsed === "object" && parsed !== null ? toState(parsed) : undefined;
+  if (state === undefined) throw new IdentityError({ code: "membership_unreadable" });
+  return state;
+}
+
+function toState(parsed: Partial<Record<keyof CompletenessState, unknown>>): CompletenessState | undefined {
+  const { vector, completeFloor, floor, watermark, settledAt } = parsed;
+  const entries: unknown[] = Array.isArray(vector) ? vector : [null];
+  if (!isHlcTime(completeFloor) || !isHlcTime(floor) || !isHlcTime(watermark) || !isHlcTime(settledAt)) {
+    return undefined;
   }
-  return {
-    vector,
-    completeFloor: time(fields.completeFloor),
-    floor: time(fields.floor),
-    watermark: time(fields.watermark),
-    settledAt: time(fields.settledAt),
-  };
+  if (!entries.every(isVectorEntry)) return undefined;
+  return { vector: new Map(entries), completeFloor, floor, watermark, settledAt };
+}
+
+function isVectorEntry(entry: unknown): entry is [NodeId, HlcTime] {
+  return Array.isArray(entry) && typeof entry[0] === "string" && isNodeId(entry[0]) && isHlcTime(entry[1]);
 }

@@ -14,15 +14,20 @@ interface Started {
   readonly finished: Promise<void>;
 }
 
+interface Waiting<Reply> {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (fault: PeerFault) => void;
+}
+
 /**
  * Turns a machine's effects into calls on ports and feeds back what comes of them. After {@link stop} nothing is fed
- * back any more, and timers that are set are taken back.
+ * back any more, timers that are set are taken back, and peers that wait for a reply are told to come back later.
  */
 export class EffectDriver<Request, Reply, Answer, Timer, Event> {
   readonly #machine: Machine<Request, Reply, Answer, Timer, Event>;
   readonly #send: (to: Peer, message: Request, timeoutMs: number) => Promise<Answer>;
   readonly #timers: Timers;
-  readonly #waiting: Map<number, (message: Reply) => void> = new Map();
+  readonly #waiting: Map<number, Waiting<Reply>> = new Map();
   readonly #armed: Set<() => void> = new Set();
   #lastToken = 0;
   #stopped = false;
@@ -55,7 +60,7 @@ export class EffectDriver<Request, Reply, Answer, Timer, Event> {
           requests.push({ finished: this.#request(effect.id, effect.to, effect.message, effect.timeoutMs) });
           break;
         case "reply":
-          this.#waiting.get(effect.token)?.(effect.message);
+          this.#waiting.get(effect.token)?.resolve(effect.message);
           this.#waiting.delete(effect.token);
           break;
         case "timer":
@@ -68,12 +73,19 @@ export class EffectDriver<Request, Reply, Answer, Timer, Event> {
     return requests;
   }
 
-  /** Lets the machine take a request, and settles with the reply it makes to it, at once or later. */
+  /**
+   * Lets the machine take a request, and settles with the reply it makes to it, at once or later.
+   * @throws PeerFault `busy` when this driver stops before there is one
+   */
   serve(take: (token: number) => readonly Effect<Request, Reply, Timer, Event>[]): Promise<Reply> {
     this.#lastToken += 1;
     const token = this.#lastToken;
-    return new Promise((resolve) => {
-      this.#waiting.set(token, resolve);
+    return new Promise((resolve, reject) => {
+      if (this.#stopped) {
+        reject(new PeerFault({ code: "busy" }));
+        return;
+      }
+      this.#waiting.set(token, { resolve, reject });
       this.perform(take(token));
     });
   }
@@ -82,6 +94,7 @@ export class EffectDriver<Request, Reply, Answer, Timer, Event> {
     this.#stopped = true;
     for (const cancel of this.#armed) cancel();
     this.#armed.clear();
+    for (const { reject } of this.#waiting.values()) reject(new PeerFault({ code: "busy" }));
     this.#waiting.clear();
   }
 

@@ -4,7 +4,6 @@
  */
 import {
   type CountedMembers,
-  decodeUtf8,
   encodeUtf8,
   isNodeId,
   isWellFormed,
@@ -26,8 +25,10 @@ import {
   type SwimTimer,
   type Update,
 } from "@hearsay/core";
+import { IdentityError } from "../identity.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
+import { parseJson } from "../stored-json.ts";
 import { EffectDriver } from "./effect-driver.ts";
 import type { Timers, Transport } from "./ports.ts";
 
@@ -122,6 +123,7 @@ export class Membership {
 
   stop(): void {
     this.#driver.stop();
+    this.#announced?.();
   }
 
   get self(): Member {
@@ -218,11 +220,14 @@ export class Membership {
     await this.#saving;
   }
 
+  /** Settles also when there is nobody to tell any more: this node is retired, or was stopped without a word meanwhile. */
   async #announce(say: () => readonly SwimEffect[]): Promise<void> {
+    const effects = say();
+    if (effects.length === 0) return;
     const done = new Promise<void>((resolve) => {
       this.#announced = resolve;
     });
-    this.#driver.perform(say());
+    this.#driver.perform(effects);
     await done;
   }
 
@@ -317,16 +322,24 @@ function expectMembership(reply: PeerReply): SwimReply {
   }
 }
 
+/**
+ * A table of which a part is lost is none: a member that is not counted is one that a watermark passes over.
+ * @throws IdentityError `membership_unreadable`
+ */
 function readTable(meta: MetaStore): StoredTable {
   const stored = meta.get(META_NAME);
   if (stored === undefined) return { members: [], retired: [] };
-  const parsed: unknown = JSON.parse(decodeUtf8(stored) ?? "null");
-  if (typeof parsed !== "object" || parsed === null) return { members: [], retired: [] };
-  const { members, retired } = parsed as Partial<Record<keyof StoredTable, unknown>>;
-  return {
-    members: Array.isArray(members) ? members.filter(isMember) : [],
-    retired: Array.isArray(retired) ? retired.filter((id): id is NodeId => isNodeId(String(id))) : [],
-  };
+  const parsed = parseJson(stored);
+  const { members, retired }: Partial<Record<keyof StoredTable, unknown>> =
+    typeof parsed === "object" && parsed !== null ? parsed : {};
+  const isReadable =
+    Array.isArray(members) && members.every(isMember) && Array.isArray(retired) && retired.every(isRetiredId);
+  if (!isReadable) throw new IdentityError({ code: "membership_unreadable" });
+  return { members, retired };
+}
+
+function isRetiredId(value: unknown): value is NodeId {
+  return typeof value === "string" && isNodeId(value);
 }
 
 function isMember(value: unknown): value is Member {
