@@ -1,0 +1,63 @@
+import type { NodeId, Version } from "@hearsay/core";
+import { expect, test } from "vitest";
+import { Acknowledgements } from "./acknowledgements.ts";
+
+const WRITER: NodeId = "a~0123456789";
+const version = (time: number): Version => ({ time, node: WRITER });
+
+function held(acks: Acknowledgements, peer: string, key: string, time: number): void {
+  acks.held({ kind: "rumor_held", peer: `${peer}~0123456789`, key, versions: [version(time)] });
+}
+
+test("a writer is told once, when so many different peers hold its version or a later one of the key", () => {
+  const acks = new Acknowledgements(10);
+  const told: number[] = [];
+  acks.wait("k", version(5), 2, (peers) => told.push(peers));
+  held(acks, "b", "k", 5);
+  held(acks, "b", "k", 6);
+  held(acks, "c", "other", 9);
+  held(acks, "c", "k", 4);
+  expect(told).toEqual([]);
+  held(acks, "c", "k", 7);
+  held(acks, "d", "k", 7);
+  expect(told).toEqual([2]);
+  expect(acks.size).toBe(0);
+});
+
+test("writers of one key wait each for its own version and number", () => {
+  const acks = new Acknowledgements(10);
+  const told: string[] = [];
+  acks.wait("k", version(1), 1, () => told.push("first"));
+  acks.wait("k", version(2), 1, () => told.push("second"));
+  acks.wait("k", version(2), 2, () => told.push("third"));
+  held(acks, "b", "k", 1);
+  expect(told).toEqual(["first"]);
+  held(acks, "b", "k", 2);
+  expect(told).toEqual(["first", "second"]);
+  held(acks, "c", "k", 3);
+  expect(told).toEqual(["first", "second", "third"]);
+});
+
+test("a wait that is ended says how many held the version, and is not told any more", () => {
+  const acks = new Acknowledgements(10);
+  const told: number[] = [];
+  const wait = acks.wait("k", version(1), 3, (peers) => told.push(peers));
+  held(acks, "b", "k", 1);
+  expect([...wait.peers]).toEqual(["b~0123456789"]);
+  expect(wait.end()).toBe(1);
+  expect(wait.end()).toBe(1);
+  for (const peer of ["c", "d", "e"]) held(acks, peer, "k", 1);
+  expect(told).toEqual([]);
+  expect(acks.size).toBe(0);
+});
+
+test("so many writers wait and no more, and room comes back", () => {
+  const acks = new Acknowledgements(2);
+  acks.wait("k", version(1), 1, () => undefined);
+  expect(acks.full).toBe(false);
+  const wait = acks.wait("l", version(2), 1, () => undefined);
+  expect(acks.full).toBe(true);
+  wait.end();
+  held(acks, "b", "k", 1);
+  expect([acks.full, acks.size]).toEqual([false, 0]);
+});
