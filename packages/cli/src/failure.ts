@@ -46,8 +46,10 @@ export interface Report {
 
 const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["not_found", EXIT.notFound],
+  ["member_not_found", EXIT.notFound],
   ["precondition_failed", EXIT.preconditionFailed],
   ["unreachable", EXIT.unreachable],
+  ["peer_unreachable", EXIT.unreachable],
   ["timed_out", EXIT.timedOut],
   ["ack_timeout", EXIT.timedOut],
   ["not_yet", EXIT.timedOut],

@@ -26,13 +26,16 @@ export class Printer {
     await this.#io.out.write(`${text}\n`);
   }
 
-  /** Columns as wide as their widest cell; the last one is not padded. */
+  /** Columns as wide as their widest cell; nothing is padded at a line's end. */
   async table(header: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
     const widths = header.map((title, i) =>
       Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)),
     );
     const format = (row: readonly string[]): string =>
-      row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join("  ");
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join("  ")
+        .trimEnd();
     await this.line(paint(this.#io, "out", BOLD, format(header)));
     for (const row of rows) await this.line(format(row));
   }

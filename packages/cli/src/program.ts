@@ -1,11 +1,16 @@
 import { Command } from "commander";
 import { packageVersion } from "./build.ts";
+import { addClusterCommands } from "./commands/cluster.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addKeyCommands } from "./commands/keys.ts";
+import { addMembershipCommands } from "./commands/membership.ts";
+import { addRepairCommands } from "./commands/repair.ts";
+import { addReset } from "./commands/reset.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSnapshotCommands } from "./commands/snapshot.ts";
+import { addTop } from "./commands/top.ts";
 import { addTransferCommands } from "./commands/transfer.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addVersion } from "./commands/version.ts";
@@ -19,6 +24,7 @@ export function buildProgram(io: Io): Command {
     .addHelpText(
       "before",
       `Examples:
+  hearsay dev
   hearsay serve --data ./data
   hearsay put greeting 'hello, world'
   hearsay get greeting
@@ -27,7 +33,7 @@ export function buildProgram(io: Io): Command {
     .addHelpText(
       "after",
       `
-Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 precondition failed, 5 unreachable, 6 timed out.
+Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 precondition failed, 5 unreachable, 6 not converged or timed out.
 Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1:7171.`,
     )
     .version(packageVersion(), "-V, --version", "print the version")
@@ -45,6 +51,12 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
   program.commandsGroup("Keys:");
   addKeyCommands(program, io);
   addVersionCommands(program, io);
+  program.commandsGroup("Cluster:");
+  addClusterCommands(program, io);
+  addRepairCommands(program, io);
+  addMembershipCommands(program, io);
+  addReset(program, io);
+  addTop(program, io);
   program.commandsGroup("Data:");
   addTransferCommands(program, io);
   addSnapshotCommands(program, io);

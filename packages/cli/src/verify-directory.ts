@@ -1,10 +1,10 @@
 /** Examines the data directory of a node that does not run. */
-import { access } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { openStore } from "@hearsay/server";
 import { CliError, EXIT } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { loadNodeConfig } from "./node-config.ts";
+import { requireDirectory } from "./node-directory.ts";
 import type { NodeFlags } from "./node-flags.ts";
 import { type Printer, shownKey } from "./printer.ts";
 import { ProgressLine } from "./progress.ts";
@@ -18,13 +18,7 @@ export async function verifyDirectory(
 ): Promise<void> {
   const { settings } = loadNodeConfig(flags, io.env);
   const directory = resolve(settings.data);
-  await access(join(directory, "db")).catch(() => {
-    throw new CliError(`${directory} is no data directory of a node`, {
-      code: "no_data_directory",
-      exit: EXIT.usage,
-      next: "Name the directory that serve was given with --data.",
-    });
-  });
+  await requireDirectory(directory);
   const seen: string[] = [];
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const opened = await openStore(settings, log, ({ code }) => seen.push(code));

@@ -17,7 +17,7 @@ export { obstaclesToStopping, type StopObstacle } from "./cluster/stopping.ts";
 export type { ExchangeOutcome, ExchangeProgress } from "./exchange/ask.ts";
 export type { Comparison, KeyDifference } from "./exchange/compare.ts";
 export { EXCHANGE_LIMITS, type ExchangeLimits } from "./exchange/session.ts";
-export { type Identity, IdentityError, type IdentityFault } from "./identity.ts";
+export { establishIdentity, type Identity, IdentityError, type IdentityFault } from "./identity.ts";
 export {
   type Admitted,
   type Content,

@@ -8,6 +8,7 @@ export {
   type Origin,
 } from "./config/load.ts";
 export { type OpenedStore, openStore } from "./open-store.ts";
+export { type ResetReport, resetDirectory } from "./reset.ts";
 export { type RunningServer, type StartOptions, startServer } from "./server.ts";
 export { inspectSnapshot, type SnapshotSummary } from "./snapshot/records.ts";
 export { StartError, type StartFault } from "./start-error.ts";

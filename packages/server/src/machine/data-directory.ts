@@ -5,11 +5,13 @@
 import {
   closeSync,
   constants,
+  copyFileSync,
   fstatSync,
   mkdirSync,
   openSync,
   readFileSync,
   readSync,
+  renameSync,
   rmSync,
   statfsSync,
   writeSync,
@@ -37,6 +39,17 @@ export class DataDirectory {
     const directory = new DataDirectory(path, openSync(join(path, "sequence"), OPEN_OR_CREATE, 0o600));
     rmSync(directory.spool, { recursive: true, force: true });
     return directory;
+  }
+
+  /**
+   * Makes a closed directory look copied, by an equal file in the place of the one that the stamp is of. The next opening
+   * is in doubt, so its node comes back as a new incarnation.
+   */
+  static renewStamp(path: string): void {
+    const current = join(path, "sequence");
+    const renewed = join(path, "sequence-renewed");
+    copyFileSync(current, renewed);
+    renameSync(renewed, current);
   }
 
   get database(): string {

@@ -1,0 +1,28 @@
+import { resolve } from "node:path";
+import { resetDirectory } from "@hearsay/server";
+import type { ResetFlags } from "./commands/reset.ts";
+import { confirm } from "./confirm.ts";
+import type { Io } from "./io.ts";
+import { loadNodeConfig } from "./node-config.ts";
+import { requireDirectory } from "./node-directory.ts";
+import { Printer } from "./printer.ts";
+import { ProgressLine } from "./progress.ts";
+
+export async function reset(io: Io, flags: ResetFlags): Promise<void> {
+  const print = new Printer(io, { json: flags.json === true });
+  const { settings } = loadNodeConfig(flags, io.env);
+  const directory = resolve(settings.data);
+  const empty = flags.empty === true;
+  await requireDirectory(directory);
+  if (empty) await confirm(io, `Remove all data in ${directory}? What no other member holds is lost.`, flags);
+  const progress = new ProgressLine(io, () => performance.now());
+  const report = await resetDirectory(settings, {
+    empty,
+    onProgress: (removed) => progress.update(() => `${removed} records removed`),
+  }).finally(() => progress.end());
+  if (print.json) return print.document({ directory, ...report });
+  await print.line(`${report.node} is given up; ${report.kept} records stay, ${report.removed} are removed.`);
+  await print.note(
+    "The next start takes a new id and tells the others. Give it --join to enter their cluster.",
+  );
+}
