@@ -122,7 +122,7 @@ export class VirtualCluster {
     const random = this.#random.fork();
     const doubt = report.doubt.length > 0;
     const node = await Node.open(
-      { clock, random, store, log, metrics },
+      { clock, random, store, log, metrics, settleDoubt: () => store.settleDoubt() },
       {
         name,
         fallbackName: name,
@@ -133,7 +133,6 @@ export class VirtualCluster {
         maxWaiters: 100,
       },
     );
-    if (doubt) await store.settleDoubt();
     const member = new ClusterMember(
       this.#config(machine, seeds, doubt),
       {

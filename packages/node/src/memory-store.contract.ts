@@ -37,6 +37,13 @@ export class MemoryStore implements RecordStore {
     return settled;
   }
 
+  /** Of what is committed only. */
+  remove(key: string): Promise<void> {
+    return Promise.resolve().then(() => {
+      this.committed.records.delete(key);
+    });
+  }
+
   async scan(range: ScanRange): Promise<ScanChunk> {
     const entries = [...this.committed.records]
       .filter(([key]) => key.startsWith(range.prefix) && compareKeys(key, range.after ?? "") > 0)

@@ -9,6 +9,7 @@ import {
   type Version,
 } from "@hearsay/core";
 import { beforeEach, describe, expect, test } from "vitest";
+import { CONTEXT_GROWTH_MAX } from "./known-context.ts";
 import { type Batch, MemoryStore } from "./memory-store.contract.ts";
 import { type Content, Node, type NodeConfig, type Written } from "./node.ts";
 import type { LogFields } from "./ports.ts";
@@ -46,7 +47,10 @@ describe("a node", () => {
     doubt: false,
   };
 
-  function open(overrides: Partial<NodeConfig> = {}): Promise<Node> {
+  function open(
+    overrides: Partial<NodeConfig> = {},
+    settleDoubt: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<Node> {
     const report = (event: string, fields: LogFields): void => {
       reported.push({ event, fields });
     };
@@ -57,6 +61,7 @@ describe("a node", () => {
         store,
         log: { info: report, warn: report, error: report },
         metrics: { count: (name, amount) => counted.set(name, (counted.get(name) ?? 0) + amount) },
+        settleDoubt,
       },
       { ...config, ...overrides },
     );
@@ -242,6 +247,55 @@ describe("a node", () => {
     });
   });
 
+  describe("under doubt", () => {
+    test("settles it in the very batch that stores its new identity", async () => {
+      let settledWith: number | undefined;
+      await open({ doubt: true }, () => {
+        settledWith = store.batches.length;
+        return store.meta.put("doubt", new Uint8Array());
+      });
+      expect(settledWith).toBe(store.batches.length - 1);
+      expect([...(store.batches.at(-1)?.meta.keys() ?? [])]).toEqual(["identity", "doubt"]);
+    });
+
+    test("starts without the bound on its clock, and without doubt does not", async () => {
+      for (const bad of ["", "x", "-1", "1e400", "12.5"]) {
+        await store.meta.put("clock", new TextEncoder().encode(bad));
+        await expect(open()).rejects.toMatchObject({ fault: { code: "clock_unreadable" } });
+      }
+      node = await open({ doubt: true });
+      expect(hlcToMs(write("k", text("1")).version.time)).toBe(START_MS);
+    });
+  });
+
+  describe("a client's context", () => {
+    const strangers = (count: number): [string, number][] =>
+      Array.from({ length: count }, (_, i) => [`s~${String(i).padStart(10, "0")}`, 1]);
+
+    test("brings no ids into a record that nobody knows, and covers what it names of those the record knows", async () => {
+      const known = { time: hlcFromMs(START_MS), node: "beta~0000000000" };
+      await node.merge("k", tombstoneOf(known));
+      const vector = new Map([...strangers(20), [known.node, known.time] as const]);
+      const { context } = write("k", text("1"), { vector, dot: undefined });
+      expect([...(node.latest("k")?.context.keys() ?? [])]).toEqual([known.node, node.id]);
+      expect(node.latest("k")?.siblings).toHaveLength(1);
+      expect([...context.vector.keys()]).toEqual([known.node, node.id]);
+    });
+
+    test("brings in members, as far as there is room", () => {
+      node.recognise((id) => id.startsWith("s~"));
+      for (let round = 0; round < CONTEXT_GROWTH_MAX / 50 + 2; round++) {
+        const vector = new Map(
+          strangers(50).map(([id, time]) => [`s~${round}${id.slice(4)}`.slice(0, 12), time]),
+        );
+        write("k", text("1"), { vector, dot: undefined });
+      }
+      expect(node.latest("k")?.context.size).toBeLessThanOrEqual(CONTEXT_GROWTH_MAX + 1);
+      expect(node.latest("k")?.context.size).toBeGreaterThan(CONTEXT_GROWTH_MAX / 2);
+      expect(node.latest("k")?.siblings.length).toBeGreaterThan(1);
+    });
+  });
+
   describe("what it says it holds", () => {
     test("is a version once committed, its own under any key, a foreign one where it is covered", async () => {
       const first = write("k", text("1"));
@@ -307,6 +361,19 @@ describe("a node", () => {
       expect(write("k", text("2")).version.time).toBe(foreign.time + 1);
       node = await open();
       expect(write("k", text("3")).version.time).toBeGreaterThan(foreign.time);
+    });
+
+    test("is refused as a batch for one time beyond the drift limit, and the clock has not moved", async () => {
+      const before = write("k", text("1")).version;
+      const ahead = tombstoneOf({ time: hlcFromMs(START_MS + 20_000), node: "beta~0000000000" });
+      const standing = { floor: 0, complete: true };
+      const batch = [
+        { key: "a", record },
+        { key: "b", record: ahead },
+      ];
+      expect(node.admit(batch, standing, standing)).toMatchObject({ code: "clock_drift" });
+      expect(node.latest("a")).toBeUndefined();
+      expect(write("k", text("2")).version.time).toBe(before.time + 1);
     });
 
     test("is refused beyond the drift limit, and nothing has changed", () => {

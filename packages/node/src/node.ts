@@ -13,12 +13,8 @@ import {
   clientContextTime,
   contextAfterWrite,
   covers,
-  decodeUtf8,
-  encodeUtf8,
   type HlcTime,
-  HybridLogicalClock,
   hlcToMs,
-  isHlcTime,
   type KeyedRecord,
   type KeyRecord,
   latestTime,
@@ -29,7 +25,10 @@ import {
   siblingLimit,
   type Version,
 } from "@hearsay/core";
+import { type Readable, readOrLost } from "./damaged.ts";
+import { type ClockFault, DurableClock } from "./durable-clock.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
+import { knownPart } from "./known-context.ts";
 import type { Clock, Log, Metrics, Random, RecordStore } from "./ports.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -39,6 +38,8 @@ export interface NodePorts {
   readonly store: RecordStore;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Forgets the store's doubt in the batch of the turn, which is the one that stores the new identity. */
+  settleDoubt?(): Promise<void>;
 }
 
 export interface NodeConfig {
@@ -90,44 +91,45 @@ export interface Admitted {
   readonly committed: Promise<void>;
 }
 
-export type WriteFault =
-  /** The client's context lies too far ahead of this node's clock. */
-  { readonly code: "clock_drift"; readonly aheadMs: number; readonly maxDriftMs: number };
-
-const CLOCK_META = "clock";
+/** The context of a client, or the record of a peer, lies too far ahead of this node's clock. */
+export type WriteFault = ClockFault;
 
 export class Node {
   readonly identity: Identity;
   readonly #ports: NodePorts;
   readonly #config: NodeConfig;
-  readonly #clock: HybridLogicalClock;
+  readonly #clock: DurableClock;
   /** Times of own writes that are not committed yet; issued in rising order, so the first is the oldest. */
   readonly #uncommitted: Set<HlcTime> = new Set();
   readonly #waiters: Waiters;
-  #persistedBound: HlcTime;
   #lastWrite: HlcTime;
-  /** Settles when the newest bound is durable. */
-  #boundStored: Promise<void> = Promise.resolve();
+  #isKnown: (id: NodeId) => boolean = (id) => id === this.id || this.identity.retired.includes(id);
 
-  private constructor(ports: NodePorts, config: NodeConfig, identity: Identity, durableBound: HlcTime) {
+  private constructor(ports: NodePorts, config: NodeConfig, identity: Identity, clock: DurableClock) {
     this.#ports = ports;
     this.#config = config;
     this.identity = identity;
-    this.#clock = new HybridLogicalClock({ durableBound, maxDriftMs: config.clockMaxDriftMs });
-    this.#persistedBound = durableBound;
-    this.#lastWrite = durableBound;
+    this.#clock = clock;
+    this.#lastWrite = clock.last;
     this.#waiters = new Waiters(config.maxWaiters);
   }
 
-  /** @throws IdentityError when the store belongs to another node or cluster */
+  /** @throws IdentityError when the store belongs to another node or cluster, or does not say to which */
   static async open(ports: NodePorts, config: NodeConfig): Promise<Node> {
-    const identity = await establishIdentity(ports.store.meta, ports.random, config);
-    const bound = Number(decodeUtf8(ports.store.meta.get(CLOCK_META) ?? encodeUtf8("0")));
-    return new Node(ports, config, identity, isHlcTime(bound) ? bound : 0);
+    const { store, clock, random } = ports;
+    const { clockMaxDriftMs: maxDriftMs, doubt } = config;
+    const durable = new DurableClock(store.meta, clock, { maxDriftMs, doubt });
+    const identity = await establishIdentity(store.meta, random, config, () => ports.settleDoubt?.());
+    return new Node(ports, config, identity, durable);
   }
 
   get id(): NodeId {
     return this.identity.id;
+  }
+
+  /** From now on clients' contexts may bring ids into records that are known to be of nodes: members, past and present. */
+  recognise(isKnown: (id: NodeId) => boolean): void {
+    this.#isKnown = (id) => id === this.id || isKnown(id);
   }
 
   /** The committed record of a key. Throws the store's error when it is damaged. */
@@ -158,7 +160,7 @@ export class Node {
     this.#lastWrite = version.time;
     const written = applyWrite(previous, toSibling(content, version, nowMs), covered);
     const record = this.#bounded(key, written);
-    this.#persistClockBound();
+    this.#clock.persist();
     const committed = this.#whenCommitted(key, version.time, this.#ports.store.put(key, record));
     return { version, previous, context: contextAfterWrite(record, covered), committed };
   }
@@ -172,39 +174,40 @@ export class Node {
     if (drift !== undefined) return drift;
     const held = this.#ports.store.latest(key);
     const merged = held === undefined ? record : mergeRecords(held, record);
-    this.#persistClockBound();
+    this.#clock.persist();
     return this.#ports.store.put(key, this.#bounded(key, merged)).then(() => this.#notify(key));
   }
 
   /**
-   * Merges records from a peer under the ghost rule; all or nothing when a time in them is too far ahead.
+   * Merges records from a peer under the ghost rule; nothing is changed, the clock included, when a time in any of them is
+   * too far ahead. What is damaged here is taken from the peer as it comes, because a replica that lacks a record is not
+   * complete, whatever it has confirmed.
    * @param own where this node stands, `sender` where the peer stood when it sent them
    */
   admit(records: readonly KeyedRecord[], own: Standing, sender: Standing): Admitted | WriteFault {
-    for (const { record } of records) {
-      const drift = this.observe(latestTime(record));
-      if (drift !== undefined) return drift;
-    }
+    let latest: HlcTime = 0;
+    for (const { record } of records) latest = Math.max(latest, latestTime(record));
+    const drift = this.observe(latest);
+    if (drift !== undefined) return drift;
     const merged: AdmittedRecord[] = [];
     const stored: Promise<void>[] = [];
     for (const { key, record } of records) {
-      const held = this.#ports.store.latest(key);
-      const admission = admit(held, record, own, sender);
+      const { record: held, lost } = this.#latest(key);
+      const standing = lost === undefined ? own : { floor: own.floor, complete: false };
+      const admission = admit(held, record, standing, sender);
       const result = admission.record === undefined ? undefined : this.#bounded(key, admission.record);
       merged.push({ key, record: result, quarantined: admission.quarantined, alarming: admission.alarming });
       if (result === undefined || result === held) continue;
+      if (lost !== undefined) this.#forgetLost(key, result, lost, stored);
       stored.push(this.#ports.store.put(key, result).then(() => this.#notify(key)));
     }
-    this.#persistClockBound();
+    this.#clock.persist();
     return { merged, committed: Promise.all(stored).then(() => undefined) };
   }
 
   /** A fresh time of this node's clock, durable before it is returned: no later run issues it again. */
-  async tick(): Promise<HlcTime> {
-    const time = this.#clock.tick(this.#ports.clock.nowMs());
-    this.#persistClockBound();
-    await this.#boundStored;
-    return time;
+  tick(): Promise<HlcTime> {
+    return this.#clock.durableTick();
   }
 
   /** A time at which every own write is committed: just below the oldest that is not, or else a fresh one. */
@@ -225,7 +228,7 @@ export class Node {
 
   /** Takes a foreign time into account, for instance the newest one of a snapshot that is being restored. */
   observe(time: HlcTime): WriteFault | undefined {
-    return this.#clock.observe(time, this.#ports.clock.nowMs());
+    return this.#clock.observe(time);
   }
 
   /**
@@ -233,7 +236,7 @@ export class Node {
    * are committed, whichever key they belong to.
    */
   holds(key: string, version: Version): boolean {
-    const record = this.#ports.store.get(key);
+    const { record } = readOrLost(() => this.#ports.store.get(key));
     if (record !== undefined && covers(record.context, version)) return true;
     return version.node === this.id && version.time <= this.#committedThrough();
   }
@@ -292,15 +295,27 @@ export class Node {
     key: string,
     seen: ClientContext | undefined,
   ): { readonly previous: KeyRecord | undefined; readonly covered: ClientContext | undefined } {
-    try {
-      return { previous: this.#ports.store.latest(key), covered: seen };
-    } catch (error) {
-      const lost = versionsOfDamaged(error);
-      if (lost === undefined) throw error;
-      const vector = new Map<NodeId, HlcTime>();
-      for (const { node, time } of lost) vector.set(node, Math.max(time, vector.get(node) ?? 0));
-      return { previous: undefined, covered: seen ?? { vector, dot: undefined } };
-    }
+    const { record: previous, lost } = this.#latest(key);
+    const known = seen === undefined ? undefined : knownPart(seen, previous, this.#isKnown);
+    if (lost === undefined || known !== undefined) return { previous, covered: known };
+    const vector = new Map<NodeId, HlcTime>();
+    for (const { node, time } of lost) vector.set(node, Math.max(time, vector.get(node) ?? 0));
+    return { previous: undefined, covered: { vector, dot: undefined } };
+  }
+
+  #latest(key: string): Readable {
+    return readOrLost(() => this.#ports.store.latest(key));
+  }
+
+  /**
+   * The store heals a damaged key by a record that covers what was lost. A peer's record that does not is taken too, and
+   * what was lost is no longer waited for: whoever still has it lists a record that differs, and so hands it over.
+   */
+  #forgetLost(key: string, record: KeyRecord, lost: readonly Version[], stored: Promise<void>[]): void {
+    const missing = lost.filter((version) => !covers(record.context, version));
+    if (missing.length === 0) return;
+    this.#ports.log.warn("damaged_versions_missing", { key, versions: missing.length });
+    stored.push(this.#ports.store.remove(key));
   }
 
   #bounded(key: string, record: KeyRecord): KeyRecord {
@@ -309,42 +324,10 @@ export class Node {
     return bounded.record;
   }
 
-  /** Joins the batch of the write that needs it, so that the bound is durable before the version is shown. */
-  #persistClockBound(): void {
-    const persisted = this.#persistedBound;
-    if (this.#clock.bound <= persisted) return;
-    this.#persistedBound = this.#clock.bound;
-    this.#boundStored = this.#ports.store.meta.put(CLOCK_META, encodeUtf8(String(this.#persistedBound)));
-    this.#boundStored.catch(() => {
-      // Whoever needs the bound fails with the same batch; the next one has to carry it again.
-      this.#persistedBound = persisted;
-    });
-  }
-
   #reportDropped(key: string, dropped: readonly Sibling[]): void {
     this.#ports.metrics.count("hearsay_conflicts_dropped_total", dropped.length);
     this.#ports.log.warn("conflicts_dropped", { key, dropped: dropped.length });
   }
-}
-
-/** What the store's `record_damaged` says was there. */
-function versionsOfDamaged(error: unknown): readonly Version[] | undefined {
-  if (!(error instanceof Error) || !("fault" in error)) return undefined;
-  const { fault } = error;
-  if (typeof fault !== "object" || fault === null || !("code" in fault) || fault.code !== "record_damaged")
-    return undefined;
-  return "versions" in fault && Array.isArray(fault.versions) ? fault.versions.filter(isVersion) : undefined;
-}
-
-function isVersion(value: unknown): value is Version {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "time" in value &&
-    isHlcTime(value.time) &&
-    "node" in value &&
-    typeof value.node === "string"
-  );
 }
 
 function toSibling(content: Content, version: Version, nowMs: number): Sibling {

@@ -52,6 +52,8 @@ export interface RecordStore {
    * atomic batch; the promise settles when that batch is as durable as configured.
    */
   put(key: string, record: KeyRecord): Promise<void>;
+  /** Removes the record of a key, damaged or not, in the batch of the turn; a put that follows replaces it. */
+  remove(key: string): Promise<void>;
   /** One bounded chunk of committed records in byte order of their keys, tombstones included. */
   scan(range: ScanRange): Promise<ScanChunk>;
   /** The newest versions of the key that this node still has, newest first, the current siblings included. */

@@ -156,6 +156,7 @@ async function compose(settings: Settings, parts: Parts): Promise<Services> {
       store,
       log,
       metrics: { count: (name, amount) => events.count(name, amount) },
+      settleDoubt: () => store.settleDoubt(),
     },
     {
       name: settings.name === "" ? undefined : settings.name,
@@ -167,7 +168,6 @@ async function compose(settings: Settings, parts: Parts): Promise<Services> {
       maxWaiters: settings["limits.maxWaiters"],
     },
   );
-  if (doubt) await store.settleDoubt();
   const gate = new Gate({
     maxScans: settings["limits.maxScans"],
     scansLagMs: settings["overload.scansLagMs"],

@@ -12,6 +12,7 @@ import {
   type Standing,
   sameVersion,
 } from "@hearsay/core";
+import { readOrLost } from "../damaged.ts";
 import type { ExchangeReplica, MergedBatch } from "../exchange/replica.ts";
 import type { Admitted, Node } from "../node.ts";
 import { PeerFault } from "../peer-fault.ts";
@@ -74,8 +75,9 @@ export class LocalReplica implements ExchangeReplica {
     return await this.#ports.node.ownTime();
   }
 
+  /** A damaged record is none: peers are asked for it as for any other that is missing. */
   get(key: string): KeyRecord | undefined {
-    return this.#ports.store.get(key);
+    return readOrLost(() => this.#ports.store.get(key)).record;
   }
 
   merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch {
@@ -107,7 +109,7 @@ export class LocalReplica implements ExchangeReplica {
 
   async #dropGhost({ key, versions }: RefusedVersions, peer: Standing): Promise<void> {
     const { store, graveyard, log } = this.#ports;
-    const held = store.latest(key);
+    const { record: held } = readOrLost(() => store.latest(key));
     if (held === undefined) return;
     const left = dropRefused(held, versions, this.standing(), peer);
     if (left === held) return;

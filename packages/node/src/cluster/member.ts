@@ -28,6 +28,7 @@ import {
   type SwimConfig,
   type Version,
 } from "@hearsay/core";
+import { readOrLost } from "../damaged.ts";
 import type { ExchangeOutcome, ExchangeProgress } from "../exchange/ask.ts";
 import type { ExchangeLimits } from "../exchange/session.ts";
 import type { Node } from "../node.ts";
@@ -142,6 +143,7 @@ export class ClusterMember {
       preferHealthy((peer) => this.membership.phi(peer.id) ?? 0),
     );
     this.membership = this.#newMembership();
+    ports.node.recognise((id) => this.membership.peer(id) !== undefined || this.membership.isRetired(id));
     this.keeper = this.#newKeeper();
     this.#replica = this.#newReplica();
     this.rumors = this.#newRumors();
@@ -162,6 +164,8 @@ export class ClusterMember {
     this.states.start();
     this.#every(this.#config.stateIntervalMs, () => this.#publish());
     this.#every(SAVE_INTERVAL_MS, () => this.keeper.save());
+    // Exchanges purge too, but a node that is alone has none.
+    this.#every(this.#config.stateIntervalMs, () => this.keeper.purge());
     this.#peersChanged();
     await this.#publish();
   }
@@ -559,7 +563,10 @@ export class ClusterMember {
   }
 
   #fetched(key: string): FetchReply {
-    return { kind: "fetched", standing: this.standing, record: this.#ports.store.get(key) ?? null };
+    const { record, lost } = readOrLost(() => this.#ports.store.get(key));
+    // That nothing is held would be an answer; that it cannot be read is none.
+    if (lost !== undefined) throw new PeerFault({ code: "busy" });
+    return { kind: "fetched", standing: this.standing, record: record ?? null };
   }
 
   async #publish(): Promise<void> {

@@ -60,6 +60,11 @@ export class MemoryStore implements ServedStore {
     });
   }
 
+  async remove(key: string): Promise<void> {
+    this.pending.delete(key);
+    this.committed.delete(key);
+  }
+
   /** From now on puts wait. */
   hold(): void {
     this.#waiting ??= [];

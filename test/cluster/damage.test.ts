@@ -1,0 +1,79 @@
+import { encodeUtf8 } from "@hearsay/core";
+import { expect, test } from "vitest";
+import { VirtualCluster } from "./virtual-cluster.ts";
+
+/** Flips a bit in the stored record of a key, behind the back of a node that is stopped. */
+async function damage(cluster: VirtualCluster, name: string, key: string): Promise<void> {
+  const { database } = cluster.machine(name);
+  await database.open();
+  const at = Buffer.concat([Buffer.from("r"), encodeUtf8(key)]);
+  const bytes = (await database.get(at))?.slice();
+  if (bytes === undefined) throw new Error(`${name} holds no ${key}`);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4;
+  await database.put(at, bytes);
+  await database.close();
+}
+
+/** Finds the damage as a reader does, and starts again as the server then does. */
+async function readAndRestart(cluster: VirtualCluster, name: string, key: string): Promise<void> {
+  expect(() => cluster.read(name, key)).toThrow("damaged");
+  await cluster.kill(name);
+  await cluster.run(name, []);
+}
+
+test("a record found damaged is fetched from a peer, under a new incarnation that claims nothing it has not confirmed", async () => {
+  const cluster = new VirtualCluster(1);
+  await cluster.start("a", "b", "c");
+  for (let i = 0; i < 20; i++) await cluster.put("a", `k${i}`, `value ${i}`);
+  await cluster.converged("a", "b", "c");
+  const before = cluster.machine("c").running.id;
+  await cluster.stop("c");
+  await damage(cluster, "c", "k7");
+  await cluster.run("c", []);
+  await readAndRestart(cluster, "c", "k7");
+  const { running } = cluster.machine("c");
+  expect(running.id).not.toBe(before);
+  expect(running.standing.complete && running.standing.floor > 0).toBe(false);
+  expect(running.keeper.completeness.state.vector.size).toBe(0);
+  await cluster.converged("a", "b", "c");
+  expect(cluster.read("c", "k7")).toBe("value 7");
+  expect(cluster.machine("c").store?.stats().damaged).toBe(0);
+  await cluster.time.until(
+    "the old id is retired everywhere",
+    () => ["a", "b"].every((name) => cluster.machine(name).running.membership.isRetired(before)),
+    60_000,
+  );
+  expect(cluster.events("damaged_versions_missing")).toEqual([]);
+});
+
+test("a damaged record of which nobody has the newest version takes what the others have, and says what is missing", async () => {
+  const cluster = new VirtualCluster(2);
+  await cluster.start("a", "b", "c");
+  await cluster.put("a", "k", "first");
+  await cluster.converged("a", "b", "c");
+  cluster.partition(["c"], ["a", "b"]);
+  await cluster.put("c", "k", "known to c alone");
+  await cluster.stop("c");
+  await damage(cluster, "c", "k");
+  await cluster.run("c", []);
+  await readAndRestart(cluster, "c", "k");
+  cluster.heal();
+  await cluster.converged("a", "b", "c");
+  expect(cluster.read("c", "k")).toBe("first");
+  expect(cluster.events("damaged_versions_missing")).toEqual(["c"]);
+  expect(cluster.machine("c").store?.stats().damaged).toBe(0);
+});
+
+test("a rumor about a record that is damaged here heals it at once", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.start("a", "b");
+  await cluster.put("a", "k", "first");
+  await cluster.converged("a", "b");
+  await cluster.stop("b");
+  await damage(cluster, "b", "k");
+  await cluster.run("b", []);
+  await cluster.time.advance(5000);
+  await cluster.put("a", "k", "second");
+  await cluster.time.advance(50);
+  expect(cluster.read("b", "k")).toBe("second");
+});
