@@ -1,0 +1,177 @@
+import { encodeUtf8, HLC_TICKS_PER_MS, hlcFromMs } from "@hearsay/core";
+import { describe, expect, test } from "vitest";
+import { MAX_DRIFT_MS, MemoryReplica, meet, START_MS } from "../exchange/memory-replica.contract.ts";
+import { IdentityError } from "../identity.ts";
+import { MemoryStore } from "../memory-store.contract.ts";
+import { PeerFault } from "../peer-fault.ts";
+import { rest } from "./manual-timers.contract.ts";
+
+const NOW = hlcFromMs(START_MS);
+
+function storedFloor(store: MemoryStore): unknown {
+  const stored = store.committed.meta.get("completeness");
+  const state: unknown = JSON.parse(stored === undefined ? "{}" : Buffer.from(stored).toString());
+  return typeof state === "object" && state !== null && "floor" in state ? state.floor : undefined;
+}
+
+describe("a floor", () => {
+  test("is durable before anything is purged to it", async () => {
+    const { keeper, graveyard, store } = await MemoryReplica.open({ name: "a" });
+    const durable: unknown[] = [];
+    const purge = graveyard.purge.bind(graveyard);
+    graveyard.purge = (floor) => {
+      durable.push(storedFloor(store));
+      return purge(floor);
+    };
+    await keeper.settleFloor(NOW);
+    expect([durable, graveyard.floors]).toEqual([[NOW], [NOW]]);
+  });
+
+  test("that could not be stored is not purged to, and is when the store takes it", async () => {
+    const { keeper, graveyard, store } = await MemoryReplica.open({ name: "a" });
+    store.failNext = true;
+    await expect(keeper.settleFloor(NOW)).rejects.toThrow("disk full");
+    expect(graveyard.floors).toEqual([]);
+    await keeper.purge();
+    expect(graveyard.floors).toEqual([NOW]);
+  });
+
+  test("to which a purge failed is purged to by the next", async () => {
+    const { keeper, graveyard } = await MemoryReplica.open({ name: "a" });
+    graveyard.failNext = true;
+    await expect(keeper.settleFloor(NOW)).rejects.toThrow("disk full");
+    await keeper.settleFloor(NOW);
+    expect(graveyard.floors).toEqual([NOW]);
+    await keeper.purge();
+    expect(graveyard.floors).toEqual([NOW]);
+  });
+
+  test("is purged to by one after the other", async () => {
+    const { keeper, graveyard } = await MemoryReplica.open({ name: "a" });
+    await Promise.all([1, 3, 2].map((n) => keeper.settleFloor(NOW + n)));
+    expect(graveyard.floors).toEqual([...graveyard.floors].sort());
+    expect(graveyard.floors.at(-1)).toBe(NOW + 3);
+  });
+
+  test("from a clock too far ahead changes nothing", async () => {
+    const { keeper, graveyard } = await MemoryReplica.open({ name: "a" });
+    const before = keeper.completeness.state;
+    const fault = await keeper
+      .settleFloor(hlcFromMs(START_MS + MAX_DRIFT_MS + 1))
+      .catch((error: unknown) => error);
+    expect(fault).toBeInstanceOf(PeerFault);
+    expect(fault).toHaveProperty("reason.code", "clock_drift");
+    expect([keeper.completeness.state, graveyard.floors]).toEqual([before, []]);
+  });
+
+  test("above what was confirmed makes the node incomplete, which it says", async () => {
+    const { keeper, log } = await MemoryReplica.open({ name: "a" });
+    await keeper.settleFloor(NOW);
+    expect(keeper.completeness.complete).toBe(false);
+    expect(log.of("incomplete")).toMatchObject([{ floor: NOW, confirmed: 0 }]);
+  });
+});
+
+describe("a retirement", () => {
+  async function pair(): Promise<{ a: MemoryReplica; b: MemoryReplica }> {
+    const a = await MemoryReplica.open({ name: "a" });
+    const b = await MemoryReplica.open({ name: "b" });
+    meet(a, b);
+    // The first look at the table.
+    await a.keeper.refresh();
+    return { a, b };
+  }
+
+  test("counts for claims only when it is settled: what was accepted before is durable, and so is that it is", async () => {
+    const { a } = await pair();
+    const before = a.counted;
+    meet(a);
+    const settled = a.keeper.retirementAdopted();
+    expect(a.keeper.members).toEqual(before);
+    await settled;
+    expect(a.keeper.members).toEqual(a.counted);
+    expect(a.keeper.completeness.state.settledAt).toBeGreaterThan(0);
+    expect(a.store.batches.some(({ meta }) => meta.has("flush"))).toBe(true);
+    const stored = Buffer.from(a.store.committed.meta.get("completeness") ?? []).toString();
+    expect(stored).toContain(`"settledAt":${a.keeper.completeness.state.settledAt}`);
+  });
+
+  test("that could not be settled for a failing store is tried again, and until then counts for nothing", async () => {
+    const { a } = await pair();
+    const before = a.counted;
+    meet(a);
+    a.store.failNext = true;
+    await a.keeper.retirementAdopted();
+    expect(a.log.of("retirement_not_settled")).toHaveLength(1);
+    expect(a.keeper.members).toEqual(before);
+    await a.keeper.refresh();
+    expect(a.keeper.members).toEqual(a.counted);
+    expect((await a.keeper.refresh()).tableHash).toBe(a.counted.tableHash);
+  });
+
+  test("is settled after the one before, and each moves the time on", async () => {
+    const { a } = await pair();
+    const times: number[] = [];
+    await Promise.all(
+      [1, 2, 3].map(async () => {
+        await a.keeper.retirementAdopted();
+        times.push(a.keeper.completeness.state.settledAt);
+      }),
+    );
+    expect(times).toEqual([...times].sort());
+    expect(a.keeper.members).toEqual(a.counted);
+  });
+
+  test("makes exchanges under way prove nothing", async () => {
+    const { a } = await pair();
+    const { epoch } = a.keeper.completeness;
+    await a.keeper.retirementAdopted();
+    expect(a.keeper.completeness.epoch).toBeGreaterThan(epoch);
+  });
+});
+
+describe("what is known", () => {
+  test("survives a restart, of which a new incarnation keeps only floor and watermark", async () => {
+    const store = new MemoryStore();
+    const first = await MemoryReplica.open({ name: "a", store, retention: 5 * HLC_TICKS_PER_MS });
+    first.keeper.completeness.exchanged("b~0123456789", { time: 77, vector: new Map() }, 0);
+    first.keeper.adoptWatermark(NOW);
+    await first.keeper.save();
+    const state = first.keeper.completeness.state;
+    expect(state).toMatchObject({ watermark: NOW, floor: NOW - 5 * HLC_TICKS_PER_MS });
+    const again = await MemoryReplica.open({ name: "a", store });
+    expect(again.keeper.completeness.state).toEqual(state);
+    const fresh = await MemoryReplica.open({ name: "a", store, incarnation: "fresh" });
+    expect(fresh.keeper.completeness.state).toEqual({ ...state, vector: new Map(), completeFloor: 0 });
+    const newcomer = await MemoryReplica.open({ name: "a", store, incarnation: "newcomer" });
+    expect(newcomer.keeper.completeness.state).toMatchObject({ watermark: 0, floor: 0 });
+  });
+
+  test.each([
+    "",
+    "null",
+    "{",
+    "[]",
+    '{"vector":[],"completeFloor":0,"floor":0,"watermark":0}',
+    '{"vector":[],"completeFloor":0,"floor":-1,"watermark":0,"settledAt":0}',
+    '{"vector":[["b",1]],"completeFloor":0,"floor":0,"watermark":0,"settledAt":0}',
+    '{"vector":[["b~0123456789"]],"completeFloor":0,"floor":0,"watermark":0,"settledAt":0}',
+  ])(
+    "and cannot be read stops the start, for a floor that is lost lets the dead come back: %s",
+    async (text) => {
+      const store = new MemoryStore();
+      await store.meta.put("completeness", encodeUtf8(text));
+      const fault = await MemoryReplica.open({ name: "a", store }).catch((error: unknown) => error);
+      expect(fault).toBeInstanceOf(IdentityError);
+      expect(fault).toHaveProperty("fault.code", "membership_unreadable");
+    },
+  );
+
+  test("from before is settled at the start: the run before may have stopped in between", async () => {
+    const { keeper, store } = await MemoryReplica.open({ name: "a" });
+    await keeper.start();
+    await rest();
+    expect(keeper.completeness.state.settledAt).toBeGreaterThan(0);
+    expect(store.committed.meta.has("completeness")).toBe(true);
+  });
+});

@@ -1,0 +1,175 @@
+import type { HelloReply, Peer, PeerReply, PeerRequest, SharedLimits } from "@hearsay/core";
+import { beforeEach, describe, expect, test } from "vitest";
+import { PeerFault } from "../peer-fault.ts";
+import { EventLog } from "./event-log.contract.ts";
+import { Joining } from "./joining.ts";
+import { ManualTimers, rest } from "./manual-timers.contract.ts";
+
+const LIMITS: SharedLimits = {
+  maxValueBytes: 1024,
+  maxSiblings: 32,
+  maxMessageBytes: 4096,
+  tombstoneRetentionMs: 1000,
+  digestKeyId: "0".repeat(16),
+};
+const WELCOME: HelloReply = {
+  kind: "welcome",
+  limits: LIMITS,
+  time: 30,
+  floor: 10,
+  watermark: 20,
+  recorded: false,
+};
+const RETRY_MS = 1000;
+
+const peer = (name: string): Peer => ({ id: `${name}~0123456789`, address: `${name}:1` });
+
+describe("a joiner", () => {
+  let timers: ManualTimers;
+  let log: EventLog;
+  /** What each address answers; nobody is at the others. */
+  let answers: Map<string, PeerReply>;
+  let asked: string[];
+  let others: Peer[];
+  let entered: (readonly string[])[];
+  let taken: number[][];
+  let clockIsBehind: boolean;
+  let resolve: (seed: string) => Promise<readonly string[]>;
+  let joining: Joining;
+
+  beforeEach(() => {
+    timers = new ManualTimers();
+    log = new EventLog();
+    answers = new Map();
+    asked = [];
+    others = [];
+    entered = [];
+    taken = [];
+    clockIsBehind = false;
+    resolve = async (seed) => [seed];
+    joining = new Joining(["a:1", "b:1"], RETRY_MS, 2000, {
+      transport: {
+        request: async (to: Peer, message: PeerRequest) => {
+          expect(message).toEqual({ kind: "hello", limits: LIMITS });
+          asked.push(to.address);
+          const answer = answers.get(to.address);
+          if (answer === undefined) throw new PeerFault({ code: "unreachable" });
+          return answer;
+        },
+      },
+      timers,
+      log,
+      limits: LIMITS,
+      resolveSeed: (seed) => resolve(seed),
+      others: () => others,
+      enter: (seeds) => void entered.push(seeds),
+      take: async (...times) => {
+        if (clockIsBehind) return false;
+        taken.push(times);
+        return true;
+      },
+    });
+    joining.start();
+  });
+
+  test("takes the first introducer's clock, floor and watermark, then enters the table at all seeds", async () => {
+    answers.set("b:1", WELCOME);
+    await timers.advance(0);
+    expect(asked).toEqual(["a:1", "b:1"]);
+    expect(taken).toEqual([[30, 10, 20]]);
+    expect(entered).toEqual([["a:1", "b:1"]]);
+    expect(joining.state).toMatchObject({ kind: "joining", recordedBy: 0 });
+  });
+
+  test("goes on asking while all seeds are down, and says so", async () => {
+    await timers.advance(10 * RETRY_MS);
+    expect(asked).toHaveLength(22);
+    expect(log.of("join_failed")[0]).toEqual({ at: "a:1", code: "unreachable" });
+    expect([entered, joining.state.kind]).toEqual([[], "joining"]);
+    answers.set("a:1", WELCOME);
+    await timers.advance(RETRY_MS);
+    expect(entered).toHaveLength(1);
+  });
+
+  test("looks names up again with every attempt, and outlives a lookup that fails", async () => {
+    let attempts = 0;
+    resolve = async () => {
+      attempts += 1;
+      if (attempts <= 2) throw new Error("no such name");
+      return ["c:1"];
+    };
+    answers.set("c:1", WELCOME);
+    await timers.advance(2 * RETRY_MS);
+    expect(log.of("join_failed")).toContainEqual({ reason: "Error: no such name" });
+    expect(entered).toEqual([["c:1", "c:1"]]);
+  });
+
+  test("is a member once a majority of the others has recorded it, and asks no further", async () => {
+    answers.set("a:1", WELCOME);
+    others = ["a", "b", "c", "d"].map(peer);
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 0, needed: 3 });
+    for (const name of ["a", "b"]) answers.set(`${name}:1`, { ...WELCOME, recorded: true });
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 2, needed: 3 });
+    // One that has recorded it counts also while it is away.
+    answers.delete("a:1");
+    answers.set("d:1", { ...WELCOME, recorded: true });
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "member" });
+    const before = asked.length;
+    await timers.advance(10 * RETRY_MS);
+    expect([asked.length, timers.armed]).toEqual([before, 0]);
+  });
+
+  test("is no member by the word of those that have gone from the table, or with nobody else in it", async () => {
+    answers.set("a:1", { ...WELCOME, recorded: true });
+    answers.set("x:1", { ...WELCOME, recorded: true });
+    await timers.advance(RETRY_MS);
+    expect(joining.state.kind).toBe("joining");
+    others = [peer("x")];
+    await timers.advance(RETRY_MS);
+    expect(joining.state.kind).toBe("member");
+  });
+
+  test.each<[keyof SharedLimits, Partial<SharedLimits>]>([
+    ["maxValueBytes", { maxValueBytes: 2048 }],
+    ["maxSiblings", { maxSiblings: 8 }],
+    ["maxMessageBytes", { maxMessageBytes: 8192 }],
+    ["tombstoneRetentionMs", { tombstoneRetentionMs: 1 }],
+    ["digestKeyId", { digestKeyId: "f".repeat(16) }],
+  ])("stays outside when an introducer has another %s, and names it", async (knob, change) => {
+    answers.set("a:1", { ...WELCOME, limits: { ...LIMITS, ...change } });
+    answers.set("b:1", WELCOME);
+    await timers.advance(10 * RETRY_MS);
+    expect(joining.state).toEqual({ kind: "refused", by: "a:1", knobs: [knob] });
+    expect(log.of("limits_differ")).toEqual([{ by: "a:1", knobs: knob }]);
+    expect([asked, entered, taken, timers.armed]).toEqual([["a:1"], [], [], 0]);
+  });
+
+  test("goes to the next introducer when the clock of one is too far ahead, and says so", async () => {
+    clockIsBehind = true;
+    answers.set("a:1", WELCOME);
+    await timers.advance(0);
+    expect(log.of("join_failed")).toContainEqual({ at: "a:1", code: "clock_drift" });
+    expect(asked).toEqual(["a:1", "b:1"]);
+    clockIsBehind = false;
+    await timers.advance(RETRY_MS);
+    expect(entered).toHaveLength(1);
+  });
+
+  test("takes nothing else for a welcome", async () => {
+    answers.set("a:1", { kind: "state-done" });
+    await timers.advance(0);
+    expect(log.of("join_failed")).toContainEqual({ at: "a:1", code: "bad_message" });
+    expect(entered).toEqual([]);
+  });
+
+  test("asks nobody any more when it is stopped", async () => {
+    await timers.advance(0);
+    joining.stop();
+    await timers.advance(10 * RETRY_MS);
+    await rest();
+    expect([asked.length, timers.armed]).toEqual([2, 0]);
+  });
+});
