@@ -122,6 +122,22 @@ describe("a retirement", () => {
     expect(a.keeper.members).toEqual(a.counted);
   });
 
+  test("does not leave a unit of before it standing, whenever that was begun", async () => {
+    for (let head = 0; head < 40; head++) {
+      const { a } = await pair();
+      const turns = async (count: number): Promise<void> => {
+        for (let turn = 0; turn < count; turn++) await Promise.resolve();
+      };
+      const adopt = turns(20).then(() => {
+        meet(a);
+        return a.keeper.retirementAdopted();
+      });
+      await Promise.all([adopt, turns(head).then(() => a.keeper.refresh())]);
+      const { tableHash } = await a.keeper.refresh();
+      expect([head, tableHash]).toEqual([head, a.counted.tableHash]);
+    }
+  });
+
   test("makes exchanges under way prove nothing", async () => {
     const { a } = await pair();
     const { epoch } = a.keeper.completeness;

@@ -118,7 +118,10 @@ export class CompletenessKeeper {
   async refresh(): Promise<CompletenessUnit> {
     if (this.#unsettled) await this.#settle();
     const ownTime = await this.#ports.ownTime();
-    const unit = this.completeness.unit(this.members, ownTime, await this.#ports.tick());
+    const sequence = await this.#ports.tick();
+    // A unit for the members of before, made when the retirement is settled but not yet saved, would stand for ever.
+    while (this.#isSettling) await this.#settling;
+    const unit = this.completeness.unit(this.members, ownTime, sequence);
     this.advance();
     return unit;
   }
