@@ -1,8 +1,10 @@
+import { ANTI_ENTROPY_DEFAULTS } from "@hearsay/core";
 import { type Convergence, convergence, obstaclesToStopping } from "@hearsay/node";
 import { expect, test } from "vitest";
 import { VirtualCluster } from "./virtual-cluster.ts";
 
 const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 async function verdict(cluster: VirtualCluster, name: string): Promise<Convergence["verdict"]> {
   return (await convergence(cluster.machine(name).running)).verdict;
@@ -107,4 +109,22 @@ test("clocks are compared by exchanges", async () => {
   const [{ repair }, { id }] = [cluster.machine("a").running, cluster.machine("b").running];
   expect(repair.clockOffset(id)?.offsetMs).toBeCloseTo(-1500, -1);
   expect(repair.clockOffset(id)?.errorMs).toBeLessThan(5);
+});
+
+test("an exchange between equals is one message each way, of less than 300 bytes together", async () => {
+  const antiEntropy = { ...ANTI_ENTROPY_DEFAULTS, intervalMs: HOUR_MS };
+  const cluster = new VirtualCluster(37, { antiEntropy });
+  await cluster.start("a", "b");
+  await cluster.put("a", "k", "v");
+  await cluster.time.advance(10_000);
+  const seen = { messages: 0, bytes: 0, ...cluster.traffic.get("exchange-start") };
+  const exchanging = cluster.machine("a").running.exchange({
+    id: cluster.machine("b").running.id,
+    address: cluster.machine("b").address,
+  });
+  await cluster.time.advance(1000);
+  expect(await exchanging).toMatchObject({ equal: true });
+  const now = { messages: 0, bytes: 0, ...cluster.traffic.get("exchange-start") };
+  expect(now.messages - seen.messages).toBe(2);
+  expect(now.bytes - seen.bytes).toBeLessThan(300);
 });
