@@ -37,7 +37,8 @@ export function describeConvergence(report: ConvergenceReport): string {
       return "all members hold the same";
     case "converging": {
       const about = report.keys === null ? "" : ` in about ${report.keys} keys`;
-      return `${list(report.differing.map(({ name }) => name))} differ${about}`;
+      const { differing } = report;
+      return `${list(differing.map(({ name }) => name))} ${differing.length === 1 ? "differs" : "differ"}${about}`;
     }
     case "partitioned": {
       const away = report.sides.unreachable.map(({ name, state }) => `${name} (${state})`);

@@ -52,6 +52,18 @@ async function hearsay(args: readonly string[], world: World = {}): Promise<Fini
 
 const COMMANDS = [
   "serve",
+  "dev",
+  "members",
+  "status",
+  "wait",
+  "tombstones",
+  "diff",
+  "repair",
+  "join",
+  "leave",
+  "forget",
+  "reset",
+  "top",
   "get",
   "put",
   "del",
@@ -106,6 +118,15 @@ describe("usage", () => {
     [["serve", "--name", "a", "--set", "name=b"], "given twice"],
     [["serve", "--listen", "0.0.0.0:0"], "loopback"],
     [["verify", "--data", "/nowhere/at/all"], "no data directory"],
+    [["reset", "--data", "/nowhere/at/all"], "no data directory"],
+    [["dev", "--nodes", "0"], "1 to 32"],
+    [["dev", "--port", "65535"], "Give a port"],
+    [["dev", "--nodes", "1", "--smoke"], "--nodes 2"],
+    [["wait", "nothing"], "KEY@VERSION"],
+    [["wait", "k@v", "--converged"], "not both"],
+    [["leave", "--yes", "-e", "a:1", "-e", "b:1"], "one node"],
+    [["join", "c:1", "-e", "a:1", "-e", "b:1"], "one node"],
+    [["serve", "--join", "no address"], "join"],
   ])("%j exits with 2 and says why", async (args, reason) => {
     const { code, out, err } = await hearsay(args);
     expect({ code, out }).toEqual({ code: 2, out: "" });

@@ -1,0 +1,76 @@
+import type { ConvergenceReport } from "@hearsay/api";
+import { Client } from "@hearsay/client";
+import { describe, expect, it } from "vitest";
+import { describeConvergence, untilConverged } from "./convergence.ts";
+
+const facts = { watermark: null, watermarkAgeMs: null, heldBackBy: [], newsAgeMs: 0 };
+const n2 = { id: "n2~0123456789", name: "n2", state: "alive" } as const;
+const converged: ConvergenceReport = { verdict: "converged", ...facts };
+const converging: ConvergenceReport = {
+  verdict: "converging",
+  keys: 7,
+  differing: [{ ...n2, keys: 7 }],
+  ...facts,
+};
+const partitioned: ConvergenceReport = {
+  verdict: "partitioned",
+  sides: { reachable: [], unreachable: [{ ...n2, state: "dead" }] },
+  ...facts,
+};
+
+/** A client that is answered in turn, the last answer again and again. */
+function answering(...answers: readonly (() => Response)[]): Client {
+  let asked = 0;
+  return new Client({
+    retry: { rounds: 1 },
+    platform: {
+      fetch: async () => {
+        const answer = answers[Math.min(asked++, answers.length - 1)];
+        return answer === undefined ? new Response(null, { status: 500 }) : answer();
+      },
+    },
+  });
+}
+
+function says(report: ConvergenceReport): () => Response {
+  return () => Response.json(report);
+}
+
+function starting(): Response {
+  const problem = { status: 503, code: "not_ready", title: "t", next: "n" };
+  return Response.json(problem, { status: 503 });
+}
+
+const { signal } = new AbortController();
+
+describe("waiting for convergence", () => {
+  it("goes on while members differ or the node starts, and tells what it hears", async () => {
+    const heard: string[] = [];
+    const client = answering(starting, says(partitioned), says(converging), says(converged));
+    const onReport = ({ verdict }: ConvergenceReport): void => void heard.push(verdict);
+    expect(await untilConverged(client, { signal, timeoutMs: 60_000, onReport })).toEqual(converged);
+    expect(heard).toEqual(["partitioned", "converging", "converged"]);
+  });
+
+  it("ends with the last word when the time is over", async () => {
+    expect(await untilConverged(answering(says(converging)), { signal, timeoutMs: 0 })).toEqual(converging);
+  });
+
+  it("ends with the reason of its signal", async () => {
+    const stop = new AbortController();
+    const wait = untilConverged(answering(says(converging)), {
+      signal: stop.signal,
+      timeoutMs: 60_000,
+      onReport: () => stop.abort(new Error("enough")),
+    });
+    await expect(wait).rejects.toThrow("enough");
+  });
+});
+
+describe("a verdict", () => {
+  it("is told in words", () => {
+    expect(describeConvergence(converged)).toBe("all members hold the same");
+    expect(describeConvergence(converging)).toBe("n2 differs in about 7 keys");
+    expect(describeConvergence(partitioned)).toBe("cut off: n2 (dead)");
+  });
+});
