@@ -6,6 +6,7 @@ import { Level } from "level";
 import type { Settings } from "./config/knobs.ts";
 import { DataDirectory } from "./machine/data-directory.ts";
 import { digestKeyOf, hashing } from "./machine/hashing.ts";
+import { resumeSalvage, salvageDatabase } from "./machine/salvage.ts";
 
 export interface OpenedStore {
   readonly store: Store;
@@ -26,6 +27,8 @@ export async function openStore(
 ): Promise<OpenedStore> {
   const directory = DataDirectory.open(settings.data);
   try {
+    const resumed = await resumeSalvage(directory.path, Date.now());
+    if (resumed !== undefined) log.warn("salvage_resumed", { copy: resumed });
     const { store, report } = await Store.open({
       openDatabase: ({ cacheBytes, writeBufferBytes }): Database =>
         new Level<Uint8Array, Uint8Array>(directory.database, {
@@ -35,8 +38,7 @@ export async function openStore(
           writeBufferSize: writeBufferBytes,
         }),
       salvage: async () => {
-        const aside = await directory.salvage(Date.now());
-        log.warn("database_repaired", { copy: aside });
+        log.warn("database_salvaged", { ...(await salvageDatabase(directory.path, Date.now())) });
       },
       hashing,
       digestKey: digestKeyOf(settings.cluster, settings["security.digestSecret"]),
@@ -56,6 +58,7 @@ export async function openStore(
         snapshotMaxChanged: settings["store.snapshotMaxChanged"],
       },
     });
+    directory.clearSpool();
     const close = async (): Promise<void> => {
       try {
         await store.close();

@@ -185,7 +185,7 @@ describe("a damaged database", () => {
     for (let i = 0; i < 20; i++) expect([`value ${i}`, 404, 500]).toContain(await get(second, `k${i}`));
     expect(await get(second, "k7")).toBe("value 7");
     expect(readdirSync(join(directory, "d")).some((name) => name.startsWith("db-damaged-"))).toBe(true);
-    expect(logged.map(({ event }) => event)).toContain("database_repaired");
+    expect(logged.map(({ event }) => event)).toContain("database_salvaged");
   });
 
   it("is not taken for an empty one when LevelDB has lost its way to it", async () => {

@@ -15,7 +15,10 @@ export type StartFault =
       readonly found: string;
       readonly path: string;
     }
-  | { readonly code: "identity_unreadable" | "clock_unreadable" | "membership_unreadable"; readonly path: string };
+  | {
+      readonly code: "identity_unreadable" | "clock_unreadable" | "membership_unreadable";
+      readonly path: string;
+    };
 
 const NEXT: { readonly [Code in StartFault["code"]]: string } = {
   address_in_use: "Stop what listens there, or set listen to another port; port 0 takes a free one.",

@@ -6,7 +6,9 @@
 import type { Hashing } from "@hearsay/core";
 import { Codec } from "./codec.ts";
 import type { Entry } from "./database-handle.ts";
-import { compareBytes, SPACE, type Space, spaceRange, successor } from "./keyspace.ts";
+import { DAMAGE_NOTE, encodeDoubt, parseDoubt } from "./environment.ts";
+import type { DoubtReason } from "./faults.ts";
+import { compareBytes, SPACE, type Space, spaceRange, successor, systemKey } from "./keyspace.ts";
 import type { Database } from "./ports.ts";
 
 const CHUNK_ENTRIES = 256;
@@ -19,7 +21,8 @@ export interface RewriteReport {
 }
 
 /**
- * Copies what can be saved. Graves are left out: opening writes them anew. Both databases are open; `damaged` is
+ * Copies what can be saved. Graves are left out: opening writes them anew. The copy says of itself that it may lack
+ * something, so that it opens in doubt whatever becomes of the process that had it made. Both databases are open; `damaged` is
  * only read, and only by scans: some hundred single lookups would set LevelDB to compacting it.
  */
 export async function rewriteDatabase(
@@ -59,7 +62,17 @@ class Rewrite {
   }
 
   async finish(): Promise<RewriteReport> {
-    await this.#fresh.batch().write({ sync: true });
+    const key = systemKey("doubt");
+    const stored = this.#fresh.getSync(key);
+    const content = stored === undefined ? undefined : this.#codec.decodePlain(key, stored);
+    const known = content === undefined ? [] : (parseDoubt(content) ?? []);
+    const doubt = new Set<DoubtReason>([...known, "salvaged"]);
+    const batch = this.#fresh.batch();
+    batch.put(key, this.#codec.encodePlain(key, encodeDoubt(doubt)));
+    // A checkpoint would vouch for what may be missing now, and what the note asks for is done.
+    batch.del(systemKey("checkpoint"));
+    batch.del(systemKey(DAMAGE_NOTE));
+    await batch.write({ sync: true });
     return { copied: this.#copied, gaps: this.#gaps };
   }
 

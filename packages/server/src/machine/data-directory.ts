@@ -16,10 +16,9 @@ import {
   statfsSync,
   writeSync,
 } from "node:fs";
-import { cp, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Environment, SequenceFile } from "@hearsay/store";
-import { Level } from "level";
 
 const SEQUENCE_BYTES = 8;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -27,6 +26,7 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 export class DataDirectory {
   readonly path: string;
   readonly #sequenceFd: number;
+  #isOpen = true;
 
   private constructor(path: string, sequenceFd: number) {
     this.path = path;
@@ -36,9 +36,7 @@ export class DataDirectory {
   /** Creates what is missing. @throws the file system's error */
   static open(path: string): DataDirectory {
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    const directory = new DataDirectory(path, openSync(join(path, "sequence"), OPEN_OR_CREATE, 0o600));
-    rmSync(directory.spool, { recursive: true, force: true });
-    return directory;
+    return new DataDirectory(path, openSync(join(path, "sequence"), OPEN_OR_CREATE, 0o600));
   }
 
   /**
@@ -56,9 +54,14 @@ export class DataDirectory {
     return join(this.path, "db");
   }
 
-  /** Uploads on their way; what an earlier run left there is of no use. */
+  /** Uploads on their way. */
   get spool(): string {
     return join(this.path, "spool");
+  }
+
+  /** Removes what an earlier run has left of its uploads. Only once the database is open: until then that run may go on. */
+  clearSpool(): void {
+    rmSync(this.spool, { recursive: true, force: true });
   }
 
   /** Written for each batch before it is acknowledged; not synced, as it only has to outlive the process. */
@@ -92,27 +95,14 @@ export class DataDirectory {
     return bavail * bsize;
   }
 
-  /** Repairing may lose records for good: the database is copied aside first, whole. */
-  async salvage(nowMs: number): Promise<string> {
-    const aside = join(this.path, `db-damaged-${new Date(nowMs).toISOString().replaceAll(/[:.]/g, "-")}`);
-    await cp(this.database, aside, { recursive: true, errorOnExist: true, force: false });
-    await repairDatabase(this.database);
-    return aside;
-  }
-
+  /** Idempotent. */
   close(): void {
-    closeSync(this.#sequenceFd);
+    if (this.#isOpen) closeSync(this.#sequenceFd);
+    this.#isOpen = false;
   }
 }
 
 const OPEN_OR_CREATE = constants.O_RDWR | constants.O_CREAT;
-
-/** `Level` is classic-level's class on Node, whose `repair` its own types leave out, as browsers have none. */
-async function repairDatabase(location: string): Promise<void> {
-  const repair: unknown = Reflect.get(Level, "repair");
-  if (typeof repair !== "function") throw new Error("this build of level cannot repair a database");
-  await repair.call(Level, location);
-}
 
 /** Empty where the platform has none: an unclean stop then counts as one of the same boot. */
 function bootId(): string {

@@ -1,0 +1,157 @@
+/**
+ * Puts a fresh database with all that can be saved in the place of a damaged one, which is kept aside whole.
+ *
+ * | in the data directory | is |
+ * |---|---|
+ * | `db` | the database; nothing writes to a damaged one any more |
+ * | `db-salvage/` | work under way: a lock, a copy of `db`, and what is saved of it so far |
+ * | `db-salvaged` | what was saved, whole and synced; it only has to take its place |
+ * | `db-damaged-<time>` | a damaged database as it was found |
+ *
+ * Invariant: `db-salvaged` appears by one rename when it is whole, and `db` leaves its place only while `db-salvaged`
+ * stands ready. So after an end at any moment either `db` is as it was, and the next start begins anew, or the exchange is
+ * brought to its end before anything is opened.
+ *
+ * LevelDB may abort the process that reads a damaged database: reading is done by a process of its own.
+ */
+import { fork } from "node:child_process";
+import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
+import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { lockDatabase } from "./salvage-lock.ts";
+
+/** Oldest copies go first: a disk that keeps failing must not fill itself with what it damaged. */
+export const MAX_DAMAGED_COPIES = 3;
+
+const DAMAGED_PREFIX = "db-damaged-";
+
+export interface SalvageReport {
+  /** Where the damaged database is kept. */
+  readonly copy: string;
+  /** Entries that were saved. */
+  readonly copied: number;
+  /** Ranges of which a part could not be read. */
+  readonly gaps: number;
+  /** It did not open by itself: LevelDB's repair was run on a copy first. */
+  readonly repaired: boolean;
+}
+
+/** What the process that reads tells when it is done. */
+export type SalvageOutcome =
+  | { readonly ok: true; readonly copied: number; readonly gaps: number }
+  | { readonly ok: false; readonly reason: string };
+
+interface Places {
+  readonly root: string;
+  readonly database: string;
+  readonly work: string;
+  readonly salvaged: string;
+}
+
+function placesIn(root: string): Places {
+  return {
+    root,
+    database: join(root, "db"),
+    work: join(root, "db-salvage"),
+    salvaged: join(root, "db-salvaged"),
+  };
+}
+
+/** @throws Error when nothing can be saved; then everything is as it was */
+export async function salvageDatabase(root: string, nowMs: number): Promise<SalvageReport> {
+  const places = placesIn(root);
+  if (!existsSync(places.database)) throw new Error(`there is no ${places.database}`);
+  await mkdir(places.work, { recursive: true, mode: 0o700 });
+  const unlock = await lockDatabase(places.work);
+  try {
+    const { copied, gaps, repaired } = await rewrite(places);
+    await rename(join(places.work, "fresh"), places.salvaged);
+    syncDirectory(root);
+    const copy = await exchange(places, nowMs);
+    return { copy, copied, gaps, repaired };
+  } finally {
+    await unlock();
+    await rm(places.work, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Brings a salvage to its end that an earlier run left unfinished, or clears away what it had begun.
+ * @returns where the damaged database is kept, if an exchange was finished
+ * @throws StoreError `store_locked` while another process is at it
+ */
+export async function resumeSalvage(root: string, nowMs: number): Promise<string | undefined> {
+  const places = placesIn(root);
+  if (!existsSync(places.work) && !existsSync(places.salvaged)) return undefined;
+  await mkdir(places.work, { recursive: true, mode: 0o700 });
+  const unlock = await lockDatabase(places.work);
+  try {
+    return existsSync(places.salvaged) ? await exchange(places, nowMs) : undefined;
+  } finally {
+    await unlock();
+    await rm(places.work, { recursive: true, force: true });
+  }
+}
+
+async function rewrite(
+  places: Places,
+): Promise<{ readonly copied: number; readonly gaps: number; readonly repaired: boolean }> {
+  const reasons: string[] = [];
+  for (const how of ["open", "repair"] as const) {
+    const copy = join(places.work, "copy");
+    const fresh = join(places.work, "fresh");
+    for (const path of [copy, fresh]) await rm(path, { recursive: true, force: true });
+    await cp(places.database, copy, { recursive: true });
+    const outcome = await readApart([copy, fresh, how]);
+    if (outcome.ok && outcome.copied > 0) return { ...outcome, repaired: how === "repair" };
+    reasons.push(`${how}: ${outcome.ok ? "nothing was found" : outcome.reason}`);
+  }
+  throw new Error(`nothing of the database could be saved (${reasons.join("; ")})`);
+}
+
+/** Runs the reading process to its end, however that comes. */
+function readApart(args: readonly string[]): Promise<SalvageOutcome> {
+  const script = createRequire(import.meta.url).resolve("@hearsay/server/salvage-process");
+  return new Promise((resolve, reject) => {
+    const child = fork(script, args, { execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    let told: SalvageOutcome | undefined;
+    child.on("message", (message) => {
+      told = outcomeOf(message);
+    });
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      resolve(told ?? { ok: false, reason: `the reading process ended with ${signal ?? code}` });
+    });
+  });
+}
+
+function outcomeOf(message: unknown): SalvageOutcome | undefined {
+  if (typeof message !== "object" || message === null) return undefined;
+  const { copied, gaps, reason }: { copied?: unknown; gaps?: unknown; reason?: unknown } = message;
+  if (typeof copied === "number" && typeof gaps === "number") return { ok: true, copied, gaps };
+  return typeof reason === "string" ? { ok: false, reason } : undefined;
+}
+
+/** Puts `db-salvaged` in the place of `db`, which may have left it already. */
+async function exchange(places: Places, nowMs: number): Promise<string> {
+  const time = new Date(nowMs).toISOString().replaceAll(/[:.]/g, "-");
+  const copy = join(places.root, `${DAMAGED_PREFIX}${time}`);
+  if (existsSync(places.database)) await rename(places.database, copy);
+  await rename(places.salvaged, places.database);
+  syncDirectory(places.root);
+  const copies = (await readdir(places.root)).filter((name) => name.startsWith(DAMAGED_PREFIX)).sort();
+  for (const old of copies.slice(0, -MAX_DAMAGED_COPIES)) {
+    await rm(join(places.root, old), { recursive: true, force: true });
+  }
+  return join(places.root, copies.at(-1) ?? "");
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
