@@ -39,9 +39,9 @@ export function addRepairCommands(program: Command, io: Io): void {
   );
 }
 
-export const DIFF_COLUMNS = ["NEWER", "HERE", "THERE", "KEY"] as const;
+const DIFF_COLUMNS = ["NEWER", "HERE", "THERE", "KEY"] as const;
 
-export function diffRows({ items }: DiffReport): string[][] {
+function diffRows({ items }: DiffReport): string[][] {
   return items.map(({ newer, here, there, key }) => [newer, here ?? "-", there ?? "-", shownKey(key)]);
 }
 
