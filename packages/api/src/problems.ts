@@ -5,6 +5,8 @@
  * definitely not done; `unknown`, it may be done or still come to be done. A problem of calls that never write
  * has no outcome; where it depends on the moment, the answer itself carries it.
  */
+import { CLUSTER_PROBLEMS } from "./cluster-problems.ts";
+
 export type Outcome = "none" | "unknown";
 
 export interface ProblemKind {
@@ -15,6 +17,7 @@ export interface ProblemKind {
 }
 
 export const PROBLEMS = {
+  ...CLUSTER_PROBLEMS,
   bad_request: {
     status: 400,
     title: "The request is not valid HTTP",
@@ -56,87 +59,6 @@ export const PROBLEMS = {
     title: "More acknowledgements are asked for than the cluster has members",
     next: "Ask for at most as many as the answer's members, or for ack=quorum or ack=all.",
     outcome: "none",
-  },
-  bad_message: {
-    status: 400,
-    title: "A peer's message is not one this node understands",
-    next: "Run the same build on all nodes, or one whose wire versions overlap.",
-  },
-  confirmation_needed: {
-    status: 400,
-    title: "This cannot be taken back and has to be confirmed",
-    next: "Read what the answer says may be lost, then send it again with confirm set to true.",
-  },
-  auth_missing: {
-    status: 401,
-    title: "The message is not signed",
-    next: "Give all nodes of the cluster the same security.clusterSecret.",
-  },
-  auth_wrong: {
-    status: 401,
-    title: "The message's signature is wrong",
-    next: "Give all nodes of the cluster the same security.clusterSecret.",
-  },
-  auth_outside_window: {
-    status: 401,
-    title: "The message's time is too far from this node's clock",
-    next: "Correct the clock of the node that is wrong; hearsay doctor compares them.",
-  },
-  replayed: {
-    status: 401,
-    title: "This very message has been seen before",
-    next: "Nothing to do on this node; somebody repeats recorded messages.",
-  },
-  wrong_cluster: {
-    status: 403,
-    title: "The message is of another cluster",
-    next: "Correct the sender's cluster name or its --join addresses.",
-  },
-  retired: {
-    status: 403,
-    title: "The node's id is retired: it left, was forgotten, or has a successor",
-    next: "Bring it back as a new incarnation: hearsay reset on its data directory.",
-    outcome: "none",
-  },
-  member_not_found: {
-    status: 404,
-    title: "There is no such member",
-    next: "GET /cluster lists the members; a name that is unique, or an id.",
-  },
-  leave_impossible: {
-    status: 409,
-    title: "No member that stays could be given everything this node holds",
-    next: "Nothing has changed. Let it reach another member, then leave again.",
-  },
-  member_alive: {
-    status: 409,
-    title: "The member is alive",
-    next: "Let it leave by itself: hearsay leave on that node. Only members that are down can be forgotten.",
-  },
-  already_member: {
-    status: 409,
-    title: "The node is a member of a cluster with others already",
-    next: "Let it leave first, and give it a new identity: hearsay leave, then hearsay reset on its data directory.",
-  },
-  records_too_old: {
-    status: 409,
-    title: "The node holds records so old that the cluster would take them for deleted ones",
-    next: "Save a snapshot, join with an empty data directory, then restore the snapshot with mode=missing.",
-  },
-  unknown_member: {
-    status: 409,
-    title: "The sender is in no member table here",
-    next: "Nothing to do: it joins or exchanges tables by itself.",
-  },
-  incompatible_version: {
-    status: 409,
-    title: "The message's wire version is not one this node speaks",
-    next: "Run builds whose wire versions overlap.",
-  },
-  message_too_large: {
-    status: 413,
-    title: "The message is larger than this node accepts",
-    next: "Give all nodes the same gossip.maxMessageBytes.",
   },
   snapshot_corrupt: {
     status: 400,
@@ -245,45 +167,11 @@ export const PROBLEMS = {
     next: "The detail says what to use instead.",
     outcome: "none",
   },
-  peer_unreachable: {
-    status: 502,
-    title: "The member does not answer",
-    next: "Try again when it is back; GET /cluster tells its state.",
-  },
   clock_skew: {
     status: 503,
     title: "This node's clock is ahead of most members, which therefore refuse its writes",
     next: "Correct the clock of this node's machine; write to another node meanwhile.",
     outcome: "none",
-  },
-  joining: {
-    status: 503,
-    title: "The node takes writes once a majority of the members has recorded it",
-    next: "Wait for Retry-After, or write to another node.",
-    outcome: "none",
-  },
-  leaving: {
-    status: 503,
-    title: "The node is leaving the cluster",
-    next: "Write to another node.",
-    outcome: "none",
-  },
-  limits_differ: {
-    status: 503,
-    title: "The node's limits are not those of the cluster it wants to join",
-    next: "Set the knobs that the detail names as they are on the other nodes.",
-    outcome: "none",
-  },
-  name_taken: {
-    status: 503,
-    title: "Another live node has this node's name",
-    next: "Give one of the two another --name; the detail says where the other one is.",
-    outcome: "none",
-  },
-  peer_busy: {
-    status: 503,
-    title: "The node has as much under way as it allows itself",
-    next: "Nothing to do: peers come back by themselves.",
   },
   not_ready: {
     status: 503,

@@ -85,6 +85,6 @@ function differingKeys(member: ClusterMember, { id, lastExchange }: MemberStatus
  * News reach everyone within a number of rounds that grows with the logarithm of the members; twice that, and some
  * rounds more, do not pass without news of a member that is there.
  */
-export function newsExpireMs(stateIntervalMs: number, members: number): number {
+function newsExpireMs(stateIntervalMs: number, members: number): number {
   return stateIntervalMs * (4 + 2 * Math.ceil(Math.log2(members + 1)));
 }

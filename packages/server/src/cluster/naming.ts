@@ -10,7 +10,7 @@ export function memberRef({ id, state }: Pick<Member, "id" | "state">): MemberRe
 }
 
 /** Whole milliseconds through which a claim up to a time of the clock holds; null where nothing is claimed. */
-export function throughMs(time: HlcTime | undefined): number | null {
+function throughMs(time: HlcTime | undefined): number | null {
   return time === undefined || time === 0 ? null : Math.max(0, hlcToMs(time) - 1);
 }
 
