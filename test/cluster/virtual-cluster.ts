@@ -47,12 +47,17 @@ export class Machine {
   sequence = 0;
   directory = "directory";
   clockOffsetMs = 0;
+  /** The operator's name for its node; two machines may have been given one. */
+  nodeName: string;
+  /** What its node is configured with otherwise than the rest. */
+  overrides: Partial<MemberConfig> = {};
   node: Node | undefined;
   member: ClusterMember | undefined;
   store: Store | undefined;
 
   constructor(name: string, address: string) {
     this.name = name;
+    this.nodeName = name;
     this.address = address;
   }
 
@@ -62,6 +67,12 @@ export class Machine {
   }
 }
 
+/** The contents of a data directory at one time. */
+export interface DirectoryCopy {
+  readonly database: MemoryLevel<Uint8Array, Uint8Array>;
+  readonly sequence: number;
+}
+
 export class VirtualCluster {
   readonly time: VirtualTime = new VirtualTime();
   readonly logged: Logged[] = [];
@@ -69,11 +80,17 @@ export class VirtualCluster {
   /** Messages by kind, and their bytes. */
   readonly traffic: Map<string, { messages: number; bytes: number }> = new Map();
   readonly #random: SeededRandom;
+  readonly #network: SeededRandom;
   readonly #cuts: Set<string> = new Set();
   readonly #overrides: Partial<MemberConfig>;
+  /** The chance that a message, or the answer to one, is lost. */
+  lossRate = 0;
+  /** The longest that a message takes beyond the least. */
+  jitterMs = 0;
 
   constructor(seed: number, overrides: Partial<MemberConfig> = {}) {
     this.#random = new SeededRandom(seed);
+    this.#network = new SeededRandom(seed + 1);
     this.#overrides = overrides;
   }
 
@@ -124,7 +141,7 @@ export class VirtualCluster {
     const node = await Node.open(
       { clock, random, store, log, metrics, settleDoubt: () => store.settleDoubt() },
       {
-        name,
+        name: machine.nodeName,
         fallbackName: name,
         cluster: CLUSTER,
         clockMaxDriftMs: 10_000,
@@ -143,7 +160,10 @@ export class VirtualCluster {
         facts: store,
         clock,
         timers: this.time,
-        transport: { request: (to, message) => this.#deliver(node.id, machine.address, to, message) },
+        transport: {
+          request: (to, message, timeoutMs) =>
+            this.#within(timeoutMs, this.#deliver(node.id, machine.address, to, message)),
+        },
         resolveSeed: (seed) => Promise.resolve([seed]),
         random,
         log,
@@ -164,6 +184,7 @@ export class VirtualCluster {
     await stopping;
     await machine.store?.close();
     machine.member = undefined;
+    machine.store = undefined;
   }
 
   /** Ends a node as kill -9 does: what was committed is on its disk. */
@@ -173,6 +194,33 @@ export class VirtualCluster {
     await machine.store?.flush();
     machine.database = await copyOf(machine.database);
     machine.member = undefined;
+  }
+
+  /** Copies the data directory of a node that does not run. */
+  async copyDirectory(name: string): Promise<DirectoryCopy> {
+    const { database, sequence } = this.machine(name);
+    return { database: await copyOf(database), sequence };
+  }
+
+  /** Puts a copy in the place of the data directory; its files are others then. */
+  async restoreDirectory(name: string, copy: DirectoryCopy): Promise<void> {
+    const machine = this.machine(name);
+    machine.database = await copyOf(copy.database);
+    machine.sequence = copy.sequence;
+    machine.directory += " copied";
+  }
+
+  /** Loses the data directory of a node that does not run. */
+  wipe(name: string): void {
+    const machine = this.machine(name);
+    machine.database = newDatabase();
+    machine.sequence = 0;
+    machine.directory += " new";
+  }
+
+  /** Cuts the link from one node to another, and not the way back. */
+  cut(from: string, to: string): void {
+    this.#cuts.add(`${from}:1>${to}:1`);
   }
 
   /** Cuts the links between the two groups, both ways. */
@@ -257,6 +305,7 @@ export class VirtualCluster {
       },
       hash: (text) => hash("sha256", text, "hex").slice(0, 16),
       ...this.#overrides,
+      ...machine.overrides,
     };
   }
 
@@ -265,6 +314,7 @@ export class VirtualCluster {
     const bytes = encodeRequest({ cluster: CLUSTER, from, message });
     this.#count(message.kind, bytes.length);
     await this.#delay();
+    if (this.#isLost()) return await this.#never();
     const receiver = [...this.machines.values()].find(({ address }) => address === to.address)?.member;
     if (receiver === undefined || this.#cuts.has(`${fromAddress}>${to.address}`)) {
       throw new PeerFault({ code: "unreachable" });
@@ -273,7 +323,7 @@ export class VirtualCluster {
     if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
     const answer = await this.#answer(receiver, decoded.envelope.from, decoded.envelope.message);
     await this.#delay();
-    if (this.#cuts.has(`${to.address}>${fromAddress}`)) throw new PeerFault({ code: "timeout" });
+    if (this.#isLost() || this.#cuts.has(`${to.address}>${fromAddress}`)) return await this.#never();
     if ("reason" in answer) throw new PeerFault({ code: "refused", reason: answer.reason });
     this.#count(message.kind, answer.bytes.length);
     const reply = decodeReply(answer.bytes, MAX_MESSAGE_BYTES);
@@ -299,8 +349,25 @@ export class VirtualCluster {
   }
 
   #delay(): Promise<void> {
+    const jitterMs = this.jitterMs === 0 ? 0 : this.#network.next() * this.jitterMs;
     return new Promise((resolve) => {
-      this.time.after(LATENCY_MS, resolve);
+      this.time.after(LATENCY_MS + jitterMs, resolve);
+    });
+  }
+
+  #isLost(): boolean {
+    return this.lossRate > 0 && this.#network.next() < this.lossRate;
+  }
+
+  /** What does not arrive is known to its sender only by the time that passes. */
+  #never(): Promise<never> {
+    return new Promise(() => undefined);
+  }
+
+  #within<T>(timeoutMs: number, delivered: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.time.after(timeoutMs, () => reject(new PeerFault({ code: "timeout" })));
+      delivered.then(resolve, reject).finally(cancel);
     });
   }
 
@@ -329,7 +396,10 @@ async function copyOf(
   database: MemoryLevel<Uint8Array, Uint8Array>,
 ): Promise<MemoryLevel<Uint8Array, Uint8Array>> {
   const copy = newDatabase();
+  const wasOpen = database.status === "open";
+  if (!wasOpen) await database.open();
   for await (const [key, value] of database.iterator()) await copy.put(key, value);
   await copy.close();
+  if (!wasOpen) await database.close();
   return copy;
 }
