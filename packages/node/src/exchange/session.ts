@@ -24,14 +24,28 @@ export const EXCHANGE_LIMITS: ExchangeLimits = {
   requestTimeoutMs: 30_000,
 };
 
-/** Bytes a record takes in a message, near enough for budgets. */
+/** At most so many bytes a record takes in a message, its key included. */
 export function recordBytes(key: string, record: KeyRecord): number {
-  let bytes = key.length + 16 + record.context.size * 32;
+  let bytes = RECORD_FRAME_BYTES + key.length * UTF8_BYTES_PER_UNIT;
+  for (const node of record.context.keys()) bytes += CONTEXT_ENTRY_BYTES + node.length;
   for (const sibling of record.siblings) {
-    bytes += 16 + (sibling.kind === "value" ? sibling.bytes.length + sibling.contentType.length : 0);
+    bytes += SIBLING_FRAME_BYTES;
+    if (sibling.kind === "value") {
+      bytes += VALUE_FRAME_BYTES + sibling.bytes.length + sibling.contentType.length * UTF8_BYTES_PER_UNIT;
+    }
   }
   return bytes;
 }
+
+const UTF8_BYTES_PER_UNIT = 3;
+/** The arrays around the record, its context and its siblings, and the key's length. */
+const RECORD_FRAME_BYTES = 18;
+/** A length and a time. */
+const CONTEXT_ENTRY_BYTES = 11;
+/** An array, a position and a time. */
+const SIBLING_FRAME_BYTES = 13;
+/** An expiry and two lengths. */
+const VALUE_FRAME_BYTES = 17;
 
 /** The committed record of a key, unless it is about to be purged here and therefore not news to anyone. */
 export function recordToSend(replica: ExchangeReplica, key: string): KeyedRecord | undefined {
