@@ -14,19 +14,23 @@ export interface DevNode {
   readonly log: string;
 }
 
-export interface RunningDev {
-  readonly nodes: readonly DevNode[];
-  readonly pid: number;
+export interface SpawnedDev {
   /** All it has said on standard error. */
   readonly said: () => string;
+  /** Settles with what it prints first; rejects when it ends before. */
+  readonly printed: Promise<string>;
   /** Sends the signal and waits for the end of `dev` itself. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
+export interface RunningDev extends SpawnedDev {
+  readonly nodes: readonly DevNode[];
+}
+
 const running = new Set<ChildProcess>();
 
-/** Starts a cluster on free ports and waits until it takes writes. */
-export async function startDev(cwd: string, ...args: readonly string[]): Promise<RunningDev> {
+/** Starts a cluster on free ports. */
+export function spawnDev(cwd: string, ...args: readonly string[]): SpawnedDev {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("HEARSAY_"));
   const child = spawn(process.execPath, [MAIN, "dev", "--port", "0", "--json", ...args], {
     cwd,
@@ -46,22 +50,28 @@ export async function startDev(cwd: string, ...args: readonly string[]): Promise
     said += part;
   });
   let out = "";
-  const nodes = await new Promise<readonly DevNode[]>((resolve, reject) => {
+  const printed = new Promise<string>((resolve, reject) => {
     child.stdout.setEncoding("utf8").on("data", (part: string) => {
       out += part;
-      if (out.endsWith("\n")) resolve(nodesIn(out));
+      if (out.endsWith("\n")) resolve(out);
     });
     void ended.then((code) => reject(new Error(`dev ended with ${code} before it was ready:\n${said}`)));
   });
+  printed.catch(() => undefined);
   return {
-    nodes,
-    pid: child.pid ?? 0,
     said: () => said,
+    printed,
     end: (signal) => {
       child.kill(signal);
       return ended;
     },
   };
+}
+
+/** Starts a cluster on free ports and waits until it takes writes. */
+export async function startDev(cwd: string, ...args: readonly string[]): Promise<RunningDev> {
+  const dev = spawnDev(cwd, ...args);
+  return { ...dev, nodes: nodesIn(await dev.printed) };
 }
 
 function nodesIn(out: string): readonly DevNode[] {

@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { hearsay, temporaryDirectory } from "./cli-process.ts";
-import { endAllDevs, isRunning, startDev } from "./dev-process.ts";
+import { endAllDevs, isRunning, spawnDev, startDev } from "./dev-process.ts";
 
 const directory = temporaryDirectory();
 
@@ -56,6 +58,13 @@ describe("hearsay dev", () => {
     );
     expect((await hearsay(["get", "k", "-e", n2.url])).text).toBe("v");
     expect(await again.end("SIGTERM")).toBe(0);
+  });
+
+  it("stops at once and cleanly on Ctrl-C while it starts", async () => {
+    const dev = spawnDev(directory.path, "--data", "d");
+    await expect.poll(() => existsSync(join(directory.path, "d", "n1.log")), PATIENCE).toBe(true);
+    expect(await dev.end("SIGINT")).toBe(0);
+    expect(dev.said()).not.toContain("error");
   });
 
   it("says which port is taken and what to do", async () => {

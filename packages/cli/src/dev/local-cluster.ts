@@ -1,9 +1,9 @@
 /** Several nodes on this machine, each a process of its own with a data directory of its own. */
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Client, HearsayError } from "@hearsay/client";
 import { CliError, EXIT } from "../failure.ts";
-import { pause } from "../pause.ts";
+import { pause, rejectedBy } from "../pause.ts";
 import { type Ending, NodeProcess, type Ready } from "./node-process.ts";
 
 /** A node that takes no writes after this long has a reason, which is told. */
@@ -59,12 +59,20 @@ export class LocalCluster {
     return [...this.#started].filter(({ runs }) => runs).length;
   }
 
-  /** Starts all nodes and settles when each takes writes. @throws CliError */
+  /**
+   * Starts all nodes and settles when each takes writes. Rejects with the signal's reason when it is aborted first; what
+   * has been started by then is to be stopped.
+   * @throws CliError
+   */
   async start(signal: AbortSignal): Promise<void> {
+    await Promise.race([this.#startAll(signal), rejectedBy(signal)]);
+  }
+
+  async #startAll(signal: AbortSignal): Promise<void> {
     const [, ...others] = this.#options.ports;
-    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
     await Promise.all(this.#options.ports.map((_, i) => rm(this.#place(i).log, { force: true })));
     await this.startNode(0);
+    signal.throwIfAborted();
     await Promise.all(others.map((_, i) => this.startNode(i + 1)));
     await Promise.all(this.nodes.map((node) => untilWritable(node, signal)));
   }

@@ -5,6 +5,7 @@ import type { DevFlags } from "../commands/dev.ts";
 import { CliError, EXIT } from "../failure.ts";
 import { invocation } from "../invocation.ts";
 import { type Io, Stopped } from "../io.ts";
+import { rejectedBy } from "../pause.ts";
 import { Printer, style } from "../printer.ts";
 import { LocalCluster, type LocalNode } from "./local-cluster.ts";
 import { describeEnding, type Ending } from "./node-process.ts";
@@ -43,7 +44,7 @@ export async function runDev(io: Io, flags: DevFlags): Promise<void> {
     await cluster.start(io.stopped);
     if (print.json) await print.document({ nodes: cluster.nodes.map(factsOf) });
     else await welcome(print, cluster.nodes);
-    await untilAborted(AbortSignal.any([io.stopped, noneLeft.signal]));
+    await rejectedBy(AbortSignal.any([io.stopped, noneLeft.signal]));
   } catch (error) {
     // Asked to end: that is how this command ends.
     if (!(error instanceof Stopped)) throw error;
@@ -52,23 +53,21 @@ export async function runDev(io: Io, flags: DevFlags): Promise<void> {
   }
 }
 
-async function untilAborted(signal: AbortSignal): Promise<never> {
-  return await new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-}
-
 /** @throws CliError when a node did not stop by itself */
 async function stopAll(cluster: LocalCluster, print: Printer): Promise<void> {
   if (cluster.running === 0) return;
   if (!print.json) await print.note("Stopping ...");
-  const unclean = (await cluster.stop()).filter(({ ending }) => ending.code !== 0);
+  const unclean = (await cluster.stop()).filter(({ ending }) => !isClean(ending));
   if (unclean.length > 0) {
     const list = unclean.map(({ name, ending }) => `${name} ended with ${describeEnding(ending)}`);
     throw new CliError(list.join(", "), { code: "unclean_stop", exit: EXIT.error });
   }
   if (!print.json) await print.note("All nodes have stopped.");
+}
+
+/** One that had not even begun to start does not catch the signal. */
+function isClean({ code, signal }: Ending): boolean {
+  return code === 0 || signal === "SIGTERM";
 }
 
 /** Beside what the user sees; losing it is no reason to stop. */

@@ -25,7 +25,7 @@ export async function runSmoke(io: Io, flags: DevFlags): Promise<void> {
   const recorded = await recordedPorts(directory);
   const ports = await choosePorts({ first: flags.port, fallback: 0, count: flags.nodes, recorded });
   await recordPorts(directory, ports, recorded);
-  // A node that notices a stop of another at once shall not be waited for.
+  // Nothing is waited for any longer once a node has ended by itself.
   const lost = new AbortController();
   const cluster = new LocalCluster(
     { ports, directory, set: flags.set ?? [] },
@@ -57,7 +57,10 @@ export async function runSmoke(io: Io, flags: DevFlags): Promise<void> {
     if (flags.data === undefined) await rm(directory, { recursive: true });
   } catch (error) {
     await cluster.stop();
-    if (error instanceof Stopped) throw error;
+    if (error instanceof Stopped) {
+      if (flags.data === undefined) await rm(directory, { recursive: true });
+      throw error;
+    }
     const report = reportOf(lost.signal.aborted ? lost.signal.reason : error);
     throw new CliError(`${report?.message ?? String(error)}`, {
       code: report?.code ?? "smoke_failed",
