@@ -6,10 +6,11 @@ import type { Stored } from "./record-cache.ts";
 import type { Summary } from "./summary.ts";
 import type { Contribution } from "./tally.ts";
 
-export type KeyState =
-  | { readonly kind: "absent" }
-  | { readonly kind: "record"; readonly stored: Stored }
-  | Damaged;
+export type KeyState = Absent | Stored | Damaged;
+
+export interface Absent {
+  readonly kind: "absent";
+}
 
 export interface Damaged {
   readonly kind: "damaged";
@@ -23,20 +24,12 @@ export interface Damaged {
 
 export const ABSENT: KeyState = { kind: "absent" };
 
-export interface Operation {
-  readonly key: Uint8Array;
-  /** Undefined deletes. */
-  readonly value: Uint8Array | undefined;
-}
-
 export interface Change {
   readonly key: string;
   readonly bucket: number;
   /** As committed before the group that holds this change. */
   readonly before: KeyState;
   readonly after: KeyState;
-  readonly operations: readonly Operation[];
-  readonly bytes: number;
   /** What the fingerprints lose and gain; computed while the batch is written. */
   loses: Contribution | undefined;
   gains: Contribution | undefined;
@@ -44,7 +37,7 @@ export interface Change {
 
 /** What the fingerprints contain because of this state. */
 export function countedSummary(state: KeyState): Summary | undefined {
-  if (state.kind === "record") return state.stored.summary;
+  if (state.kind === "record") return state.summary;
   return state.kind === "damaged" && state.counted ? state.known : undefined;
 }
 
@@ -52,56 +45,51 @@ export function knownVersions(state: Damaged): readonly Version[] {
   return state.known?.versions ?? [];
 }
 
-export interface ChangeInput {
-  readonly key: string;
+/** From the newest state of a key to the next one. */
+export interface Step {
   readonly keyBytes: Uint8Array;
   readonly bucket: number;
-  readonly before: KeyState;
-  readonly after: KeyState;
-  /** What an `after` that is a record writes. */
-  readonly encoded: EncodedPut | undefined;
-  /** The slots of history that a removal deletes, where the record has used them. */
-  readonly historySlots: number;
+  readonly from: KeyState;
+  readonly to: KeyState;
 }
 
-export function makeChange(input: ChangeInput): Change {
-  const { key, bucket, before, after } = input;
-  const operations: Operation[] = [];
-  addStateOperations(input, operations);
-  addGraveyardOperations(input, operations);
-  let bytes = 0;
-  for (const operation of operations) bytes += operation.key.length + (operation.value?.length ?? 0);
-  return { key, bucket, before, after, operations, bytes, loses: undefined, gains: undefined };
+/** What takes operations on the database, in order. */
+export interface Sink {
+  put(key: Uint8Array, value: Uint8Array): void;
+  del(key: Uint8Array): void;
 }
 
-function addStateOperations(input: ChangeInput, operations: Operation[]): void {
-  const { keyBytes, bucket, before, after, encoded } = input;
-  if (before.kind === "damaged" && after.kind !== "damaged") {
-    operations.push({ key: quarantineKey(keyBytes), value: undefined });
-  }
-  if (encoded !== undefined) {
-    operations.push({ key: encoded.databaseKey, value: encoded.value });
-    operations.push({ key: encoded.indexKey, value: encoded.indexValue });
-    return;
-  }
-  operations.push({ key: recordKey(keyBytes), value: undefined });
-  if (after.kind === "damaged") {
-    operations.push({ key: quarantineKey(keyBytes), value: after.raw });
-    return;
-  }
-  operations.push({ key: indexKey(bucket, keyBytes), value: undefined });
-  const used = before.kind === "record" ? Math.min(before.stored.revision, input.historySlots) : 0;
-  for (let slot = 0; slot < used; slot++) {
-    operations.push({ key: historyKey(keyBytes, slot), value: undefined });
-  }
+export function writePut(sink: Sink, step: Step, encoded: EncodedPut): void {
+  if (step.from.kind === "damaged") sink.del(quarantineKey(step.keyBytes));
+  sink.put(encoded.databaseKey, encoded.value);
+  sink.put(encoded.indexKey, encoded.indexValue);
+  writeGrave(sink, step);
 }
 
-function addGraveyardOperations({ before, after, keyBytes }: ChangeInput, operations: Operation[]): void {
-  const left = countedSummary(before)?.purgeableFrom;
-  const entered = countedSummary(after)?.purgeableFrom;
+/** The record goes; its index entry stays as the memory of what is missing. */
+export function writeQuarantine(sink: Sink, step: Step, raw: Uint8Array): void {
+  sink.del(recordKey(step.keyBytes));
+  sink.put(quarantineKey(step.keyBytes), raw);
+  writeGrave(sink, step);
+}
+
+/** @param historySlots that are deleted, where the record has used them */
+export function writeRemoval(sink: Sink, step: Step, historySlots: number): void {
+  const { keyBytes, bucket, from } = step;
+  if (from.kind === "damaged") sink.del(quarantineKey(keyBytes));
+  sink.del(recordKey(keyBytes));
+  sink.del(indexKey(bucket, keyBytes));
+  const used = from.kind === "record" ? Math.min(from.revision, historySlots) : 0;
+  for (let slot = 0; slot < used; slot++) sink.del(historyKey(keyBytes, slot));
+  writeGrave(sink, step);
+}
+
+function writeGrave(sink: Sink, { from, to, keyBytes }: Step): void {
+  const left = countedSummary(from)?.purgeableFrom;
+  const entered = countedSummary(to)?.purgeableFrom;
   if (left === entered) return;
-  if (left !== undefined) operations.push({ key: graveyardKey(left, keyBytes), value: undefined });
-  if (entered !== undefined) {
-    operations.push({ key: graveyardKey(entered, keyBytes), value: new Uint8Array(0) });
-  }
+  if (left !== undefined) sink.del(graveyardKey(left, keyBytes));
+  if (entered !== undefined) sink.put(graveyardKey(entered, keyBytes), NOTHING);
 }
+
+const NOTHING = new Uint8Array(0);

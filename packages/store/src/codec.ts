@@ -42,6 +42,7 @@ export interface EncodedPut extends EncodedRecord {
 export class Codec {
   readonly #crc32: Hashing["crc32"];
   readonly #texts: TextMemo = new TextMemo();
+  readonly #writer: Writer = new Writer(this.#texts);
 
   constructor(hashing: Hashing) {
     this.#crc32 = (bytes, seed) => hashing.crc32(bytes, seed);
@@ -53,26 +54,30 @@ export class Codec {
     const recordBytes = 1 + key.length + this.#recordSize(record, nodes);
     const summary = summarize(record, recordBytes - 1);
     const indexBytes = INDEX_KEY_PREFIX + key.length + summarySize(summary);
-    const writer = new Writer(recordBytes + indexBytes, this.#texts);
-    const encoded = this.#writeRecord(writer, key, record, { nodes, revision });
+    const writer = this.#writer;
+    writer.begin(recordBytes + indexBytes);
+    const encoded = this.#writeRecord(key, record, { nodes, revision });
+    const indexStart = writer.at;
     writer.u8(SPACE.index);
     writer.u16(bucket);
     writer.raw(key);
     const indexKeyEnd = writer.at;
-    this.#writeSummary(writer, summary);
-    this.#sealFrom(writer, recordBytes);
+    this.#writeSummary(summary);
+    this.#sealFrom(indexStart);
     return {
-      ...encoded,
+      databaseKey: encoded.databaseKey,
+      value: encoded.value,
+      record: encoded.record,
       summary,
-      indexKey: writer.bytes.subarray(recordBytes, indexKeyEnd),
-      indexValue: writer.bytes.subarray(indexKeyEnd),
+      indexKey: writer.view(indexStart, indexKeyEnd),
+      indexValue: writer.view(indexKeyEnd),
     };
   }
 
   encodeRecord(key: Uint8Array, record: KeyRecord, revision: number): EncodedRecord {
     const nodes = nodesOf(record.context, record.siblings);
-    const writer = new Writer(1 + key.length + this.#recordSize(record, nodes), this.#texts);
-    return this.#writeRecord(writer, key, record, { nodes, revision });
+    this.#writer.begin(1 + key.length + this.#recordSize(record, nodes));
+    return this.#writeRecord(key, record, { nodes, revision });
   }
 
   /** Undefined when the value is damaged. Values in the answer are views of the given bytes. */
@@ -93,11 +98,11 @@ export class Codec {
   encodeSiblings(databaseKey: Uint8Array, siblings: readonly Sibling[]): Uint8Array {
     const nodes = nodesOf(NO_CONTEXT, siblings);
     const size = 1 + nodesSize(nodes) + this.#siblingsSize(siblings) + CRC_BYTES;
-    const writer = new Writer(size, this.#texts);
-    writer.u8(FORMAT);
-    writeNodes(writer, nodes);
-    this.#writeSiblings(writer, siblings, nodes);
-    return this.#seal(databaseKey, writer);
+    const start = this.#writer.begin(size);
+    this.#writer.u8(FORMAT);
+    writeNodes(this.#writer, nodes);
+    this.#writeSiblings(siblings, nodes);
+    return this.#seal(databaseKey, start);
   }
 
   decodeSiblings(databaseKey: Uint8Array, value: Uint8Array): Sibling[] | undefined {
@@ -109,9 +114,9 @@ export class Codec {
   }
 
   encodeSummary(databaseKey: Uint8Array, summary: Summary): Uint8Array {
-    const writer = new Writer(summarySize(summary), this.#texts);
-    this.#writeSummary(writer, summary);
-    return this.#seal(databaseKey, writer);
+    const start = this.#writer.begin(summarySize(summary));
+    this.#writeSummary(summary);
+    return this.#seal(databaseKey, start);
   }
 
   decodeSummary(databaseKey: Uint8Array, value: Uint8Array): Summary | undefined {
@@ -134,9 +139,9 @@ export class Codec {
   }
 
   encodePlain(databaseKey: Uint8Array, content: Uint8Array): Uint8Array {
-    const writer = new Writer(content.length + CRC_BYTES, this.#texts);
-    writer.raw(content);
-    return this.#seal(databaseKey, writer);
+    const start = this.#writer.begin(content.length + CRC_BYTES);
+    this.#writer.raw(content);
+    return this.#seal(databaseKey, start);
   }
 
   decodePlain(databaseKey: Uint8Array, value: Uint8Array): Uint8Array | undefined {
@@ -144,9 +149,9 @@ export class Codec {
   }
 
   encodeSequence(databaseKey: Uint8Array, sequence: number): Uint8Array {
-    const writer = new Writer(8 + CRC_BYTES, this.#texts);
-    writer.f64(sequence);
-    return this.#seal(databaseKey, writer);
+    const start = this.#writer.begin(8 + CRC_BYTES);
+    this.#writer.f64(sequence);
+    return this.#seal(databaseKey, start);
   }
 
   decodeSequence(databaseKey: Uint8Array, value: Uint8Array): number | undefined {
@@ -158,13 +163,14 @@ export class Codec {
     return 1 + 4 + nodesSize(nodes) + contextSize + this.#siblingsSize(record.siblings) + CRC_BYTES;
   }
 
-  /** Database key and value, one after the other, into a new writer. */
+  /** Database key and value, one after the other. */
   #writeRecord(
-    writer: Writer,
     key: Uint8Array,
     record: KeyRecord,
     { nodes, revision }: { readonly nodes: readonly NodeId[]; readonly revision: number },
   ): EncodedRecord {
+    const writer = this.#writer;
+    const start = writer.at;
     writer.u8(SPACE.record);
     writer.raw(key);
     const keyEnd = writer.at;
@@ -173,16 +179,17 @@ export class Codec {
     writeNodes(writer, nodes);
     writer.u16(record.context.size);
     for (const time of record.context.values()) writer.f64(time);
-    const [first = record.siblings[0], ...rest] = this.#writeSiblings(writer, record.siblings, nodes);
-    this.#sealFrom(writer, 0);
+    const [first = record.siblings[0], ...rest] = this.#writeSiblings(record.siblings, nodes);
+    this.#sealFrom(start);
     return {
-      databaseKey: writer.bytes.subarray(0, keyEnd),
-      value: writer.bytes.subarray(keyEnd, writer.at),
+      databaseKey: writer.view(start, keyEnd),
+      value: writer.view(keyEnd),
       record: { context: record.context, siblings: [first, ...rest] },
     };
   }
 
-  #writeSummary(writer: Writer, summary: Summary): void {
+  #writeSummary(summary: Summary): void {
+    const writer = this.#writer;
     const { tombstone, purgeableFrom, versions } = summary;
     writer.u8((tombstone ? SUMMARY_TOMBSTONE : 0) | (purgeableFrom === undefined ? 0 : SUMMARY_PURGEABLE));
     writer.u32(summary.bytes);
@@ -195,8 +202,8 @@ export class Codec {
   }
 
   /** Ends a value that follows its database key in one buffer. */
-  #sealFrom(writer: Writer, start: number): void {
-    writer.u32(this.#crc32(writer.bytes.subarray(start, writer.at)));
+  #sealFrom(start: number): void {
+    this.#writer.u32(this.#crc32(this.#writer.view(start)));
   }
 
   #siblingsSize(siblings: readonly Sibling[]): number {
@@ -210,7 +217,8 @@ export class Codec {
     return size;
   }
 
-  #writeSiblings(writer: Writer, siblings: readonly Sibling[], nodes: readonly NodeId[]): Sibling[] {
+  #writeSiblings(siblings: readonly Sibling[], nodes: readonly NodeId[]): Sibling[] {
+    const writer = this.#writer;
     writer.u16(siblings.length);
     const written: Sibling[] = [];
     for (const sibling of siblings) {
@@ -236,11 +244,9 @@ export class Codec {
     return written;
   }
 
-  #seal(databaseKey: Uint8Array, writer: Writer): Uint8Array {
-    const { bytes } = writer;
-    const content = bytes.subarray(0, bytes.length - CRC_BYTES);
-    writer.u32(this.#crc32(content, this.#crc32(databaseKey)));
-    return bytes;
+  #seal(databaseKey: Uint8Array, start: number): Uint8Array {
+    this.#writer.u32(this.#crc32(this.#writer.view(start), this.#crc32(databaseKey)));
+    return this.#writer.view(start);
   }
 
   #open<T>(

@@ -5,30 +5,44 @@
  * Invariant: groups commit in the order they were formed, and what a group's changes call `before` is committed
  * when it does. So when one fails, those formed on top of it are refused with it.
  */
-import type { Change, Operation } from "./change.ts";
+import type { Change } from "./change.ts";
 import { StoreError, type StoreFault } from "./faults.ts";
+import type { DatabaseBatch } from "./ports.ts";
 
 export class Group {
   readonly changes: Map<string, Change> = new Map();
   readonly metas: Map<string, Uint8Array> = new Map();
-  /** Beside the changes: history, meta, system. In order, the last one of a key counts. */
-  readonly operations: Operation[] = [];
+  /** What is staged is handed to the database at once, so that nothing encoded lives until the commit. */
+  readonly batch: DatabaseBatch;
   readonly settled: Promise<void>;
   bytes: number = 0;
   resolve: () => void = () => undefined;
   reject: (error: Error) => void = () => undefined;
 
-  constructor() {
+  constructor(batch: DatabaseBatch) {
+    this.batch = batch;
     this.settled = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
+  }
+
+  /** Of several operations on one key in a group the last one counts. */
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.batch.put(key, value);
+    this.bytes += key.length + value.length;
+  }
+
+  del(key: Uint8Array): void {
+    this.batch.del(key);
+    this.bytes += key.length;
   }
 }
 
 export interface PipelinePorts {
   readonly pendingMaxBytes: number;
   yieldToEventLoop(): Promise<void>;
+  openBatch(): DatabaseBatch;
   /** Starts the write of a group's batch; settles when it is as durable as configured. */
   write(group: Group): Promise<void>;
   /** Called right after `write`, while it is under way. */
@@ -79,11 +93,6 @@ export class CommitPipeline {
     return this.#forming?.changes.get(key) ?? this.#inFlight?.changes.get(key);
   }
 
-  /** The change of a key in the forming group, which a new one would replace. */
-  forming(key: string): Change | undefined {
-    return this.#forming?.changes.get(key);
-  }
-
   /** The change of a key whose batch is being written. */
   inFlight(key: string): Change | undefined {
     return this.#inFlight?.changes.get(key);
@@ -95,23 +104,12 @@ export class CommitPipeline {
 
   /** The group to add to; its write starts after this turn of the event loop. Not to be called when refused. */
   open(): Group {
-    this.#forming ??= new Group();
+    this.#forming ??= new Group(this.#ports.openBatch());
     if (!this.#draining) {
       this.#draining = true;
       void this.#drain();
     }
     return this.#forming;
-  }
-
-  stage(change: Change, operations: readonly Operation[]): Group {
-    const group = this.open();
-    group.bytes += change.bytes - (group.changes.get(change.key)?.bytes ?? 0);
-    group.changes.set(change.key, change);
-    for (const operation of operations) {
-      group.operations.push(operation);
-      group.bytes += operation.key.length + (operation.value?.length ?? 0);
-    }
-    return group;
   }
 
   /** Runs when no batch is in flight, so that database, cache and fingerprints are at one; must be synchronous. */

@@ -4,21 +4,43 @@ import type { TextMemo } from "./texts.ts";
 /** The checksum every value ends in. */
 export const CRC_BYTES = 4;
 
+/** Memory is taken from the platform in pieces of this size: a piece for each value costs more than encoding it. */
+const SLAB_BYTES = 4096;
+/** Larger ones get memory of their own, so that no long-lived small one keeps much more than itself. */
+const SLAB_SHARE_BYTES = 1024;
+
+/**
+ * Writes one after the other. What is written is never touched again, and a view of it keeps at most
+ * {@link SLAB_BYTES} or itself in memory.
+ */
 export class Writer {
-  readonly bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #texts: TextMemo;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view: DataView = new DataView(this.#bytes.buffer);
   #at: number = 0;
 
-  constructor(size: number, texts: TextMemo) {
-    this.bytes = new Uint8Array(size);
-    this.#view = new DataView(this.bytes.buffer);
+  constructor(texts: TextMemo) {
     this.#texts = texts;
   }
 
-  /** How much has been written. */
+  /** Makes room; every write belongs to the latest call. */
+  begin(size: number): number {
+    if (size > this.#bytes.length - this.#at) {
+      this.#bytes = new Uint8Array(size > SLAB_SHARE_BYTES ? size : SLAB_BYTES);
+      this.#view = new DataView(this.#bytes.buffer);
+      this.#at = 0;
+    }
+    return this.#at;
+  }
+
+  /** Where the next write goes. */
   get at(): number {
     return this.#at;
+  }
+
+  /** What has been written between two positions since {@link Writer.begin}. */
+  view(start: number, end: number = this.#at): Uint8Array {
+    return new Uint8Array(this.#bytes.buffer, start, end - start);
   }
 
   u8(value: number): void {
@@ -43,9 +65,9 @@ export class Writer {
 
   /** Returns the written bytes as a view. */
   raw(source: Uint8Array): Uint8Array {
-    this.bytes.set(source, this.#at);
+    this.#bytes.set(source, this.#at);
     this.#at += source.length;
-    return this.bytes.subarray(this.#at - source.length, this.#at);
+    return this.view(this.#at - source.length);
   }
 
   /** Up to 255 bytes. */

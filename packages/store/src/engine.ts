@@ -4,7 +4,7 @@
  */
 import type { RecordHasher } from "@hearsay/core";
 import { BucketTree } from "./bucket-tree.ts";
-import type { Change, Operation } from "./change.ts";
+import type { Change } from "./change.ts";
 import type { Codec } from "./codec.ts";
 import { CommitPipeline, type Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
@@ -12,7 +12,7 @@ import { DAMAGE_NOTE, encodeCheckpoint, encodeDoubt } from "./environment.ts";
 import { type DoubtReason, errorDetail, isDiskFull, StoreError, type StoreFault } from "./faults.ts";
 import { journalHolds } from "./journal.ts";
 import { journalKey, metaKey, systemKey } from "./keyspace.ts";
-import type { DatabaseBatch, StoreOptions } from "./ports.ts";
+import type { StoreOptions } from "./ports.ts";
 import { RecordCache } from "./record-cache.ts";
 import { applyToTally, Table } from "./table.ts";
 import type { Tally } from "./tally.ts";
@@ -71,6 +71,7 @@ export class Engine {
     this.pipeline = new CommitPipeline({
       pendingMaxBytes: options.limits.pendingMaxBytes,
       yieldToEventLoop: () => options.yieldToEventLoop(),
+      openBatch: () => this.handle.current.batch(),
       write: (group) => this.#write(group),
       prepare: (group) => this.table.prepare(group),
       committed: (group) => this.#committed(group),
@@ -124,8 +125,7 @@ export class Engine {
     // Not `slice`, which shares the memory of a Buffer.
     const kept = new Uint8Array(value);
     group.metas.set(name, kept);
-    group.operations.push({ key, value: this.codec.encodePlain(key, kept) });
-    group.bytes += key.length + value.length;
+    group.put(key, this.codec.encodePlain(key, kept));
     return group.settled;
   }
 
@@ -134,7 +134,7 @@ export class Engine {
     if (refusal !== undefined) throw new StoreError(refusal);
     const settled = [...this.#doubt];
     const group = this.pipeline.open();
-    group.operations.push({ key: systemKey("doubt"), value: undefined });
+    group.del(systemKey("doubt"));
     this.#doubt.clear();
     try {
       await group.settled;
@@ -176,7 +176,7 @@ export class Engine {
     if (this.pipeline.refusal() !== undefined) return;
     const key = systemKey(DAMAGE_NOTE);
     const group = this.pipeline.open();
-    group.operations.push({ key, value: this.codec.encodePlain(key, new Uint8Array(0)) });
+    group.put(key, this.codec.encodePlain(key, new Uint8Array(0)));
     group.settled.catch(() => {
       // Nobody waits for it: the damage is found and noted again.
     });
@@ -205,7 +205,7 @@ export class Engine {
     const key = systemKey("doubt");
     const value = this.codec.encodePlain(key, encodeDoubt(this.#doubt));
     const group = this.pipeline.open();
-    group.operations.push({ key, value });
+    group.put(key, value);
     group.settled.catch(() => {
       // Nobody waits for it. The doubt stands in this run, and the next damaged read raises it again.
       this.#doubt.delete(reason);
@@ -213,14 +213,10 @@ export class Engine {
   }
 
   async #write(group: Group): Promise<void> {
-    const batch = this.handle.current.batch();
-    // The changes come last: where both name a key, the change knows best.
-    addOperations(batch, group.operations);
-    for (const change of group.changes.values()) addOperations(batch, change.operations);
     const sequence = this.#sequence + 1;
     const key = journalKey(sequence);
-    batch.put(key, this.codec.encodeSequence(key, sequence));
-    await batch.write({ sync: this.#options.durability === "fsync" });
+    group.batch.put(key, this.codec.encodeSequence(key, sequence));
+    await group.batch.write({ sync: this.#options.durability === "fsync" });
   }
 
   #committed(group: Group): void {
@@ -286,12 +282,5 @@ export class Engine {
       committedKeys: committed ? keys : 0,
       lostKeys: committed ? 0 : keys,
     });
-  }
-}
-
-function addOperations(batch: DatabaseBatch, operations: readonly Operation[]): void {
-  for (const { key, value } of operations) {
-    if (value === undefined) batch.del(key);
-    else batch.put(key, value);
   }
 }

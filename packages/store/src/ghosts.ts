@@ -37,7 +37,7 @@ export class Ghosts {
     if (refusal !== undefined) throw new StoreError(refusal);
     this.#count += 1;
     const group = pipeline.open();
-    group.operations.push({ key: at, value: codec.encodeSiblings(at, [sibling]) });
+    group.put(at, codec.encodeSiblings(at, [sibling]));
     await group.settled;
     return true;
   }

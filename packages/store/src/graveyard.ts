@@ -69,11 +69,11 @@ function remove(
   if (refusal !== undefined) return Promise.reject(new StoreError(refusal));
   if (key !== undefined && engine.pipeline.pending(key) !== undefined) return undefined;
   const state = key === undefined ? undefined : engine.table.newest(key);
-  const from = state?.kind === "record" ? state.stored.summary.purgeableFrom : undefined;
+  const from = state?.kind === "record" ? state.summary.purgeableFrom : undefined;
   if (key !== undefined && from !== undefined && from <= floor) return engine.table.remove(key);
   if (from !== grave.purgeableFrom) {
     // The record behind this grave has moved on.
-    engine.pipeline.open().operations.push({ key: grave.at, value: undefined });
+    engine.pipeline.open().del(grave.at);
   }
   return undefined;
 }

@@ -3,6 +3,7 @@ import type { Summary } from "./summary.ts";
 
 /** A committed record with what the store remembers of it. */
 export interface Stored {
+  readonly kind: "record";
   readonly record: KeyRecord;
   readonly revision: number;
   /** Undefined until a write needs it. */

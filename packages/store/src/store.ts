@@ -103,7 +103,7 @@ export class Store {
    */
   get(key: string): KeyRecord | undefined {
     const state = this.#engine.table.committed(key);
-    if (state.kind === "record") return state.stored.record;
+    if (state.kind === "record") return state.record;
     if (state.kind === "absent") return undefined;
     throw damageError(key, state);
   }
@@ -114,7 +114,7 @@ export class Store {
    */
   latest(key: string): KeyRecord | undefined {
     const state = this.#engine.table.newest(key);
-    if (state.kind === "record") return state.stored.record;
+    if (state.kind === "record") return state.record;
     if (state.kind === "absent") return undefined;
     throw damageError(key, state);
   }
@@ -147,7 +147,7 @@ export class Store {
       if (key === undefined) continue;
       last = key;
       const state = table.scanned(key, userKey(at), value);
-      if (state.kind === "record") found.push({ key, record: state.stored.record });
+      if (state.kind === "record") found.push({ key, record: state.record });
       else if (state.kind === "damaged") damaged.push(key);
     }
     return { entries: found, next: exhausted ? undefined : last, damaged };
@@ -158,12 +158,9 @@ export class Store {
     const state = this.#engine.table.committed(key);
     if (state.kind === "absent") return [];
     if (state.kind === "damaged") throw damageError(key, state);
-    const versions = [...state.stored.record.siblings, ...this.#engine.table.history(key)];
+    const versions = [...state.record.siblings, ...this.#engine.table.history(key)];
     versions.sort((a, b) => compareVersions(b.version, a.version));
-    return versions.slice(
-      0,
-      Math.max(this.#options.limits.historyMaxVersions, state.stored.record.siblings.length),
-    );
+    return versions.slice(0, Math.max(this.#options.limits.historyMaxVersions, state.record.siblings.length));
   }
 
   /** The root of the Merkle tree as 64 hexadecimal digits, exact for the moment the promise settles. */

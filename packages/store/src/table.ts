@@ -14,13 +14,14 @@ import {
 } from "@hearsay/core";
 import {
   ABSENT,
-  type Change,
   countedSummary,
   type Damaged,
   type KeyState,
   knownVersions,
-  makeChange,
-  type Operation,
+  type Step,
+  writePut,
+  writeQuarantine,
+  writeRemoval,
 } from "./change.ts";
 import type { Codec } from "./codec.ts";
 import type { CommitPipeline, Group } from "./commit.ts";
@@ -62,9 +63,9 @@ export class Table {
     const change = this.#parts.pipeline.inFlight(key);
     if (change !== undefined) return change.before;
     const cached = this.#parts.cache.get(key);
-    if (cached !== undefined) return { kind: "record", stored: cached };
+    if (cached !== undefined) return cached;
     const state = this.#read(key);
-    if (state.kind === "record") this.#parts.cache.set(key, state.stored);
+    if (state.kind === "record") this.#parts.cache.set(key, state);
     else if (state.kind === "damaged") this.quarantine(key, state);
     return state;
   }
@@ -83,37 +84,37 @@ export class Table {
     this.#lastRead = undefined;
     if (newest.kind === "damaged" && !coversDamaged(record, newest))
       return Promise.reject(damageError(key, newest));
-    const bucket = (newest.kind === "record" ? newest.stored.bucket : undefined) ?? this.#bucketOf(key);
+    const bucket = (newest.kind === "record" ? newest.bucket : undefined) ?? this.#bucketOf(key);
     const keyBytes = this.#keys.encode(key);
-    const history: Operation[] = [];
-    let revision = newest.kind === "record" ? newest.stored.revision : 0;
-    if (newest.kind === "record" && historySlots > 0) {
-      const replaced = newest.stored.record.siblings.filter((sibling) => !holds(record, sibling.version));
-      if (replaced.length > 0) {
-        const slotKey = historyKey(keyBytes, revision % historySlots);
-        history.push({ key: slotKey, value: codec.encodeSiblings(slotKey, replaced) });
-        revision = (revision + 1) >>> 0;
-      }
-    }
+    const ring = newest.kind === "record" && historySlots > 0 ? replacedBy(record, newest.record) : NONE;
+    const replaces = newest.kind === "record" ? newest.revision : 0;
+    const revision = ring.length > 0 ? (replaces + 1) >>> 0 : replaces;
     const encoded = codec.encodePut(keyBytes, bucket, record, revision);
-    const stored: Stored = { record: encoded.record, revision, bucket, summary: encoded.summary };
-    const change = makeChange({
-      key,
-      keyBytes,
+    const after: Stored = {
+      kind: "record",
+      record: encoded.record,
+      revision,
       bucket,
-      before: this.#beforeOf(key, newest),
-      after: { kind: "record", stored },
-      encoded,
-      historySlots: 0,
-    });
-    return pipeline.stage(change, history).settled;
+      summary: encoded.summary,
+    };
+    const group = pipeline.open();
+    if (ring.length > 0) {
+      const slotKey = historyKey(keyBytes, replaces % historySlots);
+      group.put(slotKey, codec.encodeSiblings(slotKey, ring));
+    }
+    writePut(group, { keyBytes, bucket, from: newest, to: after }, encoded);
+    this.#change(group, key, bucket, newest, after);
+    return group.settled;
   }
 
   /** Stages the removal of a record. */
   remove(key: string): Promise<void> {
     const newest = this.newest(key);
     this.#lastRead = undefined;
-    return this.#stageState(key, this.#beforeOf(key, newest), ABSENT).settled;
+    const group = this.#parts.pipeline.open();
+    writeRemoval(group, this.#step(key, newest, ABSENT), this.#parts.historySlotsEver);
+    this.#change(group, key, this.#bucketOf(key), newest, ABSENT);
+    return group.settled;
   }
 
   /** Stages the move of a damaged record to quarantine, once. */
@@ -122,7 +123,10 @@ export class Table {
     if (this.#parts.pipeline.pending(key) !== undefined) return;
     this.#parts.onEvent({ code: "record_damaged", key });
     this.#parts.onDamage();
-    const group = this.#stageState(key, found, { ...found, counted: false });
+    const group = this.#parts.pipeline.open();
+    const kept: Damaged = { ...found, counted: false };
+    writeQuarantine(group, this.#step(key, found, kept), found.raw);
+    this.#change(group, key, this.#bucketOf(key), found, kept);
     // Nobody waits for it: should it fail, the next read finds the damage again.
     group.settled.catch(() => undefined);
   }
@@ -133,11 +137,11 @@ export class Table {
     if (state.kind !== "record") return undefined;
     this.#parts.onEvent({ code: "index_damaged", key });
     if (this.#parts.pipeline.refusal() === undefined) {
-      this.put(key, state.stored.record).catch(() => {
+      this.put(key, state.record).catch(() => {
         // Nobody waits for it: should it fail, the next listing finds the damage again.
       });
     }
-    return state.stored.summary.versions;
+    return state.summary.versions;
   }
 
   /** The older versions of a key, from its history slots. */
@@ -147,7 +151,7 @@ export class Table {
     const { codec, handle, onEvent } = this.#parts;
     const keyBytes = encodeUtf8(key);
     const versions: Sibling[] = [];
-    const used = Math.min(state.stored.revision, this.#parts.historySlotsEver);
+    const used = Math.min(state.revision, this.#parts.historySlotsEver);
     for (let slot = 0; slot < used; slot++) {
       const slotKey = historyKey(keyBytes, slot);
       const value = handle.get(slotKey);
@@ -175,7 +179,7 @@ export class Table {
     const { cache, onEvent } = this.#parts;
     this.#lastRead = undefined;
     for (const { key, before, after } of group.changes.values()) {
-      if (after.kind === "record") cache.set(key, after.stored);
+      if (after.kind === "record") cache.set(key, after);
       else cache.delete(key);
       if (before.kind === "damaged" && after.kind === "record") onEvent({ code: "record_healed", key });
     }
@@ -192,32 +196,21 @@ export class Table {
     const change = this.#parts.pipeline.inFlight(key);
     if (change !== undefined) return change.before;
     const cached = this.#parts.cache.get(key);
-    if (cached !== undefined) return { kind: "record", stored: cached };
+    if (cached !== undefined) return cached;
     const state = this.#decode(key, keyBytes, value);
     // What the scan read may have changed since; damage is believed only where a fresh read finds it too.
     return state.kind === "damaged" ? this.committed(key) : state;
   }
 
-  #beforeOf(key: string, newest: KeyState): KeyState {
-    const { pipeline } = this.#parts;
-    const forming = pipeline.forming(key);
-    if (forming !== undefined) return forming.before;
-    return pipeline.inFlight(key)?.after ?? newest;
+  #step(key: string, from: KeyState, to: KeyState): Step {
+    return { keyBytes: encodeUtf8(key), bucket: this.#bucketOf(key), from, to };
   }
 
-  #stageState(key: string, before: KeyState, after: KeyState): Group {
-    const { pipeline, historySlotsEver } = this.#parts;
-    const bucket = this.#bucketOf(key);
-    const change: Change = makeChange({
-      key,
-      keyBytes: encodeUtf8(key),
-      bucket,
-      before,
-      after,
-      encoded: undefined,
-      historySlots: historySlotsEver,
-    });
-    return pipeline.stage(change, []);
+  /** Notes down what the group does to the key: one change for each key, from what is committed before it. */
+  #change(group: Group, key: string, bucket: number, newest: KeyState, after: KeyState): void {
+    const forming = group.changes.get(key);
+    const before = forming?.before ?? this.#parts.pipeline.inFlight(key)?.after ?? newest;
+    group.changes.set(key, { key, bucket, before, after, loses: undefined, gains: undefined });
   }
 
   /** A put asks for the bucket of the key that was just looked up. */
@@ -254,8 +247,15 @@ export class Table {
     }
     const { record, revision } = decoded;
     const summary = summarize(record, keyBytes.length + value.length);
-    return { kind: "record", stored: { record, revision, bucket: undefined, summary } };
+    return { kind: "record", record, revision, bucket: undefined, summary };
   }
+}
+
+const NONE: readonly Sibling[] = [];
+
+/** The siblings that the newer record does not hold any more. */
+function replacedBy(newer: KeyRecord, older: KeyRecord): readonly Sibling[] {
+  return older.siblings.filter((sibling) => !holds(newer, sibling.version));
 }
 
 /** Whether a record may replace a damaged one: it covers all that the index knows was there. */
