@@ -98,11 +98,13 @@ export function openMember(parts: MemberParts): OpenedMember {
   return { member, close: () => transport.close() };
 }
 
+/** What messages hold beside records: member tables, hashes of nodes, a record's context. Counts bound each to less. */
+const BESIDE_RECORDS_BYTES = 1024 * 1024;
+
 /** A message may be larger than its budget by one record, which travels alone. */
 export function hardLimit(settings: Settings): number {
-  return (
-    settings["gossip.maxMessageBytes"] + settings["limits.maxValueBytes"] * settings["conflicts.maxSiblings"]
-  );
+  const largestRecord = settings["limits.maxValueBytes"] * settings["conflicts.maxSiblings"];
+  return settings["gossip.maxMessageBytes"] + largestRecord + BESIDE_RECORDS_BYTES;
 }
 
 export function sharedLimits(settings: Settings): SharedLimits {
