@@ -1,36 +1,28 @@
-/** The composition root: one running node from its settings. */
-import { hostname } from "node:os";
-import { type Log, Node } from "@hearsay/node";
-import type { FastifyInstance } from "fastify";
-import { Cluster } from "./cluster/cluster.ts";
-import { Enrolment } from "./cluster/enrolment.ts";
-import { openMember } from "./cluster/open-member.ts";
-import { peerPorts } from "./cluster/peer-ports.ts";
+/**
+ * A node over as many runs as it takes in one process. A run whose store comes into doubt ends: what that incarnation has
+ * confirmed may be untrue. The next one opens the same directory, which salvages what is damaged, and takes part under a
+ * new id, at the same address, repaired by its peers like any newcomer.
+ */
+import type { Log } from "@hearsay/node";
 import type { Settings } from "./config/knobs.ts";
-import { parseListen } from "./config/relations.ts";
-import { buildApp } from "./http/app.ts";
-import { ByteBudget } from "./http/body.ts";
-import { Gate } from "./http/gate.ts";
-import { PreparedValues } from "./http/prepared.ts";
-import { Stamp } from "./http/stamp.ts";
-import { watchLag } from "./machine/lag.ts";
 import { jsonLog } from "./machine/log.ts";
 import { EventCounts } from "./metrics/events.ts";
-import { NodeMetrics } from "./metrics/registry.ts";
-import { RequestMetrics } from "./metrics/requests.ts";
-import { type OpenedStore, openStore } from "./open-store.ts";
-import { checksOf, type Services } from "./services.ts";
-import { listenError, openingError } from "./start-error.ts";
+import { RestartPace } from "./restart-pace.ts";
+import { RunningNode, type RunPorts } from "./running-node.ts";
 
 export interface RunningServer {
   /** `http://host:port` as clients on this machine reach it. */
   readonly address: string;
+  /** Of the incarnation that runs now. */
   readonly nodeId: string;
-  /** Settles when the node has left its cluster for good: there is nothing left for it to do. */
+  /**
+   * Settles when the node has left its cluster for good: there is nothing left for it to do. Rejects with a StartError
+   * when it came into doubt and could not be started again.
+   */
   readonly left: Promise<void>;
   /**
-   * Stops in order: not ready, no new connections, requests in progress within `shutdown.graceMs`, store closed.
-   * Idempotent.
+   * Stops in order: not ready, no new connections, requests in progress finished, unsent writes handed on, *stopped* said
+   * to the others, store closed; within `shutdown.graceMs`. Idempotent.
    */
   close(): Promise<void>;
 }
@@ -43,195 +35,118 @@ export interface StartOptions {
 /** @throws StartError for what an operator can correct */
 export async function startServer(settings: Settings, options: StartOptions = {}): Promise<RunningServer> {
   const log = options.log ?? jsonLog(settings["log.level"], settings.name);
-  const events = new EventCounts();
-  let opened: OpenedStore;
-  try {
-    opened = await openStore(settings, log, (event) => {
-      const { code, ...facts } = event;
-      events.count(code);
-      log.warn(code, facts);
+  const server = new Server(settings, log);
+  await server.start();
+  return server;
+}
+
+/** Between the starts of two runs: a failing disk must not keep a node salvaging for good. */
+const RESTART_MIN_INTERVAL_MS = 30_000;
+
+class Server implements RunningServer {
+  readonly left: Promise<void>;
+  readonly #log: Log;
+  readonly #events: EventCounts = new EventCounts();
+  readonly #pace: RestartPace = new RestartPace(RESTART_MIN_INTERVAL_MS);
+  readonly #closing: AbortController = new AbortController();
+  #settings: Settings;
+  #run: RunningNode | undefined;
+  #address: string = "";
+  #nodeId: string = "";
+  #restarting: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+  #leave: { resolve(): void; reject(error: unknown): void } = {
+    resolve: () => undefined,
+    reject: () => undefined,
+  };
+
+  constructor(settings: Settings, log: Log) {
+    this.#settings = settings;
+    this.#log = log;
+    this.left = new Promise((resolve, reject) => {
+      this.#leave = { resolve, reject };
     });
-  } catch (error) {
-    throw openingError(error, settings.data);
+    this.left.catch(() => {
+      // It has been logged; whoever waits for it hears of it too.
+    });
   }
-  try {
-    return await serve(settings, { opened, log, events });
-  } catch (error) {
-    await opened.close();
-    throw openingError(error, settings.data);
+
+  get address(): string {
+    return this.#address;
+  }
+
+  get nodeId(): string {
+    return this.#nodeId;
+  }
+
+  async start(): Promise<void> {
+    this.#pace.started(performance.now());
+    let isDoubted = false;
+    let begun: RunningNode | undefined;
+    const ports: RunPorts = {
+      log: this.#log,
+      events: this.#events,
+      doubted: (reason) => {
+        if (isDoubted) return;
+        isDoubted = true;
+        if (begun !== undefined) this.#restart(begun, reason);
+      },
+    };
+    const run = await RunningNode.start(this.#settings, ports);
+    begun = run;
+    this.#run = run;
+    this.#address = run.address;
+    this.#nodeId = run.nodeId;
+    // The next run has to be found where this one was.
+    const { port } = new URL(run.address);
+    this.#settings = { ...this.#settings, listen: this.#settings.listen.replace(/:\d+$/, `:${port}`) };
+    run.left.then(
+      () => this.#leave.resolve(),
+      (error: unknown) => this.#leave.reject(error),
+    );
+    if (isDoubted) this.#restart(run, "while starting");
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    await this.#restarting;
+    await this.#run?.stop();
+  }
+
+  #restart(run: RunningNode, reason: string): void {
+    if (this.#closed !== undefined) return;
+    const delayMs = this.#pace.delayMs(performance.now());
+    this.#log.error("restarting_in_doubt", { node: run.nodeId, reason, delayMs: Math.round(delayMs) });
+    run.halt();
+    this.#restarting = this.#runAnew(run, delayMs).catch((error: unknown) => {
+      this.#log.error("restart_failed", { reason: String(error) });
+      this.#leave.reject(error);
+    });
+  }
+
+  async #runAnew(run: RunningNode, delayMs: number): Promise<void> {
+    await pause(delayMs, this.#closing.signal);
+    this.#run = undefined;
+    await run.abandon();
+    if (!this.#closing.signal.aborted) await this.start();
   }
 }
 
-interface Parts {
-  readonly opened: OpenedStore;
-  readonly log: Log;
-  readonly events: EventCounts;
-}
-
-async function serve(settings: Settings, parts: Parts): Promise<RunningServer> {
-  const { opened, log } = parts;
-  const services = await compose(settings, parts);
-  const app = await buildApp(services);
-  const { host, port } = parseListen(settings.listen);
-  let address: string;
-  try {
-    address = await app.listen({ host, port, backlog: LISTEN_BACKLOG });
-  } catch (error) {
-    await app.close();
-    throw listenError(error, settings.listen);
-  }
-  const stopLag = watchLag((lagMs) => services.gate.observeLag(lagMs));
-  const retry = setInterval(() => {
-    opened.store.retry().catch((error: unknown) => log.warn("retry_failed", { error: String(error) }));
-  }, settings["store.retryIntervalMs"]);
-  const enrolment = enrol(services, parts, withoutScheme(address));
-  await enrolment.start(opened.report.doubt.length > 0 ? "fresh" : "same");
-  services.gate.enter("ready");
-  const { clean, rebuilt, records, damaged } = opened.report;
-  log.info("started", {
-    address,
-    node: services.node.id,
-    clean,
-    rebuilt,
-    records,
-    damaged,
-    doubt: opened.report.doubt.join(",") || null,
+/** Ends early when the signal says so. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
   });
-  let closed: Promise<void> | undefined;
-  return {
-    address,
-    nodeId: services.node.id,
-    left: enrolment.left,
-    close: () => {
-      closed ??= stop(services, app, { opened, enrolment }, () => {
-        stopLag();
-        clearInterval(retry);
-      });
-      return closed;
-    },
-  };
-}
-
-function enrol(services: Services, { opened, log, events }: Parts, listening: string): Enrolment {
-  const { settings, node, store, clock, cluster, peers } = services;
-  const address = settings.advertise === "" ? listening : settings.advertise;
-  const enrolment = new Enrolment({
-    address,
-    seeds: settings.join,
-    cluster,
-    node,
-    store,
-    open: (seeds, incarnation) =>
-      openMember({
-        settings: { ...settings, join: seeds },
-        address,
-        node,
-        store: opened.store,
-        incarnation,
-        clock,
-        log,
-        metrics: { count: (name, amount) => events.count(name, amount) },
-        peers,
-        retired: () => log.error("retired", { node: node.id }),
-      }),
-  });
-  cluster.enrolBy(enrolment);
-  return enrolment;
-}
-
-const IDLE_CHECK_MS = 20;
-
-/** Connections that wait to be accepted; the kernel's own bound may be lower. */
-const LISTEN_BACKLOG = 1024;
-
-async function compose(settings: Settings, parts: Parts): Promise<Services> {
-  const { opened, log, events } = parts;
-  const { store, report, directory } = opened;
-  const clock = { nowMs: () => Date.now() };
-  const doubt = report.doubt.length > 0;
-  const node = await Node.open(
-    {
-      clock,
-      random: { next: () => Math.random() },
-      store,
-      log,
-      metrics: { count: (name, amount) => events.count(name, amount) },
-      settleDoubt: () => store.settleDoubt(),
-    },
-    {
-      name: settings.name === "" ? undefined : settings.name,
-      fallbackName: nameOfMachine(),
-      cluster: settings.cluster,
-      clockMaxDriftMs: settings["clock.maxDriftMs"],
-      conflicts: { maxSiblings: settings["conflicts.maxSiblings"], policies: settings["conflicts.policy"] },
-      doubt,
-      maxWaiters: settings["limits.maxWaiters"],
-    },
-  );
-  const gate = new Gate({
-    maxScans: settings["limits.maxScans"],
-    scansLagMs: settings["overload.scansLagMs"],
-    writesLagMs: settings["overload.writesLagMs"],
-    readsLagMs: settings["overload.readsLagMs"],
-  });
-  const budget = new ByteBudget(settings["limits.maxInFlightBytes"]);
-  const cluster = new Cluster(node);
-  const stamp = new Stamp(node.id, () => cluster.completeThroughMs(), clock.nowMs);
-  const requests = new RequestMetrics();
-  const services: Services = {
-    settings,
-    node,
-    store,
-    clock,
-    log,
-    gate,
-    budget,
-    prepared: new PreparedValues(stamp),
-    exchange: { stamp, requests, log, logRequests: settings["log.requests"] },
-    spool: directory.spool,
-    metrics: () => metrics.text(),
-    cluster,
-    peers: peerPorts({ settings, cluster, self: node.id, budget, clock, log }),
-    checks: () => checksOf(services),
-  };
-  const metrics = new NodeMetrics(services, { requests, events, freeBytes: () => directory.freeBytes() });
-  return services;
-}
-
-function withoutScheme(address: string): string {
-  return address.replace(/^http:\/\//, "");
-}
-
-/** What of the machine's name a node may be called. */
-function nameOfMachine(): string {
-  const name = hostname()
-    .replaceAll(/[^A-Za-z0-9._-]/g, "-")
-    .slice(0, 63)
-    .replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "");
-  return name === "" ? "node" : name;
-}
-
-async function stop(
-  services: Services,
-  app: FastifyInstance,
-  { opened, enrolment }: { readonly opened: OpenedStore; readonly enrolment: Enrolment },
-  stopTimers: () => void,
-): Promise<void> {
-  const { gate, log, settings } = services;
-  gate.enter("stopping");
-  log.info("stopping", { node: services.node.id });
-  const grace = setTimeout(() => {
-    log.warn("connections_cut", { graceMs: settings["shutdown.graceMs"] });
-    app.server.closeAllConnections();
-  }, settings["shutdown.graceMs"]);
-  await enrolment.stop();
-  // A connection whose last answer is out while it was being closed would otherwise stay for its keep-alive time.
-  const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
-  await app.close();
-  clearInterval(idle);
-  clearTimeout(grace);
-  stopTimers();
-  await enrolment.close();
-  await opened.close();
-  log.info("stopped", { node: services.node.id });
 }

@@ -6,7 +6,8 @@
  * agreed to; and nothing changes before the introducer has been asked and every reason against it looked for.
  */
 import { type HlcTime, hlcToMs, purgeableFrom } from "@hearsay/core";
-import { type Incarnation, type Node, PeerFault, type RecordStore } from "@hearsay/node";
+import { type Incarnation, type Log, type Node, PeerFault, type RecordStore } from "@hearsay/node";
+import { Deadline } from "../deadline.ts";
 import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
 import type { Cluster } from "./cluster.ts";
@@ -21,6 +22,7 @@ export interface EnrolmentPorts {
   readonly cluster: Cluster;
   readonly node: Node;
   readonly store: RecordStore;
+  readonly log: Log;
   open(seeds: readonly string[], incarnation: Incarnation): OpenedMember;
 }
 
@@ -48,8 +50,24 @@ export class Enrolment {
     await this.#enter(this.#ports.seeds, incarnation);
   }
 
-  async stop(): Promise<void> {
-    await this.#opened?.member.stop();
+  /** Where peers reach this node. */
+  get address(): string {
+    return this.#ports.address;
+  }
+
+  /** Hands on what is unsent, for as long as half of the time that is left, and says *stopped* to the others. */
+  async stop(deadline: Deadline): Promise<void> {
+    const member = this.#opened?.member;
+    if (member === undefined) return;
+    const { monger } = member.rumors;
+    const isHandedOn = await new Deadline(deadline.leftMs / 2).until(() => monger.isQuiet);
+    if (!isHandedOn) this.#ports.log.warn("rumors_unsent", { hot: monger.hotEntries });
+    await member.stop();
+  }
+
+  /** Ends without a word. */
+  halt(): void {
+    this.#opened?.member.halt();
   }
 
   async close(): Promise<void> {

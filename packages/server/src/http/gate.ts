@@ -4,7 +4,8 @@
  */
 import { ApiProblem } from "./problem.ts";
 
-export type Phase = "starting" | "ready" | "stopping";
+/** Recovering: the store is in doubt, and the node is about to start again. */
+export type Phase = "starting" | "ready" | "recovering" | "stopping";
 
 export type Admission = "read" | "write" | "scan";
 

@@ -1,11 +1,11 @@
 import type { Log } from "@hearsay/node";
 import pino from "pino";
 
-/** One JSON line for each event, `event` naming it; fields as the event's own. */
-export function jsonLog(level: string, node: string): Log {
+/** One JSON line for each event, `event` naming it; fields as the event's own, and `name` where the node has been given one. */
+export function jsonLog(level: string, name: string): Log {
   const logger = pino({
     level,
-    base: node === "" ? null : { node },
+    base: name === "" ? null : { name },
     messageKey: "event",
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },

@@ -1,0 +1,225 @@
+/** One run of a node: its store, its port, its part in the cluster, from the opening to the close. */
+import type { Log } from "@hearsay/node";
+import type { FastifyInstance } from "fastify";
+import { Enrolment } from "./cluster/enrolment.ts";
+import { openMember } from "./cluster/open-member.ts";
+import { compose, type Foundation } from "./compose.ts";
+import type { Settings } from "./config/knobs.ts";
+import { parseListen } from "./config/relations.ts";
+import { Deadline } from "./deadline.ts";
+import { buildApp } from "./http/app.ts";
+import { watchLag } from "./machine/lag.ts";
+import type { EventCounts } from "./metrics/events.ts";
+import { openStore } from "./open-store.ts";
+import type { Services } from "./services.ts";
+import { listenError, openingError } from "./start-error.ts";
+
+export interface RunPorts {
+  readonly log: Log;
+  readonly events: EventCounts;
+  /** The store may lack what this incarnation has acknowledged or confirmed. May be called more than once. */
+  doubted(reason: string): void;
+}
+
+interface RunParts extends Foundation {
+  readonly services: Services;
+  readonly app: FastifyInstance;
+  readonly enrolment: Enrolment;
+  readonly address: string;
+  stopTimers(): void;
+}
+
+const IDLE_CHECK_MS = 20;
+
+/** Connections that wait to be accepted; the kernel's own bound may be lower. */
+const LISTEN_BACKLOG = 1024;
+
+/** Of the grace, for requests in progress; the rest is for telling the others. */
+const DRAIN_SHARE = 0.75;
+
+export class RunningNode {
+  readonly #parts: RunParts;
+
+  private constructor(parts: RunParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws StartError for what an operator can correct */
+  static async start(settings: Settings, ports: RunPorts): Promise<RunningNode> {
+    const { log, events } = ports;
+    try {
+      let isOpen = false;
+      const opened = await openStore(settings, log, (event) => {
+        const { code, ...facts } = event;
+        events.count(code);
+        log.warn(code, facts);
+        // What opening finds becomes a new incarnation at once.
+        if (isOpen && event.code === "doubt") ports.doubted(event.reason);
+      });
+      isOpen = true;
+      try {
+        return new RunningNode(await serve(settings, { opened, log, events }));
+      } catch (error) {
+        await opened.close();
+        throw error;
+      }
+    } catch (error) {
+      throw openingError(error, settings.data);
+    }
+  }
+
+  /** `http://host:port` as clients on this machine reach it. */
+  get address(): string {
+    return this.#parts.address;
+  }
+
+  get nodeId(): string {
+    return this.#parts.services.node.id;
+  }
+
+  /** Settles when the node has left its cluster for good. */
+  get left(): Promise<void> {
+    return this.#parts.enrolment.left;
+  }
+
+  /**
+   * Not ready, nothing new accepted, requests in progress finished, what is unsent handed on, *stopped* announced, store
+   * closed; all but the closing of the store within `shutdown.graceMs`.
+   */
+  async stop(): Promise<void> {
+    const { services, opened, enrolment, log } = this.#parts;
+    services.gate.enter("stopping");
+    log.info("stopping", { node: this.nodeId });
+    const deadline = new Deadline(services.settings["shutdown.graceMs"]);
+    await this.#drain(deadline.leftMs * DRAIN_SHARE);
+    await this.#attempt("flush", deadline, opened.store.flush());
+    await this.#attempt("farewell", deadline, enrolment.stop(deadline));
+    await this.#close();
+    log.info("stopped", { node: this.nodeId });
+  }
+
+  /** From this moment nothing is served, said or confirmed by this incarnation any more. */
+  halt(): void {
+    this.#parts.services.gate.enter("recovering");
+    this.#parts.enrolment.halt();
+  }
+
+  /** Closes without a word to the others: the successor retires this id. */
+  async abandon(): Promise<void> {
+    this.halt();
+    await this.#drain(this.#parts.services.settings["shutdown.graceMs"] * DRAIN_SHARE);
+    await this.#close();
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    const { app, log } = this.#parts;
+    const grace = setTimeout(() => {
+      log.warn("connections_cut", { graceMs });
+      app.server.closeAllConnections();
+    }, graceMs);
+    // A connection whose last answer is out while it was being closed would otherwise stay for its keep-alive time.
+    const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+    try {
+      await app.close();
+    } finally {
+      clearInterval(idle);
+      clearTimeout(grace);
+    }
+  }
+
+  /** A step of the stop that fails or takes too long must not keep the store from being closed. */
+  async #attempt(step: string, deadline: Deadline, work: Promise<void>): Promise<void> {
+    const { log } = this.#parts;
+    try {
+      if (!(await deadline.within(work))) log.warn("stop_cut_short", { step });
+    } catch (error) {
+      log.warn("stop_step_failed", { step, reason: String(error) });
+    }
+  }
+
+  async #close(): Promise<void> {
+    const { stopTimers, enrolment, opened } = this.#parts;
+    stopTimers();
+    enrolment.halt();
+    await enrolment.close();
+    await opened.close();
+  }
+}
+
+async function serve(settings: Settings, foundation: Foundation): Promise<RunParts> {
+  const { opened, log } = foundation;
+  const services = await compose(settings, foundation);
+  const app = await buildApp(services);
+  const { host, port } = parseListen(settings.listen);
+  let address: string;
+  try {
+    address = await app.listen({ host, port, backlog: LISTEN_BACKLOG });
+  } catch (error) {
+    await app.close();
+    throw listenError(error, settings.listen);
+  }
+  const stopTimers = startTimers(services, foundation);
+  const enrolment = enrol(services, foundation, address);
+  try {
+    await enrolment.start(opened.report.doubt.length > 0 ? "fresh" : "same");
+  } catch (error) {
+    stopTimers();
+    enrolment.halt();
+    app.server.closeAllConnections();
+    await Promise.all([app.close(), enrolment.close()]);
+    throw error;
+  }
+  services.gate.enter("ready");
+  const { clean, rebuilt, records, damaged, doubt } = opened.report;
+  log.info("started", {
+    address,
+    advertised: enrolment.address,
+    join: settings.join.join(",") || null,
+    node: services.node.id,
+    clean,
+    rebuilt,
+    records,
+    damaged,
+    doubt: doubt.join(",") || null,
+  });
+  return { ...foundation, services, app, enrolment, address, stopTimers };
+}
+
+function startTimers(services: Services, { opened, log }: Foundation): () => void {
+  const stopLag = watchLag((lagMs) => services.gate.observeLag(lagMs));
+  const retry = setInterval(() => {
+    opened.store.retry().catch((error: unknown) => log.warn("retry_failed", { error: String(error) }));
+  }, services.settings["store.retryIntervalMs"]);
+  return () => {
+    stopLag();
+    clearInterval(retry);
+  };
+}
+
+function enrol(services: Services, { opened, log, events }: Foundation, listening: string): Enrolment {
+  const { settings, node, store, clock, cluster, peers } = services;
+  const address = settings.advertise === "" ? listening.replace(/^http:\/\//, "") : settings.advertise;
+  const enrolment = new Enrolment({
+    address,
+    seeds: settings.join,
+    cluster,
+    node,
+    store,
+    log,
+    open: (seeds, incarnation) =>
+      openMember({
+        settings: { ...settings, join: seeds },
+        address,
+        node,
+        store: opened.store,
+        incarnation,
+        clock,
+        log,
+        metrics: { count: (name, amount) => events.count(name, amount) },
+        peers,
+        retired: () => log.error("retired", { node: node.id }),
+      }),
+  });
+  cluster.enrolBy(enrolment);
+  return enrolment;
+}
