@@ -7,6 +7,7 @@ import {
   ignoredNames,
   impurities,
   MAX_FILE_LINES,
+  MAX_TEST_FILE_LINES,
   metricsOf,
   overlong,
   ownerless,
@@ -62,6 +63,8 @@ describe("purity", () => {
 test("files end at the bound", () => {
   expect(overlong(file("a.ts", "x\n".repeat(MAX_FILE_LINES)))).toEqual([]);
   expect(overlong(file("a.ts", "x\n".repeat(MAX_FILE_LINES + 1)))[0]).toContain("split it");
+  expect(overlong(file("a.test.ts", "x\n".repeat(MAX_TEST_FILE_LINES)))).toEqual([]);
+  expect(overlong(file("a.test.ts", "x\n".repeat(MAX_TEST_FILE_LINES + 1)))[0]).toContain("split it");
 });
 
 test.each(["core/src/utils.ts", "core/src/utils/x.ts", "a/helper.ts", "a/test-helpers.ts", "a/common/x.ts"])(

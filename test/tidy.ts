@@ -13,6 +13,8 @@ export interface SourceFile {
 export type Violation = string;
 
 export const MAX_FILE_LINES = 320;
+/** Tests are read one at a time, so a file of them may be longer. */
+export const MAX_TEST_FILE_LINES = 520;
 const PURE_PACKAGES = ["core", "store", "wire", "node"] as const;
 
 /** What the pure packages may not touch, and what to use there. */
@@ -67,8 +69,11 @@ export function impurities(file: SourceFile): Violation[] {
 
 export function overlong(file: SourceFile): Violation[] {
   const lines = file.text.split("\n").length - 1;
-  if (lines <= MAX_FILE_LINES) return [];
-  return [`${file.path}: ${lines} lines: split it into files of at most ${MAX_FILE_LINES}, a concept each`];
+  const isTest = file.path.startsWith("test/") || /\.(?:test|contract)\.ts$/.test(file.path);
+  const most = isTest ? MAX_TEST_FILE_LINES : MAX_FILE_LINES;
+  return lines <= most
+    ? []
+    : [`${file.path}: ${lines} lines: split it into files of at most ${most}, a concept each`];
 }
 
 export function ownerless(path: string): Violation[] {

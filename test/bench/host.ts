@@ -29,9 +29,13 @@ for (let i = Number(first); i < Number(first) + Number(count); i++) {
 }
 process.stdout.write("all\n");
 
-process.on("SIGTERM", () => {
+// The benchmark's end closes this process's input, however it came about.
+process.stdin.resume().on("end", stop);
+process.on("SIGTERM", stop);
+
+function stop(): void {
   Promise.all(servers.map((server) => server.close())).then(
     () => process.exit(0),
     () => process.exit(1),
   );
-});
+}

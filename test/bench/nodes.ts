@@ -61,7 +61,7 @@ export class BenchCluster {
     knobs: readonly string[],
   ): Promise<void> {
     const child = spawn(process.execPath, [HOST, directory, String(first), String(count), seed, ...knobs], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "inherit"],
     });
     this.#children.push(child);
     let output = "";

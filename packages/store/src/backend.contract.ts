@@ -20,7 +20,7 @@ export const hashing: Hashing = {
   crc32: (bytes, seed) => crc32(bytes, seed ?? 0),
 };
 
-export const ENCODINGS = { keyEncoding: "view", valueEncoding: "view" } as const;
+const ENCODINGS = { keyEncoding: "view", valueEncoding: "view" } as const;
 
 export interface OpenedStore {
   readonly store: Store;

@@ -7,7 +7,7 @@ import type { Engine } from "./engine.ts";
 import { StoreError } from "./faults.ts";
 import { ghostKey, parseGhostKey, SPACE, spaceRange, successor } from "./keyspace.ts";
 
-export const GHOSTS_MAX = 1024;
+const GHOSTS_MAX = 1024;
 
 export interface Ghost {
   readonly key: string;

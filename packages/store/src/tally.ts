@@ -18,7 +18,7 @@ export interface Contribution {
   readonly digest: Uint8Array;
 }
 
-export const NO_COUNTERS: Counters = { records: 0, tombstones: 0, purgeable: 0, bytes: 0 };
+const NO_COUNTERS: Counters = { records: 0, tombstones: 0, purgeable: 0, bytes: 0 };
 
 export class Tally {
   readonly fingerprints: Fingerprints;

@@ -16,8 +16,6 @@ export interface Shape<T> {
   readonly absent?: { readonly value: T };
 }
 
-export type Shaped<S> = S extends Shape<infer T> ? T : never;
-
 /** A peer's message is not of the shape it has to have. */
 export class Malformed extends Error {
   constructor(expected: string) {

@@ -4,9 +4,6 @@
  */
 import {
   type CountedMembers,
-  encodeUtf8,
-  isNodeId,
-  isWellFormed,
   type Member,
   type MemberState,
   type NodeId,
@@ -25,12 +22,11 @@ import {
   type SwimTimer,
   type Update,
 } from "@hearsay/core";
-import { IdentityError } from "../identity.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
-import { parseJson } from "../stored-json.ts";
 import { EffectDriver } from "./effect-driver.ts";
 import type { Timers, Transport } from "./ports.ts";
+import { readTable, type StoredTable, storeTable } from "./stored-table.ts";
 
 export interface MembershipPorts {
   readonly meta: MetaStore;
@@ -60,13 +56,6 @@ export interface MembershipListener {
   selfRetired(): void;
   /** Another live node has this node's name. */
   nameTaken(holder: Peer): void;
-}
-
-const META_NAME = "members";
-
-interface StoredTable {
-  readonly members: readonly Member[];
-  readonly retired: readonly NodeId[];
 }
 
 export class Membership {
@@ -297,7 +286,7 @@ export class Membership {
       members: this.#swim.table.members(),
       retired: this.#swim.table.newestRetired(this.retiredCount),
     };
-    this.#saving = this.#ports.meta.put(META_NAME, encodeUtf8(JSON.stringify(table))).then(
+    this.#saving = storeTable(this.#ports.meta, table).then(
       () => {
         this.#recorded = new Set(table.members.map(({ id }) => id));
       },
@@ -320,39 +309,4 @@ function expectMembership(reply: PeerReply): SwimReply {
     default:
       throw new PeerFault({ code: "bad_message", what: reply.kind });
   }
-}
-
-/**
- * A table of which a part is lost is none: a member that is not counted is one that a watermark passes over.
- * @throws IdentityError `membership_unreadable`
- */
-function readTable(meta: MetaStore): StoredTable {
-  const stored = meta.get(META_NAME);
-  if (stored === undefined) return { members: [], retired: [] };
-  const parsed = parseJson(stored);
-  const { members, retired }: Partial<Record<keyof StoredTable, unknown>> =
-    typeof parsed === "object" && parsed !== null ? parsed : {};
-  const isReadable =
-    Array.isArray(members) && members.every(isMember) && Array.isArray(retired) && retired.every(isRetiredId);
-  if (!isReadable) throw new IdentityError({ code: "membership_unreadable" });
-  return { members, retired };
-}
-
-function isRetiredId(value: unknown): value is NodeId {
-  return typeof value === "string" && isNodeId(value);
-}
-
-function isMember(value: unknown): value is Member {
-  if (typeof value !== "object" || value === null) return false;
-  const { id, address, generation, state, zone, protocol, build } = value as Partial<
-    Record<keyof Member, unknown>
-  >;
-  return (
-    [id, address, zone, build].every((text) => typeof text === "string") &&
-    typeof generation === "number" &&
-    ["alive", "suspect", "dead", "stopped"].includes(String(state)) &&
-    typeof protocol === "object" &&
-    protocol !== null &&
-    isWellFormed(value as Member)
-  );
 }

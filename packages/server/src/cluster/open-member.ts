@@ -107,7 +107,7 @@ export function hardLimit(settings: Settings): number {
   return settings["gossip.maxMessageBytes"] + largestRecord + BESIDE_RECORDS_BYTES;
 }
 
-export function sharedLimits(settings: Settings): SharedLimits {
+function sharedLimits(settings: Settings): SharedLimits {
   const digestKey = digestKeyOf(settings.cluster, settings["security.digestSecret"]);
   return {
     maxValueBytes: settings["limits.maxValueBytes"],
