@@ -10,6 +10,9 @@ import { type Ending, NodeProcess, type Ready } from "./node-process.ts";
 const WRITES_PATIENCE_MS = 60_000;
 const WRITES_ASK_MS = 100;
 
+/** On one machine, looking for members that were away costs next to nothing. */
+const SETTINGS = ["swim.reconnectIntervalMs=500"];
+
 export interface LocalClusterOptions {
   /** One for each node. */
   readonly ports: readonly number[];
@@ -60,7 +63,7 @@ export class LocalCluster {
   }
 
   /**
-   * Starts all nodes and settles when each takes writes. Rejects with the signal's reason when it is aborted first; what
+   * Starts all nodes and settles when each takes writes and sees the others. Rejects with the signal's reason when it is aborted first; what
    * has been started by then is to be stopped.
    * @throws CliError
    */
@@ -75,6 +78,7 @@ export class LocalCluster {
     signal.throwIfAborted();
     await Promise.all(others.map((_, i) => this.startNode(i + 1)));
     await Promise.all(this.nodes.map((node) => untilWritable(node, signal)));
+    await Promise.all(this.nodes.map((node) => untilSees(node, this.nodes, signal)));
   }
 
   /** Starts a node, or starts it again where it was. @throws CliError */
@@ -83,7 +87,7 @@ export class LocalCluster {
     const { ports, set } = this.#options;
     const port = ports[index] ?? 0;
     const seeds = index === 0 ? [] : ["--join", `127.0.0.1:${ports[0]}`];
-    const settings = set.flatMap((assignment) => ["--set", assignment]);
+    const settings = [...SETTINGS, ...set].flatMap((assignment) => ["--set", assignment]);
     const child = new NodeProcess(place, ["--listen", `127.0.0.1:${port}`, ...seeds, ...settings], {
       complained: (text) => this.#events.complained(place.name, text),
     });
@@ -121,15 +125,17 @@ export class LocalCluster {
   }
 }
 
-/** Settles when a node takes writes. @throws CliError when it does not in time */
-export async function untilWritable(node: LocalNode, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + WRITES_PATIENCE_MS;
+/** Nodes that were all stopped take each other for stopped at first, and what is written on one is on no other. */
+async function untilSees(node: LocalNode, others: readonly LocalNode[], signal: AbortSignal): Promise<void> {
+  const endMs = performance.now() + WRITES_PATIENCE_MS;
   for (;;) {
-    const refusal = await refusalOf(node.client, signal);
-    if (refusal === undefined) return;
-    if (performance.now() > deadline || !node.process.runs) {
-      throw new CliError(`${node.name} takes no writes: ${refusal}`, {
-        code: "not_writable",
+    const { members } = await node.client.cluster.status({ signal });
+    const alive = new Set(members.filter(({ state }) => state === "alive").map(({ id }) => id));
+    const unseen = others.filter(({ ready }) => !alive.has(ready.id));
+    if (unseen.length === 0) return;
+    if (performance.now() > endMs) {
+      throw new CliError(`${node.name} does not see ${unseen.map(({ name }) => name).join(", ")}`, {
+        code: "not_together",
         exit: EXIT.error,
         next: `Its log says more: ${node.log}`,
       });
@@ -138,15 +144,39 @@ export async function untilWritable(node: LocalNode, signal: AbortSignal): Promi
   }
 }
 
+/** Waiting does not end these. */
+const FINAL = new Set(["retired", "name_taken", "limits_differ"]);
+
+/** Settles when a node takes writes. @throws CliError when it does not in time, or never will */
+export async function untilWritable(node: LocalNode, signal: AbortSignal): Promise<void> {
+  const endMs = performance.now() + WRITES_PATIENCE_MS;
+  for (;;) {
+    const refusal = await refusalOf(node.client, signal);
+    if (refusal === undefined) return;
+    const isFinal = FINAL.has(refusal.code) || !node.process.runs;
+    if (isFinal || performance.now() > endMs) throw notWritable(node, refusal);
+    await pause(WRITES_ASK_MS, signal);
+  }
+}
+
+function notWritable({ name, data, log }: LocalNode, { code, message }: HearsayError): CliError {
+  const reset = `The node has left, or was forgotten. Bring it back as a new one: hearsay reset --data ${data}`;
+  return new CliError(`${name} takes no writes: ${message}`, {
+    code: "not_writable",
+    exit: EXIT.error,
+    next: code === "retired" ? reset : `Its log says more: ${log}`,
+  });
+}
+
 /** A version that no node writes, so that a write on its condition is admitted and then changes nothing. */
 const NO_VERSION = "none";
 
-async function refusalOf(client: Client, signal: AbortSignal): Promise<string | undefined> {
+async function refusalOf(client: Client, signal: AbortSignal): Promise<HearsayError | undefined> {
   try {
     await client.delete("hearsay", { ifVersion: NO_VERSION, signal });
     return undefined;
   } catch (error) {
     if (!(error instanceof HearsayError)) throw error;
-    return error.code === "precondition_failed" ? undefined : error.message;
+    return error.code === "precondition_failed" ? undefined : error;
   }
 }

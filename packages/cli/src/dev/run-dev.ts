@@ -39,7 +39,7 @@ export async function runDev(io: Io, flags: DevFlags): Promise<void> {
     },
   );
   try {
-    if (!print.json) await print.note(`Starting ${nodes} nodes ...`);
+    if (!print.json) await print.note(`Starting ${nodes === 1 ? "a node" : `${nodes} nodes`} ...`);
     if (recorded.length > nodes) await print.note(notStarted(nodes, recorded.length));
     await cluster.start(io.stopped);
     if (print.json) await print.document({ nodes: cluster.nodes.map(factsOf) });
