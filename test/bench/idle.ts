@@ -95,6 +95,18 @@ async function watermark(): Promise<void> {
   }
 }
 
+/**
+ * What HTTP adds to a message, head of request and of reply with their signatures: as counted on the wire, and taken
+ * whole for each message a node asks or answers, though it sends but one of the two.
+ */
+const HEAD_BYTES = 250;
+
+function sum(text: string, pattern: RegExp): number {
+  let total = 0;
+  for (const [, value] of text.matchAll(pattern)) total += Number(value);
+  return total;
+}
+
 /** Bytes between nodes as their own counters tell, with what HTTP adds to each message. */
 async function traffic(cluster: BenchCluster): Promise<{ readonly sent: number; readonly records: number }> {
   let sent = 0;
@@ -102,13 +114,10 @@ async function traffic(cluster: BenchCluster): Promise<{ readonly sent: number; 
   for (const node of cluster.nodes) {
     const answer = await node.pool.request({ method: "GET", path: "/metrics" });
     const text = await answer.body.text();
-    for (const [, value] of text.matchAll(/^hearsay_peer_sent_bytes_total(?:\{[^}]*\})? (\S+)/gm))
-      sent += Number(value);
-    for (const [, value] of text.matchAll(
-      /^hearsay_(?:rumor_records_sent|repaired_keys)_total(?:\{[^}]*\})? (\S+)/gm,
-    )) {
-      records += Number(value);
-    }
+    sent += sum(text, /^hearsay_peer_bytes_total\{.*direction="sent".*\} (\S+)/gm);
+    sent += sum(text, /^hearsay_peer_messages_total(?:\{.*\})? (\S+)/gm) * HEAD_BYTES;
+    records += sum(text, /^hearsay_rumor_records_total (\S+)/gm);
+    records += sum(text, /^hearsay_events_total\{event="hearsay_repaired_keys_total"\} (\S+)/gm);
   }
   return { sent, records };
 }

@@ -95,7 +95,7 @@ async function counters(cluster: BenchCluster): Promise<{ readonly records: numb
   for (const node of cluster.nodes) {
     const answer = await node.pool.request({ method: "GET", path: "/metrics" });
     const text = await answer.body.text();
-    records += Number(/^hearsay_rumor_records_sent_total (\d+)/m.exec(text)?.[1] ?? Number.NaN);
+    records += Number(/^hearsay_rumor_records_total (\d+)/m.exec(text)?.[1] ?? Number.NaN);
   }
   return { records };
 }
