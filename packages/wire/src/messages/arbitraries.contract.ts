@@ -42,7 +42,7 @@ const bytesOf = (length: number): Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
 
 /** Siblings newest first, each covered by the context, as every record's are. */
-export const keyRecord: Arbitrary<KeyRecord> = fc
+const keyRecord: Arbitrary<KeyRecord> = fc
   .tuple(
     fc.uniqueArray(fc.tuple(nodeId, fc.integer({ min: 1, max: HLC_TIME_MAX })), {
       minLength: 1,
@@ -78,7 +78,7 @@ function fail(): never {
 }
 
 const keyedRecords = fc.array(fc.record({ key, record: keyRecord }), { maxLength: 3 });
-export const standing: Arbitrary<Standing> = fc.record({ floor: time, complete: fc.boolean() });
+const standing: Arbitrary<Standing> = fc.record({ floor: time, complete: fc.boolean() });
 const vector = fc
   .uniqueArray(fc.tuple(nodeId, time), { maxLength: 4, selector: ([node]) => node })
   .map((entries) => new Map(entries));
@@ -93,7 +93,7 @@ const member: Arbitrary<Member> = fc.record({
   protocol: fc.record({ min: fc.nat(), max: fc.nat() }),
   build: fc.string({ maxLength: 20 }),
 });
-export const update: Arbitrary<Update> = fc.oneof(
+const update: Arbitrary<Update> = fc.oneof(
   fc.record(
     { kind: fc.constant("member" as const), member, accuser: nodeId },
     { requiredKeys: ["kind", "member"] },

@@ -14,7 +14,7 @@ import { count, list, nullable, object, oneOf, type Shape, text, textLike, union
 import { address, type Body, hex, MEMBERS_MAX, nodeId } from "./terms.ts";
 
 /** What is piggybacked, before it what is believed of the receiver, and the retirement of the sender. */
-export const UPDATES_MAX: number = SWIM_DEFAULTS.piggybackMaxItems + 2;
+const UPDATES_MAX: number = SWIM_DEFAULTS.piggybackMaxItems + 2;
 
 const member: Shape<Member> = object({
   id: nodeId,

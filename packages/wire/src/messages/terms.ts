@@ -23,7 +23,7 @@ export const MEMBERS_MAX: number = SWIM_DEFAULTS.membersMax;
 /** A vector may still name as many again that were retired since it was last cut to the members. */
 const VECTOR_MAX: number = 2 * MEMBERS_MAX;
 /** Siblings of a record, and versions named of one. */
-export const SIBLINGS_MAX = 1024;
+const SIBLINGS_MAX = 1024;
 
 export const nodeId: Shape<NodeId> = textLike("a node id", isNodeId);
 export const address: Shape<string> = text(261);
