@@ -1,0 +1,137 @@
+import { encodeUtf8, type Peer, type PeerReply, type PeerRequest, type SwimReply } from "@hearsay/core";
+import { describe, expect, test } from "vitest";
+import { START_MS } from "../exchange/memory-replica.contract.ts";
+import { IdentityError } from "../identity.ts";
+import { MemoryStore } from "../memory-store.contract.ts";
+import { PeerFault } from "../peer-fault.ts";
+import {
+  FRIEND,
+  introduce,
+  LIMITS,
+  memberOf,
+  rumors,
+  STRANGER,
+  standing,
+  start,
+} from "./lone-member.contract.ts";
+
+describe("membership changes", () => {
+  test("ride on rumors, both ways", async () => {
+    const it = await start();
+    await introduce(it, FRIEND);
+    const news = memberOf("c");
+    const reply = await it.member.serve(FRIEND.id, rumors({ updates: [{ kind: "member", member: news }] }));
+    expect(it.member.membership.stateOf(news.id)).toBe("alive");
+    expect(reply).toMatchObject({ kind: "rumors-reply" });
+    expect(idsIn(reply)).toContain(news.id);
+    await it.member.serve(FRIEND.id, rumors({ updates: [{ kind: "retired", id: news.id }] }));
+    expect(it.member.membership.isRetired(news.id)).toBe(true);
+  });
+
+  test("ride on the rumors it sends, and on what comes back", async () => {
+    const it = await start();
+    await introduce(it, FRIEND);
+    const news = memberOf("c");
+    it.answer = (message) => {
+      if (message.kind !== "rumors") throw new PeerFault({ code: "unreachable" });
+      const updates = [{ kind: "member", member: news }] as const;
+      return { kind: "rumors-reply", standing, turn: 1, answers: [], rumors: [], updates };
+    };
+    await it.replica.write("k", "v");
+    it.member.spread("k", 0);
+    await it.timers.advance(10);
+    const sent = it.sent.find(({ message }) => message.kind === "rumors")?.message;
+    expect(sent === undefined ? [] : idsIn(sent)).toContain(FRIEND.id);
+    expect(it.member.membership.stateOf(news.id)).toBe("alive");
+  });
+
+  test("of a node that turns out to be retired are not read", async () => {
+    const it = await start();
+    await introduce(it, FRIEND);
+    await it.member.forget(FRIEND.id);
+    const updates = [{ kind: "member", member: memberOf("c") }] as const;
+    await expect(it.member.serve(FRIEND.id, rumors({ updates }))).rejects.toThrow(PeerFault);
+    expect(it.member.membership.stateOf("c~0123456789")).toBeUndefined();
+  });
+});
+
+function idsIn(message: PeerRequest | PeerReply): string[] {
+  if (!("updates" in message)) return [];
+  return message.updates.map((update) => (update.kind === "member" ? update.member.id : update.id));
+}
+
+describe("a refusal in a reply", () => {
+  test("of this node's name is kept with the holder's address, and stops client writes", async () => {
+    const it = await start(new MemoryStore(), ["b:1"]);
+    const holder: Peer = { id: "a~9999999999", address: "first:1" };
+    const refused: SwimReply = { kind: "refused", code: "name_taken", holder };
+    it.answer = (message) =>
+      message.kind === "hello"
+        ? { kind: "welcome", limits: LIMITS, time: 1, floor: 0, watermark: 0, recorded: false }
+        : refused;
+    await it.timers.advance(2000);
+    expect(it.log.of("peer_refused")[0]).toEqual({ by: "b:1", code: "name_taken", holder: "first:1" });
+    expect(it.member.notWritable()).toEqual({ code: "name_taken", by: "first:1" });
+  });
+
+  test("of a retired node ends it, however it comes", async () => {
+    for (const how of ["reply", "failure"]) {
+      const it = await start();
+      await introduce(it, FRIEND);
+      it.answer = () => {
+        if (how === "reply") return { kind: "refused", code: "retired" };
+        throw new PeerFault({ code: "refused", reason: "retired" });
+      };
+      await it.timers.advance(2000);
+      expect([it.retired, it.member.notWritable()]).toEqual([true, { code: "retired" }]);
+      await expect(it.member.serve(FRIEND.id, { kind: "hello", limits: LIMITS })).rejects.toMatchObject({
+        reason: { code: "busy" },
+      });
+    }
+  });
+});
+
+describe("the member table", () => {
+  test("survives a restart, with its retirements", async () => {
+    const store = new MemoryStore();
+    const first = await start(store);
+    await introduce(first, FRIEND);
+    await introduce(first, STRANGER);
+    await first.member.forget(STRANGER.id);
+    await first.member.membership.saved();
+    first.member.halt();
+    const second = await start(store);
+    expect(second.member.membership.wasMember).toBe(true);
+    expect(second.member.membership.counted()).toEqual(first.member.membership.counted());
+    expect(second.member.membership.isRetired(STRANGER.id)).toBe(true);
+    expect(second.member.membership.self.generation).toBeGreaterThanOrEqual(START_MS);
+  });
+
+  test("says that an id is recorded only once it is on disk", async () => {
+    const it = await start();
+    const answered = introduce(it, FRIEND);
+    expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(false);
+    await answered;
+    await it.member.membership.saved();
+    expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(true);
+  });
+
+  test.each([
+    "",
+    "null",
+    "{",
+    '{"members":[]}',
+    '{"members":[{"id":"b~0123456789"}],"retired":[]}',
+    '{"members":[],"retired":["b"]}',
+    '{"members":[],"retired":[7]}',
+  ])(
+    "that cannot be read stops the start, for a member that is not counted is passed over: %s",
+    async (text) => {
+      const store = new MemoryStore();
+      await store.meta.put("members", encodeUtf8(text));
+      const fault = await start(store).catch((error: unknown) => error);
+      expect(fault).toBeInstanceOf(IdentityError);
+      expect(fault).toHaveProperty("fault.code", "membership_unreadable");
+    },
+  );
+});

@@ -1,0 +1,91 @@
+import type { ExchangeReply } from "@hearsay/core";
+import { describe, expect, test } from "vitest";
+import { ExchangeAnswerer } from "./answer.ts";
+import { knows, pair } from "./dialogue.contract.ts";
+import { EXCHANGE_LIMITS, type ExchangeLimits } from "./session.ts";
+
+describe("the answering side", () => {
+  async function started(limits: Partial<ExchangeLimits> = {}) {
+    const [a, b] = await pair();
+    await b.write("k", "v");
+    const answerer = new ExchangeAnswerer(b.replica, { ...EXCHANGE_LIMITS, ...limits });
+    const start = async (number: number, nowMs = 0): Promise<ExchangeReply> =>
+      await answerer.answer(
+        a.id,
+        {
+          kind: "exchange-start",
+          session: number,
+          tableHash: a.counted.tableHash,
+          standing: a.replica.standing(),
+          offer: { time: 5, vector: new Map() },
+          root: new Uint8Array(32),
+        },
+        nowMs,
+      );
+    const final = async (number: number, nowMs = 0): Promise<ExchangeReply> =>
+      await answerer.answer(
+        a.id,
+        {
+          kind: "exchange-transfer",
+          session: number,
+          standing: a.replica.standing(),
+          records: [],
+          wants: [],
+          refused: [],
+          final: true,
+        },
+        nowMs,
+      );
+    return { a, b, answerer, start, final };
+  }
+
+  test("has so many sessions open, tells one more to come back, and has room again when one is idle", async () => {
+    const { answerer, start } = await started({ maxSessions: 2, sessionIdleMs: 100 });
+    await start(1);
+    await start(2, 60);
+    await expect(start(3, 60)).rejects.toMatchObject({ reason: { code: "busy" } });
+    expect((await start(3, 101)).kind).toBe("exchange-differs");
+    expect(answerer.size).toBe(2);
+  });
+
+  test("knows a session no longer that was idle for long, is over, or was never there", async () => {
+    const { start, final, answerer } = await started({ sessionIdleMs: 100 });
+    expect(await final(9)).toEqual({ kind: "exchange-void" });
+    await start(1);
+    expect(await final(1, 101)).toEqual({ kind: "exchange-void" });
+    await start(2);
+    expect((await final(2, 100)).kind).toBe("exchange-transferred");
+    expect(await final(2, 100)).toEqual({ kind: "exchange-void" });
+    expect(answerer.size).toBe(0);
+  });
+
+  test("drops its sessions with a retired id, and with no other", async () => {
+    const { a, start, final, answerer } = await started();
+    await start(1);
+    answerer.dropSessionsWith(a.id.slice(0, -1));
+    expect(answerer.size).toBe(1);
+    answerer.dropSessionsWith(a.id);
+    expect(answerer.size).toBe(0);
+    expect(await final(1)).toEqual({ kind: "exchange-void" });
+  });
+
+  test("draws its conclusion once, at the final transfer, and none from a session a retirement made void", async () => {
+    const { a, b, start, final } = await started();
+    await start(1);
+    expect(knows(b, a)).toBe(0);
+    await final(1);
+    expect(knows(b, a)).toBe(5);
+    await start(2);
+    await b.keeper.retirementAdopted();
+    expect(await final(2)).toEqual({ kind: "exchange-void" });
+  });
+
+  test("refuses a comparison of nodes that are none", async () => {
+    const { a, start, answerer } = await started();
+    await start(1);
+    const compare = { nodes: [{ level: 9, index: 0, children: new Uint8Array(128) }] };
+    await expect(
+      answerer.answer(a.id, { kind: "exchange-compare", session: 1, compare }, 0),
+    ).rejects.toMatchObject({ reason: { code: "bad_message" } });
+  });
+});

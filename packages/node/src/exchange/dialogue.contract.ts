@@ -1,0 +1,59 @@
+/** Two replicas in memory, and exchanges between them whose every message can be looked at. */
+import type { ExchangeReply, ExchangeRequest, NodeId } from "@hearsay/core";
+import { ExchangeAnswerer } from "./answer.ts";
+import { type AskPeer, ExchangeAsker, type ExchangeOutcome } from "./ask.ts";
+import { MemoryReplica, meet } from "./memory-replica.contract.ts";
+import { EXCHANGE_LIMITS, type ExchangeLimits } from "./session.ts";
+
+export async function pair(buckets = 64): Promise<[MemoryReplica, MemoryReplica]> {
+  const a = await MemoryReplica.open({ name: "a", buckets });
+  const b = await MemoryReplica.open({ name: "b", buckets });
+  meet(a, b);
+  return [a, b];
+}
+
+export interface Dialogue {
+  readonly said: { readonly request: ExchangeRequest; readonly reply: ExchangeReply }[];
+  readonly ask: AskPeer;
+}
+
+export function dialogue(asking: MemoryReplica, answering: MemoryReplica, limits: ExchangeLimits): Dialogue {
+  const answerer = new ExchangeAnswerer(answering.replica, limits);
+  const said: Dialogue["said"] = [];
+  const ask: AskPeer = async (request) => {
+    const reply = await answerer.answer(asking.id, request, 0);
+    said.push({ request, reply });
+    return reply;
+  };
+  return { said, ask };
+}
+
+let session = 0;
+
+export async function exchange(
+  asking: MemoryReplica,
+  peer: NodeId,
+  ask: AskPeer,
+  limits: ExchangeLimits = EXCHANGE_LIMITS,
+): Promise<ExchangeOutcome | undefined> {
+  session += 1;
+  return await new ExchangeAsker(asking.replica, limits, {
+    peer,
+    session,
+    ask,
+    onProgress: () => undefined,
+  }).run();
+}
+
+export async function between(
+  asking: MemoryReplica,
+  answering: MemoryReplica,
+  limits: ExchangeLimits = EXCHANGE_LIMITS,
+): Promise<{ readonly outcome: ExchangeOutcome | undefined; readonly said: Dialogue["said"] }> {
+  const { said, ask } = dialogue(asking, answering, limits);
+  return { outcome: await exchange(asking, answering.id, ask, limits), said };
+}
+
+export function knows(replica: MemoryReplica, other: MemoryReplica): number {
+  return replica.keeper.completeness.state.vector.get(other.id) ?? 0;
+}
