@@ -194,8 +194,8 @@ export class FaultRun {
   }
 
   #disturb(lossRate: number, jitterMs: number): void {
-    this.cluster.lossRate = lossRate;
-    this.cluster.jitterMs = jitterMs;
+    this.cluster.network.lossRate = lossRate;
+    this.cluster.network.jitterMs = jitterMs;
   }
 
   #note(step: string, act: () => void): void {

@@ -4,23 +4,18 @@ import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import {
   ANTI_ENTROPY_DEFAULTS,
-  ANYONE,
   DEFAULT_RUMOR_OPTIONS,
   formatVersion,
   type Hashing,
   isLive,
-  type NodeId,
-  type Peer,
-  type PeerReply,
-  type PeerRequest,
   SeededRandom,
   SWIM_DEFAULTS,
   winner,
 } from "@hearsay/core";
-import { ClusterMember, EXCHANGE_LIMITS, type MemberConfig, Node, PeerFault } from "@hearsay/node";
+import { ClusterMember, EXCHANGE_LIMITS, type MemberConfig, Node } from "@hearsay/node";
 import { DEFAULT_STORE_LIMITS, Store } from "@hearsay/store";
-import { decodeReply, decodeRequest, encodeReply, encodeRequest } from "@hearsay/wire";
 import { MemoryLevel } from "memory-level";
+import { CLUSTER, MAX_MESSAGE_BYTES, VirtualNetwork } from "./virtual-network.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 const hashing: Hashing = {
@@ -29,10 +24,7 @@ const hashing: Hashing = {
   crc32: (bytes, seed) => crc32(bytes, seed ?? 0),
 };
 
-const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
-const LATENCY_MS = 1;
 const START_MS = Date.UTC(2030, 0, 1);
-const CLUSTER = "test";
 
 export interface Logged {
   readonly node: string;
@@ -77,21 +69,23 @@ export class VirtualCluster {
   readonly time: VirtualTime = new VirtualTime();
   readonly logged: Logged[] = [];
   readonly machines: Map<string, Machine> = new Map();
-  /** Messages by kind, and their bytes. */
-  readonly traffic: Map<string, { messages: number; bytes: number }> = new Map();
+  readonly network: VirtualNetwork;
   readonly #random: SeededRandom;
-  readonly #network: SeededRandom;
-  readonly #cuts: Set<string> = new Set();
   readonly #overrides: Partial<MemberConfig>;
-  /** The chance that a message, or the answer to one, is lost. */
-  lossRate = 0;
-  /** The longest that a message takes beyond the least. */
-  jitterMs = 0;
 
   constructor(seed: number, overrides: Partial<MemberConfig> = {}) {
     this.#random = new SeededRandom(seed);
-    this.#network = new SeededRandom(seed + 1);
+    this.network = new VirtualNetwork(
+      this.time,
+      new SeededRandom(seed + 1),
+      (address) => [...this.machines.values()].find((machine) => machine.address === address)?.member,
+    );
     this.#overrides = overrides;
+  }
+
+  /** Messages by kind, and their bytes. */
+  get traffic(): ReadonlyMap<string, { readonly messages: number; readonly bytes: number }> {
+    return this.network.traffic;
   }
 
   /** Starts named nodes, each with the first as its seed, and waits until all take writes. */
@@ -162,7 +156,7 @@ export class VirtualCluster {
         timers: this.time,
         transport: {
           request: (to, message, timeoutMs) =>
-            this.#within(timeoutMs, this.#deliver(node.id, machine.address, to, message)),
+            this.network.request({ id: node.id, address: machine.address }, to, message, timeoutMs),
         },
         resolveSeed: (seed) => Promise.resolve([seed]),
         random,
@@ -220,16 +214,21 @@ export class VirtualCluster {
 
   /** Cuts the link from one node to another, and not the way back. */
   cut(from: string, to: string): void {
-    this.#cuts.add(`${from}:1>${to}:1`);
+    this.network.cut(`${from}:1`, `${to}:1`);
   }
 
   /** Cuts the links between the two groups, both ways. */
   partition(left: readonly string[], right: readonly string[]): void {
-    for (const a of left) for (const b of right) this.#cuts.add(`${a}:1>${b}:1`).add(`${b}:1>${a}:1`);
+    for (const a of left) {
+      for (const b of right) {
+        this.cut(a, b);
+        this.cut(b, a);
+      }
+    }
   }
 
   heal(): void {
-    this.#cuts.clear();
+    this.network.heal();
   }
 
   async put(name: string, key: string, text: string): Promise<string> {
@@ -307,75 +306,6 @@ export class VirtualCluster {
       ...this.#overrides,
       ...machine.overrides,
     };
-  }
-
-  /** Carries a message as the wire would: encoded, decoded, delayed, cut. */
-  async #deliver(from: NodeId, fromAddress: string, to: Peer, message: PeerRequest): Promise<PeerReply> {
-    const bytes = encodeRequest({ cluster: CLUSTER, from, message });
-    this.#count(message.kind, bytes.length);
-    await this.#delay();
-    if (this.#isLost()) return await this.#never();
-    const receiver = [...this.machines.values()].find(({ address }) => address === to.address)?.member;
-    if (receiver === undefined || this.#cuts.has(`${fromAddress}>${to.address}`)) {
-      throw new PeerFault({ code: "unreachable" });
-    }
-    const decoded = decodeRequest(bytes, MAX_MESSAGE_BYTES);
-    if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
-    const answer = await this.#answer(receiver, decoded.envelope.from, decoded.envelope.message);
-    await this.#delay();
-    if (this.#isLost() || this.#cuts.has(`${to.address}>${fromAddress}`)) return await this.#never();
-    if ("reason" in answer) throw new PeerFault({ code: "refused", reason: answer.reason });
-    this.#count(message.kind, answer.bytes.length);
-    const reply = decodeReply(answer.bytes, MAX_MESSAGE_BYTES);
-    if ("fault" in reply) throw new Error(JSON.stringify(reply.fault));
-    const { from: answeredBy, message: answered } = reply.envelope;
-    if (to.id !== ANYONE && to.id !== answeredBy && answered.kind !== "refused") {
-      throw new PeerFault({ code: "refused", reason: "not_me" });
-    }
-    return answered;
-  }
-
-  async #answer(
-    receiver: ClusterMember,
-    from: NodeId,
-    message: PeerRequest,
-  ): Promise<{ readonly bytes: Uint8Array } | { readonly reason: string }> {
-    try {
-      return { bytes: encodeReply({ from: receiver.id, message: await receiver.serve(from, message) }) };
-    } catch (error) {
-      if (error instanceof PeerFault) return { reason: error.reason.code };
-      throw error;
-    }
-  }
-
-  #delay(): Promise<void> {
-    const jitterMs = this.jitterMs === 0 ? 0 : this.#network.next() * this.jitterMs;
-    return new Promise((resolve) => {
-      this.time.after(LATENCY_MS + jitterMs, resolve);
-    });
-  }
-
-  #isLost(): boolean {
-    return this.lossRate > 0 && this.#network.next() < this.lossRate;
-  }
-
-  /** What does not arrive is known to its sender only by the time that passes. */
-  #never(): Promise<never> {
-    return new Promise(() => undefined);
-  }
-
-  #within<T>(timeoutMs: number, delivered: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.time.after(timeoutMs, () => reject(new PeerFault({ code: "timeout" })));
-      delivered.then(resolve, reject).finally(cancel);
-    });
-  }
-
-  #count(kind: string, bytes: number): void {
-    const seen = this.traffic.get(kind) ?? { messages: 0, bytes: 0 };
-    seen.messages += 1;
-    seen.bytes += bytes;
-    this.traffic.set(kind, seen);
   }
 
   #logOf(node: string): { info: LogCall; warn: LogCall; error: LogCall } {
