@@ -12,7 +12,7 @@ import { RefusalLog } from "./refusal-log.ts";
 import { Traffic } from "./traffic.ts";
 import { HttpTransport, type TransportOptions } from "./transport.ts";
 
-export const SECRET = "the secret of this cluster";
+const SECRET = "the secret of this cluster";
 export const SELF: NodeId = "n1~0123456789";
 export const PEER: NodeId = "n2~0123456789";
 export const MAX_BYTES = 64 * 1024;
@@ -74,7 +74,7 @@ export interface Listening {
   quiet(): Promise<void>;
 }
 
-export async function listening(server: Server | HttpServer): Promise<Listening> {
+async function listening(server: Server | HttpServer): Promise<Listening> {
   const sockets: Socket[] = [];
   server.on("connection", (socket: Socket) => {
     sockets.push(socket);
