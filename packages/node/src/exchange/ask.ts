@@ -286,6 +286,7 @@ export class ExchangeAsker {
     for (const [key, keyed] of this.#backlog.push) {
       const size = recordBytes(key, keyed.record);
       if (taken.length > 0 && bytes + size > this.#limits.maxMessageBytes) break;
+      if (taken.length >= this.#limits.maxRecords) break;
       bytes += size;
       taken.push(keyed);
       this.#backlog.push.delete(key);

@@ -4,6 +4,8 @@ import type { ExchangeReplica } from "./replica.ts";
 export interface ExchangeLimits {
   /** Bytes of records, or of bucket listings, in one message; a single larger record travels alone. */
   readonly maxMessageBytes: number;
+  /** Records in one message, however small they are. */
+  readonly maxRecords: number;
   /** Key hashes asked for in one message. */
   readonly maxWants: number;
   /** Transfers in one exchange: with full messages, 64 GiB. */
@@ -17,11 +19,12 @@ export interface ExchangeLimits {
 
 export const EXCHANGE_LIMITS: ExchangeLimits = {
   maxMessageBytes: 1024 * 1024,
+  maxRecords: 16_384,
   maxWants: 4096,
   maxTransfers: 65_536,
   maxSessions: 64,
   sessionIdleMs: 30_000,
-  requestTimeoutMs: 30_000,
+  requestTimeoutMs: 10_000,
 };
 
 /** At most so many bytes a record takes in a message, its key included. */

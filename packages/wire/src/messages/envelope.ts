@@ -119,7 +119,8 @@ function decode<T>(
   const limits: ScanLimits = {
     maxBytes,
     maxDepth: MESSAGE_DEPTH_MAX,
-    maxItems: MESSAGE_ITEMS_MAX,
+    // Larger messages are allowed more values: small records take about this many bytes for each.
+    maxItems: Math.max(MESSAGE_ITEMS_MAX, Math.floor(maxBytes / 2)),
     maxStringBytes: MESSAGE_STRING_MAX_BYTES,
     maxBinaryBytes: maxBytes,
     maps: "refused",
