@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { NEVER_OVERLOADED } from "./cli-process.ts";
 
 const MAIN = fileURLToPath(new URL("../packages/cli/dist/main.js", import.meta.url));
 
@@ -32,11 +33,15 @@ const running = new Set<ChildProcess>();
 /** Starts a cluster on free ports. */
 export function spawnDev(cwd: string, ...args: readonly string[]): SpawnedDev {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("HEARSAY_"));
-  const child = spawn(process.execPath, [MAIN, "dev", "--port", "0", "--json", ...args], {
-    cwd,
-    env: Object.fromEntries(own),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    [MAIN, "dev", "--port", "0", "--json", ...NEVER_OVERLOADED, ...args],
+    {
+      cwd,
+      env: Object.fromEntries(own),
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   running.add(child);
   const ended = new Promise<number | null>((resolve) => {
     // Not "close": nodes that outlive it would hold its streams open.

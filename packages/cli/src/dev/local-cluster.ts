@@ -38,8 +38,11 @@ export interface LocalNode {
   readonly log: string;
   readonly process: NodeProcess;
   readonly ready: Ready;
+  /** Patient: a machine that starts several nodes is busy, and nodes refuse what they cannot do in time. */
   readonly client: Client;
 }
+
+const PATIENT = { rounds: 10 };
 
 export class LocalCluster {
   readonly #options: LocalClusterOptions;
@@ -93,7 +96,7 @@ export class LocalCluster {
     });
     this.#started.add(child);
     const ready = await child.ready();
-    const client = new Client({ endpoints: [ready.url], retry: { rounds: 1 } });
+    const client = new Client({ endpoints: [ready.url], retry: PATIENT });
     const node = { index, ...place, port, process: child, ready, client };
     this.#nodes.set(place.name, node);
     void child.ended.then((ending) => {
@@ -150,8 +153,9 @@ const FINAL = new Set(["retired", "name_taken", "limits_differ"]);
 /** Settles when a node takes writes. @throws CliError when it does not in time, or never will */
 export async function untilWritable(node: LocalNode, signal: AbortSignal): Promise<void> {
   const endMs = performance.now() + WRITES_PATIENCE_MS;
+  const client = new Client({ endpoints: [node.ready.url], retry: { rounds: 1 } });
   for (;;) {
-    const refusal = await refusalOf(node.client, signal);
+    const refusal = await refusalOf(client, signal);
     if (refusal === undefined) return;
     const isFinal = FINAL.has(refusal.code) || !node.process.runs;
     if (isFinal || performance.now() > endMs) throw notWritable(node, refusal);
