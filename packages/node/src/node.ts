@@ -30,6 +30,7 @@ import { type ClockFault, DurableClock } from "./durable-clock.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { knownPart } from "./known-context.ts";
 import type { Clock, Log, Metrics, Random, RecordStore } from "./ports.ts";
+import { Uncommitted } from "./uncommitted.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface NodePorts {
@@ -99,8 +100,7 @@ export class Node {
   readonly #ports: NodePorts;
   readonly #config: NodeConfig;
   readonly #clock: DurableClock;
-  /** Times of own writes that are not committed yet; issued in rising order, so the first is the oldest. */
-  readonly #uncommitted: Set<HlcTime> = new Set();
+  readonly #uncommitted: Uncommitted;
   readonly #waiters: Waiters;
   #lastWrite: HlcTime;
   #isKnown: (id: NodeId) => boolean = (id) => id === this.id || this.identity.retired.includes(id);
@@ -112,6 +112,9 @@ export class Node {
     this.#clock = clock;
     this.#lastWrite = clock.last;
     this.#waiters = new Waiters(config.maxWaiters);
+    this.#uncommitted = new Uncommitted((keys) => {
+      if (this.#waiters.count > 0) for (const key of keys) this.#notify(key);
+    });
   }
 
   /** @throws IdentityError when the store belongs to another node or cluster, or does not say to which */
@@ -161,7 +164,7 @@ export class Node {
     const written = applyWrite(previous, toSibling(content, version, nowMs), covered);
     const record = this.#bounded(key, written);
     this.#clock.persist();
-    const committed = this.#whenCommitted(key, version.time, this.#ports.store.put(key, record));
+    const committed = this.#uncommitted.add(key, version.time, this.#ports.store.put(key, record));
     return { version, previous, context: contextAfterWrite(record, covered), committed };
   }
 
@@ -212,8 +215,8 @@ export class Node {
 
   /** A time at which every own write is committed: just below the oldest that is not, or else a fresh one. */
   async ownTime(): Promise<HlcTime> {
-    for (const oldest of this.#uncommitted) return oldest - 1;
-    return await this.tick();
+    const { oldest } = this.#uncommitted;
+    return oldest === undefined ? await this.tick() : oldest - 1;
   }
 
   /** No write of this node is later; after a restart, a time that no earlier run can have reached. */
@@ -263,24 +266,16 @@ export class Node {
   completeThroughMs(): number {
     const nowMs = this.#ports.clock.nowMs();
     return (
-      (this.#uncommitted.size === 0 ? nowMs : Math.min(nowMs, hlcToMs(this.#committedThrough() + 1))) - 1
+      (this.#uncommitted.oldest === undefined
+        ? nowMs
+        : Math.min(nowMs, hlcToMs(this.#committedThrough() + 1))) - 1
     );
   }
 
   /** Every own write up to this time is committed. */
   #committedThrough(): HlcTime {
-    for (const oldest of this.#uncommitted) return oldest - 1;
-    return this.#clock.last;
-  }
-
-  async #whenCommitted(key: string, time: HlcTime, stored: Promise<void>): Promise<void> {
-    this.#uncommitted.add(time);
-    try {
-      await stored;
-    } finally {
-      this.#uncommitted.delete(time);
-    }
-    this.#notify(key);
+    const { oldest } = this.#uncommitted;
+    return oldest === undefined ? this.#clock.last : oldest - 1;
   }
 
   #notify(key: string): void {
