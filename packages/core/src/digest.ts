@@ -32,6 +32,13 @@ const LEAF_DOMAIN = 0x03;
 const VERSION_MAX_BYTES = 8 + 1 + 255;
 const encoder = new TextEncoder();
 
+/** Where a key's record is counted. */
+export interface KeyPlace {
+  readonly bucket: number;
+  /** 32 bits that tell keys of one bucket apart, most of the time. */
+  readonly mark: number;
+}
+
 /** Computes buckets and digests of one cluster. Keeps a scratch buffer, so it must not be shared between threads. */
 export class RecordHasher {
   readonly #hashing: Hashing;
@@ -52,6 +59,13 @@ export class RecordHasher {
     const end = this.#writeKey(BUCKET_DOMAIN, key);
     const hash = this.#hashing.sha256Hex(this.#scratch.subarray(0, end));
     return Number.parseInt(hash.slice(0, 4), 16);
+  }
+
+  /** The bucket of a key, and 32 more bits of the same hash. */
+  place(key: string): KeyPlace {
+    const end = this.#writeKey(BUCKET_DOMAIN, key);
+    const hash = this.#hashing.sha256Hex(this.#scratch.subarray(0, end));
+    return { bucket: Number.parseInt(hash.slice(0, 4), 16), mark: Number.parseInt(hash.slice(16, 24), 16) };
   }
 
   /** 12 hexadecimal digits of the keyed hash that chooses the bucket; other bits than those. */

@@ -72,7 +72,14 @@ export {
   joinContexts,
   parseClientContext,
 } from "./context.ts";
-export { BUCKET_COUNT, DIGEST_BYTES, Fingerprints, type Hashing, RecordHasher } from "./digest.ts";
+export {
+  BUCKET_COUNT,
+  DIGEST_BYTES,
+  Fingerprints,
+  type Hashing,
+  type KeyPlace,
+  RecordHasher,
+} from "./digest.ts";
 export type {
   Effect,
   EventEffect,

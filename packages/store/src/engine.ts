@@ -13,6 +13,7 @@ import { type DoubtReason, errorDetail, isDiskFull, StoreError, type StoreFault 
 import { journalHolds } from "./journal.ts";
 import { journalKey, metaKey, systemKey } from "./keyspace.ts";
 import type { StoreOptions } from "./ports.ts";
+import type { Presence } from "./presence.ts";
 import { RecordCache } from "./record-cache.ts";
 import { applyToTally, Table } from "./table.ts";
 import type { Tally } from "./tally.ts";
@@ -23,6 +24,7 @@ export interface OpenedState {
   readonly codec: Codec;
   readonly hasher: RecordHasher;
   readonly tally: Tally;
+  readonly presence: Presence;
   /** Of the newest commit. */
   readonly sequence: number;
   readonly metas: Map<string, Uint8Array>;
@@ -38,6 +40,7 @@ export class Engine {
   readonly codec: Codec;
   readonly hasher: RecordHasher;
   readonly tally: Tally;
+  readonly #presence: Presence;
   readonly cache: RecordCache;
   readonly pipeline: CommitPipeline;
   readonly table: Table;
@@ -61,6 +64,7 @@ export class Engine {
     this.codec = opened.codec;
     this.hasher = opened.hasher;
     this.tally = opened.tally;
+    this.#presence = opened.presence;
     this.#sequence = opened.sequence;
     this.#metas = opened.metas;
     this.#doubt = opened.doubt;
@@ -81,6 +85,7 @@ export class Engine {
       handle: opened.handle,
       codec: opened.codec,
       hasher: opened.hasher,
+      presence: opened.presence,
       cache: this.cache,
       pipeline: this.pipeline,
       historySlots: options.limits.historyMaxVersions - 1,
@@ -192,7 +197,11 @@ export class Engine {
 
   async #writeCheckpoint(): Promise<void> {
     const key = systemKey("checkpoint");
-    const checkpoint = encodeCheckpoint({ sequence: this.#sequence, tally: this.tally });
+    const checkpoint = encodeCheckpoint({
+      sequence: this.#sequence,
+      tally: this.tally,
+      presence: this.#presence,
+    });
     const batch = this.handle.current.batch();
     batch.put(key, this.codec.encodePlain(key, checkpoint));
     await batch.write({ sync: true });

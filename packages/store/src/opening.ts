@@ -18,6 +18,7 @@ import { type DoubtReason, errorCodes, errorDetail, isDiskFull, StoreError } fro
 import { journalHolds, readJournal } from "./journal.ts";
 import { journalKey, SPACE, spaceRange, successor, systemKey, userKey } from "./keyspace.ts";
 import type { StoreOptions } from "./ports.ts";
+import { Presence } from "./presence.ts";
 import { type RebuildReport, rebucket, rebuild } from "./rebuild.ts";
 import { Tally } from "./tally.ts";
 
@@ -114,6 +115,7 @@ class Opening {
     const rebuilt = checkpoint === undefined && !fresh ? await this.#rebuild() : undefined;
     if (rebuilt !== undefined && rebuilt.damaged > 0) this.#raise("damaged_records");
     const tally = rebuilt?.tally ?? checkpoint?.tally ?? Tally.empty();
+    const presence = rebuilt?.presence ?? checkpoint?.presence ?? new Presence();
     const historySlotsEver = Math.max(
       found?.historySlotsEver ?? 0,
       this.#options.limits.historyMaxVersions - 1,
@@ -126,6 +128,7 @@ class Opening {
         codec: this.#codec,
         hasher: this.#hasher,
         tally,
+        presence,
         sequence,
         metas,
         doubt: this.#doubt,

@@ -14,12 +14,14 @@ import {
   successor,
   userKey,
 } from "./keyspace.ts";
+import { Presence } from "./presence.ts";
 import { quarantinedKeys } from "./quarantine.ts";
 import { type Summary, sameSummary, summarize } from "./summary.ts";
 import { contributionOf, Tally } from "./tally.ts";
 
 export interface RebuildReport {
   readonly tally: Tally;
+  readonly presence: Presence;
   /** Found damaged or missing now, and put into quarantine. */
   readonly damaged: number;
   /** Index entries that were written anew. */
@@ -40,17 +42,20 @@ const EMPTY = new Uint8Array(0);
 export async function rebuild(parts: Parts, onDamage: () => void): Promise<RebuildReport> {
   // One after the other: both at once took longer, as they wait for the same two threads.
   const records = await countRecords(parts);
-  const index = await countIndex(parts, await quarantinedKeys(parts.handle));
+  const quarantined = await quarantinedKeys(parts.handle);
+  for (const key of quarantined) records.presence.add(parts.hasher.place(key));
+  const index = await countIndex(parts, quarantined);
   const differing = new Set<number>();
   for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
     if (!records.sums.bucketEquals(bucket, index)) differing.add(bucket);
   }
   if (records.damaged > 0 || differing.size > 0) onDamage();
-  const counts = { tally: records.tally, damaged: records.damaged, reindexed: 0 };
-  if (differing.size === 0) return counts;
+  const { tally, presence, damaged } = records;
+  if (differing.size === 0) return { tally, presence, damaged, reindexed: 0 };
   const reindexed = await reindex(parts, differing);
   const missing = await quarantineMissing(parts, differing);
-  return { tally: records.tally, damaged: records.damaged + missing, reindexed };
+  for (const key of missing) presence.add(parts.hasher.place(key));
+  return { tally, presence, damaged: damaged + missing.length, reindexed };
 }
 
 /**
@@ -93,9 +98,17 @@ export async function rebucket(handle: DatabaseHandle, codec: Codec, hasher: Rec
   }
 }
 
-async function countRecords(parts: Parts): Promise<{ tally: Tally; sums: VersionSums; damaged: number }> {
+interface RecordCount {
+  readonly tally: Tally;
+  readonly presence: Presence;
+  readonly sums: VersionSums;
+  readonly damaged: number;
+}
+
+async function countRecords(parts: Parts): Promise<RecordCount> {
   const { handle, codec, hasher } = parts;
   const tally = Tally.empty();
+  const presence = new Presence();
   const sums = new VersionSums();
   let damaged = 0;
   for await (const entries of chunks(handle, SPACE.record)) {
@@ -110,7 +123,9 @@ async function countRecords(parts: Parts): Promise<{ tally: Tally; sums: Version
         fixes.put(quarantineKey(keyBytes), () => value);
         continue;
       }
-      const bucket = hasher.bucketOf(key);
+      const place = hasher.place(key);
+      const { bucket } = place;
+      presence.add(place);
       tally.add(bucket, contributionOf(hasher, key, summary));
       sums.add(bucket, summary);
       if (summary.purgeableFrom !== undefined) {
@@ -120,7 +135,7 @@ async function countRecords(parts: Parts): Promise<{ tally: Tally; sums: Version
     }
     await fixes.write();
   }
-  return { tally, sums, damaged };
+  return { tally, presence, sums, damaged };
 }
 
 function summaryOf(codec: Codec, databaseKey: Uint8Array, value: Uint8Array): Summary | undefined {
@@ -172,8 +187,8 @@ async function reindex({ handle, codec, hasher }: Parts, buckets: ReadonlySet<nu
 async function quarantineMissing(
   { handle, codec, hasher }: Parts,
   buckets: ReadonlySet<number>,
-): Promise<number> {
-  let missing = 0;
+): Promise<string[]> {
+  const missing: string[] = [];
   for await (const entries of chunks(handle, SPACE.index)) {
     const fixes = new Fixes(handle);
     for (const [at, value] of entries) {
@@ -187,7 +202,7 @@ async function quarantineMissing(
         continue;
       }
       if (handle.get(recordKey(key)) !== undefined || handle.get(quarantineKey(key)) !== undefined) continue;
-      missing++;
+      missing.push(text);
       fixes.put(quarantineKey(key), () => EMPTY);
     }
     await fixes.write();

@@ -7,6 +7,7 @@
 import {
   encodeUtf8,
   holds,
+  type KeyPlace,
   type KeyRecord,
   type RecordHasher,
   type Sibling,
@@ -28,6 +29,7 @@ import type { CommitPipeline, Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
 import { StoreError, type StoreEvent } from "./faults.ts";
 import { historyKey, indexKey, KeyScratch, quarantineKey, recordKey } from "./keyspace.ts";
+import type { Presence } from "./presence.ts";
 import type { RecordCache, Stored } from "./record-cache.ts";
 import { summarize } from "./summary.ts";
 import { contributionOf, type Tally } from "./tally.ts";
@@ -36,6 +38,7 @@ export interface TableParts {
   readonly handle: DatabaseHandle;
   readonly codec: Codec;
   readonly hasher: RecordHasher;
+  readonly presence: Presence;
   readonly cache: RecordCache;
   readonly pipeline: CommitPipeline;
   readonly historySlots: number;
@@ -51,7 +54,7 @@ export class Table {
   /** What `newest` answered last: the put that follows in the same turn needs it again. */
   #lastRead: { readonly key: string; readonly state: KeyState } | undefined;
 
-  #lastBucket: { readonly key: string; readonly bucket: number } = { key: "", bucket: -1 };
+  #lastPlace: { readonly key: string; readonly place: KeyPlace } | undefined;
   readonly #keys: KeyScratch = new KeyScratch();
 
   constructor(parts: TableParts) {
@@ -85,6 +88,7 @@ export class Table {
     if (newest.kind === "damaged" && !coversDamaged(record, newest))
       return Promise.reject(damageError(key, newest));
     const bucket = (newest.kind === "record" ? newest.bucket : undefined) ?? this.#bucketOf(key);
+    if (newest.kind === "absent") this.#parts.presence.add(this.#placeOf(key));
     const keyBytes = this.#keys.encode(key);
     const ring = newest.kind === "record" && historySlots > 0 ? replacedBy(record, newest.record) : NONE;
     const replaces = newest.kind === "record" ? newest.revision : 0;
@@ -123,6 +127,7 @@ export class Table {
     if (this.#parts.pipeline.pending(key) !== undefined) return;
     this.#parts.onEvent({ code: "record_damaged", key });
     this.#parts.onDamage();
+    this.#parts.presence.add(this.#placeOf(key));
     const group = this.#parts.pipeline.open();
     const kept: Damaged = { ...found, counted: false };
     writeQuarantine(group, this.#step(key, found, kept), found.raw);
@@ -199,7 +204,13 @@ export class Table {
     if (cached !== undefined) return cached;
     const state = this.#decode(key, keyBytes, value);
     // What the scan read may have changed since; damage is believed only where a fresh read finds it too.
-    return state.kind === "damaged" ? this.committed(key) : state;
+    return state.kind === "damaged" ? this.found(key) : state;
+  }
+
+  /** What is committed for a key under which a scan has found something, whether or not it was ever put. */
+  found(key: string): KeyState {
+    this.#parts.presence.add(this.#placeOf(key));
+    return this.committed(key);
   }
 
   #step(key: string, from: KeyState, to: KeyState): Step {
@@ -213,14 +224,19 @@ export class Table {
     group.changes.set(key, { key, bucket, before, after, loses: undefined, gains: undefined });
   }
 
-  /** A put asks for the bucket of the key that was just looked up. */
+  /** A put asks for the place of the key that was just looked up. */
+  #placeOf(key: string): KeyPlace {
+    if (this.#lastPlace?.key !== key) this.#lastPlace = { key, place: this.#parts.hasher.place(key) };
+    return this.#lastPlace.place;
+  }
+
   #bucketOf(key: string): number {
-    if (this.#lastBucket.key !== key) this.#lastBucket = { key, bucket: this.#parts.hasher.bucketOf(key) };
-    return this.#lastBucket.bucket;
+    return this.#placeOf(key).bucket;
   }
 
   #read(key: string): KeyState {
     const { handle, codec } = this.#parts;
+    if (!this.#parts.presence.mayHold(this.#placeOf(key))) return ABSENT;
     const keyBytes = this.#keys.encode(key);
     const value = handle.get(this.#keys.recordKey());
     if (value !== undefined) return this.#decode(key, keyBytes, value);

@@ -117,7 +117,7 @@ async function examine(engine: Engine, buckets: readonly number[]): Promise<stri
       for (const [at] of entries) {
         const key = decodeUtf8(parseIndexKey(at).key);
         if (key === undefined) continue;
-        if (keys.length < EXAMINED_MAX) engine.table.committed(key);
+        if (keys.length < EXAMINED_MAX) engine.table.found(key);
         if (keys.length < VERIFY_MAX_LISTED) keys.push(key);
         else return keys;
       }
