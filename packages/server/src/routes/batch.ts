@@ -2,46 +2,20 @@
  * `POST /kv`: several operations at once. Everything is checked first; then all reads and writes happen in one
  * synchronous turn, which the store commits as one batch. Reads see what was committed before the batch.
  */
-import {
-  type BatchOperation,
-  type BatchOutcome,
-  BatchRequest,
-  type BatchResult,
-  LIMITS,
-  MEDIA_TYPES,
-  WriteQuery,
-} from "@hearsay/api";
-import {
-  type ClientContext,
-  formatClientContext,
-  formatVersion,
-  keyFault,
-  type Version,
-  winner,
-} from "@hearsay/core";
-import type { Content, Written } from "@hearsay/node";
-import { decodePlain, type ScanLimits } from "@hearsay/wire";
-import { Compile } from "typebox/compile";
+import { type BatchOutcome, WriteQuery } from "@hearsay/api";
+import { formatVersion, type Version, winner } from "@hearsay/core";
+import type { Written } from "@hearsay/node";
 import { readBody } from "../http/body.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
-import { type AckWish, isContentType, parseAck, parseSeen, parseTtl, queryValidator } from "../http/query.ts";
-import { fromBase64, listItem, recordContext } from "../http/render.ts";
+import { type AckWish, parseAck, queryValidator } from "../http/query.ts";
+import { contextText, listItem, recordContext } from "../http/render.ts";
 import { targetQuery } from "../http/target.ts";
 import type { Services } from "../services.ts";
+import { bodyDecoder, type CheckedOperation, checkedOperations, type WriteOperation } from "./batch-body.ts";
 
 const writeQuery = queryValidator(WriteQuery);
-const batchRequest = Compile(BatchRequest);
-
-interface WriteOperation {
-  readonly op: "put" | "delete";
-  readonly key: string;
-  readonly content: Content;
-  readonly seen: ClientContext | undefined;
-}
-
-type CheckedOperation = WriteOperation | { readonly op: "get"; readonly key: string };
 
 export function postBatch(services: Services, exchange: Exchange): void {
   services.gate.admitWrite();
@@ -52,138 +26,45 @@ export function postBatch(services: Services, exchange: Exchange): void {
     throw new ApiProblem("invalid_query", { detail: "Keys and ttl stand in the operations of a batch." });
   }
   const ack = parseAck(query, services.cluster.size);
-  const decode = decoderFor(exchange, services);
+  const maxValueBytes = services.settings["limits.maxValueBytes"];
+  const decode = bodyDecoder(exchange.headers, {
+    maxBytes: services.settings["limits.maxBatchBytes"],
+    maxValueBytes,
+  });
   const limit = { maxBytes: services.settings["limits.maxBatchBytes"], knob: "limits.maxBatchBytes" };
   readBody(exchange.raw, limit, services.budget, (problem, bytes, taken) => {
     if (problem !== undefined) {
       exchange.fail(problem);
       return;
     }
-    runBatch(services, () => checkedOperations(services, decode(bytes)), ack)
+    runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), ack)
       .then(
-        (result) => exchange.json(200, result),
+        (text) => exchange.jsonText(200, text),
         (error: unknown) => exchange.fail(error),
       )
       .finally(() => services.budget.release(taken));
   });
 }
 
-function decoderFor(exchange: Exchange, services: Services): (bytes: Uint8Array) => unknown {
-  const encoding = exchange.headers["content-encoding"];
-  const type = exchange.headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? MEDIA_TYPES.json;
-  if (encoding === undefined || encoding === "identity") {
-    if (type === MEDIA_TYPES.json) return decodeJson;
-    if (type === MEDIA_TYPES.msgpack) return (bytes) => decodeMsgpack(bytes, services);
-  }
-  throw new ApiProblem("unsupported_media_type", {
-    detail: `A batch is ${MEDIA_TYPES.json} or ${MEDIA_TYPES.msgpack}, without Content-Encoding.`,
-    headers: ["Accept-Encoding", "identity"],
-  });
-}
-
-function decodeJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new ApiProblem("invalid_body", {
-      detail: `Not JSON: ${error instanceof Error ? error.message : ""}`,
-    });
-  }
-}
-
-/** Members of the body, of an operation, and the operations' fields. */
-const MSGPACK_MAX_DEPTH = 4;
-const MSGPACK_MAX_ITEMS: number = 4 + LIMITS.batchMaxOperations * 16;
-
-function decodeMsgpack(bytes: Uint8Array, services: Services): unknown {
-  const limits: ScanLimits = {
-    maxBytes: services.settings["limits.maxBatchBytes"],
-    maxDepth: MSGPACK_MAX_DEPTH,
-    maxItems: MSGPACK_MAX_ITEMS,
-    maxStringBytes: LIMITS.contextMaxBytes,
-    maxBinaryBytes: services.settings["limits.maxValueBytes"],
-    maps: "string_keys",
-  };
-  const decoded = decodePlain(bytes, limits);
-  if (!("fault" in decoded)) return withTextValues(decoded.value);
-  throw new ApiProblem("invalid_body", {
-    detail: `Not the MessagePack a batch is made of: ${decoded.fault.code} at byte ${decoded.fault.at}.`,
-  });
-}
-
-/** MessagePack carries values as they are; the schema is that of JSON, where they are base64. */
-function withTextValues(body: unknown): unknown {
-  if (typeof body !== "object" || body === null || !("operations" in body) || !Array.isArray(body.operations))
-    return body;
-  const operations = body.operations.map((operation: unknown) => {
-    if (typeof operation !== "object" || operation === null || !("value" in operation)) return operation;
-    const { value } = operation;
-    return {
-      ...operation,
-      value: value instanceof Uint8Array ? Buffer.from(value).toString("base64") : null,
-    };
-  });
-  return { ...body, operations };
-}
-
-function checkedOperations(services: Services, body: unknown): CheckedOperation[] {
-  if (!batchRequest.Check(body)) {
-    const first = batchRequest.Errors(body)[0];
-    throw new ApiProblem("invalid_body", {
-      detail: `${first?.instancePath || "The body"} ${first?.message}.`,
-    });
-  }
-  return body.operations.map((operation, i) => checkedOperation(services, operation, `operations[${i}]`));
-}
-
-function checkedOperation(services: Services, operation: BatchOperation, place: string): CheckedOperation {
-  const { op, key } = operation;
-  const fault = keyFault(key);
-  if (fault !== undefined)
-    throw new ApiProblem("invalid_key", { detail: `${place}.key is ${fault.replaceAll("_", " ")}.` });
-  if (op === "get") return { op, key };
-  const seen = parseSeen(operation.context);
-  if (op === "delete") return { op, key, seen, content: { kind: "tombstone" } };
-  const bytes = fromBase64(operation.value);
-  if (bytes === undefined) throw new ApiProblem("invalid_body", { detail: `${place}.value is not base64.` });
-  const maxBytes = services.settings["limits.maxValueBytes"];
-  if (bytes.length > maxBytes) {
-    throw new ApiProblem("body_too_large", {
-      detail: `${place}.value is longer than ${maxBytes} bytes (limits.maxValueBytes).`,
-      members: { maxBytes },
-    });
-  }
-  const contentType = operation.contentType ?? MEDIA_TYPES.octets;
-  if (!isContentType(contentType)) {
-    throw new ApiProblem("invalid_body", {
-      detail: `${place}.contentType is longer than 255 bytes, or not printable.`,
-    });
-  }
-  return {
-    op,
-    key,
-    seen,
-    content: { kind: "value", bytes, contentType, ttlMs: parseTtl(operation.ttl, "invalid_body") },
-  };
-}
-
+/** @returns the answer as JSON */
 async function runBatch(
   services: Services,
   check: () => CheckedOperation[],
   ack: AckWish | undefined,
-): Promise<BatchResult> {
+): Promise<string> {
   const operations = check();
-  const results = operations.map((operation) => before(services, operation));
-  const commits: Promise<void>[] = [];
+  const outcomes = operations.map((operation) => before(services, operation));
+  // All writes of one turn are committed together, and share their promise.
+  const commits = new Set<Promise<void>>();
   const writes: KeyVersion[] = [];
   try {
     for (const [i, operation] of operations.entries()) {
       if (operation.op === "get") continue;
       const written = services.node.write(operation.key, operation.content, operation.seen);
       if ("code" in written) throw clockDrift(written);
-      commits.push(written.committed);
+      commits.add(written.committed);
       writes.push({ key: operation.key, version: written.version });
-      results[i] = writeOutcome(operation, written);
+      outcomes[i] = writeOutcome(operation, written);
     }
   } catch (error) {
     await Promise.allSettled(commits);
@@ -191,7 +72,7 @@ async function runBatch(
   }
   await within(Promise.all(commits), ack);
   await handOn(services, writes, ack);
-  return { results: results.filter((result) => result !== undefined) };
+  return `{"results":[${outcomes.join(",")}]}`;
 }
 
 interface KeyVersion {
@@ -217,13 +98,16 @@ async function handOn(
   if (acks < ack.needed) throw new ApiProblem("ack_timeout", { members: { acks } });
 }
 
-/** Answers a read, and throws what would stop a write: nothing may be written before all of it is known to be possible. */
-function before(services: Services, operation: CheckedOperation): BatchOutcome | undefined {
-  if (operation.op === "get") return readOutcome(services, operation.key);
+/**
+ * Answers a read, and throws what would stop a write: nothing may be written before all of it is known to be possible.
+ * @returns JSON; empty for a write
+ */
+function before(services: Services, operation: CheckedOperation): string {
+  if (operation.op === "get") return JSON.stringify(readOutcome(services, operation.key));
   const drift = operation.seen === undefined ? undefined : services.node.observeContext(operation.seen);
   if (drift !== undefined) throw clockDrift(drift);
   services.node.latest(operation.key);
-  return undefined;
+  return "";
 }
 
 function readOutcome(services: Services, key: string): BatchOutcome {
@@ -244,14 +128,11 @@ function readOutcome(services: Services, key: string): BatchOutcome {
   return { op: "get", found: true, context, ...item, value: item.value };
 }
 
-function writeOutcome(operation: WriteOperation, written: Written): BatchOutcome {
-  return {
-    op: operation.op,
-    key: operation.key,
-    version: formatVersion(written.version),
-    context: formatClientContext(written.context),
-    acks: 1,
-  };
+/** A `BatchOutcome`. Versions and contexts are plain ASCII without quotes; only the key needs escaping. */
+function writeOutcome({ op, key }: WriteOperation, written: Written): string {
+  const version = formatVersion(written.version);
+  const context = contextText(written.context, written.version, version);
+  return `{"op":"${op}","key":${JSON.stringify(key)},"version":"${version}","context":"${context}","acks":1}`;
 }
 
 /** @throws ApiProblem `ack_timeout` when it takes longer than was asked for */
