@@ -26,3 +26,15 @@ test("what was written on both sides of a partition is on all nodes once it heal
     expect(cluster.read(name, "right-49")).toBe("r");
   }
 });
+
+test("a cluster that was stopped as a whole finds itself again at once", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.start("a", "b", "c");
+  for (const name of ["a", "b", "c"]) await cluster.stop(name);
+  for (const name of ["a", "b", "c"]) await cluster.run(name, []);
+  await cluster.time.until(
+    "all see one another",
+    () => ["a", "b", "c"].every((name) => cluster.machine(name).running.membership.livePeers().length === 2),
+    3000,
+  );
+});

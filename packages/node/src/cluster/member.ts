@@ -160,6 +160,7 @@ export class ClusterMember {
     await this.keeper.start();
     this.membership.start();
     this.#joining?.start();
+    if (this.membership.wasMember) await this.#returnTo();
     this.repair.start();
     this.states.start();
     this.#every(this.#config.stateIntervalMs, () => this.#publish());
@@ -529,6 +530,16 @@ export class ClusterMember {
   #needsToJoin(): boolean {
     const { incarnation, seeds } = this.#config;
     return seeds.length > 0 && (incarnation === "newcomer" || !this.membership.wasMember);
+  }
+
+  /**
+   * Looks for the members of before at once, and for the configured seeds, should all have moved: whoever came back from
+   * a stop of the whole cluster takes everybody else for stopped.
+   */
+  async #returnTo(): Promise<void> {
+    const others = this.membership.members().filter(({ id }) => id !== this.id);
+    const seeds = await Promise.all(this.#config.seeds.map((seed) => this.#ports.resolveSeed(seed)));
+    this.membership.join([...others.map(({ address }) => address), ...seeds.flat()]);
   }
 
   #newJoining(): Joining {
