@@ -56,3 +56,4 @@ export {
   type ProblemKind,
   problemKind,
 } from "./problems.ts";
+export { VerifyLine, VerifyQuery, VerifyRepairQuery } from "./verify.ts";

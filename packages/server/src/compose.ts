@@ -18,13 +18,16 @@ export interface Foundation {
   readonly opened: OpenedStore;
   readonly log: Log;
   readonly events: EventCounts;
+  /** See {@link Services.restart}. */
+  restart(reason: string): void;
 }
 
 /** @throws IdentityError when the store belongs to another node */
-export async function compose(settings: Settings, { opened, log, events }: Foundation): Promise<Services> {
+export async function compose(settings: Settings, foundation: Foundation): Promise<Services> {
+  const { opened, log, events } = foundation;
   const { store, directory } = opened;
   const clock = { nowMs: () => Date.now() };
-  const node = await openNode(settings, { opened, log, events });
+  const node = await openNode(settings, foundation);
   const gate = new Gate({
     maxScans: settings["limits.maxScans"],
     scansLagMs: settings["overload.scansLagMs"],
@@ -50,6 +53,7 @@ export async function compose(settings: Settings, { opened, log, events }: Found
     cluster,
     peers: peerPorts({ settings, cluster, self: node.id, budget, clock, log }),
     checks: () => checksOf(services),
+    restart: (reason) => foundation.restart(reason),
   };
   const metrics = new NodeMetrics(services, { requests, events, freeBytes: () => directory.freeBytes() });
   return services;

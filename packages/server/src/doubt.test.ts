@@ -60,7 +60,7 @@ async function idsOn(name: string): Promise<string[]> {
   return Array.isArray(members) ? members.map((member) => String(Reflect.get(Object(member), "id"))) : [];
 }
 
-it("starts again in its process when a record is damaged, retires its id, and serves what a peer still had", async () => {
+async function withDamage(): Promise<void> {
   await cluster.start("n1", "n2");
   await cluster.run("n3", "n1", { data });
   await cluster.takesWrites("n3");
@@ -76,12 +76,20 @@ it("starts again in its process when a record is damaged, retires its id, and se
   await cluster.stop("n3");
   expect(damage(MARK.slice(500, 600))).toBeGreaterThan(0);
   await cluster.run("n3", "n1", { data });
-  const { address, nodeId } = cluster.server("n3");
-  expect(await valueOn("n3", "k")).toBe(500);
+}
+
+async function runsAnew(nodeId: string): Promise<void> {
   await cluster.until("n3 runs again", async () => {
     if (cluster.server("n3").nodeId === nodeId) return false;
     return (await valueOn("n3", "k").catch(() => undefined)) === MARK;
   });
+}
+
+it("starts again in its process when a record is damaged, retires its id, and serves what a peer still had", async () => {
+  await withDamage();
+  const { address, nodeId } = cluster.server("n3");
+  expect(await valueOn("n3", "k")).toBe(500);
+  await runsAnew(nodeId);
   expect(cluster.server("n3").address).toBe(address);
   expect(await valueOn("n3", "other-7")).toBe("value 7");
   expect(readdirSync(data).filter((name) => name.startsWith("db-damaged-"))).toHaveLength(1);
@@ -92,4 +100,25 @@ it("starts again in its process when a record is damaged, retires its id, and se
   await cluster.until("n3 is complete again", async () => (await checkOn("n3", "complete")) === true);
   await cluster.put("n3", "after", "v");
   await cluster.until("and spreads its writes", async () => (await valueOn("n2", "after")) === "v");
+});
+
+it("tells the one who looks for damage what it has found, to the end, before it starts again", async () => {
+  await withDamage();
+  const { nodeId } = cluster.server("n3");
+  const { status, body } = await cluster.get("n3", "/verify?deep=true");
+  expect(status).toBe(200);
+  expect(Array.isArray(body) ? body.at(-1) : body).toMatchObject({
+    event: "end",
+    deep: true,
+    damaged: 1,
+    damagedKeys: ["k"],
+    repair: null,
+  });
+  await runsAnew(nodeId);
+  const again = await cluster.get("n3", "/verify?deep=true");
+  expect(Array.isArray(again.body) ? again.body.at(-1) : again.body).toMatchObject({
+    records: 21,
+    damaged: 0,
+    consistent: true,
+  });
 });

@@ -17,8 +17,11 @@ import { listenError, openingError } from "./start-error.ts";
 export interface RunPorts {
   readonly log: Log;
   readonly events: EventCounts;
-  /** The store may lack what this incarnation has acknowledged or confirmed. May be called more than once. */
-  doubted(reason: string): void;
+  /**
+   * This run has to end: its store may lack what this incarnation has acknowledged or confirmed, or holds what the next
+   * opening puts in order. May be called more than once.
+   */
+  restart(reason: string): void;
 }
 
 interface RunParts extends Foundation {
@@ -37,6 +40,9 @@ const LISTEN_BACKLOG = 1024;
 /** Of the grace, for requests in progress; the rest is for telling the others. */
 const DRAIN_SHARE = 0.75;
 
+/** How long a run that is given up waits for listings and checks that are under way. */
+const SCANS_GRACE_MS = 60_000;
+
 export class RunningNode {
   readonly #parts: RunParts;
 
@@ -54,11 +60,11 @@ export class RunningNode {
         events.count(code);
         log.warn(code, facts);
         // What opening finds becomes a new incarnation at once.
-        if (isOpen && event.code === "doubt") ports.doubted(event.reason);
+        if (isOpen && event.code === "doubt") ports.restart(event.reason);
       });
       isOpen = true;
       try {
-        return new RunningNode(await serve(settings, { opened, log, events }));
+        return new RunningNode(await serve(settings, { opened, ...ports }));
       } catch (error) {
         await opened.close();
         throw error;
@@ -107,7 +113,10 @@ export class RunningNode {
   /** Closes without a word to the others: the successor retires this id. */
   async abandon(): Promise<void> {
     this.halt();
-    await this.#drain(this.#parts.services.settings["shutdown.graceMs"] * DRAIN_SHARE);
+    const { gate, settings } = this.#parts.services;
+    // The one who looks for damage is to be told what was found.
+    await new Deadline(SCANS_GRACE_MS).until(() => gate.scans === 0);
+    await this.#drain(settings["shutdown.graceMs"] * DRAIN_SHARE);
     await this.#close();
   }
 

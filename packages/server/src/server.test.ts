@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync }
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Settings } from "./config/knobs.ts";
 import { loadConfig } from "./config/load.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -222,6 +222,28 @@ describe("a start", () => {
     );
     const again = await start("d");
     expect(await get(again, "k")).toBe(404);
+  });
+
+  it("goes on without the members it is to join, reads, and says what it waits for", async () => {
+    const server = await start("d", { join: ["127.0.0.1:9"] });
+    expect(logged.find(({ event }) => event === "started")?.fields).toMatchObject({
+      advertised: new URL(server.address).host,
+      join: "127.0.0.1:9",
+    });
+    const ready = await fetch(`${server.address}/readyz?verbose`);
+    expect(ready.status).toBe(200);
+    const text = await ready.text();
+    expect(text).toContain("recorded by 0 of 1 needed, joining through 127.0.0.1:9; writes are refused");
+    expect(await get(server, "k")).toBe(404);
+    const written = await fetch(`${server.address}/kv/k`, { method: "PUT", body: "v" });
+    expect(written.status).toBe(503);
+    expect(await written.json()).toMatchObject({ code: "joining", outcome: "none" });
+    await vi.waitFor(() => {
+      expect(logged.find(({ event }) => event === "join_failed")?.fields).toMatchObject({
+        at: "127.0.0.1:9",
+        code: "unreachable",
+      });
+    });
   });
 
   it("leaves nothing open when it fails", async () => {

@@ -86,7 +86,7 @@ class Server implements RunningServer {
     const ports: RunPorts = {
       log: this.#log,
       events: this.#events,
-      doubted: (reason) => {
+      restart: (reason) => {
         if (isDoubted) return;
         isDoubted = true;
         if (begun !== undefined) this.#restart(begun, reason);
@@ -121,7 +121,7 @@ class Server implements RunningServer {
   #restart(run: RunningNode, reason: string): void {
     if (this.#closed !== undefined) return;
     const delayMs = this.#pace.delayMs(performance.now());
-    this.#log.error("restarting_in_doubt", { node: run.nodeId, reason, delayMs: Math.round(delayMs) });
+    this.#log.error("restarting", { node: run.nodeId, reason, delayMs: Math.round(delayMs) });
     run.halt();
     this.#restarting = this.#runAnew(run, delayMs).catch((error: unknown) => {
       this.#log.error("restart_failed", { reason: String(error) });

@@ -11,7 +11,7 @@ import type { PreparedValues } from "./http/prepared.ts";
 import type { PeerPorts } from "./peer/routes.ts";
 
 /** What routes need of the store beyond single records. */
-export type ServedStore = RecordStore & Pick<Store, "stats" | "snapshot" | "graves">;
+export type ServedStore = RecordStore & Pick<Store, "stats" | "snapshot" | "graves" | "verify" | "damaged">;
 
 /** One line of `/readyz?verbose`. */
 export interface Check {
@@ -38,6 +38,8 @@ export interface Services {
   readonly cluster: Cluster;
   readonly peers: PeerPorts;
   checks(): readonly Check[];
+  /** Ends this run and begins another on the same directory, which salvages and rebuilds what is noted as damaged. */
+  restart(reason: string): void;
 }
 
 /** Ready means that reads are answered: with a full disk a node still is, and says what it cannot do. */
@@ -54,6 +56,6 @@ export function checksOf(services: Services): readonly Check[] {
       detail: condition === "full" ? "the disk is full; reads go on" : condition,
     },
     { name: "records", ok: damaged === 0, needed: false, detail: `${damaged} damaged` },
-    ...clusterChecks(services.cluster.attached),
+    ...clusterChecks(services.cluster.attached, services.settings.join),
   ];
 }

@@ -6,7 +6,8 @@ import type { ClusterMember, NotWritable } from "@hearsay/node";
 import type { Check } from "../services.ts";
 import { throughIso } from "./naming.ts";
 
-export function clusterChecks(member: ClusterMember | undefined): readonly Check[] {
+/** @param seeds where the node joins at its start */
+export function clusterChecks(member: ClusterMember | undefined, seeds: readonly string[]): readonly Check[] {
   if (member === undefined) return [];
   const fault = member.notWritable();
   const { complete, floor } = member.keeper.completeness;
@@ -20,7 +21,7 @@ export function clusterChecks(member: ClusterMember | undefined): readonly Check
           ? "the id is retired; hearsay reset brings the node back as a new one"
           : "no",
     },
-    joiningCheck(fault),
+    joiningCheck(fault, seeds),
     {
       name: "clock",
       ok: fault?.code !== "clock_skew",
@@ -42,11 +43,15 @@ export function clusterChecks(member: ClusterMember | undefined): readonly Check
   ];
 }
 
-function joiningCheck(fault: NotWritable | undefined): Check {
+function joiningCheck(fault: NotWritable | undefined, seeds: readonly string[]): Check {
   const check = { name: "joining", needed: false };
   switch (fault?.code) {
     case "joining":
-      return { ...check, ok: false, detail: `recorded by ${fault.recordedBy} of ${fault.needed} needed` };
+      return {
+        ...check,
+        ok: false,
+        detail: `recorded by ${fault.recordedBy} of ${fault.needed} needed, joining through ${seeds.join(", ")}; writes are refused`,
+      };
     case "limits_differ":
       return { ...check, ok: false, detail: `${fault.knobs.join(", ")} differ from ${fault.by}` };
     case "name_taken":

@@ -43,7 +43,7 @@ const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/;
 export const CLUSTER_KNOBS: { readonly [Name in keyof ClusterSettings]: Knob<ClusterSettings[Name]> } = {
   advertise: text({
     sets: "the address and port at which other nodes reach this one",
-    reason: "empty takes the address it listens on",
+    reason: "empty takes the address it listens on, unless that stands for all of the machine's",
     fallback: "",
     pattern: /^$|^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/,
     form: "HOST:PORT or [IPV6]:PORT",

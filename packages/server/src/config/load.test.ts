@@ -122,8 +122,20 @@ describe("configuration", () => {
     expect(faults({ flags: { listen: "[::]:7171" } })).toContain("loopback");
     expect(faults({ flags: { listen: "127.0.0.1.example.com:1" } })).toContain("loopback");
     expect(faults({ flags: { listen: "127.0.0.1:99999" } })).toContain("65535");
-    expect(load({ flags: { listen: "0.0.0.0:7171", insecure: "true" } }).settings.insecure).toBe(true);
+    const open = { listen: "0.0.0.0:7171", insecure: "true", advertise: "10.0.0.7:7171" };
+    expect(load({ flags: open }).settings.insecure).toBe(true);
     expect(load({ flags: { listen: "[::1]:0" } }).settings.listen).toBe("[::1]:0");
+  });
+
+  it("advertises no address that means any, and says what to set", () => {
+    for (const listen of ["0.0.0.0:7171", "[::]:7171", "0:7171", "[0:0::0]:7171", "[::ffff:0.0.0.0]:7171"]) {
+      const message = faults({ flags: { listen, insecure: "true" } });
+      expect(message, listen).toContain("set advertise to the HOST:PORT");
+    }
+    for (const advertise of ["0.0.0.0:7171", "[::]:7171", "host:0", "host:99999"]) {
+      expect(faults({ flags: { advertise } }), advertise).toContain("advertise needs the address");
+    }
+    expect(load({ flags: { listen: "[::1]:0" } }).settings.advertise).toBe("");
   });
 
   it("takes secrets from files and never shows them", () => {

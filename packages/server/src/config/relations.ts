@@ -31,14 +31,35 @@ export function contradictions(settings: Settings): Contradiction[] {
       found.push({ knobs: [smaller, larger], message: `${smaller} must not exceed ${larger}` });
     }
   }
-  const port = parseListen(settings.listen).port;
+  found.push(...addressContradictions(settings));
+  return found;
+}
+
+function addressContradictions(settings: Settings): Contradiction[] {
+  const found: Contradiction[] = [];
+  const { host, port } = parseListen(settings.listen);
   if (port > 65_535) found.push({ knobs: ["listen"], message: "listen needs a port from 0 to 65535" });
-  if (!settings.insecure && !isLoopback(parseListen(settings.listen).host)) {
+  if (!settings.insecure && !isLoopback(host)) {
     found.push({
       knobs: ["listen", "insecure"],
       message:
         "a node without tokens listens on the loopback interface only; listen on 127.0.0.1, or set insecure: true if everyone who reaches the port may do everything",
     });
+  }
+  if (settings.advertise === "" && isWildcard(host)) {
+    found.push({
+      knobs: ["listen", "advertise"],
+      message: `${host} stands for all addresses of this machine, and others cannot reach the node there; set advertise to the HOST:PORT at which they do`,
+    });
+  }
+  if (settings.advertise !== "") {
+    const advertised = parseListen(settings.advertise);
+    if (isWildcard(advertised.host) || advertised.port === 0 || advertised.port > 65_535) {
+      found.push({
+        knobs: ["advertise"],
+        message: "advertise needs the address and port at which others reach the node, from 1 to 65535",
+      });
+    }
   }
   return found;
 }
@@ -55,6 +76,15 @@ export function parseListen(listen: string): ListenAddress {
     host: host.startsWith("[") ? host.slice(1, -1) : host,
     port: Number(listen.slice(colon + 1)),
   };
+}
+
+/** Any way to write the unspecified address, which a resolver takes too. */
+function isWildcard(host: string): boolean {
+  return (
+    /^[0.]+$/.test(host) ||
+    /^[0:]*:[0:]*(?:0\.0\.0\.0)?$/.test(host) ||
+    host.toLowerCase() === "::ffff:0.0.0.0"
+  );
 }
 
 function isLoopback(host: string): boolean {

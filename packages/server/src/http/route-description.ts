@@ -1,7 +1,7 @@
 /** What a route is made of: OpenAPI and the router get the same. */
 import { MEDIA_TYPES, Problem } from "@hearsay/api";
 import type { HTTPMethods } from "fastify";
-import type { TSchema } from "typebox";
+import Type, { type TSchema } from "typebox";
 import type { Operation } from "../metrics/requests.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -22,6 +22,8 @@ export interface RouteSchema {
   readonly body?: unknown;
   readonly response: Readonly<Record<string, unknown>>;
 }
+
+export const Bytes: TSchema = Type.String({ format: "binary", title: "The value's bytes" });
 
 /** An answer, or a body, of one media type. */
 export function content(type: string, schema: TSchema, description: string = schemaTitle(schema)): unknown {

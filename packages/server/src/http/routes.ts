@@ -8,14 +8,8 @@ import {
   ListQuery,
   MEDIA_TYPES,
   PageQuery,
-  Readiness,
-  ReadinessQuery,
   ReadQuery,
-  RestoreQuery,
-  RestoreReport,
   SiblingList,
-  TombstoneQuery,
-  TombstoneReport,
   WriteQuery,
   WriteResult,
 } from "@hearsay/api";
@@ -25,19 +19,14 @@ import { servePeer } from "../peer/routes.ts";
 import { PEER_PATH } from "../peer/transport.ts";
 import { postBatch } from "../routes/batch.ts";
 import { listConflicts } from "../routes/conflicts.ts";
-import { livez, readyz } from "../routes/health.ts";
 import { listKeys } from "../routes/list.ts";
-import { sendMetrics } from "../routes/metrics.ts";
 import { readKey } from "../routes/read.ts";
-import { RestoreRoute } from "../routes/restore.ts";
-import { sendSnapshot } from "../routes/snapshot.ts";
-import { listTombstones } from "../routes/tombstones.ts";
 import { deleteKey, putKey } from "../routes/write.ts";
 import type { Services } from "../services.ts";
-import { content, problems, type RouteDescription } from "./route-description.ts";
+import { dataRoutes, nodeRoutes } from "./node-routes.ts";
+import { Bytes, content, problems, type RouteDescription } from "./route-description.ts";
 import { KEY_ROUTE } from "./target.ts";
 
-const Bytes = Type.String({ format: "binary", title: "The value's bytes" });
 const KeyParams = Type.Object({
   key: Type.String({
     description: "Percent-encoded; slashes as they are. Keys that URL clients rewrite: /kv?key=",
@@ -208,84 +197,6 @@ function collectionRoutes(services: Services): RouteDescription[] {
         response: { 200: content(MEDIA_TYPES.json, ConflictPage), ...problems },
       },
       handle: (exchange) => listConflicts(services, exchange),
-    },
-  ];
-}
-
-function dataRoutes(services: Services): RouteDescription[] {
-  const restore = new RestoreRoute(services);
-  return [
-    {
-      method: "GET",
-      url: "/snapshot",
-      operation: "snapshot",
-      schema: {
-        summary: "A consistent stream of all records, with a checksum trailer",
-        tags: ["data"],
-        response: { 200: content(MEDIA_TYPES.snapshot, Bytes, "The snapshot"), ...problems },
-      },
-      handle: (exchange) => sendSnapshot(services, exchange),
-    },
-    {
-      method: "POST",
-      url: "/restore",
-      operation: "restore",
-      schema: {
-        summary: "Puts a snapshot's records back; checked whole before anything is applied",
-        tags: ["data"],
-        querystring: RestoreQuery,
-        body: { content: { [MEDIA_TYPES.snapshot]: { schema: Bytes } } },
-        response: { 200: content(MEDIA_TYPES.json, RestoreReport), ...problems },
-      },
-      handle: (exchange) => restore.handle(exchange),
-    },
-    {
-      method: "GET",
-      url: "/cluster/tombstones",
-      operation: "tombstones",
-      schema: {
-        summary: "Deleted keys whose records are still kept, and which member holds their removal back",
-        tags: ["cluster"],
-        querystring: TombstoneQuery,
-        response: { 200: content(MEDIA_TYPES.json, TombstoneReport), ...problems },
-      },
-      handle: (exchange) => listTombstones(services, exchange),
-    },
-  ];
-}
-
-function nodeRoutes(services: Services): RouteDescription[] {
-  const readiness = content(MEDIA_TYPES.json, Readiness);
-  return [
-    {
-      method: "GET",
-      url: "/livez",
-      operation: "health",
-      schema: { summary: "The process runs", tags: ["node"], response: { 200: readiness } },
-      handle: livez,
-    },
-    {
-      method: "GET",
-      url: "/readyz",
-      operation: "health",
-      schema: {
-        summary: "The node takes requests; ?verbose lists its checks",
-        tags: ["node"],
-        querystring: ReadinessQuery,
-        response: { 200: readiness, 503: readiness },
-      },
-      handle: (exchange) => readyz(services, exchange),
-    },
-    {
-      method: "GET",
-      url: "/metrics",
-      operation: "metrics",
-      schema: {
-        summary: "Metrics in the text format of Prometheus",
-        tags: ["node"],
-        response: { 200: content("text/plain", Type.String({ title: "Metrics" })) },
-      },
-      handle: (exchange) => sendMetrics(services, exchange),
     },
   ];
 }

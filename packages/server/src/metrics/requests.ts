@@ -14,6 +14,7 @@ export const OPERATIONS = [
   "peer",
   "snapshot",
   "restore",
+  "verify",
   "health",
   "metrics",
   "describe",

@@ -84,6 +84,7 @@ export async function harness(overrides: Partial<Settings> = {}): Promise<Harnes
     cluster,
     peers: peerPorts({ settings, cluster, self: node.id, budget, clock: ports.clock, log }),
     checks: () => checksOf(services),
+    restart: (reason) => record(`restart ${reason}`),
   };
   const app = await buildApp(services);
   return { app, services, store, clock, logged, close: () => app.close() };

@@ -2,7 +2,7 @@
 import type { KeyRecord, Sibling } from "@hearsay/core";
 import { compareKeys } from "@hearsay/core";
 import type { MetaStore, ScanChunk, ScanRange } from "@hearsay/node";
-import type { Grave, StoreStats } from "@hearsay/store";
+import type { DamagedEntry, Grave, StoreStats, VerifyOptions, VerifyReport } from "@hearsay/store";
 import type { ServedStore } from "../services.ts";
 
 export class MemoryStore implements ServedStore {
@@ -111,6 +111,30 @@ export class MemoryStore implements ServedStore {
 
   async *snapshot(): AsyncGenerator<Uint8Array> {
     yield new Uint8Array(0);
+  }
+
+  /** What the next verify finds, or fails with. */
+  verified: Partial<VerifyReport> | Error = {};
+  damagedEntries: DamagedEntry[] = [];
+
+  async verify({ deep, onProgress }: VerifyOptions): Promise<VerifyReport> {
+    onProgress?.(this.committed.size);
+    if (this.verified instanceof Error) throw this.verified;
+    return {
+      deep,
+      records: this.committed.size,
+      indexEntries: this.committed.size,
+      recordBucketsDiffering: 0,
+      indexBucketsDiffering: 0,
+      damaged: this.damagedEntries.length,
+      differingKeys: [],
+      consistent: true,
+      ...this.verified,
+    };
+  }
+
+  async damaged(limit: number): Promise<DamagedEntry[]> {
+    return this.damagedEntries.slice(0, limit);
   }
 
   history(key: string): Sibling[] {
