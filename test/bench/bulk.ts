@@ -14,7 +14,7 @@ import { print } from "./report.ts";
 import { type Server, startNode } from "./servers.ts";
 
 const RECORDS = 1_000_000;
-const CLI = fileURLToPath(new URL("../../../../packages/cli/dist/main.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../../packages/cli/dist/main.js", import.meta.url));
 const run = promisify(execFile);
 
 export async function bulk(): Promise<void> {

@@ -13,7 +13,7 @@ export interface Server {
   stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
-const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** A node as a user starts it. `--listen` with port 0 unless the arguments say otherwise. */
 export async function startNode(data: string, ...flags: readonly string[]): Promise<Server> {
