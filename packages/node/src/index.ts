@@ -1,26 +1,26 @@
 export type { Incarnation } from "./cluster/completeness-keeper.ts";
 export { type Convergence, convergence, type Differing, type Verdict } from "./cluster/convergence.ts";
-export {
-  ClusterMember,
-  type Greeting,
-  type MemberConfig,
-  type MemberEvents,
-  type MemberPorts,
-  type NotWritable,
-} from "./cluster/member.ts";
+export { ClusterMember } from "./cluster/member.ts";
+export type {
+  Greeting,
+  MemberConfig,
+  MemberEvents,
+  MemberPorts,
+  NotWritable,
+} from "./cluster/member-config.ts";
 export type { DigestStore, Graveyard, ListedRecord, StoreFacts, Timers, Transport } from "./cluster/ports.ts";
 export { type Receipt, type ReceiptWait, receiptOf, receiptOnceEverywhere } from "./cluster/receipt.ts";
 export type { ClockOffset, LastExchange } from "./cluster/repair.ts";
 export type { PublishedState } from "./cluster/states.ts";
 export { type MemberStatus, memberStatuses } from "./cluster/status.ts";
 export { obstaclesToStopping, type StopObstacle } from "./cluster/stopping.ts";
+export type { Content } from "./content.ts";
 export type { ExchangeOutcome, ExchangeProgress } from "./exchange/ask.ts";
 export type { Comparison, KeyDifference } from "./exchange/compare.ts";
 export { EXCHANGE_LIMITS, type ExchangeLimits } from "./exchange/session.ts";
 export { establishIdentity, type Identity, IdentityError, type IdentityFault } from "./identity.ts";
 export {
   type Admitted,
-  type Content,
   Node,
   type NodeConfig,
   type NodePorts,

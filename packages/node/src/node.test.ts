@@ -9,9 +9,10 @@ import {
   type Version,
 } from "@hearsay/core";
 import { beforeEach, describe, expect, test } from "vitest";
+import type { Content } from "./content.ts";
 import { CONTEXT_GROWTH_MAX } from "./known-context.ts";
 import { type Batch, MemoryStore } from "./memory-store.contract.ts";
-import { type Content, Node, type NodeConfig, type Written } from "./node.ts";
+import { Node, type NodeConfig, type Written } from "./node.ts";
 import type { LogFields } from "./ports.ts";
 
 const START_MS = 1_750_000_000_000;

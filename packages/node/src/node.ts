@@ -25,6 +25,7 @@ import {
   siblingLimit,
   type Version,
 } from "@hearsay/core";
+import { type Content, toSibling } from "./content.ts";
 import { type Readable, readOrLost } from "./damaged.ts";
 import { type ClockFault, DurableClock } from "./durable-clock.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
@@ -55,16 +56,6 @@ export interface NodeConfig {
   /** Calls of {@link Node.whenHeld} that may wait at one time. */
   readonly maxWaiters: number;
 }
-
-export type Content =
-  | {
-      readonly kind: "value";
-      readonly bytes: Uint8Array;
-      readonly contentType: string;
-      /** Milliseconds from now until it reads as deleted; null for never. */
-      readonly ttlMs: number | null;
-    }
-  | { readonly kind: "tombstone" };
 
 export interface Written {
   readonly version: Version;
@@ -323,15 +314,4 @@ export class Node {
     this.#ports.metrics.count("hearsay_conflicts_dropped_total", dropped.length);
     this.#ports.log.warn("conflicts_dropped", { key, dropped: dropped.length });
   }
-}
-
-function toSibling(content: Content, version: Version, nowMs: number): Sibling {
-  if (content.kind === "tombstone") return { kind: "tombstone", version };
-  return {
-    kind: "value",
-    version,
-    bytes: content.bytes,
-    contentType: content.contentType,
-    expiresAtMs: content.ttlMs === null ? null : nowMs + content.ttlMs,
-  };
 }

@@ -30,6 +30,8 @@ export type JoiningState =
   | { readonly kind: "refused"; readonly by: string; readonly knobs: readonly string[] }
   | { readonly kind: "member" };
 
+export const HELLO_TIMEOUT_MS = 2_000;
+
 /** Whoever answers at a seed's address. */
 const ANYONE: NodeId = "";
 

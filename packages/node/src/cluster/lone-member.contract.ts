@@ -17,7 +17,8 @@ import { MemoryStore } from "../memory-store.contract.ts";
 import { PeerFault } from "../peer-fault.ts";
 import { EventLog } from "./event-log.contract.ts";
 import { ManualTimers } from "./manual-timers.contract.ts";
-import { ClusterMember, type MemberConfig } from "./member.ts";
+import { ClusterMember } from "./member.ts";
+import type { MemberConfig } from "./member-config.ts";
 
 export const FRIEND = memberOf("b");
 export const STRANGER = memberOf("x");

@@ -5,112 +5,39 @@
  * Order of business for a message: refuse the retired, then those nobody knows, then let the protocol it belongs to
  * take it. Nothing is answered before what it brought is committed.
  */
-import {
-  type AntiEntropyConfig,
-  covers,
-  type FetchReply,
-  FullView,
-  type HeldBack,
-  type HelloReply,
-  type HlcTime,
-  hlcFromMs,
-  holds,
-  type KeyRecord,
-  type NodeId,
-  type Peer,
-  type PeerReply,
-  type PeerRequest,
-  preferHealthy,
-  type RandomSource,
-  type RumorOptions,
-  type SharedLimits,
-  type Standing,
-  type SwimConfig,
-  type Version,
+import type {
+  FetchReply,
+  HeldBack,
+  HlcTime,
+  KeyRecord,
+  NodeId,
+  Peer,
+  PeerReply,
+  PeerRequest,
+  Standing,
+  Version,
 } from "@hearsay/core";
 import { readOrLost } from "../damaged.ts";
 import type { ExchangeOutcome, ExchangeProgress } from "../exchange/ask.ts";
-import type { ExchangeLimits } from "../exchange/session.ts";
-import type { Node } from "../node.ts";
 import { PeerFault } from "../peer-fault.ts";
-import type { Clock, Log, Metrics, RecordStore } from "../ports.ts";
+import type { Clock } from "../ports.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
-import { CompletenessKeeper, type Incarnation } from "./completeness-keeper.ts";
-import { differingLimits, Joining, type JoiningState } from "./joining.ts";
-import { LocalReplica } from "./local-replica.ts";
-import { Membership } from "./membership.ts";
-import type { DigestStore, Graveyard, StoreFacts, Timers, Transport } from "./ports.ts";
-import { type LastExchange, Repair } from "./repair.ts";
-import { Rumors } from "./rumors.ts";
-import { ClockSkew } from "./skew.ts";
-import { type PublishedState, States } from "./states.ts";
-
-export interface MemberPorts {
-  readonly node: Node;
-  readonly store: RecordStore;
-  readonly digests: DigestStore;
-  readonly graveyard: Graveyard;
-  readonly facts: StoreFacts;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly transport: Transport;
-  /** The addresses a configured seed stands for at this moment. */
-  resolveSeed(seed: string): Promise<readonly string[]>;
-  readonly random: RandomSource;
-  readonly log: Log;
-  readonly metrics: Metrics;
-}
-
-export interface MemberConfig {
-  readonly address: string;
-  readonly zone: string;
-  readonly build: string;
-  readonly protocol: { readonly min: number; readonly max: number };
-  readonly seeds: readonly string[];
-  readonly incarnation: Incarnation;
-  readonly swim: SwimConfig;
-  readonly rumors: RumorOptions;
-  readonly antiEntropy: AntiEntropyConfig;
-  readonly exchange: ExchangeLimits;
-  readonly tombstoneRetentionMs: number;
-  readonly stateIntervalMs: number;
-  readonly maxPendingAcks: number;
-  readonly limits: SharedLimits;
-  /** 16 hexadecimal digits of a text. */
-  readonly hash: (text: string) => string;
-}
-
-/** Why this node takes no client writes at the moment. */
-export type NotWritable =
-  | { readonly code: "joining"; readonly recordedBy: number; readonly needed: number }
-  | { readonly code: "limits_differ"; readonly by: string; readonly knobs: readonly string[] }
-  | { readonly code: "name_taken"; readonly by: string }
-  | { readonly code: "clock_skew" }
-  | { readonly code: "leaving" }
-  | { readonly code: "retired" };
-
-/** What an introducer says of its cluster. */
-export interface Greeting {
-  readonly time: HlcTime;
-  readonly floor: HlcTime;
-  /** Limits that this node has otherwise. */
-  readonly differing: readonly (keyof SharedLimits)[];
-}
-
-export interface MemberEvents {
-  /** This id is retired: the node has to come back as a new incarnation, or by an operator's hand. */
-  retired(): void;
-}
+import type { CompletenessKeeper } from "./completeness-keeper.ts";
+import type { JoiningState } from "./joining.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import type { Greeting, MemberConfig, MemberEvents, MemberPorts, NotWritable } from "./member-config.ts";
+import { type MemberParts, makeParts } from "./member-parts.ts";
+import type { Membership } from "./membership.ts";
+import { Periodic } from "./periodic.ts";
+import type { Timers } from "./ports.ts";
+import { Publishing } from "./publishing.ts";
+import type { LastExchange, Repair } from "./repair.ts";
+import type { Rumors } from "./rumors.ts";
+import type { States } from "./states.ts";
+import { WriteConcern } from "./write-concern.ts";
 
 /** How often what is known about completeness is saved; a loss costs only some catching up. */
 const SAVE_INTERVAL_MS = 10_000;
-/** How long a peer's complaint about our clock counts without being repeated. */
-const SKEW_MEMORY_MS = 30_000;
-/** How often peers are asked for an acknowledgement that no rumor has brought. */
-const ACK_ASK_INTERVAL_MS = 250;
-const HELLO_TIMEOUT_MS = 2_000;
-/** Of 64 hexadecimal digits. */
-const PUBLISHED_ROOT_DIGITS = 16;
 
 export class ClusterMember {
   readonly membership: Membership;
@@ -118,38 +45,52 @@ export class ClusterMember {
   readonly repair: Repair;
   readonly keeper: CompletenessKeeper;
   readonly states: States;
+  /** The mean time in which each node publishes its state. */
+  readonly stateIntervalMs: number;
   readonly #ports: MemberPorts;
-  readonly #config: MemberConfig;
-  readonly #events: MemberEvents;
-  readonly #replica: LocalReplica;
-  readonly #sampler: FullView;
+  readonly #parts: MemberParts;
+  readonly #lifecycle: Lifecycle;
   readonly #acks: Acknowledgements;
-  readonly #joining: Joining | undefined;
-  readonly #skew: ClockSkew = new ClockSkew(SKEW_MEMORY_MS);
-  readonly #cancels: Set<() => void> = new Set();
-  #nameHolder: Peer | undefined;
-  #leaving = false;
-  #retired = false;
+  readonly #concern: WriteConcern;
+  readonly #publishing: Publishing;
+  readonly #periodic: Periodic;
   #stopped = false;
 
   constructor(config: MemberConfig, ports: MemberPorts, events: MemberEvents) {
     this.#ports = ports;
-    this.#config = config;
-    this.#events = events;
+    this.stateIntervalMs = config.stateIntervalMs;
     this.#acks = new Acknowledgements(config.maxPendingAcks);
-    this.#sampler = new FullView(
-      ports.node.id,
-      ports.random.fork(),
-      preferHealthy((peer) => this.membership.phi(peer.id) ?? 0),
-    );
-    this.membership = this.#newMembership();
+    this.#parts = makeParts(config, ports, {
+      peersChanged: () => this.#peersChanged(),
+      retirementAdopted: (id) => this.#retirementAdopted(id),
+      selfRetired: () => {
+        if (this.#lifecycle.selfRetired()) events.retired();
+      },
+      nameTaken: (holder) => this.#lifecycle.nameTaken(holder),
+      exchangeEnded: (peer, fault) => {
+        this.#lifecycle.exchangeEnded(peer, fault);
+        this.keeper.advance();
+      },
+      learnt: (id, state) => this.#publishing.learnt(id, state),
+      held: (event) => this.#acks.held(event),
+      isStaying: () => !this.#lifecycle.isLeaving,
+    });
+    this.#lifecycle = new Lifecycle(config, ports, this.#parts);
+    this.#publishing = new Publishing(ports, this.#parts, this.#lifecycle);
+    this.#periodic = new Periodic(ports.timers, ports.log);
+    this.#concern = new WriteConcern({
+      acks: this.#acks,
+      timers: ports.timers,
+      livePeers: () => this.membership.livePeers(),
+      spread: (key, acks) => this.spread(key, acks),
+      peerHolds: (peer, key, version, timeoutMs) => this.peerHolds(peer, key, version, timeoutMs),
+    });
+    this.membership = this.#parts.membership;
+    this.keeper = this.#parts.keeper;
+    this.rumors = this.#parts.rumors;
+    this.repair = this.#parts.repair;
+    this.states = this.#parts.states;
     ports.node.recognise((id) => this.membership.peer(id) !== undefined || this.membership.isRetired(id));
-    this.keeper = this.#newKeeper();
-    this.#replica = this.#newReplica();
-    this.rumors = this.#newRumors();
-    this.repair = this.#newRepair();
-    this.states = this.#newStates();
-    this.#joining = this.#needsToJoin() ? this.#newJoining() : undefined;
   }
 
   get id(): NodeId {
@@ -159,22 +100,22 @@ export class ClusterMember {
   async start(): Promise<void> {
     await this.keeper.start();
     this.membership.start();
-    this.#joining?.start();
-    if (this.membership.wasMember) await this.#returnTo();
+    this.#lifecycle.start();
+    if (this.membership.wasMember) await this.#lifecycle.returnTo();
     this.repair.start();
     this.states.start();
-    this.#every(this.#config.stateIntervalMs, () => this.#publish());
-    this.#every(SAVE_INTERVAL_MS, () => this.keeper.save());
+    this.#periodic.every(this.stateIntervalMs, () => this.#publishing.publish());
+    this.#periodic.every(SAVE_INTERVAL_MS, () => this.keeper.save());
     // Exchanges purge too, but a node that is alone has none.
-    this.#every(this.#config.stateIntervalMs, () => this.keeper.purge());
+    this.#periodic.every(this.stateIntervalMs, () => this.keeper.purge());
     this.#peersChanged();
-    await this.#publish();
+    await this.#publishing.publish();
   }
 
   /** Says *stopped* to the others, unless it is retired, and lets go of everything. The store is the caller's. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
-    if (!this.#retired) await this.membership.announceStopped();
+    if (!this.#lifecycle.isRetired) await this.membership.announceStopped();
     this.halt();
     await this.keeper.save();
   }
@@ -182,8 +123,8 @@ export class ClusterMember {
   /** Stops without a word, as if the process ended. */
   halt(): void {
     this.#stopped = true;
-    for (const cancel of this.#cancels) cancel();
-    this.#joining?.stop();
+    this.#periodic.stop();
+    this.#lifecycle.stop();
     this.repair.stop();
     this.states.stop();
     this.rumors.stop();
@@ -192,7 +133,7 @@ export class ClusterMember {
 
   /** Answers a peer. @throws PeerFault when it is refused */
   async serve(from: NodeId, message: PeerRequest): Promise<PeerReply> {
-    if (this.#retired || this.#stopped) throw new PeerFault({ code: "busy" });
+    if (this.#lifecycle.isRetired || this.#stopped) throw new PeerFault({ code: "busy" });
     if (this.membership.isRetired(from)) throw new PeerFault({ code: "retired" });
     this.membership.heard(from);
     switch (message.kind) {
@@ -202,7 +143,7 @@ export class ClusterMember {
       case "retired-page":
         return await this.membership.answer(message);
       case "hello":
-        return await this.#welcome(from);
+        return await this.#lifecycle.welcome(from);
     }
     const peer = this.membership.peer(from);
     if (peer === undefined) throw new PeerFault({ code: "unknown_member" });
@@ -229,26 +170,15 @@ export class ClusterMember {
 
   /** Undefined when client writes are taken. */
   notWritable(): NotWritable | undefined {
-    if (this.#retired) return { code: "retired" };
-    if (this.#leaving) return { code: "leaving" };
-    if (this.#nameHolder !== undefined) return { code: "name_taken", by: this.#nameHolder.address };
-    const joining = this.#joining?.state;
-    if (joining?.kind === "joining") {
-      return { code: "joining", recordedBy: joining.recordedBy, needed: joining.needed };
-    }
-    if (joining?.kind === "refused") return { code: "limits_differ", by: joining.by, knobs: joining.knobs };
-    const nowMs = this.#ports.timers.monotonicMs();
-    return this.#skew.isAheadOfMost(() => this.membership.livePeers(), nowMs)
-      ? { code: "clock_skew" }
-      : undefined;
+    return this.#lifecycle.notWritable();
   }
 
   get joiningState(): JoiningState {
-    return this.#joining?.state ?? { kind: "member" };
+    return this.#lifecycle.joiningState;
   }
 
   get standing(): Standing {
-    return this.#replica.standing();
+    return this.#parts.replica.standing();
   }
 
   /** Members that count, this one among them. */
@@ -263,46 +193,9 @@ export class ClusterMember {
     if (record !== undefined) this.rumors.spread(key, record, "write", acks);
   }
 
-  /**
-   * Spreads a committed write and settles with the number of nodes that durably hold it, this one included: `needed` at
-   * best, fewer when the time is over.
-   */
+  /** See {@link WriteConcern.acknowledged}. */
   async acknowledged(key: string, version: Version, needed: number, timeoutMs: number): Promise<number> {
-    if (needed <= 1) {
-      this.spread(key, 0);
-      return 1;
-    }
-    if (this.#acks.full) throw new PeerFault({ code: "busy" });
-    return await new Promise((resolve) => {
-      const cancels = new Set<() => void>();
-      const settle = (holders: number): void => {
-        for (const cancel of cancels) cancel();
-        resolve(holders);
-      };
-      const wait = this.#acks.wait(key, version, needed - 1, (peers) => settle(peers + 1));
-      cancels.add(this.#ports.timers.after(timeoutMs, () => settle(wait.end() + 1)));
-      // A peer that was away for a moment gets the write by an exchange, of which no rumor tells.
-      const ask = (): void => {
-        cancels.add(this.#ports.timers.after(ACK_ASK_INTERVAL_MS, ask));
-        this.#askWhoHolds(key, version, wait.peers);
-      };
-      cancels.add(this.#ports.timers.after(ACK_ASK_INTERVAL_MS, ask));
-      this.spread(key, needed - 1);
-    });
-  }
-
-  /** Asks the peers that have not said so yet whether they hold a write somebody waits for. */
-  #askWhoHolds(key: string, version: Version, known: ReadonlySet<NodeId>): void {
-    for (const peer of this.membership.livePeers()) {
-      if (known.has(peer.id)) continue;
-      this.peerHolds(peer, key, version, ACK_ASK_INTERVAL_MS).then(
-        (held) => {
-          if (held) this.#acks.held({ kind: "rumor_held", peer: peer.id, key, versions: [version] });
-        },
-        // It is asked again, as long as somebody waits.
-        () => undefined,
-      );
-    }
+    return await this.#concern.acknowledged(key, version, needed, timeoutMs);
   }
 
   /** Whether this node durably holds or covers the version. */
@@ -329,7 +222,7 @@ export class ClusterMember {
     const reply = await this.#ports.transport.request(peer, { kind: "fetch", key }, timeoutMs);
     if (reply.kind !== "fetched") throw new PeerFault({ code: "bad_message", what: reply.kind });
     if (reply.record !== null) {
-      await this.#replica.merge([{ key, record: reply.record }], reply.standing).committed;
+      await this.#parts.replica.merge([{ key, record: reply.record }], reply.standing).committed;
     }
     return reply;
   }
@@ -351,12 +244,7 @@ export class ClusterMember {
 
   /** Asks whoever is at an address what joining there would mean; nothing changes by it. @throws PeerFault */
   async greet(address: string): Promise<Greeting> {
-    const { transport } = this.#ports;
-    const hello = { kind: "hello", limits: this.#config.limits } as const;
-    const reply = await transport.request({ id: "", address }, hello, HELLO_TIMEOUT_MS);
-    if (reply.kind !== "welcome") throw new PeerFault({ code: "bad_message", what: reply.kind });
-    const { time, floor, limits } = reply;
-    return { time, floor, differing: differingLimits(this.#config.limits, limits) };
+    return await this.#lifecycle.greet(address);
   }
 
   get clock(): Clock {
@@ -369,7 +257,7 @@ export class ClusterMember {
 
   /** The root as of now, as far as it is published. */
   async publishedRoot(): Promise<string> {
-    return (await this.#ports.digests.root()).slice(0, PUBLISHED_ROOT_DIGITS);
+    return await this.#publishing.root();
   }
 
   /** No write of this node is later. */
@@ -384,12 +272,7 @@ export class ClusterMember {
 
   /** Versions taken with an alarm since the start: this node or the sender has lost data without noticing. */
   get alarms(): number {
-    return this.#replica.alarms;
-  }
-
-  /** The mean time in which each node publishes its state. */
-  get stateIntervalMs(): number {
-    return this.#config.stateIntervalMs;
+    return this.#parts.replica.alarms;
   }
 
   /**
@@ -397,17 +280,8 @@ export class ClusterMember {
    * @throws PeerFault when no such exchange came about; then this node stays a member
    */
   async leave(): Promise<void> {
-    this.#leaving = true;
-    try {
-      await this.#ports.facts.flush();
-      await this.#handOver();
-      await this.membership.leave();
-      this.#retired = true;
-      this.halt();
-    } catch (error) {
-      this.#leaving = false;
-      throw error;
-    }
+    await this.#lifecycle.leave();
+    this.halt();
   }
 
   /**
@@ -415,162 +289,7 @@ export class ClusterMember {
    * @throws PeerFault `busy` while the disk takes nothing; the retirement holds and spreads, but may not outlive this run
    */
   async forget(id: NodeId): Promise<void> {
-    await this.membership.retire(id);
-    if (this.membership.hasRecorded(id)) throw new PeerFault({ code: "busy" });
-  }
-
-  async #handOver(): Promise<void> {
-    const peers = this.membership.livePeers();
-    if (this.size === 1) return;
-    let last: unknown = new PeerFault({ code: "unreachable" });
-    for (const peer of this.#sampler.sample(peers.length)) {
-      try {
-        const outcome = await this.repair.exchange(peer);
-        if (outcome.concluded && outcome.staying) return;
-      } catch (error) {
-        last = error;
-      }
-    }
-    throw last;
-  }
-
-  #newMembership(): Membership {
-    const { node, store, clock, log, timers, transport, random } = this.#ports;
-    const { address, zone, protocol, build, swim, hash } = this.#config;
-    return new Membership(
-      {
-        self: { id: node.id, address, zone, protocol, build },
-        retired: node.identity.retired,
-        config: swim,
-        hash,
-        generation: clock.nowMs(),
-      },
-      { meta: store.meta, transport, timers, random: random.fork(), log },
-      {
-        peersChanged: () => this.#peersChanged(),
-        retirementAdopted: (id) => this.#retirementAdopted(id),
-        selfRetired: () => this.#selfRetired(),
-        nameTaken: (holder) => {
-          this.#nameHolder = holder;
-        },
-      },
-    );
-  }
-
-  #newKeeper(): CompletenessKeeper {
-    const { node, store, graveyard, facts, log } = this.#ports;
-    const retention = hlcFromMs(this.#config.tombstoneRetentionMs);
-    return new CompletenessKeeper(node.id, retention, this.#config.incarnation, {
-      meta: store.meta,
-      graveyard,
-      log,
-      counted: () => this.membership.counted(),
-      flush: () => facts.flush(),
-      tick: () => node.tick(),
-      ownTime: () => node.ownTime(),
-      observe: (time) => node.observe(time),
-    });
-  }
-
-  #newReplica(): LocalReplica {
-    const { node, store, digests, graveyard, clock, log, metrics } = this.#ports;
-    return new LocalReplica({
-      node,
-      store,
-      digests,
-      graveyard,
-      keeper: this.keeper,
-      clock,
-      log,
-      metrics,
-      tableHash: () => this.membership.counted().tableHash,
-      staying: () => !this.#leaving,
-    });
-  }
-
-  #newRumors(): Rumors {
-    const { timers, transport, random } = this.#ports;
-    return new Rumors(this.#replica, this.#config.rumors, {
-      timers,
-      transport,
-      random,
-      sampler: this.#sampler,
-      held: (event) => this.#acks.held(event),
-      updatesToSend: () => this.membership.updatesToSend(),
-      updatesCame: (updates, from) => this.membership.updatesCame(updates, from),
-    });
-  }
-
-  #newRepair(): Repair {
-    const { clock, timers, transport, random, log, metrics } = this.#ports;
-    return new Repair(this.#replica, this.#config.antiEntropy, this.#config.exchange, {
-      clock,
-      timers,
-      transport,
-      random,
-      log,
-      metrics,
-      livePeers: () => this.membership.livePeers(),
-      exchangeTables: (peer) => this.membership.exchangeTables(peer),
-      ended: (peer, fault) => this.#exchangeEnded(peer, fault),
-    });
-  }
-
-  #newStates(): States {
-    const { node, clock, timers, transport, random } = this.#ports;
-    return new States(node.id, clock.nowMs(), this.#config.stateIntervalMs, {
-      timers,
-      transport,
-      random,
-      sampler: this.#sampler,
-      learnt: (id, state) => this.#learnt(id, state),
-    });
-  }
-
-  #needsToJoin(): boolean {
-    const { incarnation, seeds } = this.#config;
-    return seeds.length > 0 && (incarnation === "newcomer" || !this.membership.wasMember);
-  }
-
-  /**
-   * Looks for the members of before at once, and for the configured seeds, should all have moved: whoever came back from
-   * a stop of the whole cluster takes everybody else for stopped.
-   */
-  async #returnTo(): Promise<void> {
-    const others = this.membership.members().filter(({ id }) => id !== this.id);
-    const seeds = await Promise.all(this.#config.seeds.map((seed) => this.#ports.resolveSeed(seed)));
-    this.membership.join([...others.map(({ address }) => address), ...seeds.flat()]);
-  }
-
-  #newJoining(): Joining {
-    return new Joining(this.#config.seeds, this.#config.swim.joinRetryIntervalMs, HELLO_TIMEOUT_MS, {
-      transport: this.#ports.transport,
-      timers: this.#ports.timers,
-      log: this.#ports.log,
-      limits: this.#config.limits,
-      resolveSeed: (seed) => this.#ports.resolveSeed(seed),
-      others: () => this.membership.members().filter(({ id }) => id !== this.id),
-      enter: (seeds) => this.membership.join(seeds),
-      take: async (time, floor, watermark) => {
-        if (this.#ports.node.observe(Math.max(time, floor, watermark)) !== undefined) return false;
-        this.keeper.adoptWatermark(watermark);
-        await this.keeper.settleFloor(floor);
-        return true;
-      },
-    });
-  }
-
-  async #welcome(from: NodeId): Promise<HelloReply> {
-    if (from === this.id) throw new PeerFault({ code: "bad_message", what: "a hello of this very node" });
-    const { completeness } = this.keeper;
-    return {
-      kind: "welcome",
-      limits: this.#config.limits,
-      time: await this.#ports.node.tick(),
-      floor: completeness.floor,
-      watermark: completeness.watermark,
-      recorded: this.membership.hasRecorded(from),
-    };
+    await this.#lifecycle.forget(id);
   }
 
   #fetched(key: string): FetchReply {
@@ -580,47 +299,9 @@ export class ClusterMember {
     return { kind: "fetched", standing: this.standing, record: record ?? null };
   }
 
-  async #publish(): Promise<void> {
-    // Until it is in the others' table a newcomer counts only itself, and what it then says of completeness is not theirs.
-    const unit = this.joiningState.kind === "member" ? await this.keeper.refresh() : undefined;
-    const { records, bytes } = this.#ports.facts.stats();
-    this.states.publish({
-      unit,
-      watermark: unit === undefined ? undefined : this.keeper.completeness.watermark,
-      keys: records,
-      bytes,
-      root: await this.publishedRoot(),
-      notWritable: this.notWritable()?.code ?? "",
-    });
-  }
-
-  #exchangeEnded(peer: NodeId, fault: PeerFault | undefined): void {
-    const reason = fault?.reason;
-    if (reason?.code === "refused" && reason.reason === "clock_drift") {
-      this.#skew.refusedBy(peer, this.#ports.timers.monotonicMs());
-    } else if (fault === undefined) this.#skew.acceptedBy(peer);
-    this.keeper.advance();
-  }
-
-  #learnt(id: NodeId, { unit, watermark }: PublishedState): void {
-    const latest = Math.max(
-      watermark ?? 0,
-      unit?.sequence ?? 0,
-      unit?.completeThrough ?? 0,
-      unit?.settledAt ?? 0,
-    );
-    if (this.#ports.node.observe(latest) !== undefined) {
-      this.#ports.metrics.count("hearsay_future_states_total", 1);
-      return;
-    }
-    if (unit !== undefined) this.keeper.absorb(id, unit);
-    if (watermark !== undefined) this.keeper.adoptWatermark(watermark);
-    this.keeper.advance();
-  }
-
   #peersChanged(): void {
     const live = this.membership.livePeers();
-    this.#sampler.peersChanged(live);
+    this.#parts.sampler.peersChanged(live);
     this.rumors.peersChanged(live, live.length + 1);
     const members = new Set(this.membership.counted().ids);
     this.repair.retain(members);
@@ -634,31 +315,4 @@ export class ClusterMember {
       this.#ports.log.error("retirement_not_settled", { member: id, reason: String(error) });
     });
   }
-
-  #selfRetired(): void {
-    if (this.#retired) return;
-    this.#retired = true;
-    if (!this.#leaving) this.#events.retired();
-  }
-
-  /** Repeats a task; the next pause starts when it has ended. */
-  #every(ms: number, task: () => Promise<void>): void {
-    const arm = (): void => {
-      const cancel = this.#ports.timers.after(ms, () => {
-        this.#cancels.delete(cancel);
-        task()
-          .catch((error: unknown) => this.#ports.log.warn("periodic_task_failed", { reason: String(error) }))
-          .finally(() => {
-            if (!this.#stopped) arm();
-          });
-      });
-      this.#cancels.add(cancel);
-    };
-    arm();
-  }
-}
-
-/** Whether a record holds or covers a version. */
-export function holdsOrCovers(record: KeyRecord | undefined, version: Version): boolean {
-  return record !== undefined && (holds(record, version) || covers(record.context, version));
 }

@@ -1,0 +1,160 @@
+/**
+ * How a member comes and goes: joining, returning, leaving, forgetting others; and whether it takes client writes
+ * meanwhile.
+ *
+ * Leaving: no more writes, an exchange with a member that itself stays, then the own id is retired. If no such exchange
+ * comes about the node stays what it was.
+ */
+import type { HelloReply, NodeId, Peer } from "@hearsay/core";
+import { PeerFault } from "../peer-fault.ts";
+import { differingLimits, HELLO_TIMEOUT_MS, type JoiningState } from "./joining.ts";
+import type { Greeting, MemberConfig, MemberPorts, NotWritable } from "./member-config.ts";
+import type { MemberParts } from "./member-parts.ts";
+import { ClockSkew } from "./skew.ts";
+
+/** How long a peer's complaint about our clock counts without being repeated. */
+const SKEW_MEMORY_MS = 30_000;
+
+export class Lifecycle {
+  readonly #config: MemberConfig;
+  readonly #ports: MemberPorts;
+  readonly #parts: MemberParts;
+  readonly #skew: ClockSkew = new ClockSkew(SKEW_MEMORY_MS);
+  #nameHolder: Peer | undefined;
+  #leaving = false;
+  #retired = false;
+
+  constructor(config: MemberConfig, ports: MemberPorts, parts: MemberParts) {
+    this.#config = config;
+    this.#ports = ports;
+    this.#parts = parts;
+  }
+
+  get isLeaving(): boolean {
+    return this.#leaving;
+  }
+
+  get isRetired(): boolean {
+    return this.#retired;
+  }
+
+  get joiningState(): JoiningState {
+    return this.#parts.joining?.state ?? { kind: "member" };
+  }
+
+  /** Undefined when client writes are taken. */
+  notWritable(): NotWritable | undefined {
+    if (this.#retired) return { code: "retired" };
+    if (this.#leaving) return { code: "leaving" };
+    if (this.#nameHolder !== undefined) return { code: "name_taken", by: this.#nameHolder.address };
+    const joining = this.#parts.joining?.state;
+    if (joining?.kind === "joining") {
+      return { code: "joining", recordedBy: joining.recordedBy, needed: joining.needed };
+    }
+    if (joining?.kind === "refused") return { code: "limits_differ", by: joining.by, knobs: joining.knobs };
+    const nowMs = this.#ports.timers.monotonicMs();
+    return this.#skew.isAheadOfMost(() => this.#parts.membership.livePeers(), nowMs)
+      ? { code: "clock_skew" }
+      : undefined;
+  }
+
+  nameTaken(holder: Peer): void {
+    this.#nameHolder = holder;
+  }
+
+  /** @returns whether that is news that nobody here has asked for */
+  selfRetired(): boolean {
+    if (this.#retired) return false;
+    this.#retired = true;
+    return !this.#leaving;
+  }
+
+  /** What a peer's taking or refusing of an exchange says of this node's clock. */
+  exchangeEnded(peer: NodeId, fault: PeerFault | undefined): void {
+    const reason = fault?.reason;
+    if (reason?.code === "refused" && reason.reason === "clock_drift") {
+      this.#skew.refusedBy(peer, this.#ports.timers.monotonicMs());
+    } else if (fault === undefined) this.#skew.acceptedBy(peer);
+  }
+
+  start(): void {
+    this.#parts.joining?.start();
+  }
+
+  stop(): void {
+    this.#parts.joining?.stop();
+  }
+
+  /**
+   * Looks for the members of before at once, and for the configured seeds, should all have moved: whoever came back from
+   * a stop of the whole cluster takes everybody else for stopped.
+   */
+  async returnTo(): Promise<void> {
+    const { membership } = this.#parts;
+    const others = membership.members().filter(({ id }) => id !== this.#ports.node.id);
+    const seeds = await Promise.all(this.#config.seeds.map((seed) => this.#ports.resolveSeed(seed)));
+    membership.join([...others.map(({ address }) => address), ...seeds.flat()]);
+  }
+
+  /** Answers a node that asks to be let in. */
+  async welcome(from: NodeId): Promise<HelloReply> {
+    if (from === this.#ports.node.id) {
+      throw new PeerFault({ code: "bad_message", what: "a hello of this very node" });
+    }
+    const { keeper, membership } = this.#parts;
+    const { completeness } = keeper;
+    return {
+      kind: "welcome",
+      limits: this.#config.limits,
+      time: await this.#ports.node.tick(),
+      floor: completeness.floor,
+      watermark: completeness.watermark,
+      recorded: membership.hasRecorded(from),
+    };
+  }
+
+  /** Asks whoever is at an address what joining there would mean; nothing changes by it. @throws PeerFault */
+  async greet(address: string): Promise<Greeting> {
+    const hello = { kind: "hello", limits: this.#config.limits } as const;
+    const reply = await this.#ports.transport.request({ id: "", address }, hello, HELLO_TIMEOUT_MS);
+    if (reply.kind !== "welcome") throw new PeerFault({ code: "bad_message", what: reply.kind });
+    const { time, floor, limits } = reply;
+    return { time, floor, differing: differingLimits(this.#config.limits, limits) };
+  }
+
+  /** @throws PeerFault when nobody who stays could be given everything; then this node stays a member */
+  async leave(): Promise<void> {
+    this.#leaving = true;
+    try {
+      await this.#ports.facts.flush();
+      await this.#handOver();
+      await this.#parts.membership.leave();
+      this.#retired = true;
+    } catch (error) {
+      this.#leaving = false;
+      throw error;
+    }
+  }
+
+  /** @throws PeerFault `busy` while the disk takes nothing */
+  async forget(id: NodeId): Promise<void> {
+    const { membership } = this.#parts;
+    await membership.retire(id);
+    if (membership.hasRecorded(id)) throw new PeerFault({ code: "busy" });
+  }
+
+  async #handOver(): Promise<void> {
+    const { membership, repair, sampler } = this.#parts;
+    if (membership.counted().ids.length === 1) return;
+    let last: unknown = new PeerFault({ code: "unreachable" });
+    for (const peer of sampler.sample(membership.livePeers().length)) {
+      try {
+        const outcome = await repair.exchange(peer);
+        if (outcome.concluded && outcome.staying) return;
+      } catch (error) {
+        last = error;
+      }
+    }
+    throw last;
+  }
+}

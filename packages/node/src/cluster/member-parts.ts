@@ -1,0 +1,187 @@
+/** The protocols of one member, each given what it needs of the others. */
+import {
+  FullView,
+  hlcFromMs,
+  type NodeId,
+  type Peer,
+  preferHealthy,
+  type RumorHeldEvent,
+} from "@hearsay/core";
+import type { PeerFault } from "../peer-fault.ts";
+import { CompletenessKeeper } from "./completeness-keeper.ts";
+import { HELLO_TIMEOUT_MS, Joining } from "./joining.ts";
+import { LocalReplica } from "./local-replica.ts";
+import type { MemberConfig, MemberPorts } from "./member-config.ts";
+import { Membership } from "./membership.ts";
+import { Repair } from "./repair.ts";
+import { Rumors } from "./rumors.ts";
+import { type PublishedState, States } from "./states.ts";
+
+export interface MemberParts {
+  readonly membership: Membership;
+  readonly keeper: CompletenessKeeper;
+  readonly replica: LocalReplica;
+  readonly sampler: FullView;
+  readonly rumors: Rumors;
+  readonly repair: Repair;
+  readonly states: States;
+  /** Undefined for a node that was a member before, or begins a cluster. */
+  readonly joining: Joining | undefined;
+}
+
+/** What the parts tell the whole; nothing of it before all of them are made. */
+export interface PartEvents {
+  peersChanged(): void;
+  retirementAdopted(id: NodeId): void;
+  selfRetired(): void;
+  nameTaken(holder: Peer): void;
+  exchangeEnded(peer: NodeId, fault: PeerFault | undefined): void;
+  learnt(id: NodeId, state: PublishedState): void;
+  held(event: RumorHeldEvent): void;
+  isStaying(): boolean;
+}
+
+interface Recipe {
+  readonly config: MemberConfig;
+  readonly ports: MemberPorts;
+  readonly events: PartEvents;
+}
+
+export function makeParts(config: MemberConfig, ports: MemberPorts, events: PartEvents): MemberParts {
+  const recipe: Recipe = { config, ports, events };
+  const sampler: FullView = new FullView(
+    ports.node.id,
+    ports.random.fork(),
+    preferHealthy((peer) => membership.phi(peer.id) ?? 0),
+  );
+  const membership = makeMembership(recipe);
+  const keeper = makeKeeper(recipe, membership);
+  const replica = makeReplica(recipe, membership, keeper);
+  const rumors = makeRumors(recipe, { membership, replica, sampler });
+  const repair = makeRepair(recipe, membership, replica);
+  const states = makeStates(recipe, sampler);
+  const needsToJoin = config.seeds.length > 0 && (config.incarnation === "newcomer" || !membership.wasMember);
+  const joining = needsToJoin ? makeJoining(recipe, membership, keeper) : undefined;
+  return { membership, keeper, replica, sampler, rumors, repair, states, joining };
+}
+
+function makeMembership({ config, ports, events }: Recipe): Membership {
+  const { node, store, clock, log, timers, transport, random } = ports;
+  const { address, zone, protocol, build, swim, hash } = config;
+  return new Membership(
+    {
+      self: { id: node.id, address, zone, protocol, build },
+      retired: node.identity.retired,
+      config: swim,
+      hash,
+      generation: clock.nowMs(),
+    },
+    { meta: store.meta, transport, timers, random: random.fork(), log },
+    {
+      peersChanged: () => events.peersChanged(),
+      retirementAdopted: (id) => events.retirementAdopted(id),
+      selfRetired: () => events.selfRetired(),
+      nameTaken: (holder) => events.nameTaken(holder),
+    },
+  );
+}
+
+function makeKeeper({ config, ports }: Recipe, membership: Membership): CompletenessKeeper {
+  const { node, store, graveyard, facts, log } = ports;
+  const retention = hlcFromMs(config.tombstoneRetentionMs);
+  return new CompletenessKeeper(node.id, retention, config.incarnation, {
+    meta: store.meta,
+    graveyard,
+    log,
+    counted: () => membership.counted(),
+    flush: () => facts.flush(),
+    tick: () => node.tick(),
+    ownTime: () => node.ownTime(),
+    observe: (time) => node.observe(time),
+  });
+}
+
+function makeReplica(
+  { ports, events }: Recipe,
+  membership: Membership,
+  keeper: CompletenessKeeper,
+): LocalReplica {
+  const { node, store, digests, graveyard, clock, log, metrics } = ports;
+  return new LocalReplica({
+    node,
+    store,
+    digests,
+    graveyard,
+    keeper,
+    clock,
+    log,
+    metrics,
+    tableHash: () => membership.counted().tableHash,
+    staying: () => events.isStaying(),
+  });
+}
+
+function makeRumors(
+  { config, ports, events }: Recipe,
+  { membership, replica, sampler }: Pick<MemberParts, "membership" | "replica" | "sampler">,
+): Rumors {
+  const { timers, transport, random } = ports;
+  return new Rumors(replica, config.rumors, {
+    timers,
+    transport,
+    random,
+    sampler,
+    held: (event) => events.held(event),
+    updatesToSend: () => membership.updatesToSend(),
+    updatesCame: (updates, from) => membership.updatesCame(updates, from),
+  });
+}
+
+function makeRepair(
+  { config, ports, events }: Recipe,
+  membership: Membership,
+  replica: LocalReplica,
+): Repair {
+  const { clock, timers, transport, random, log, metrics } = ports;
+  return new Repair(replica, config.antiEntropy, config.exchange, {
+    clock,
+    timers,
+    transport,
+    random,
+    log,
+    metrics,
+    livePeers: () => membership.livePeers(),
+    exchangeTables: (peer) => membership.exchangeTables(peer),
+    ended: (peer, fault) => events.exchangeEnded(peer, fault),
+  });
+}
+
+function makeStates({ config, ports, events }: Recipe, sampler: FullView): States {
+  const { node, clock, timers, transport, random } = ports;
+  return new States(node.id, clock.nowMs(), config.stateIntervalMs, {
+    timers,
+    transport,
+    random,
+    sampler,
+    learnt: (id, state) => events.learnt(id, state),
+  });
+}
+
+function makeJoining({ config, ports }: Recipe, membership: Membership, keeper: CompletenessKeeper): Joining {
+  const { node, transport, timers, log } = ports;
+  return new Joining(config.seeds, config.swim.joinRetryIntervalMs, HELLO_TIMEOUT_MS, {
+    transport,
+    timers,
+    log,
+    limits: config.limits,
+    resolveSeed: (seed) => ports.resolveSeed(seed),
+    others: () => membership.members().filter(({ id }) => id !== node.id),
+    enter: (seeds) => membership.join(seeds),
+    take: async (time, floor, watermark) => {
+      if (node.observe(Math.max(time, floor, watermark)) !== undefined) return false;
+      keeper.adoptWatermark(watermark);
+      await keeper.settleFloor(floor);
+      return true;
+    },
+  });
+}

@@ -1,0 +1,36 @@
+import type { Log } from "../ports.ts";
+import type { Timers } from "./ports.ts";
+
+/** Tasks that are repeated until they are stopped. The next pause starts when a task has ended, and failures are logged. */
+export class Periodic {
+  readonly #timers: Timers;
+  readonly #log: Log;
+  readonly #cancels: Set<() => void> = new Set();
+  #stopped = false;
+
+  constructor(timers: Timers, log: Log) {
+    this.#timers = timers;
+    this.#log = log;
+  }
+
+  every(ms: number, task: () => Promise<void>): void {
+    const arm = (): void => {
+      const cancel = this.#timers.after(ms, () => {
+        this.#cancels.delete(cancel);
+        task()
+          .catch((error: unknown) => this.#log.warn("periodic_task_failed", { reason: String(error) }))
+          .finally(() => {
+            if (!this.#stopped) arm();
+          });
+      });
+      this.#cancels.add(cancel);
+    };
+    arm();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels.clear();
+  }
+}
