@@ -1,4 +1,4 @@
-import type { KeyRecord, Value } from "@hearsay/core";
+import { CLIENT_CONTEXT_MAX_ENTRIES, type KeyRecord, parseClientContext, type Value } from "@hearsay/core";
 import { describe, expect, it } from "vitest";
 import { PreparedValues } from "./prepared.ts";
 import { Stamp } from "./stamp.ts";
@@ -31,6 +31,22 @@ describe("prepared answers", () => {
       expect(prepared.of(record, value)).toBe(first);
       expect(prepared.size).toBeLessThanOrEqual(20);
     }
+  });
+
+  it("carry no more of a context than a client may send back", () => {
+    const stamp = new Stamp(
+      "n1~0000000000",
+      () => 0,
+      () => 0,
+    );
+    const { value } = recordOf(5, 1);
+    const context = new Map([[value.version.node, 5]]);
+    for (let i = 0; i < 200; i++) context.set(`x~${String(i).padStart(10, "0")}`, 10 + i);
+    const { headers } = new PreparedValues(stamp).of({ context, siblings: [value] }, value);
+    const text = headers[headers.indexOf("Hearsay-Context") + 1] ?? "";
+    const parsed = parseClientContext(text);
+    expect(parsed?.vector.size).toBe(CLIENT_CONTEXT_MAX_ENTRIES);
+    expect(parsed?.vector.get(value.version.node)).toBe(5);
   });
 
   it("give small values as a text that stands for the very bytes, and large ones as they are", () => {

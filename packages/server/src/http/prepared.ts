@@ -5,7 +5,7 @@
  * Bound: two generations of at most `maxEntries` each, the older one dropped when the younger is full.
  */
 import { HEADERS } from "@hearsay/api";
-import { formatVersion, hlcToMs, type KeyRecord, type Value } from "@hearsay/core";
+import { contextAfterRead, formatVersion, hlcToMs, type KeyRecord, type Value } from "@hearsay/core";
 import { contextText, isoTime } from "./render.ts";
 import type { Stamp } from "./stamp.ts";
 
@@ -72,7 +72,7 @@ export class PreparedValues {
       "Last-Modified",
       this.#stamp.httpDate(modifiedMs),
       HEADERS.context,
-      flat(contextText({ vector: record.context, dot: undefined }, version, versionText)),
+      flat(contextText(contextAfterRead(record), version, versionText)),
     ];
     if (record.siblings.length > 1) headers.push(HEADERS.conflicts, String(record.siblings.length - 1));
     if (value.expiresAtMs !== null) headers.push(HEADERS.expires, isoTime(value.expiresAtMs));

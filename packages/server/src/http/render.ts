@@ -2,6 +2,7 @@
 import type { ListItem, SiblingItem } from "@hearsay/api";
 import {
   type ClientContext,
+  contextAfterRead,
   formatClientContext,
   formatVersion,
   hlcToMs,
@@ -16,9 +17,9 @@ export function etagOf(version: Version): string {
   return `"${formatVersion(version)}"`;
 }
 
-/** The context of a reader of the whole record. */
+/** The context of a reader of the whole record, as much of it as a client may send back. */
 export function recordContext(record: KeyRecord): string {
-  return formatClientContext({ vector: record.context, dot: undefined });
+  return formatClientContext(contextAfterRead(record));
 }
 
 /** The same as `formatClientContext`; most contexts name just the version, whose text is at hand. */
