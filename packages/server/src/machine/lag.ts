@@ -1,4 +1,4 @@
-const SAMPLE_MS = 20;
+const SAMPLE_MS = 100;
 
 /** Measures how late timers fire, all the time. @returns what ends it */
 export function watchLag(observe: (lagMs: number) => void): () => void {
