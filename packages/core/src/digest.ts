@@ -32,6 +32,9 @@ const LEAF_DOMAIN = 0x03;
 const VERSION_MAX_BYTES = 8 + 1 + 255;
 const encoder = new TextEncoder();
 
+/** A key, or its UTF-8, which gives the same hashes. */
+type KeyText = string | Uint8Array;
+
 /** Where a key's record is counted. */
 export interface KeyPlace {
   readonly bucket: number;
@@ -62,7 +65,7 @@ export class RecordHasher {
   }
 
   /** The bucket of a key, and 32 more bits of the same hash. */
-  place(key: string): KeyPlace {
+  place(key: KeyText): KeyPlace {
     const end = this.#writeKey(BUCKET_DOMAIN, key);
     const hash = this.#hashing.sha256Hex(this.#scratch.subarray(0, end));
     return { bucket: Number.parseInt(hash.slice(0, 4), 16), mark: Number.parseInt(hash.slice(16, 24), 16) };
@@ -75,7 +78,7 @@ export class RecordHasher {
   }
 
   /** @param versions of all siblings, newest first */
-  recordDigest(key: string, versions: readonly Version[]): Uint8Array {
+  recordDigest(key: KeyText, versions: readonly Version[]): Uint8Array {
     this.#reserve(1 + DIGEST_BYTES + 2 + KEY_MAX_BYTES + versions.length * VERSION_MAX_BYTES);
     let at = this.#writeKey(RECORD_DOMAIN, key);
     for (const { time, node } of versions) {
@@ -87,13 +90,19 @@ export class RecordHasher {
     return this.#hashing.sha256(this.#scratch.subarray(0, at));
   }
 
-  #writeKey(domain: number, key: string): number {
+  #writeKey(domain: number, key: KeyText): number {
     this.#scratch[0] = domain;
     this.#scratch.set(this.#digestKey, 1);
     const start = 1 + DIGEST_BYTES + 2;
-    const { written } = encoder.encodeInto(key, this.#scratch.subarray(start));
-    this.#view.setUint16(start - 2, written);
-    return start + written;
+    const length = this.#writeText(key, start);
+    this.#view.setUint16(start - 2, length);
+    return start + length;
+  }
+
+  #writeText(key: KeyText, start: number): number {
+    if (typeof key === "string") return encoder.encodeInto(key, this.#scratch.subarray(start)).written;
+    this.#scratch.set(key, start);
+    return key.length;
   }
 
   #reserve(bytes: number): void {
@@ -121,25 +130,27 @@ export class Fingerprints {
   }
 
   add(bucket: number, digest: Uint8Array): void {
-    const view = new DataView(digest.buffer, digest.byteOffset, DIGEST_BYTES);
+    const sums = this.#sums;
+    let at = bucket * WORDS;
     let carry = 0;
-    for (let word = 0; word < WORDS; word++) {
-      const at = bucket * WORDS + word;
-      const sum = (this.#sums[at] ?? 0) + view.getUint32(word * 4, true) + carry;
+    for (let byte = 0; byte < DIGEST_BYTES; byte += 4) {
+      const sum = (sums[at] ?? 0) + wordAt(digest, byte) + carry;
       carry = sum >= WORD ? 1 : 0;
-      this.#sums[at] = sum;
+      sums[at] = sum;
+      at += 1;
     }
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
   }
 
   subtract(bucket: number, digest: Uint8Array): void {
-    const view = new DataView(digest.buffer, digest.byteOffset, DIGEST_BYTES);
+    const sums = this.#sums;
+    let at = bucket * WORDS;
     let borrow = 0;
-    for (let word = 0; word < WORDS; word++) {
-      const at = bucket * WORDS + word;
-      const difference = (this.#sums[at] ?? 0) - view.getUint32(word * 4, true) - borrow;
+    for (let byte = 0; byte < DIGEST_BYTES; byte += 4) {
+      const difference = (sums[at] ?? 0) - wordAt(digest, byte) - borrow;
       borrow = difference < 0 ? 1 : 0;
-      this.#sums[at] = difference;
+      sums[at] = difference;
+      at += 1;
     }
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) - 1;
   }
@@ -187,6 +198,12 @@ export class Fingerprints {
     }
     return restored;
   }
+}
+
+/** Little-endian, by hand: a view of each digest costs more than the sum. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+  return low + (bytes[at + 3] ?? 0) * 0x100_0000;
 }
 
 const FINGERPRINTS_BYTES = BUCKET_COUNT * (DIGEST_BYTES + 4);

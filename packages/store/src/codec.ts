@@ -2,7 +2,16 @@
  * Values of the database: what they look like, and the checksum that ends each of them, a CRC-32 over database
  * key and content. Shapes are fixed and hand-written; `DataView` refuses every length that leads beyond the end.
  */
-import type { Context, Hashing, HlcTime, KeyRecord, NodeId, Sibling, Version } from "@hearsay/core";
+import {
+  type Context,
+  type Hashing,
+  type HlcTime,
+  hlcFromMs,
+  type KeyRecord,
+  type NodeId,
+  type Sibling,
+  type Version,
+} from "@hearsay/core";
 import { CRC_BYTES, Reader, Writer } from "./cursor.ts";
 import { SPACE } from "./keyspace.ts";
 import { type Summary, summarize } from "./summary.ts";
@@ -91,6 +100,17 @@ export class Codec {
       for (let i = 0; i < known; i++) context.set(nodeAt(nodes, i), reader.f64());
       const [first, ...rest] = readSiblings(reader, nodes);
       return first === undefined ? undefined : { record: { context, siblings: [first, ...rest] }, revision };
+    });
+  }
+
+  /** What the index should say of a stored record. Nothing but that is decoded. Undefined when the value is damaged. */
+  summarizeRecord(databaseKey: Uint8Array, value: Uint8Array): Summary | undefined {
+    return this.#open(databaseKey, value, (reader) => {
+      if (reader.u8() !== FORMAT) return undefined;
+      reader.skip(4);
+      const nodes = readNodes(reader);
+      reader.skip(8 * reader.u16());
+      return readSummary(reader, nodes, databaseKey.length - 1 + value.length);
     });
   }
 
@@ -303,6 +323,30 @@ function nodeAt(nodes: readonly NodeId[], index: number): NodeId {
   const node = nodes[index];
   if (node === undefined) throw new RangeError("no such node in the record");
   return node;
+}
+
+/** As {@link summarize} would say of the same siblings. */
+function readSummary(reader: Reader, nodes: readonly NodeId[], bytes: number): Summary | undefined {
+  const versions: Version[] = [];
+  let tombstone = false;
+  let latest: HlcTime | undefined = 0;
+  for (let left = reader.u16(); left > 0; left--) {
+    const kind = reader.u8();
+    const node = nodeAt(nodes, reader.u16());
+    const time = reader.f64();
+    if (versions.length === 0) tombstone = kind === TOMBSTONE;
+    versions.push({ time, node });
+    if (latest !== undefined) latest = Math.max(latest, time);
+    if (kind === TOMBSTONE) continue;
+    if (kind !== EXPIRING_VALUE) latest = undefined;
+    else {
+      const expires = hlcFromMs(reader.f64());
+      if (latest !== undefined) latest = Math.max(latest, expires);
+    }
+    reader.skip(reader.u16());
+    reader.skip(reader.u32());
+  }
+  return versions.length === 0 ? undefined : { versions, tombstone, purgeableFrom: latest, bytes };
 }
 
 function readSiblings(reader: Reader, nodes: readonly NodeId[]): Sibling[] {

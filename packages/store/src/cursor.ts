@@ -121,6 +121,11 @@ export class Reader {
     return this.#view.getFloat64(this.#at - 8);
   }
 
+  skip(length: number): void {
+    this.#at += length;
+    if (this.#at > this.#bytes.length) throw new RangeError("beyond the end");
+  }
+
   raw(length: number): Uint8Array {
     this.#at += length;
     if (this.#at > this.#bytes.length) throw new RangeError("beyond the end");

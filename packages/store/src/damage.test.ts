@@ -152,16 +152,20 @@ it("finds all damage when it opens after an unclean stop", async () => {
 });
 
 for (const how of ["flip", "delete"] as const) {
-  it(`mends an index entry after a ${how} from its record, at an unclean open`, async () => {
+  it(`mends an index entry after a ${how} from its record, after an unclean stop`, async () => {
     await putThree();
     const whole = await store.root();
     await harm(indexAt("k"), how);
     await backend.crash();
     const opened = await backend.open();
     expect(opened.report).toMatchObject({ records: 3, damaged: 0, doubt: [] });
-    expect(backend.events).toContainEqual({ code: "fingerprints_rebuilt", records: 3, reindexed: 1 });
+    // A key that is missing is noticed by opening, a value that is damaged by listing its bucket.
+    const reindexed = how === "delete" ? 1 : 0;
+    expect(backend.events).toContainEqual({ code: "fingerprints_rebuilt", records: 3, reindexed });
     expect(await opened.store.root()).toBe(whole);
     expect(await opened.store.bucketEntries(hasher.bucketOf("k"))).toHaveLength(1);
+    await opened.store.flush();
+    expect(await opened.store.verify({ deep: true })).toMatchObject({ consistent: true });
     await opened.store.close();
   });
 

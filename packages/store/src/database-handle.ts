@@ -10,6 +10,8 @@ export interface EntryChunk {
   readonly exhausted: boolean;
 }
 
+const NO_VALUE = new Uint8Array(0);
+
 /** The open database, or none while it is being reopened. */
 export class DatabaseHandle {
   /** Told when the database cannot read its own files. */
@@ -85,7 +87,9 @@ export class DatabaseHandle {
     try {
       const iterator = current.iterator({ ...range, highWaterMarkBytes: this.#limits.scanChunkBytes });
       try {
-        return await iterator.nextv(size);
+        const entries: Entry[] = await iterator.nextv(size);
+        // What was not asked for is undefined, whatever the type says.
+        return range.values === false ? entries.map(([key]) => [key, NO_VALUE]) : entries;
       } finally {
         await iterator.close();
       }

@@ -15,7 +15,9 @@ export const SPACE = {
 
 export type Space = (typeof SPACE)[keyof typeof SPACE];
 
-const INDEX_PREFIX = 3;
+/** Bytes in front of the user's key. */
+export const RECORD_PREFIX = 1;
+export const INDEX_PREFIX = 3;
 const GRAVEYARD_PREFIX = 9;
 
 export function recordKey(key: Uint8Array): Uint8Array {
@@ -132,6 +134,8 @@ export class KeyScratch {
 export interface KeyRange {
   readonly gte: Uint8Array;
   readonly lt: Uint8Array;
+  /** False: entries come with empty values. */
+  readonly values?: boolean;
 }
 
 export function spaceRange(space: Space): KeyRange {

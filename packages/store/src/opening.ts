@@ -239,7 +239,10 @@ class Opening {
 
   async #rebuild(): Promise<RebuildReport> {
     const parts = { handle: this.handle, codec: this.#codec, hasher: this.#hasher };
-    const report = await rebuild(parts, () => this.#salvageIfPossible());
+    const report = await rebuild(parts, {
+      thorough: this.#salvaged || this.#doubt.size > 0 || this.#readSystem(DAMAGE_NOTE).content !== undefined,
+      onDamage: () => this.#salvageIfPossible(),
+    });
     const { records } = report.tally.counters;
     this.#options.onEvent({ code: "fingerprints_rebuilt", records, reindexed: report.reindexed });
     return report;

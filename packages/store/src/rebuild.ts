@@ -4,9 +4,11 @@ import type { Codec } from "./codec.ts";
 import type { DatabaseHandle, EntryChunk } from "./database-handle.ts";
 import {
   graveyardKey,
+  INDEX_PREFIX,
   indexKey,
   parseIndexKey,
   quarantineKey,
+  RECORD_PREFIX,
   recordKey,
   SPACE,
   type Space,
@@ -16,7 +18,7 @@ import {
 } from "./keyspace.ts";
 import { Presence } from "./presence.ts";
 import { quarantinedKeys } from "./quarantine.ts";
-import { type Summary, sameSummary, summarize } from "./summary.ts";
+import { type Summary, sameSummary } from "./summary.ts";
 import { contributionOf, Tally } from "./tally.ts";
 
 export interface RebuildReport {
@@ -36,20 +38,27 @@ interface Parts {
 
 const EMPTY = new Uint8Array(0);
 
-/**
- * @param onDamage called once when there is damage, before it is looked into; may throw to leave it
- */
-export async function rebuild(parts: Parts, onDamage: () => void): Promise<RebuildReport> {
+export interface RebuildOptions {
+  /**
+   * Whether the values of the index are read and compared too, and not only its keys. Without it an entry whose value
+   * alone is damaged is left to be found and mended when its bucket is listed, as after a clean stop.
+   */
+  readonly thorough: boolean;
+  /** Called once when there is damage, before it is looked into; may throw to leave it. */
+  onDamage(): void;
+}
+
+export async function rebuild(parts: Parts, options: RebuildOptions): Promise<RebuildReport> {
   // One after the other: both at once took longer, as they wait for the same two threads.
   const records = await countRecords(parts);
   const quarantined = await quarantinedKeys(parts.handle);
   for (const key of quarantined) records.presence.add(parts.hasher.place(key));
-  const index = await countIndex(parts, quarantined);
-  const differing = new Set<number>();
-  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-    if (!records.sums.bucketEquals(bucket, index)) differing.add(bucket);
+  const index = await countIndex(parts, { quarantined, thorough: options.thorough });
+  const differing = differingBuckets(records.keys, index.keys);
+  if (options.thorough) {
+    for (const bucket of differingBuckets(records.versions, index.versions)) differing.add(bucket);
   }
-  if (records.damaged > 0 || differing.size > 0) onDamage();
+  if (records.damaged > 0 || differing.size > 0) options.onDamage();
   const { tally, presence, damaged } = records;
   if (differing.size === 0) return { tally, presence, damaged, reindexed: 0 };
   const reindexed = await reindex(parts, differing);
@@ -59,27 +68,46 @@ export async function rebuild(parts: Parts, onDamage: () => void): Promise<Rebui
 }
 
 /**
- * Count and sum of version times of each bucket: enough to tell records from an index whose every entry passes
- * its checksum, for then an entry can only be missing or old. Costs a third of what digests would.
+ * A count and a sum for each bucket: enough to tell records from an index, where by chance an entry is missing, old
+ * or under another key. Costs a tenth of what digests would.
  */
-class VersionSums {
-  readonly #counts: Uint32Array = new Uint32Array(BUCKET_COUNT);
-  readonly #times: Float64Array = new Float64Array(BUCKET_COUNT);
+class BucketSums {
+  readonly counts: Uint32Array = new Uint32Array(BUCKET_COUNT);
+  readonly sums: Float64Array = new Float64Array(BUCKET_COUNT);
 
-  add(bucket: number, { versions }: Summary): void {
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
-    let sum = this.#times[bucket] ?? 0;
+  /** @param number a whole one of at most 53 bits */
+  add(bucket: number, number: number): void {
+    this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
     // Kept below the modulus, so that it is exact and does not depend on the order.
-    for (const { time } of versions) sum = (sum + (time % TIME_MODULUS)) % TIME_MODULUS;
-    this.#times[bucket] = sum;
-  }
-
-  bucketEquals(bucket: number, other: VersionSums): boolean {
-    return this.#counts[bucket] === other.#counts[bucket] && this.#times[bucket] === other.#times[bucket];
+    this.sums[bucket] = ((this.sums[bucket] ?? 0) + (number % SUM_MODULUS)) % SUM_MODULUS;
   }
 }
 
-const TIME_MODULUS = 2 ** 52;
+const SUM_MODULUS = 2 ** 52;
+
+function differingBuckets(a: BucketSums, b: BucketSums): Set<number> {
+  const differing = new Set<number>();
+  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+    if (a.counts[bucket] !== b.counts[bucket] || a.sums[bucket] !== b.sums[bucket]) differing.add(bucket);
+  }
+  return differing;
+}
+
+interface IndexSums {
+  readonly keys: BucketSums;
+  readonly versions: BucketSums;
+}
+
+function addVersions(sums: BucketSums, bucket: number, { versions }: Summary): void {
+  for (const { time } of versions) sums.add(bucket, time);
+}
+
+/** FNV-1a of the key (Fowler, Noll, Vo), from a byte on in its database key. */
+function keyHash(databaseKey: Uint8Array, start: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < databaseKey.length; i++) hash = Math.imul(hash ^ (databaseKey[i] ?? 0), 0x01000193);
+  return hash >>> 0;
+}
 
 /** Moves every index entry to the bucket that the present digest key gives its key. */
 export async function rebucket(handle: DatabaseHandle, codec: Codec, hasher: RecordHasher): Promise<void> {
@@ -98,10 +126,9 @@ export async function rebucket(handle: DatabaseHandle, codec: Codec, hasher: Rec
   }
 }
 
-interface RecordCount {
+interface RecordCount extends IndexSums {
   readonly tally: Tally;
   readonly presence: Presence;
-  readonly sums: VersionSums;
   readonly damaged: number;
 }
 
@@ -109,25 +136,27 @@ async function countRecords(parts: Parts): Promise<RecordCount> {
   const { handle, codec, hasher } = parts;
   const tally = Tally.empty();
   const presence = new Presence();
-  const sums = new VersionSums();
+  const keys = new BucketSums();
+  const versions = new BucketSums();
   let damaged = 0;
   for await (const entries of chunks(handle, SPACE.record)) {
     const fixes = new Fixes(handle);
     for (const [at, value] of entries) {
       const keyBytes = userKey(at);
-      const key = decodeUtf8(keyBytes);
-      const summary = key === undefined ? undefined : summaryOf(codec, at, value);
-      if (key === undefined || summary === undefined) {
+      const summary = codec.summarizeRecord(at, value);
+      if (summary === undefined) {
         if (handle.get(quarantineKey(keyBytes)) === undefined) damaged++;
         fixes.del(at);
         fixes.put(quarantineKey(keyBytes), () => value);
         continue;
       }
-      const place = hasher.place(key);
+      // What passes its checksum was written by this code, so the key is valid UTF-8.
+      const place = hasher.place(keyBytes);
       const { bucket } = place;
       presence.add(place);
-      tally.add(bucket, contributionOf(hasher, key, summary));
-      sums.add(bucket, summary);
+      tally.add(bucket, contributionOf(hasher, keyBytes, summary));
+      keys.add(bucket, keyHash(at, RECORD_PREFIX));
+      addVersions(versions, bucket, summary);
       if (summary.purgeableFrom !== undefined) {
         const grave = graveyardKey(summary.purgeableFrom, keyBytes);
         if (handle.get(grave) === undefined) fixes.put(grave, () => EMPTY);
@@ -135,25 +164,23 @@ async function countRecords(parts: Parts): Promise<RecordCount> {
     }
     await fixes.write();
   }
-  return { tally, presence, sums, damaged };
-}
-
-function summaryOf(codec: Codec, databaseKey: Uint8Array, value: Uint8Array): Summary | undefined {
-  const decoded = codec.decodeRecord(databaseKey, value);
-  if (decoded === undefined) return undefined;
-  return summarize(decoded.record, databaseKey.length - 1 + value.length);
+  return { tally, presence, keys, versions, damaged };
 }
 
 /** The index without what is in quarantine, which it remembers. */
-async function countIndex({ handle, codec }: Parts, quarantined: ReadonlySet<string>): Promise<VersionSums> {
-  const sums = new VersionSums();
-  for await (const entries of chunks(handle, SPACE.index)) {
+async function countIndex(
+  { handle, codec }: Parts,
+  { quarantined, thorough }: { readonly quarantined: ReadonlySet<string>; readonly thorough: boolean },
+): Promise<IndexSums> {
+  const sums = { keys: new BucketSums(), versions: new BucketSums() };
+  for await (const entries of chunks(handle, SPACE.index, { values: thorough })) {
     for (const [at, value] of entries) {
-      const summary = codec.decodeSummary(at, value);
-      if (summary === undefined) continue;
       const { bucket, key } = parseIndexKey(at);
       if (quarantined.size > 0 && quarantined.has(decodeUtf8(key) ?? "")) continue;
-      sums.add(bucket, summary);
+      sums.keys.add(bucket, keyHash(at, INDEX_PREFIX));
+      if (!thorough) continue;
+      const summary = codec.decodeSummary(at, value);
+      if (summary !== undefined) addVersions(sums.versions, bucket, summary);
     }
   }
   return sums;
@@ -165,11 +192,9 @@ async function reindex({ handle, codec, hasher }: Parts, buckets: ReadonlySet<nu
   for await (const entries of chunks(handle, SPACE.record)) {
     const fixes = new Fixes(handle);
     for (const [at, value] of entries) {
-      const key = decodeUtf8(userKey(at));
-      if (key === undefined) continue;
-      const bucket = hasher.bucketOf(key);
+      const { bucket } = hasher.place(userKey(at));
       if (!buckets.has(bucket)) continue;
-      const summary = summaryOf(codec, at, value);
+      const summary = codec.summarizeRecord(at, value);
       if (summary === undefined) continue;
       const indexAt = indexKey(bucket, userKey(at));
       const held = handle.get(indexAt);
@@ -239,8 +264,12 @@ class Fixes {
 }
 
 /** All chunks of a space; the next one is read while the caller works on this one. */
-async function* chunks(handle: DatabaseHandle, space: Space): AsyncGenerator<EntryChunk["entries"]> {
-  const range = spaceRange(space);
+async function* chunks(
+  handle: DatabaseHandle,
+  space: Space,
+  options: { readonly values: boolean } = { values: true },
+): AsyncGenerator<EntryChunk["entries"]> {
+  const range = { ...spaceRange(space), ...options };
   let reading: Promise<EntryChunk> | undefined = handle.read(range);
   while (reading !== undefined) {
     const { entries, exhausted }: EntryChunk = await reading;

@@ -68,6 +68,10 @@ export class Tally {
   }
 }
 
-export function contributionOf(hasher: RecordHasher, key: string, summary: Summary): Contribution {
+export function contributionOf(
+  hasher: RecordHasher,
+  key: string | Uint8Array,
+  summary: Summary,
+): Contribution {
   return { summary, digest: hasher.recordDigest(key, summary.versions) };
 }

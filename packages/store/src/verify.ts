@@ -9,7 +9,7 @@ import type { Engine } from "./engine.ts";
 import { bucketRange, indexKey, parseIndexKey, successor } from "./keyspace.ts";
 import { OnlineScan } from "./online-scan.ts";
 import { quarantinedKeys } from "./quarantine.ts";
-import { type Summary, summarize } from "./summary.ts";
+import type { Summary } from "./summary.ts";
 import { contributionOf, Tally } from "./tally.ts";
 
 /** Examples in a report; beyond, they are only counted. */
@@ -176,10 +176,10 @@ class Count {
 
   #storedRecord(key: string, [at, value]: Entry): void {
     const { codec, hasher, table } = this.#engine;
-    const decoded = codec.decodeRecord(at, value);
     const bucket = hasher.bucketOf(key);
-    if (decoded !== undefined) {
-      this.#add(key, bucket, summarize(decoded.record, at.length - 1 + value.length));
+    const summary = codec.summarizeRecord(at, value);
+    if (summary !== undefined) {
+      this.#add(key, bucket, summary);
       return;
     }
     const indexAt = indexKey(bucket, at.subarray(1));
