@@ -1,0 +1,192 @@
+/**
+ * The rules of section 6 of docs/protocol.md, each of which the model can be run without. `caughtBy` lists seeds whose
+ * run, without the rule, breaks the invariant named beside them; with the rule they hold.
+ */
+import type { Invariant } from "./checks.ts";
+
+interface Rule {
+  readonly name: string;
+  readonly says: string;
+  readonly caughtBy: Readonly<Partial<Record<Invariant, readonly number[]>>>;
+}
+
+export const RULES = [
+  {
+    name: "time-below-uncommitted",
+    says: "the time offered in an exchange lies below every own write that is not committed",
+    caughtBy: { vector_untrue: [3, 4] },
+  },
+  {
+    name: "claims-after-exchange",
+    says: "the vector moves at the end of an exchange, not when it is compared",
+    caughtBy: { vector_untrue: [1, 2] },
+  },
+  {
+    name: "claims-after-commit",
+    says: "the vector moves once everything the exchange brought is committed",
+    caughtBy: { vector_untrue: [1, 2] },
+  },
+  {
+    name: "nothing-left-out",
+    says: "an exchange also sends what is in flight as mail",
+    caughtBy: { vector_untrue: [3, 4] },
+  },
+  {
+    name: "all-or-no-claim",
+    says: "an exchange that had to leave out one record claims nothing",
+    caughtBy: { vector_untrue: [12, 75] },
+  },
+  {
+    name: "exchange-of-two-ids",
+    says: "an exchange ends when another incarnation answers for the one that was asked",
+    caughtBy: { vector_untrue: [23, 57] },
+  },
+  {
+    name: "tables-before-roots",
+    says: "member tables are merged before roots are compared",
+    caughtBy: { watermark_untrue: [15, 49] },
+  },
+  {
+    name: "retired-are-refused",
+    says: "messages from retired ids are refused",
+    caughtBy: { watermark_untrue: [17, 51] },
+  },
+  {
+    name: "settled-first",
+    says: "W is taken only where min C reaches every S",
+    caughtBy: { watermark_untrue: [19, 53] },
+  },
+  {
+    name: "settled-after-commit",
+    says: "S is read after everything accepted from a retired id is committed",
+    caughtBy: { watermark_untrue: [21, 55] },
+  },
+  { name: "unit-as-one", says: "C and S travel and are replaced together", caughtBy: {} },
+  {
+    name: "stopped-is-counted",
+    says: "a node that stops stays a counted member",
+    caughtBy: { purged_too_early: [87, 171] },
+  },
+  {
+    name: "joiner-waits",
+    says: "a joiner takes writes once a majority has recorded it durably",
+    caughtBy: {},
+  },
+  {
+    name: "joiner-takes-clocks",
+    says: "a joiner takes over the clocks of those who recorded it",
+    caughtBy: { watermark_untrue: [13, 47] },
+  },
+  {
+    name: "announce-to-addresses",
+    says: "a new incarnation announces itself to addresses, not to ids",
+    caughtBy: { diverged: [23, 66] },
+  },
+  {
+    name: "purge-at-the-floor",
+    says: "nothing is purged by age alone",
+    caughtBy: { purged_too_early: [1, 2] },
+  },
+  {
+    name: "purge-whole-records",
+    says: "a tombstone beside a live sibling stays",
+    caughtBy: { purged_too_early: [4, 8] },
+  },
+  {
+    name: "contexts-stay-whole",
+    says: "contexts go with the whole record only",
+    caughtBy: { false_alarm: [19] },
+  },
+  {
+    name: "retention-above-drift",
+    says: "the retention is not shorter than clocks may differ",
+    caughtBy: { purged_too_early: [25, 59] },
+  },
+  {
+    name: "ghosts-kept-out",
+    says: "a complete node keeps out what it does not know at or below the floor",
+    caughtBy: { seen_again: [1, 3] },
+  },
+  {
+    name: "completeness",
+    says: "only a node that knows that it holds everything at or below the floor judges",
+    caughtBy: { false_alarm: [1, 3] },
+  },
+  {
+    name: "complete-by-exchange",
+    says: "completeness is got back by an exchange with a complete node, not by the vector alone",
+    caughtBy: { purged_too_early: [475] },
+  },
+  {
+    name: "complete-peers-word",
+    says: "what a complete node at the same floor holds is taken, with an alarm",
+    caughtBy: { ghost_was_alive: [5, 39] },
+  },
+  {
+    name: "judged-at-one-floor",
+    says: "versions are judged only where both sides stand at the same floor",
+    caughtBy: { false_alarm: [7, 41] },
+  },
+  {
+    name: "mail-judges-nothing",
+    says: "mail brings nothing unknown at or below the floor",
+    caughtBy: { seen_again: [9, 43] },
+  },
+  {
+    name: "doubt-after-loss",
+    says: "a node that may have lost commits comes back as another",
+    caughtBy: { vector_untrue: [10, 66] },
+  },
+  {
+    name: "doubt-after-damage",
+    says: "a damaged record sends the node into doubt",
+    caughtBy: { vector_untrue: [29, 63] },
+  },
+  {
+    name: "doubt-after-restore",
+    says: "an old copy of a directory comes back as another node",
+    caughtBy: { vector_untrue: [23, 57] },
+  },
+  {
+    name: "doubt-empties-vector",
+    says: "a node in doubt claims nothing of what it held",
+    caughtBy: { vector_untrue: [29, 63] },
+  },
+  {
+    name: "doubt-ends-exchanges",
+    says: "exchanges begun before a doubt claim nothing",
+    caughtBy: { vector_untrue: [95, 122] },
+  },
+  {
+    name: "doubt-retires-old-id",
+    says: "a node in doubt retires its old id",
+    caughtBy: { watermark_stuck: [1, 2] },
+  },
+  {
+    name: "confirmed-by-one-who-stays",
+    says: "a node leaves after an exchange with one that is not leaving itself",
+    caughtBy: { watermark_untrue: [65, 99] },
+  },
+  {
+    name: "leave-after-exchange",
+    says: "a node leaves after a completed exchange",
+    caughtBy: { watermark_untrue: [15, 25] },
+  },
+  {
+    name: "retirement-restarts-leaving",
+    says: "a retirement adopted while a node leaves makes it begin again",
+    caughtBy: { watermark_untrue: [33, 67] },
+  },
+  {
+    name: "clients-dot",
+    says: "a writer's context names its own write as a dot",
+    caughtBy: { overwritten_unseen: [1, 5] },
+  },
+  {
+    name: "context-observed",
+    says: "a version exceeds everything in its context",
+    caughtBy: { version_below_context: [5, 138] },
+  },
+] as const satisfies readonly Rule[];
+
+export type RuleName = (typeof RULES)[number]["name"];
