@@ -2,28 +2,27 @@
  * Values of the database: what they look like, and the checksum that ends each of them, a CRC-32 over database
  * key and content. Shapes are fixed and hand-written; `DataView` refuses every length that leads beyond the end.
  */
-import {
-  type Context,
-  type Hashing,
-  type HlcTime,
-  hlcFromMs,
-  type KeyRecord,
-  type NodeId,
-  type Sibling,
-  type Version,
-} from "@hearsay/core";
+import type { Context, Hashing, HlcTime, KeyRecord, NodeId, Sibling, Version } from "@hearsay/core";
 import { CRC_BYTES, Reader, Writer } from "./cursor.ts";
 import { SPACE } from "./keyspace.ts";
+import {
+  EXPIRING_VALUE,
+  nodeAt,
+  nodesOf,
+  nodesSize,
+  readNodes,
+  readSiblings,
+  readSummary,
+  TOMBSTONE,
+  VALUE,
+  writeNodes,
+} from "./siblings.ts";
 import { type Summary, summarize } from "./summary.ts";
 import { TextMemo } from "./texts.ts";
 
 const FORMAT = 1;
 const INDEX_KEY_PREFIX = 3;
 const NO_CONTEXT: Context = new Map();
-
-const TOMBSTONE = 0;
-const VALUE = 1;
-const EXPIRING_VALUE = 2;
 
 const SUMMARY_TOMBSTONE = 1;
 const SUMMARY_PURGEABLE = 2;
@@ -288,80 +287,8 @@ export class Codec {
   }
 }
 
-/** The node ids of the context, in its order, then those of siblings it does not name. */
-function nodesOf(context: Context, siblings: readonly Sibling[]): NodeId[] {
-  const nodes = [...context.keys()];
-  for (const { version } of siblings) if (!nodes.includes(version.node)) nodes.push(version.node);
-  return nodes;
-}
-
-function nodesSize(nodes: readonly NodeId[]): number {
-  // Node ids are ASCII.
-  let size = 2;
-  for (const node of nodes) size += 1 + node.length;
-  return size;
-}
-
-function writeNodes(writer: Writer, nodes: readonly NodeId[]): void {
-  writer.u16(nodes.length);
-  for (const node of nodes) writer.shortText(node);
-}
-
-function readNodes(reader: Reader): NodeId[] {
-  const nodes: NodeId[] = [];
-  for (let left = reader.u16(); left > 0; left--) nodes.push(reader.shortText());
-  return nodes;
-}
-
 function summarySize(summary: Summary): number {
   let size = 1 + 4 + (summary.purgeableFrom === undefined ? 0 : 8) + 2 + CRC_BYTES;
   for (const { node } of summary.versions) size += 8 + 1 + node.length;
   return size;
-}
-
-function nodeAt(nodes: readonly NodeId[], index: number): NodeId {
-  const node = nodes[index];
-  if (node === undefined) throw new RangeError("no such node in the record");
-  return node;
-}
-
-/** As {@link summarize} would say of the same siblings. */
-function readSummary(reader: Reader, nodes: readonly NodeId[], bytes: number): Summary | undefined {
-  const versions: Version[] = [];
-  let tombstone = false;
-  let latest: HlcTime | undefined = 0;
-  for (let left = reader.u16(); left > 0; left--) {
-    const kind = reader.u8();
-    const node = nodeAt(nodes, reader.u16());
-    const time = reader.f64();
-    if (versions.length === 0) tombstone = kind === TOMBSTONE;
-    versions.push({ time, node });
-    if (latest !== undefined) latest = Math.max(latest, time);
-    if (kind === TOMBSTONE) continue;
-    if (kind !== EXPIRING_VALUE) latest = undefined;
-    else {
-      const expires = hlcFromMs(reader.f64());
-      if (latest !== undefined) latest = Math.max(latest, expires);
-    }
-    reader.skip(reader.u16());
-    reader.skip(reader.u32());
-  }
-  return versions.length === 0 ? undefined : { versions, tombstone, purgeableFrom: latest, bytes };
-}
-
-function readSiblings(reader: Reader, nodes: readonly NodeId[]): Sibling[] {
-  const siblings: Sibling[] = [];
-  for (let left = reader.u16(); left > 0; left--) {
-    const kind = reader.u8();
-    const node = nodeAt(nodes, reader.u16());
-    const version = { time: reader.f64(), node };
-    if (kind === TOMBSTONE) {
-      siblings.push({ kind: "tombstone", version });
-      continue;
-    }
-    const expiresAtMs = kind === EXPIRING_VALUE ? reader.f64() : null;
-    const contentType = reader.text();
-    siblings.push({ kind: "value", version, bytes: reader.raw(reader.u32()), contentType, expiresAtMs });
-  }
-  return siblings;
 }
