@@ -31,7 +31,9 @@ export class Dice {
   }
 }
 
-export type Weights = Readonly<Partial<Record<Action["do"], number>>>;
+export type Weights = ReadonlyMap<Kind, number>;
+type Kind = Action["do"];
+type Weight = readonly [Kind, number];
 
 export interface Profile {
   readonly name: string;
@@ -39,75 +41,110 @@ export interface Profile {
   readonly weights: Weights;
 }
 
-const TALK: Weights = {
-  deliver: 70,
-  lose: 2,
-  commit: 18,
-  write: 10,
-  read: 3,
-  exchange: 14,
-  gossip: 14,
-  purge: 2,
-  advance: 25,
-  flushDisk: 2,
-  cut: 1,
-  mend: 1,
-  skew: 0.5,
-  delay: 0.5,
-  release: 1,
-  announce: 2,
-};
+const TALK: readonly Weight[] = [
+  ["deliver", 70],
+  ["lose", 2],
+  ["commit", 18],
+  ["write", 10],
+  ["read", 3],
+  ["exchange", 14],
+  ["gossip", 14],
+  ["purge", 2],
+  ["advance", 25],
+  ["flushDisk", 2],
+  ["cut", 1],
+  ["mend", 1],
+  ["skew", 0.5],
+  ["delay", 0.5],
+  ["release", 1],
+  ["announce", 2],
+];
 
-const STOPS: Weights = { stop: 1.5, stopCleanly: 1, start: 6 };
+const STOPS: readonly Weight[] = [
+  ["stop", 1.5],
+  ["stopCleanly", 1],
+  ["start", 6],
+];
 
 export const PROFILES: readonly Profile[] = [
-  { name: "talk and stops", retentionMs: 14, weights: { ...TALK, ...STOPS } },
+  { name: "talk and stops", retentionMs: 14, weights: new Map<Kind, number>([...TALK, ...STOPS]) },
   {
     name: "members come and go",
     retentionMs: 14,
-    weights: { ...TALK, ...STOPS, join: 1, leave: 1, forget: 0.7, reset: 0.7 },
+    weights: new Map<Kind, number>([
+      ...TALK,
+      ...STOPS,
+      ["join", 1],
+      ["leave", 1],
+      ["forget", 0.7],
+      ["reset", 0.7],
+    ]),
   },
   {
     name: "doubts",
     retentionMs: 14,
-    weights: { ...TALK, ...STOPS, loseCache: 1, damage: 1, flushDisk: 3, join: 0.3 },
+    weights: new Map<Kind, number>([
+      ...TALK,
+      ...STOPS,
+      ["loseCache", 1],
+      ["damage", 1],
+      ["flushDisk", 3],
+      ["join", 0.3],
+    ]),
   },
   {
     name: "old copies come back",
     retentionMs: 12,
-    weights: { ...TALK, ...STOPS, write: 3, advance: 40, backUp: 1.5, restore: 1, join: 0.5, settle: 4 },
+    weights: new Map<Kind, number>([
+      ...TALK,
+      ...STOPS,
+      ["write", 3],
+      ["advance", 40],
+      ["backUp", 1.5],
+      ["restore", 1],
+      ["join", 0.5],
+      ["settle", 4],
+    ]),
   },
   {
     name: "silent losses",
     retentionMs: 12,
-    weights: { ...TALK, loseSilently: 1, settle: 1 },
+    weights: new Map<Kind, number>([...TALK, ["loseSilently", 1], ["settle", 1]]),
   },
   {
     name: "clocks that differ",
     retentionMs: 30,
-    weights: { ...TALK, ...STOPS, skew: 4, read: 8, join: 0.5 },
+    weights: new Map<Kind, number>([...TALK, ...STOPS, ["skew", 4], ["read", 8], ["join", 0.5]]),
   },
   {
     name: "late messages",
     retentionMs: 12,
-    weights: { ...TALK, delay: 5, release: 1, settle: 1, advance: 40, restore: 0.3, backUp: 1 },
+    weights: new Map<Kind, number>([
+      ...TALK,
+      ["delay", 5],
+      ["release", 1],
+      ["settle", 1],
+      ["advance", 40],
+      ["restore", 0.3],
+      ["backUp", 1],
+    ]),
   },
   {
     name: "everything",
     retentionMs: 12,
-    weights: {
+    weights: new Map<Kind, number>([
       ...TALK,
       ...STOPS,
-      join: 0.6,
-      leave: 0.6,
-      forget: 0.4,
-      reset: 0.4,
-      loseCache: 0.6,
-      damage: 0.6,
-      backUp: 1.5,
-      restore: 0.6,
-      settle: 1,
-    },
+      ["join", 0.6],
+      ["leave", 0.6],
+      ["forget", 0.4],
+      ["reset", 0.4],
+      ["loseCache", 0.6],
+      ["damage", 0.6],
+      ["backUp", 1.5],
+      ["restore", 0.6],
+      ["settle", 1],
+    ]),
   },
 ];
 
@@ -146,9 +183,10 @@ export function nextAction(world: World, dice: Dice, weights: Weights): Action |
 }
 
 function pickKind(dice: Dice, weights: Weights): Action["do"] {
-  const entries = Object.entries(weights) as [Action["do"], number][];
-  let left = dice.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
-  for (const [kind, weight] of entries) {
+  let sum = 0;
+  for (const weight of weights.values()) sum += weight;
+  let left = dice.next() * sum;
+  for (const [kind, weight] of weights) {
     left -= weight;
     if (left < 0) return kind;
   }

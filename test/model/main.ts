@@ -7,7 +7,7 @@ import type { Invariant } from "./checks.ts";
 import { RULES, type RuleName } from "./rules.ts";
 import { planOf, run } from "./run.ts";
 import { shorten } from "./shorten.ts";
-import type { Count } from "./state.ts";
+import { COUNTS } from "./state.ts";
 
 const { values } = parseArgs({
   options: {
@@ -34,9 +34,7 @@ function study(removed: RuleName | undefined): void {
   for (let seed = low; seed <= high && performance.now() < deadline; seed++) {
     const outcome = run(planOf(seed), { removed, steps });
     ran += 1;
-    for (const [name, count] of Object.entries(outcome.counts) as [Count, number][]) {
-      counts.set(name, (counts.get(name) ?? 0) + count);
-    }
+    for (const name of COUNTS) counts.set(name, (counts.get(name) ?? 0) + outcome.counts[name]);
     if (outcome.violation === undefined) continue;
     const { invariant } = outcome.violation;
     const seeds = found.get(invariant) ?? [];

@@ -3,7 +3,8 @@ import { type Action, perform } from "./actions.ts";
 import { checkEnd, Violation } from "./checks.ts";
 import { Dice, nextAction, PROFILES, type Profile } from "./generator.ts";
 import type { RuleName } from "./rules.ts";
-import { SCENARIOS, type Scenario } from "./scenarios.ts";
+import type { Scenario } from "./scenario-steps.ts";
+import { SCENARIOS } from "./scenarios.ts";
 import {
   type Count,
   emptyDisk,

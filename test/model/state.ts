@@ -116,7 +116,17 @@ export interface Client {
   readonly seen: ReadonlySet<Fact>;
 }
 
-export type Count = "exchanges" | "watermarks" | "purges" | "ghosts" | "drops" | "alarms" | "doubts" | "cuts";
+export const COUNTS = [
+  "exchanges",
+  "watermarks",
+  "purges",
+  "ghosts",
+  "drops",
+  "alarms",
+  "doubts",
+  "cuts",
+] as const;
+export type Count = (typeof COUNTS)[number];
 
 export interface World {
   readonly settings: Settings;
