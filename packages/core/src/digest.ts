@@ -83,7 +83,7 @@ export class RecordHasher {
     let at = this.#writeKey(RECORD_DOMAIN, key);
     for (const { time, node } of versions) {
       this.#view.setFloat64(at, time);
-      const { written } = encoder.encodeInto(node, this.#scratch.subarray(at + 9));
+      const written = this.#writeText(node, at + 9);
       this.#scratch[at + 8] = written;
       at += 9 + written;
     }
@@ -100,8 +100,15 @@ export class RecordHasher {
   }
 
   #writeText(key: KeyText, start: number): number {
-    if (typeof key === "string") return encoder.encodeInto(key, this.#scratch.subarray(start)).written;
-    this.#scratch.set(key, start);
+    if (typeof key !== "string") {
+      this.#scratch.set(key, start);
+      return key.length;
+    }
+    for (let i = 0; i < key.length; i++) {
+      const unit = key.charCodeAt(i);
+      if (unit > 0x7f) return encoder.encodeInto(key, this.#scratch.subarray(start)).written;
+      this.#scratch[start + i] = unit;
+    }
     return key.length;
   }
 

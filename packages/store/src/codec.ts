@@ -252,10 +252,12 @@ export class Codec {
       if (expires !== null) writer.f64(expires);
       writer.text(sibling.contentType);
       writer.u32(sibling.bytes.length);
+      const valueStart = writer.at;
+      writer.raw(sibling.bytes);
       written.push({
         kind: "value",
         version: sibling.version,
-        bytes: writer.raw(sibling.bytes),
+        bytes: writer.view(valueStart),
         contentType: sibling.contentType,
         expiresAtMs: expires,
       });

@@ -39,6 +39,9 @@ export class Group {
   }
 }
 
+/** What is chained to it runs when the present turn has ended. */
+const THIS_TURN: Promise<void> = Promise.resolve();
+
 export interface PipelinePorts {
   readonly pendingMaxBytes: number;
   yieldToEventLoop(): Promise<void>;
@@ -61,6 +64,9 @@ export class CommitPipeline {
   #halted: StoreFault | undefined;
   /** Decided once for each synchronous turn, so that no turn is half refused. */
   #turn: "closed" | "admitted" | StoreFault = "closed";
+  readonly #endTurn: () => void = () => {
+    this.#turn = "closed";
+  };
   #betweenBatches: (() => void)[] = [];
   #idle: (() => void)[] = [];
 
@@ -81,9 +87,7 @@ export class CommitPipeline {
         pendingBytes > this.#ports.pendingMaxBytes
           ? { code: "overloaded", pendingBytes, outcome: "none" }
           : "admitted";
-      void Promise.resolve().then(() => {
-        this.#turn = "closed";
-      });
+      void THIS_TURN.then(this.#endTurn);
     }
     return typeof this.#turn === "string" ? undefined : this.#turn;
   }

@@ -63,11 +63,9 @@ export class Writer {
     this.#at += 8;
   }
 
-  /** Returns the written bytes as a view. */
-  raw(source: Uint8Array): Uint8Array {
+  raw(source: Uint8Array): void {
     this.#bytes.set(source, this.#at);
     this.#at += source.length;
-    return this.view(this.#at - source.length);
   }
 
   /** Up to 255 bytes. */

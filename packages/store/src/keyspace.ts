@@ -55,12 +55,14 @@ export function graveyardKey(purgeableFrom: number, key: Uint8Array): Uint8Array
 }
 
 export function historyKey(key: Uint8Array, slot: number): Uint8Array {
-  const bytes = new Uint8Array(1 + 2 + key.length + 2);
-  const view = new DataView(bytes.buffer);
+  const end = 3 + key.length;
+  const bytes = new Uint8Array(end + 2);
   bytes[0] = SPACE.history;
-  view.setUint16(1, key.length);
+  bytes[1] = key.length >>> 8;
+  bytes[2] = key.length;
   bytes.set(key, 3);
-  view.setUint16(3 + key.length, slot);
+  bytes[end] = slot >>> 8;
+  bytes[end + 1] = slot;
   return bytes;
 }
 

@@ -59,10 +59,11 @@ export function readBody(
   let first: Buffer | undefined;
   let rest: Buffer[] | undefined;
   let received = 0;
+  let finished = false;
   const finish = (problem: ApiProblem | undefined): void => {
-    request.off("data", onData);
-    request.off("end", onEnd);
-    request.off("close", onClose);
+    // Taking the listeners off costs more than their looking at this.
+    if (finished) return;
+    finished = true;
     if (problem === undefined) {
       done(undefined, rest === undefined ? (first ?? NOTHING) : joined(rest, received), taken);
     } else {
@@ -77,19 +78,19 @@ export function readBody(
     taken = received;
     return undefined;
   };
-  const onData = (chunk: Buffer): void => {
+  request.on("data", (chunk: Buffer): void => {
+    if (finished) return;
     received += chunk.length;
     const problem = admit();
     if (problem !== undefined) finish(problem);
     else if (first === undefined) first = chunk;
     else if (rest === undefined) rest = [first, chunk];
     else rest.push(chunk);
-  };
-  const onEnd = (): void => finish(undefined);
-  const onClose = (): void => finish(new ApiProblem("bad_request", { detail: "The body was cut short." }));
-  request.on("data", onData);
-  request.on("end", onEnd);
-  request.on("close", onClose);
+  });
+  request.on("end", () => finish(undefined));
+  request.on("close", () => {
+    if (!finished) finish(new ApiProblem("bad_request", { detail: "The body was cut short." }));
+  });
 }
 
 const NOTHING = new Uint8Array(0);
