@@ -1,4 +1,5 @@
 /** Everything that can happen, as data: a run is a list of these, and can be replayed and shortened. */
+import { nodeName } from "@hearsay/core";
 import { advance, countedMembers, refreshUnit } from "./completeness.ts";
 import { deliver } from "./delivery.ts";
 import { startExchange } from "./exchange.ts";
@@ -194,7 +195,8 @@ function performWith(
   peer: Host,
   what: "exchange" | "gossip" | "leave" | "forget",
 ): void {
-  const known = countedMembers(host).find((id) => id.startsWith(`${peer.name}~`));
+  const members = countedMembers(host);
+  const known = members.find((id) => id === peer.disk.id) ?? members.find((id) => nodeName(id) === peer.name);
   if (known === undefined) return;
   switch (what) {
     case "exchange":

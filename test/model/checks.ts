@@ -8,7 +8,16 @@ import {
   type Sibling,
 } from "@hearsay/core";
 import { type Host, isComplete, shortId, shortTime, type World, wallMs } from "./state.ts";
-import { describe, everythingIn, type Fact, holdsFact, isDeadAt, isSuperseded, mayLack } from "./truth.ts";
+import {
+  describe,
+  everythingIn,
+  type Fact,
+  highestFloor,
+  holdsFact,
+  isDeadAt,
+  isSuperseded,
+  mayLack,
+} from "./truth.ts";
 
 export type Invariant =
   /** `V[m] = x`, but something m held when its clock read x is neither held nor covered. */
@@ -46,9 +55,10 @@ export class Violation extends Error {
 
 /** Right after V[m] rose from one time to another. */
 export function checkVector(world: World, host: Host, member: NodeId, before: HlcTime, time: HlcTime): void {
+  const floor = highestFloor(world);
   for (const [fact, heldAt] of world.truth.heldAt.get(member) ?? []) {
-    if (heldAt < before || heldAt >= time || world.truth.lostSilently.has(fact.key) || mayLack(host, fact))
-      continue;
+    if (heldAt < before || heldAt >= time || world.truth.lostSilently.has(fact.key)) continue;
+    if (mayLack(host, fact, floor)) continue;
     const claim = `${shortId(host.disk.id)} claims ${shortId(member)} through ${shortTime(time)}`;
     throw new Violation("vector_untrue", `${claim}, lacks ${describe(fact)}`);
   }
@@ -63,12 +73,14 @@ export function checkWatermark(world: World, watermark: HlcTime, members: readon
   const hosts = [...world.hosts.values()].filter(
     (host) => !host.over && !host.doubt && members.includes(host.disk.id),
   );
+  const floor = highestFloor(world);
   for (const fact of world.truth.facts.values()) {
     if (!fact.committed || fact.sibling.version.time > watermark || isSuperseded(fact)) continue;
     if (world.truth.lostSilently.has(fact.key)) continue;
+    if (isDeadAt(fact.sibling, floor)) continue;
     if (fact.excused !== undefined && !hosts.some((host) => holdsFact(host, fact))) continue;
     for (const host of hosts) {
-      if (holdsFact(host, fact) || isDeadAt(fact.sibling, host.disk.floor)) continue;
+      if (holdsFact(host, fact)) continue;
       const where = `W=${shortTime(watermark)}, but ${shortId(host.disk.id)}`;
       throw new Violation("watermark_untrue", `${where} lacks ${describe(fact)}`);
     }
@@ -96,7 +108,9 @@ export function checkPurge(world: World, host: Host, before: KeyRecord, left: re
 function checkPurgedAt(world: World, other: Host, fact: Fact): void {
   if (world.truth.lostSilently.has(fact.key) || fact.excused !== undefined) return;
   const at = shortId(other.disk.id);
-  if (!mayLack(other, fact)) throw new Violation("purged_too_early", `${at} has not seen ${describe(fact)}`);
+  if (!mayLack(other, fact, other.disk.floor)) {
+    throw new Violation("purged_too_early", `${at} has not seen ${describe(fact)}`);
+  }
   for (const held of other.disk.records.get(fact.key)?.siblings ?? []) {
     if (held.kind === "value" && fact.covers.has(world.truth.of(held))) {
       const shown = describe(world.truth.of(held));
@@ -106,7 +120,7 @@ function checkPurgedAt(world: World, other: Host, fact: Fact): void {
 }
 
 /** When a version is kept out of a record, or dropped on a peer's word. */
-export function checkGhost(_world: World, host: Host, fact: Fact): void {
+export function checkGhost(host: Host, fact: Fact): void {
   if (!fact.committed || fact.excused !== undefined || isSuperseded(fact)) return;
   if (isDeadAt(fact.sibling, host.disk.floor)) return;
   throw new Violation("ghost_was_alive", `${shortId(host.disk.id)} gives up ${describe(fact)}`);
@@ -117,7 +131,7 @@ export function checkAlarm(world: World, host: Host, fact: Fact): void {
   throw new Violation("false_alarm", `${shortId(host.disk.id)} takes ${describe(fact)} for lost silently`);
 }
 
-/** After a commit made this record readable. */
+/** After a commit made this record readable. An incomplete node may show a ghost until a complete one tells it. */
 export function checkShown(world: World, host: Host, key: string): void {
   const record = host.disk.records.get(key);
   if (record === undefined || world.truth.purgesForgotten) return;
@@ -125,7 +139,8 @@ export function checkShown(world: World, host: Host, key: string): void {
   host.hidden.set(key, hidden);
   for (const sibling of record.siblings) {
     const fact = world.truth.of(sibling);
-    if (isLive(sibling, wallMs(world, host)) && hidden.has(fact) && fact.excused === undefined) {
+    if (!isComplete(world, host) || !isLive(sibling, wallMs(world, host))) continue;
+    if (hidden.has(fact) && fact.excused === undefined) {
       throw new Violation("seen_again", `${shortId(host.disk.id)} shows ${describe(fact)} again`);
     }
   }
@@ -155,8 +170,9 @@ export function checkWrite(
   }
   for (const old of removed) {
     const fact = world.truth.of(old);
-    if (!seen.has(fact) && fact.excused === undefined)
-      throw new Violation("overwritten_unseen", `a write at ${at} removes ${describe(fact)}`);
+    // A node's next write to a key covers its own purged ones, which is no loss.
+    if (seen.has(fact) || fact.excused !== undefined || isDeadAt(old, highestFloor(world))) continue;
+    throw new Violation("overwritten_unseen", `a write at ${at} removes ${describe(fact)}`);
   }
 }
 
@@ -195,7 +211,7 @@ function checkFactAtEnd(world: World, host: Host, fact: Fact): void {
     throw new Violation("lost_write", describe(fact));
   }
   const superseded = [...fact.coveredBy].some((other) => other.committed && other.excused === undefined);
-  if (world.truth.purgesForgotten || fact.sibling.kind === "tombstone") return;
+  if (world.truth.purgesForgotten || isDeadAt(fact.sibling, host.disk.floor)) return;
   if (held && superseded) throw new Violation("resurrected", describe(fact));
 }
 

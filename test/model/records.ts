@@ -192,7 +192,7 @@ function keepOut(world: World, host: Host, ghost: Sibling): void {
   const fact = world.truth.of(ghost);
   world.counts.ghosts += 1;
   log(world, host, `keeps out ${describe(fact)}, floor ${shortTime(host.disk.floor)}`);
-  checkGhost(world, host, fact);
+  checkGhost(host, fact);
 }
 
 function raiseAlarm(world: World, host: Host, siblings: readonly Sibling[]): void {
@@ -220,7 +220,7 @@ export function dropRefused(world: World, host: Host, refused: readonly Refusal[
     }
     world.counts.drops += 1;
     log(world, host, `drops ${describe(fact)}`);
-    checkGhost(world, host, fact);
+    checkGhost(host, fact);
   }
 }
 

@@ -84,12 +84,12 @@ export const RULES = [
   {
     name: "announce-to-addresses",
     says: "a new incarnation announces itself to addresses, not to ids",
-    caughtBy: { diverged: [23, 66, 119, 167], watermark_stuck: [314, 431] },
+    caughtBy: { diverged: [66, 119, 167, 207], watermark_stuck: [314, 658] },
   },
   {
     name: "purge-at-the-floor",
     says: "nothing is purged by age alone",
-    caughtBy: { purged_too_early: [1, 2, 3, 4], vector_untrue: [23, 36] },
+    caughtBy: { purged_too_early: [1, 2, 3, 4], vector_untrue: [36, 51] },
   },
   {
     name: "purge-whole-records",
@@ -164,7 +164,7 @@ export const RULES = [
   {
     name: "doubt-retires-old-id",
     says: "a node in doubt retires its old id",
-    caughtBy: { watermark_stuck: [1, 2, 3, 7], diverged: [23, 119] },
+    caughtBy: { watermark_stuck: [1, 2, 3, 7] },
   },
   {
     name: "confirmed-by-one-who-stays",
@@ -174,7 +174,7 @@ export const RULES = [
   {
     name: "leave-after-exchange",
     says: "a node leaves after a completed exchange",
-    caughtBy: { watermark_untrue: [15, 25, 65, 99], lost_write: [465, 873] },
+    caughtBy: { watermark_untrue: [15, 25, 65, 99], lost_write: [159, 465] },
   },
   {
     name: "retirement-restarts-leaving",

@@ -74,7 +74,7 @@ export class Truth {
     const standing = [...world.hosts.values()].filter(
       (host) => !host.over && !this.forgotten.has(host.disk.id),
     );
-    const floor = Math.max(...[...world.hosts.values()].map((host) => host.disk.floor));
+    const floor = highestFloor(world);
     // Newest first: what superseded a write has been judged before it.
     const facts = [...this.facts.values()].sort((a, b) =>
       compareVersions(b.sibling.version, a.sibling.version),
@@ -125,15 +125,22 @@ function holdsOrCovers(host: Host, fact: Fact): boolean {
   return record !== undefined && covers(record.context, fact.sibling.version);
 }
 
-/** Whether a node may lack a write it once had to hold: it, or what superseded it, is dead at the node's floor. */
-export function mayLack(host: Host, fact: Fact): boolean {
+/** Whether a node may lack a write it once had to hold: it, or what superseded it, is dead at the floor. */
+export function mayLack(host: Host, fact: Fact, floor: HlcTime): boolean {
   if (holdsOrCovers(host, fact) || fact.excused !== undefined) return true;
-  if (isDeadAt(fact.sibling, host.disk.floor)) return true;
+  if (isDeadAt(fact.sibling, floor)) return true;
   for (const other of fact.coveredBy) {
     if (!other.committed) continue;
-    if (isDeadAt(other.sibling, host.disk.floor) || holdsOrCovers(host, other)) return true;
+    if (isDeadAt(other.sibling, floor) || holdsOrCovers(host, other)) return true;
   }
   return false;
+}
+
+/** What is dead at it may have been purged somewhere, and nobody has to have it any more. */
+export function highestFloor(world: World): HlcTime {
+  let highest: HlcTime = 0;
+  for (const host of world.hosts.values()) highest = Math.max(highest, host.disk.floor);
+  return highest;
 }
 
 export function describe(fact: Fact): string {
