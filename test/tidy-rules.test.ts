@@ -39,7 +39,7 @@ describe("purity", () => {
     ["Buffer.from(x)", "ECMAScript"],
     ['import { createHash } from "node:crypto";', "port"],
   ])("refuses %s and says what to use", (code, instead) => {
-    for (const name of ["core", "store", "wire", "node"]) {
+    for (const name of ["core", "store", "wire", "node", "simulator"]) {
       const found = impurities(file(`packages/${name}/src/x.ts`, `const a = 1;\n${code}`));
       expect(found).toHaveLength(1);
       expect(found[0]).toContain(`packages/${name}/src/x.ts:2`);

@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const packages = ["core", "api", "store", "wire", "node", "client", "server", "cli"];
+const packages = ["core", "api", "store", "wire", "node", "client", "simulator", "server", "cli"];
 
 export default defineConfig({
   root: new URL("..", import.meta.url).pathname,

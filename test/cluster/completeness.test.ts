@@ -1,6 +1,7 @@
 import { hlcToMs, parseVersion } from "@hearsay/core";
+import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { VirtualCluster } from "./virtual-cluster.ts";
+import { platform } from "../platform.ts";
 
 const START_MS = Date.UTC(2030, 0, 1);
 const MINUTE_MS = 60_000;
@@ -11,7 +12,7 @@ function watermarkAgeMs(cluster: VirtualCluster, name: string): number {
 }
 
 test("the watermark follows the present while all members are up", async () => {
-  const cluster = new VirtualCluster(3);
+  const cluster = new VirtualCluster(platform, 3);
   await cluster.start("a", "b", "c", "d", "e");
   for (let second = 0; second < 20; second++) {
     await cluster.put("a", `k${second}`, "v");
@@ -21,7 +22,7 @@ test("the watermark follows the present while all members are up", async () => {
 });
 
 test("the watermark stands still while a member is away, and names it", async () => {
-  const cluster = new VirtualCluster(4);
+  const cluster = new VirtualCluster(platform, 4);
   await cluster.start("a", "b", "c");
   await cluster.time.advance(10_000);
   const away = cluster.machine("c").running.id;
@@ -40,7 +41,7 @@ test("the watermark stands still while a member is away, and names it", async ()
 });
 
 test("a stopped node comes back as itself and is told what it missed", async () => {
-  const cluster = new VirtualCluster(5);
+  const cluster = new VirtualCluster(platform, 5);
   await cluster.start("a", "b", "c");
   const { id } = cluster.machine("b").running;
   await cluster.stop("b");
@@ -54,7 +55,7 @@ test("a stopped node comes back as itself and is told what it missed", async () 
 });
 
 test("a deletion reaches a node that was away far past the retention, and nothing comes back", async () => {
-  const cluster = new VirtualCluster(6);
+  const cluster = new VirtualCluster(platform, 6);
   await cluster.start("a", "b", "c");
   await cluster.put("a", "k", "v");
   await cluster.converged("a", "b", "c");
@@ -74,7 +75,7 @@ test("a deletion reaches a node that was away far past the retention, and nothin
 });
 
 test("a member that leaves hands over what it holds, and no longer counts", async () => {
-  const cluster = new VirtualCluster(7);
+  const cluster = new VirtualCluster(platform, 7);
   await cluster.start("a", "b", "c");
   cluster.partition(["c"], ["a", "b"]);
   await cluster.put("c", "only here", "v");
@@ -96,7 +97,7 @@ test("a member that leaves hands over what it holds, and no longer counts", asyn
 });
 
 test("a member that cannot hand over stays a member and says so", async () => {
-  const cluster = new VirtualCluster(8);
+  const cluster = new VirtualCluster(platform, 8);
   await cluster.start("a", "b", "c");
   cluster.partition(["c"], ["a", "b"]);
   const outcome = cluster
@@ -112,7 +113,7 @@ test("a member that cannot hand over stays a member and says so", async () => {
 });
 
 test("a forgotten member no longer holds the watermark back, and is refused when it returns", async () => {
-  const cluster = new VirtualCluster(9);
+  const cluster = new VirtualCluster(platform, 9);
   await cluster.start("a", "b", "c");
   const { id } = cluster.machine("c").running;
   await cluster.kill("c");

@@ -1,8 +1,9 @@
+import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { VirtualCluster } from "./virtual-cluster.ts";
+import { platform } from "../platform.ts";
 
 test("a write on one node is on all of them a moment later", async () => {
-  const cluster = new VirtualCluster(1);
+  const cluster = new VirtualCluster(platform, 1);
   await cluster.start("a", "b", "c");
   await cluster.put("a", "greeting", "hello");
   await cluster.time.advance(20);
@@ -10,7 +11,7 @@ test("a write on one node is on all of them a moment later", async () => {
 });
 
 test("what was written on both sides of a partition is on all nodes once it heals", async () => {
-  const cluster = new VirtualCluster(2);
+  const cluster = new VirtualCluster(platform, 2);
   await cluster.start("a", "b", "c");
   cluster.partition(["a"], ["b", "c"]);
   for (let i = 0; i < 50; i++) {
@@ -28,7 +29,7 @@ test("what was written on both sides of a partition is on all nodes once it heal
 });
 
 test("a cluster that was stopped as a whole finds itself again at once", async () => {
-  const cluster = new VirtualCluster(3);
+  const cluster = new VirtualCluster(platform, 3);
   await cluster.start("a", "b", "c");
   for (const name of ["a", "b", "c"]) await cluster.stop(name);
   for (const name of ["a", "b", "c"]) await cluster.run(name, []);

@@ -1,16 +1,19 @@
 import { encodeUtf8 } from "@hearsay/core";
+import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { VirtualCluster } from "./virtual-cluster.ts";
+import { platform } from "../platform.ts";
 
 /** Flips a bit in the stored record of a key, behind the back of a node that is stopped. */
 async function damage(cluster: VirtualCluster, name: string, key: string): Promise<void> {
   const { database } = cluster.machine(name);
-  await database.open();
+  await database.open({ createIfMissing: true });
   const at = Buffer.concat([Buffer.from("r"), encodeUtf8(key)]);
-  const bytes = (await database.get(at))?.slice();
+  const bytes = database.getSync(at)?.slice();
   if (bytes === undefined) throw new Error(`${name} holds no ${key}`);
   bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4;
-  await database.put(at, bytes);
+  const batch = database.batch();
+  batch.put(at, bytes);
+  await batch.write({ sync: true });
   await database.close();
 }
 
@@ -22,7 +25,7 @@ async function readAndRestart(cluster: VirtualCluster, name: string, key: string
 }
 
 test("a record found damaged is fetched from a peer, under a new incarnation that claims nothing it has not confirmed", async () => {
-  const cluster = new VirtualCluster(1);
+  const cluster = new VirtualCluster(platform, 1);
   await cluster.start("a", "b", "c");
   for (let i = 0; i < 20; i++) await cluster.put("a", `k${i}`, `value ${i}`);
   await cluster.converged("a", "b", "c");
@@ -47,7 +50,7 @@ test("a record found damaged is fetched from a peer, under a new incarnation tha
 });
 
 test("a damaged record of which nobody has the newest version takes what the others have, and says what is missing", async () => {
-  const cluster = new VirtualCluster(2);
+  const cluster = new VirtualCluster(platform, 2);
   await cluster.start("a", "b", "c");
   await cluster.put("a", "k", "first");
   await cluster.converged("a", "b", "c");
@@ -65,7 +68,7 @@ test("a damaged record of which nobody has the newest version takes what the oth
 });
 
 test("a rumor about a record that is damaged here heals it at once", async () => {
-  const cluster = new VirtualCluster(3);
+  const cluster = new VirtualCluster(platform, 3);
   await cluster.start("a", "b");
   await cluster.put("a", "k", "first");
   await cluster.converged("a", "b");

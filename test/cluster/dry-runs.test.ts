@@ -1,14 +1,15 @@
 import { ANTI_ENTROPY_DEFAULTS, type Peer } from "@hearsay/core";
 import { type Comparison, EXCHANGE_LIMITS, type ExchangeProgress, PeerFault } from "@hearsay/node";
+import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { VirtualCluster } from "./virtual-cluster.ts";
+import { platform } from "../platform.ts";
 
 /** Only exchanges that a test starts. */
 const BY_HAND = { antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, intervalMs: 3_600_000 } };
 
 /** Two nodes that hold different things, on links that work again. */
 async function differing(seed: number): Promise<VirtualCluster> {
-  const cluster = new VirtualCluster(seed, BY_HAND);
+  const cluster = new VirtualCluster(platform, seed, BY_HAND);
   await cluster.start("a", "b");
   await cluster.put("a", "same", "v");
   await cluster.put("a", "newer here", "1");
@@ -67,7 +68,7 @@ test("a dry run counts all keys that differ and names no more than asked for", a
 });
 
 test("a dry run between equals says so at the first answer", async () => {
-  const cluster = new VirtualCluster(53, BY_HAND);
+  const cluster = new VirtualCluster(platform, 53, BY_HAND);
   await cluster.start("a", "b");
   await cluster.put("a", "k", "v");
   await cluster.time.advance(1000);
@@ -87,7 +88,7 @@ test("a dry run that cannot reach its peer says so", async () => {
 });
 
 test("a repair tells how it comes along, and afterwards nothing differs", async () => {
-  const cluster = new VirtualCluster(55, {
+  const cluster = new VirtualCluster(platform, 55, {
     ...BY_HAND,
     exchange: { ...EXCHANGE_LIMITS, maxMessageBytes: 2048 },
   });

@@ -4,6 +4,7 @@
  * Every acknowledged write is kept with the context of the record it made: the versions it covers are those its node
  * held, none of which may be seen again, anywhere.
  */
+
 import {
   type Context,
   covers,
@@ -14,7 +15,8 @@ import {
   type Version,
 } from "@hearsay/core";
 import { EXCHANGE_LIMITS } from "@hearsay/node";
-import { VirtualCluster } from "./virtual-cluster.ts";
+import { VirtualCluster } from "@hearsay/simulator";
+import { platform } from "../platform.ts";
 
 interface Write {
   readonly key: string;
@@ -38,7 +40,7 @@ export class FaultRun {
   #written = 0;
 
   constructor(seed: number, names: readonly string[], retentionMs: number) {
-    this.cluster = new VirtualCluster(seed, {
+    this.cluster = new VirtualCluster(platform, seed, {
       tombstoneRetentionMs: retentionMs,
       // Small messages, so that exchanges take several.
       exchange: { ...EXCHANGE_LIMITS, maxMessageBytes: 300, maxWants: 2 },

@@ -1,13 +1,14 @@
 /** Networks that flap and lie, and many faults at random. */
+import { VirtualCluster } from "@hearsay/simulator";
 import { describe, expect, test } from "vitest";
+import { platform } from "../platform.ts";
 import { FaultRun } from "./faults.contract.ts";
-import { VirtualCluster } from "./virtual-cluster.ts";
 
 const MINUTE_MS = 60_000;
 
 describe("a network", () => {
   test("that flaps between two halves leaves no member dead for good, and loses nothing", async () => {
-    const cluster = new VirtualCluster(51);
+    const cluster = new VirtualCluster(platform, 51);
     await cluster.start("a", "b", "c", "d");
     for (let round = 0; round < 15; round++) {
       cluster.partition(["a", "b"], ["c", "d"]);
@@ -37,7 +38,7 @@ describe("a network", () => {
   });
 
   test("that carries messages one way only still brings every write to both sides", async () => {
-    const cluster = new VirtualCluster(52);
+    const cluster = new VirtualCluster(platform, 52);
     await cluster.start("a", "b", "c");
     cluster.cut("a", "b");
     await cluster.put("a", "from a", "v");
@@ -56,7 +57,7 @@ describe("a network", () => {
   });
 
   test("that cuts one node's way out does not lose what it has acknowledged", async () => {
-    const cluster = new VirtualCluster(53);
+    const cluster = new VirtualCluster(platform, 53);
     await cluster.start("a", "b", "c");
     cluster.cut("c", "a");
     cluster.cut("c", "b");
@@ -69,7 +70,7 @@ describe("a network", () => {
   });
 
   test("that loses a tenth of all messages slows a cluster down and does nothing worse", async () => {
-    const cluster = new VirtualCluster(54);
+    const cluster = new VirtualCluster(platform, 54);
     await cluster.start("a", "b", "c");
     cluster.network.lossRate = 0.1;
     cluster.network.jitterMs = 50;

@@ -1,11 +1,12 @@
 import { parseVersion } from "@hearsay/core";
+import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { VirtualCluster } from "./virtual-cluster.ts";
+import { platform } from "../platform.ts";
 
 const MINUTE_MS = 60_000;
 
 test("a newcomer does not move the watermark past a member that is away", async () => {
-  const cluster = new VirtualCluster(21);
+  const cluster = new VirtualCluster(platform, 21);
   await cluster.start("a", "b", "c");
   await cluster.time.advance(10_000);
   await cluster.kill("c");
@@ -21,7 +22,7 @@ test("a newcomer does not move the watermark past a member that is away", async 
 });
 
 test("a newcomer takes what is older than the floor, and no loss is suspected", async () => {
-  const cluster = new VirtualCluster(22);
+  const cluster = new VirtualCluster(platform, 22);
   await cluster.start("a", "b");
   await cluster.put("a", "old", "v");
   await cluster.time.advance(10 * MINUTE_MS);
@@ -32,7 +33,7 @@ test("a newcomer takes what is older than the floor, and no loss is suspected", 
 });
 
 test("a newcomer that was stopped before it found anyone still joins when it is started again", async () => {
-  const cluster = new VirtualCluster(23);
+  const cluster = new VirtualCluster(platform, 23);
   await cluster.run("b", ["a:1"]);
   await cluster.time.advance(5000);
   expect(cluster.machine("b").running.notWritable()).toMatchObject({ code: "joining" });

@@ -1,7 +1,8 @@
 import { ANTI_ENTROPY_DEFAULTS, nodeName, parseVersion, type Version } from "@hearsay/core";
 import { type Receipt, receiptOf, receiptOnceEverywhere } from "@hearsay/node";
+import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { VirtualCluster } from "./virtual-cluster.ts";
+import { platform } from "../platform.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -24,7 +25,9 @@ function names(receipt: Receipt): Record<"holders" | "lacking" | "unknown", stri
 }
 
 test("a receipt tells who holds a version, who lacks it and who could not be asked", async () => {
-  const cluster = new VirtualCluster(41, { antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, intervalMs: HOUR_MS } });
+  const cluster = new VirtualCluster(platform, 41, {
+    antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, intervalMs: HOUR_MS },
+  });
   await cluster.start("a", "b", "c", "d");
   cluster.partition(["a", "b"], ["c", "d"]);
   const version = versionOf(await cluster.put("a", "k", "v"));
@@ -37,7 +40,7 @@ test("a receipt tells who holds a version, who lacks it and who could not be ask
 });
 
 test("a member that is down counts as a holder of what it has confirmed, and of nothing else", async () => {
-  const cluster = new VirtualCluster(42);
+  const cluster = new VirtualCluster(platform, 42);
   await cluster.start("a", "b", "c");
   const early = versionOf(await cluster.put("a", "early", "v"));
   const { completeness } = cluster.machine("a").running.keeper;
@@ -53,7 +56,7 @@ test("a member that is down counts as a holder of what it has confirmed, and of 
 });
 
 test("waiting for a receipt ends when the last member holds the version", async () => {
-  const cluster = new VirtualCluster(43);
+  const cluster = new VirtualCluster(platform, 43);
   await cluster.start("a", "b", "c");
   cluster.partition(["c"], ["a", "b"]);
   const version = versionOf(await cluster.put("a", "k", "v"));
@@ -74,7 +77,7 @@ test("waiting for a receipt ends when the last member holds the version", async 
 });
 
 test("waiting for a receipt ends with the time, and when nobody waits any more", async () => {
-  const cluster = new VirtualCluster(44);
+  const cluster = new VirtualCluster(platform, 44);
   await cluster.start("a", "b");
   cluster.partition(["a"], ["b"]);
   const version = versionOf(await cluster.put("a", "k", "v"));
@@ -91,7 +94,7 @@ test("waiting for a receipt ends with the time, and when nobody waits any more",
 });
 
 test("a version of a member that was forgotten is never called complete by the watermark alone", async () => {
-  const cluster = new VirtualCluster(45);
+  const cluster = new VirtualCluster(platform, 45);
   await cluster.start("a", "b", "c");
   cluster.partition(["c"], ["a", "b"]);
   const lost = versionOf(await cluster.put("c", "k", "known to nobody else"));

@@ -1,7 +1,9 @@
 /** What operators and machines do wrong. */
+
 import { parseVersion } from "@hearsay/core";
+import { VirtualCluster } from "@hearsay/simulator";
 import { describe, expect, test } from "vitest";
-import { VirtualCluster } from "./virtual-cluster.ts";
+import { platform } from "../platform.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -35,7 +37,7 @@ async function complete(cluster: VirtualCluster, version: string, ...names: stri
 
 describe("joining", () => {
   test("a node with other limits stays outside and says which differ", async () => {
-    const cluster = new VirtualCluster(31);
+    const cluster = new VirtualCluster(platform, 31);
     await cluster.start("a", "b");
     const before = cluster.machine("a").running.membership.counted();
     cluster.machine("c").overrides = {
@@ -58,7 +60,7 @@ describe("joining", () => {
   });
 
   test("the second of two nodes with one name is refused, and is told where the first one is", async () => {
-    const cluster = new VirtualCluster(32);
+    const cluster = new VirtualCluster(platform, 32);
     await cluster.start("a", "b", "c");
     cluster.machine("c2").nodeName = "c";
     const second = await cluster.run("c2", ["a:1"]);
@@ -71,7 +73,7 @@ describe("joining", () => {
   });
 
   test("a node whose seeds are all down waits for one, and takes no writes before", async () => {
-    const cluster = new VirtualCluster(33);
+    const cluster = new VirtualCluster(platform, 33);
     await cluster.start("a", "b");
     await cluster.kill("a");
     const joiner = await cluster.run("c", ["a:1"]);
@@ -86,7 +88,7 @@ describe("joining", () => {
 
 describe("a clock that is far ahead", () => {
   test("stops its node from taking writes, and spreads to nobody", async () => {
-    const cluster = new VirtualCluster(34);
+    const cluster = new VirtualCluster(platform, 34);
     await cluster.start("a", "b", "c");
     await cluster.put("a", "before", "v");
     await cluster.converged("a", "b", "c");
@@ -107,7 +109,7 @@ describe("a clock that is far ahead", () => {
   });
 
   test("and is corrected: its node takes writes again, and its early ones arrive when their time has come", async () => {
-    const cluster = new VirtualCluster(35);
+    const cluster = new VirtualCluster(platform, 35);
     await cluster.start("a", "b", "c");
     cluster.machine("c").clockOffsetMs = MINUTE_MS;
     await cluster.put("c", "early", "v");
@@ -121,7 +123,7 @@ describe("a clock that is far ahead", () => {
   });
 
   test("does not let a joiner in whose own clock is far behind, which says why", async () => {
-    const cluster = new VirtualCluster(36);
+    const cluster = new VirtualCluster(platform, 36);
     await cluster.start("a", "b");
     cluster.machine("c").clockOffsetMs = -HOUR_MS;
     const joiner = await cluster.run("c", ["a:1"]);
@@ -135,7 +137,7 @@ describe("a clock that is far ahead", () => {
 
 describe("a data directory", () => {
   test("that is lost leaves an id to forget, and the same name comes back as a newcomer", async () => {
-    const cluster = new VirtualCluster(37);
+    const cluster = new VirtualCluster(platform, 37);
     await cluster.start("a", "b", "c");
     for (let i = 0; i < 20; i++) await cluster.put("c", `k${i}`, "v");
     await cluster.converged("a", "b", "c");
@@ -158,7 +160,7 @@ describe("a data directory", () => {
   });
 
   test("that is lost comes back at once under its name, although nobody has missed it yet", async () => {
-    const cluster = new VirtualCluster(38);
+    const cluster = new VirtualCluster(platform, 38);
     await cluster.start("a", "b", "c");
     const lost = idOf(cluster, "c");
     await cluster.kill("c");
@@ -171,7 +173,7 @@ describe("a data directory", () => {
   });
 
   test("copied back from yesterday is doubted: nothing deleted comes back and nothing confirmed is lost", async () => {
-    const cluster = new VirtualCluster(39);
+    const cluster = new VirtualCluster(platform, 39);
     await cluster.start("a", "b", "c");
     await cluster.put("a", "deleted since", "v");
     await cluster.put("a", "replaced since", "old");
@@ -212,7 +214,7 @@ describe("a data directory", () => {
   });
 
   test("of both of two nodes is doubted, and the new incarnations find each other", async () => {
-    const cluster = new VirtualCluster(40);
+    const cluster = new VirtualCluster(platform, 40);
     await cluster.start("a", "b");
     await cluster.put("a", "on both", "v");
     await cluster.converged("a", "b");

@@ -1,7 +1,8 @@
 import { ANTI_ENTROPY_DEFAULTS } from "@hearsay/core";
 import { type Convergence, convergence, obstaclesToStopping } from "@hearsay/node";
+import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { VirtualCluster } from "./virtual-cluster.ts";
+import { platform } from "../platform.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -29,7 +30,7 @@ async function saysConverged(cluster: VirtualCluster, ...names: readonly string[
 }
 
 test("all nodes say converged once all hold the same, and it is true whenever one says so", async () => {
-  const cluster = new VirtualCluster(31);
+  const cluster = new VirtualCluster(platform, 31);
   await cluster.start("a", "b", "c");
   await saysConverged(cluster, "a", "b", "c");
   for (let i = 0; i < 20; i++) {
@@ -42,7 +43,7 @@ test("all nodes say converged once all hold the same, and it is true whenever on
 });
 
 test("a node that is cut off stops saying converged, names the sides, and says it again after the heal", async () => {
-  const cluster = new VirtualCluster(32);
+  const cluster = new VirtualCluster(platform, 32);
   await cluster.start("a", "b", "c");
   await saysConverged(cluster, "a", "b", "c");
   cluster.partition(["c"], ["a", "b"]);
@@ -63,7 +64,7 @@ test("a node that is cut off stops saying converged, names the sides, and says i
 });
 
 test("news that stop coming count as a partition even where nobody suspects anybody", async () => {
-  const cluster = new VirtualCluster(33);
+  const cluster = new VirtualCluster(platform, 33);
   await cluster.start("a", "b");
   await saysConverged(cluster, "a", "b");
   cluster.machine("b").running.states.stop();
@@ -72,7 +73,7 @@ test("news that stop coming count as a partition even where nobody suspects anyb
 });
 
 test("a stopped member is on the other side and holds the watermark back", async () => {
-  const cluster = new VirtualCluster(34);
+  const cluster = new VirtualCluster(platform, 34);
   await cluster.start("a", "b", "c");
   await cluster.time.advance(10_000);
   await cluster.stop("b");
@@ -85,7 +86,7 @@ test("a stopped member is on the other side and holds the watermark back", async
 });
 
 test("it is safe to stop once another live member holds what was written here", async () => {
-  const cluster = new VirtualCluster(35);
+  const cluster = new VirtualCluster(platform, 35);
   await cluster.start("a", "b");
   await cluster.time.advance(10_000);
   const member = cluster.machine("a").running;
@@ -102,7 +103,7 @@ test("it is safe to stop once another live member holds what was written here", 
 });
 
 test("clocks are compared by exchanges", async () => {
-  const cluster = new VirtualCluster(36);
+  const cluster = new VirtualCluster(platform, 36);
   cluster.machine("b").clockOffsetMs = -1500;
   await cluster.start("a", "b");
   await cluster.time.advance(10_000);
@@ -113,7 +114,7 @@ test("clocks are compared by exchanges", async () => {
 
 test("an exchange between equals is one message each way, of less than 300 bytes together", async () => {
   const antiEntropy = { ...ANTI_ENTROPY_DEFAULTS, intervalMs: HOUR_MS };
-  const cluster = new VirtualCluster(37, { antiEntropy });
+  const cluster = new VirtualCluster(platform, 37, { antiEntropy });
   await cluster.start("a", "b");
   await cluster.put("a", "k", "v");
   await cluster.time.advance(10_000);

@@ -8,7 +8,7 @@ import {
 } from "@hearsay/core";
 import { type ClusterMember, PeerFault } from "@hearsay/node";
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from "@hearsay/wire";
-import type { VirtualTime } from "./virtual-time.ts";
+import type { VirtualTime } from "../time/virtual-time.ts";
 
 const LATENCY_MS = 1;
 export const CLUSTER = "test";

@@ -1,79 +1,49 @@
 /** Nodes in one process on virtual time: real stores on memory, real messages, a network that can be cut. */
-import { createHash, hash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
-import { crc32 } from "node:zlib";
 import {
   ANTI_ENTROPY_DEFAULTS,
   DEFAULT_RUMOR_OPTIONS,
+  decodeUtf8,
+  encodeUtf8,
   formatVersion,
-  type Hashing,
   isLive,
   SeededRandom,
   SWIM_DEFAULTS,
   winner,
 } from "@hearsay/core";
 import { ClusterMember, EXCHANGE_LIMITS, type MemberConfig, Node } from "@hearsay/node";
-import { DEFAULT_STORE_LIMITS, Store } from "@hearsay/store";
-import { MemoryLevel } from "memory-level";
-import { CLUSTER, MAX_MESSAGE_BYTES, VirtualNetwork } from "./virtual-network.ts";
-import { VirtualTime } from "./virtual-time.ts";
+import { type Database, DEFAULT_STORE_LIMITS, Store } from "@hearsay/store";
+import { copyOf } from "../disk/copy.ts";
+import { CLUSTER, MAX_MESSAGE_BYTES, VirtualNetwork } from "../network/virtual-network.ts";
+import type { Platform } from "../platform.ts";
+import { VirtualTime } from "../time/virtual-time.ts";
+import { Machine } from "./machine.ts";
 
-const hashing: Hashing = {
-  sha256: (bytes) => createHash("sha256").update(bytes).digest(),
-  sha256Hex: (bytes) => hash("sha256", bytes, "hex"),
-  crc32: (bytes, seed) => crc32(bytes, seed ?? 0),
-};
-
-const START_MS = Date.UTC(2030, 0, 1);
+/** 2030-01-01. */
+const START_MS = 1_893_456_000_000;
 
 export interface Logged {
   readonly node: string;
   readonly event: string;
 }
 
-/** One data directory and the address of its node, over several runs. */
-export class Machine {
-  readonly name: string;
-  readonly address: string;
-  database: MemoryLevel<Uint8Array, Uint8Array> = newDatabase();
-  sequence = 0;
-  directory = "directory";
-  clockOffsetMs = 0;
-  /** The operator's name for its node; two machines may have been given one. */
-  nodeName: string;
-  /** What its node is configured with otherwise than the rest. */
-  overrides: Partial<MemberConfig> = {};
-  node: Node | undefined;
-  member: ClusterMember | undefined;
-  store: Store | undefined;
-
-  constructor(name: string, address: string) {
-    this.name = name;
-    this.nodeName = name;
-    this.address = address;
-  }
-
-  get running(): ClusterMember {
-    if (this.member === undefined) throw new Error(`${this.name} is not running`);
-    return this.member;
-  }
-}
-
 /** The contents of a data directory at one time. */
 export interface DirectoryCopy {
-  readonly database: MemoryLevel<Uint8Array, Uint8Array>;
+  readonly database: Database;
   readonly sequence: number;
 }
 
 export class VirtualCluster {
-  readonly time: VirtualTime = new VirtualTime();
+  readonly time: VirtualTime;
   readonly logged: Logged[] = [];
   readonly machines: Map<string, Machine> = new Map();
   readonly network: VirtualNetwork;
+  readonly #platform: Platform;
   readonly #random: SeededRandom;
   readonly #overrides: Partial<MemberConfig>;
 
-  constructor(seed: number, overrides: Partial<MemberConfig> = {}) {
+  constructor(platform: Platform, seed: number, overrides: Partial<MemberConfig> = {}) {
+    this.#platform = platform;
+    this.time = new VirtualTime(() => platform.turn());
     this.#random = new SeededRandom(seed);
     this.network = new VirtualNetwork(
       this.time,
@@ -102,7 +72,7 @@ export class VirtualCluster {
   machine(name: string): Machine {
     const found = this.machines.get(name);
     if (found !== undefined) return found;
-    const machine = new Machine(name, `${name}:1`);
+    const machine = new Machine(name, `${name}:1`, this.#platform.newDatabase());
     this.machines.set(name, machine);
     return machine;
   }
@@ -112,7 +82,7 @@ export class VirtualCluster {
     const machine = this.machine(name);
     const { store, report } = await Store.open({
       openDatabase: () => machine.database,
-      hashing,
+      hashing: this.#platform.hashing,
       digestKey: new Uint8Array(32).fill(7),
       durability: "fsync",
       sequenceFile: {
@@ -122,7 +92,7 @@ export class VirtualCluster {
         },
       },
       environment: { bootId: "boot", directoryStamp: machine.directory },
-      yieldToEventLoop: () => setImmediate(),
+      yieldToEventLoop: () => Promise.resolve(),
       hasRoom: () => Promise.resolve(true),
       onEvent: (event) => this.logged.push({ node: name, event: event.code }),
       limits: { ...DEFAULT_STORE_LIMITS, cacheMaxBytes: 1024 * 1024 },
@@ -186,20 +156,20 @@ export class VirtualCluster {
     const machine = this.machine(name);
     machine.running.halt();
     await machine.store?.flush();
-    machine.database = await copyOf(machine.database);
+    machine.database = await copyOf(machine.database, this.#platform);
     machine.member = undefined;
   }
 
   /** Copies the data directory of a node that does not run. */
   async copyDirectory(name: string): Promise<DirectoryCopy> {
     const { database, sequence } = this.machine(name);
-    return { database: await copyOf(database), sequence };
+    return { database: await copyOf(database, this.#platform), sequence };
   }
 
   /** Puts a copy in the place of the data directory; its files are others then. */
   async restoreDirectory(name: string, copy: DirectoryCopy): Promise<void> {
     const machine = this.machine(name);
-    machine.database = await copyOf(copy.database);
+    machine.database = await copyOf(copy.database, this.#platform);
     machine.sequence = copy.sequence;
     machine.directory += " copied";
   }
@@ -207,7 +177,7 @@ export class VirtualCluster {
   /** Loses the data directory of a node that does not run. */
   wipe(name: string): void {
     const machine = this.machine(name);
-    machine.database = newDatabase();
+    machine.database = this.#platform.newDatabase();
     machine.sequence = 0;
     machine.directory += " new";
   }
@@ -244,9 +214,7 @@ export class VirtualCluster {
     const record = this.machine(name).store?.get(key);
     if (record === undefined) return undefined;
     const sibling = winner(record);
-    return isLive(sibling, START_MS + this.time.monotonicMs())
-      ? Buffer.from(sibling.bytes).toString()
-      : undefined;
+    return isLive(sibling, START_MS + this.time.monotonicMs()) ? decodeUtf8(sibling.bytes) : undefined;
   }
 
   /** Whether these nodes hold the same records, by their roots. */
@@ -271,7 +239,7 @@ export class VirtualCluster {
       key,
       text === undefined
         ? { kind: "tombstone" }
-        : { kind: "value", bytes: Buffer.from(text), contentType: "text/plain", ttlMs: null },
+        : { kind: "value", bytes: encodeUtf8(text), contentType: "text/plain", ttlMs: null },
       undefined,
     );
     if ("code" in written) throw new Error(written.code);
@@ -302,7 +270,7 @@ export class VirtualCluster {
         tombstoneRetentionMs: 60_000,
         digestKeyId: "0".repeat(16),
       },
-      hash: (text) => hash("sha256", text, "hex").slice(0, 16),
+      hash: (text) => this.#platform.hashing.sha256Hex(encodeUtf8(text)).slice(0, 16),
       ...this.#overrides,
       ...machine.overrides,
     };
@@ -317,19 +285,3 @@ export class VirtualCluster {
 }
 
 type LogCall = (event: string) => void;
-
-function newDatabase(): MemoryLevel<Uint8Array, Uint8Array> {
-  return new MemoryLevel({ keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" });
-}
-
-async function copyOf(
-  database: MemoryLevel<Uint8Array, Uint8Array>,
-): Promise<MemoryLevel<Uint8Array, Uint8Array>> {
-  const copy = newDatabase();
-  const wasOpen = database.status === "open";
-  if (!wasOpen) await database.open();
-  for await (const [key, value] of database.iterator()) await copy.put(key, value);
-  await copy.close();
-  if (!wasOpen) await database.close();
-  return copy;
-}

@@ -1,0 +1,123 @@
+/**
+ * Time that passes only when it is let pass.
+ *
+ * Invariant: timers fire in the order of their times, and of their making where the times are equal; before the next
+ * one fires, all that the last one made possible has happened. So a run depends on nothing but its inputs.
+ */
+import type { Timers } from "@hearsay/node";
+
+interface Armed {
+  readonly atMs: number;
+  readonly order: number;
+  /** Undefined once it has fired or was taken back. */
+  callback: (() => void) | undefined;
+}
+
+export class VirtualTime implements Timers {
+  readonly #turn: () => Promise<void>;
+  /** A binary heap, the earliest first. */
+  readonly #heap: Armed[] = [];
+  #nowMs = 0;
+  #order = 0;
+  #fired = 0;
+
+  /** @param turn settles when every promise that can settle without a timer has done so: `setImmediate` on Node */
+  constructor(turn: () => Promise<void>) {
+    this.#turn = turn;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Timers that have fired so far: a measure of the work done, the same in each run of a seed. */
+  get fired(): number {
+    return this.#fired;
+  }
+
+  after(ms: number, callback: () => void): () => void {
+    this.#order += 1;
+    const armed: Armed = { atMs: this.#nowMs + Math.max(0, ms), order: this.#order, callback };
+    this.#push(armed);
+    return () => {
+      armed.callback = undefined;
+    };
+  }
+
+  /** Settles when so much time has passed. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.after(ms, resolve);
+    });
+  }
+
+  /** Lets time pass. */
+  async advance(ms: number): Promise<void> {
+    const endMs = this.#nowMs + ms;
+    await this.#turn();
+    for (let next = this.#heap[0]; next !== undefined && next.atMs <= endMs; next = this.#heap[0]) {
+      this.#pop();
+      const { callback } = next;
+      if (callback === undefined) continue;
+      next.callback = undefined;
+      this.#nowMs = next.atMs;
+      this.#fired += 1;
+      callback();
+      await this.#turn();
+    }
+    this.#nowMs = endMs;
+  }
+
+  /**
+   * Lets time pass until something holds.
+   * @throws Error when it does not within `limitMs`
+   */
+  async until(what: string, holds: () => boolean | Promise<boolean>, limitMs: number): Promise<void> {
+    const endMs = this.#nowMs + limitMs;
+    await this.#turn();
+    while (!(await holds())) {
+      if (this.#nowMs >= endMs) throw new Error(`not within ${limitMs} ms: ${what}`);
+      await this.advance(50);
+    }
+  }
+
+  #push(armed: Armed): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(armed);
+    while (at > 0) {
+      const up = (at - 1) >> 1;
+      const parent = heap[up];
+      if (parent === undefined || isBefore(parent, armed)) break;
+      heap[at] = parent;
+      at = up;
+    }
+    heap[at] = armed;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let down = 2 * at + 1;
+      const left = heap[down];
+      const right = heap[down + 1];
+      if (left === undefined) break;
+      let child = left;
+      if (right !== undefined && isBefore(right, left)) {
+        child = right;
+        down += 1;
+      }
+      if (isBefore(last, child)) break;
+      heap[at] = child;
+      at = down;
+    }
+    heap[at] = last;
+  }
+}
+
+function isBefore(a: Armed, b: Armed): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}
