@@ -5,8 +5,7 @@ import { platform } from "../platform.ts";
 
 /** Flips a bit in the stored record of a key, behind the back of a node that is stopped. */
 async function damage(cluster: VirtualCluster, name: string, key: string): Promise<void> {
-  const { database } = cluster.machine(name);
-  await database.open({ createIfMissing: true });
+  const database = await cluster.machine(name).disk.open();
   const at = Buffer.concat([Buffer.from("r"), encodeUtf8(key)]);
   const bytes = database.getSync(at)?.slice();
   if (bytes === undefined) throw new Error(`${name} holds no ${key}`);
@@ -14,7 +13,6 @@ async function damage(cluster: VirtualCluster, name: string, key: string): Promi
   const batch = database.batch();
   batch.put(at, bytes);
   await batch.write({ sync: true });
-  await database.close();
 }
 
 /** Finds the damage as a reader does, and starts again as the server then does. */

@@ -196,8 +196,8 @@ export class FaultRun {
   }
 
   #disturb(lossRate: number, jitterMs: number): void {
-    this.cluster.network.lossRate = lossRate;
-    this.cluster.network.jitterMs = jitterMs;
+    this.cluster.links.lossRate = lossRate;
+    this.cluster.links.jitterMs = jitterMs;
   }
 
   #note(step: string, act: () => void): void {

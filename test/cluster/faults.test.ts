@@ -72,8 +72,8 @@ describe("a network", () => {
   test("that loses a tenth of all messages slows a cluster down and does nothing worse", async () => {
     const cluster = new VirtualCluster(platform, 54);
     await cluster.start("a", "b", "c");
-    cluster.network.lossRate = 0.1;
-    cluster.network.jitterMs = 50;
+    cluster.links.lossRate = 0.1;
+    cluster.links.jitterMs = 50;
     for (let i = 0; i < 30; i++) {
       await cluster.put(["a", "b", "c"][i % 3] ?? "", `k${i}`, "v");
       await cluster.time.advance(200);
@@ -83,7 +83,7 @@ describe("a network", () => {
       () => ["a", "b", "c"].every((name) => cluster.read(name, "k29") === "v"),
       10 * MINUTE_MS,
     );
-    cluster.network.lossRate = 0;
+    cluster.links.lossRate = 0;
     await cluster.converged("a", "b", "c");
   });
 });

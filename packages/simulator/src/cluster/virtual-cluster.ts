@@ -1,56 +1,86 @@
-/** Nodes in one process on virtual time: real stores on memory, real messages, a network that can be cut. */
+/** Nodes in one process on virtual time: real nodes and stores, real messages, machines that fail as they are told to. */
 import {
-  ANTI_ENTROPY_DEFAULTS,
-  DEFAULT_RUMOR_OPTIONS,
   decodeUtf8,
   encodeUtf8,
   formatVersion,
   isLive,
+  type RandomSource,
   SeededRandom,
-  SWIM_DEFAULTS,
   winner,
 } from "@hearsay/core";
-import { ClusterMember, EXCHANGE_LIMITS, type MemberConfig, Node } from "@hearsay/node";
-import { type Database, DEFAULT_STORE_LIMITS, Store } from "@hearsay/store";
-import { copyOf } from "../disk/copy.ts";
-import { CLUSTER, MAX_MESSAGE_BYTES, VirtualNetwork } from "../network/virtual-network.ts";
+import type { ClusterMember, LogFields, MemberConfig } from "@hearsay/node";
+import type { StoreEvent } from "@hearsay/store";
+import type { DiskContents } from "../disk/contents.ts";
+import { VirtualDisk } from "../disk/virtual-disk.ts";
+import type { LinkEvent, Links } from "../network/links.ts";
+import { VirtualNetwork } from "../network/virtual-network.ts";
 import type { Platform } from "../platform.ts";
 import { VirtualTime } from "../time/virtual-time.ts";
+import { COMMON_SETTINGS, type CommonSettings, compose, type Hooks } from "./composition.ts";
 import { Machine } from "./machine.ts";
-
-/** 2030-01-01. */
-const START_MS = 1_893_456_000_000;
+import { Run } from "./run.ts";
 
 export interface Logged {
   readonly node: string;
   readonly event: string;
 }
 
-/** The contents of a data directory at one time. */
-export interface DirectoryCopy {
-  readonly database: Database;
-  readonly sequence: number;
+/** Who is told of what happens. */
+export interface ClusterEvents {
+  logged?(machine: Machine, event: string, fields: LogFields): void;
+  /** A run's store came into doubt: the server ends that run and starts another. */
+  doubted?(machine: Machine, run: Run): void;
+  retired?(machine: Machine): void;
+  counted?(machine: Machine, name: string, amount: number): void;
+  arrived?(from: string, to: string, bytes: Uint8Array): void;
+  happened?(event: LinkEvent): void;
+  /** A node failed by something else than its disk or its peers. */
+  broke?(error: unknown): void;
 }
+
+/** A store that could not write tries again this often, as the server has it do. */
+const RETRY_INTERVAL_MS = 1000;
+/** Log lines that are kept. */
+const LOGGED_MAX = 10_000;
 
 export class VirtualCluster {
   readonly time: VirtualTime;
   readonly logged: Logged[] = [];
   readonly machines: Map<string, Machine> = new Map();
   readonly network: VirtualNetwork;
-  readonly #platform: Platform;
-  readonly #random: SeededRandom;
-  readonly #overrides: Partial<MemberConfig>;
+  readonly platform: Platform;
+  readonly hooks: Hooks[] = [];
+  settings: CommonSettings = COMMON_SETTINGS;
+  readonly #byAddress: Map<string, Machine> = new Map();
+  readonly #random: RandomSource;
+  readonly #events: ClusterEvents;
 
-  constructor(platform: Platform, seed: number, overrides: Partial<MemberConfig> = {}) {
-    this.#platform = platform;
+  constructor(
+    platform: Platform,
+    seed: number,
+    overrides: Partial<MemberConfig> = {},
+    events: ClusterEvents = {},
+  ) {
+    this.platform = platform;
     this.time = new VirtualTime(() => platform.turn());
+    this.settings = { ...COMMON_SETTINGS, member: overrides };
+    this.#events = events;
     this.#random = new SeededRandom(seed);
-    this.network = new VirtualNetwork(
-      this.time,
-      new SeededRandom(seed + 1),
-      (address) => [...this.machines.values()].find((machine) => machine.address === address)?.member,
-    );
-    this.#overrides = overrides;
+    this.network = new VirtualNetwork({
+      time: this.time,
+      random: new SeededRandom(seed + 1),
+      at: (address) => this.#byAddress.get(address)?.run,
+      arrived: (from, to, bytes) => events.arrived?.(from, to, bytes),
+      happened: (event) => events.happened?.(event),
+      broke: (error) => {
+        if (events.broke === undefined) throw error;
+        events.broke(error);
+      },
+    });
+  }
+
+  get links(): Links {
+    return this.network.links;
   }
 
   /** Messages by kind, and their bytes. */
@@ -72,119 +102,126 @@ export class VirtualCluster {
   machine(name: string): Machine {
     const found = this.machines.get(name);
     if (found !== undefined) return found;
-    const machine = new Machine(name, `${name}:1`, this.#platform.newDatabase());
+    const disk = new VirtualDisk(this.platform, this.time, this.#random.fork());
+    const machine = new Machine(name, disk, this.time);
     this.machines.set(name, machine);
+    this.#byAddress.set(machine.address, machine);
     return machine;
   }
 
-  /** Starts a node on its machine, or starts it again. */
+  /** Starts a node on its machine, or starts it again, and settles when it takes part. */
   async run(name: string, seeds: readonly string[]): Promise<ClusterMember> {
+    const starting = this.begin(name, seeds);
+    const { latency } = this.machine(name).disk;
+    if (latency.mostMs > 0) await this.time.advance(20 * latency.mostMs);
+    return await starting;
+  }
+
+  /**
+   * Starts a node on its machine while time passes elsewhere.
+   * @throws StoreError, IdentityError as the server's start does
+   */
+  async begin(name: string, seeds: readonly string[]): Promise<ClusterMember> {
     const machine = this.machine(name);
-    const { store, report } = await Store.open({
-      openDatabase: () => machine.database,
-      hashing: this.#platform.hashing,
-      digestKey: new Uint8Array(32).fill(7),
-      durability: "fsync",
-      sequenceFile: {
-        read: () => machine.sequence,
-        write: (sequence) => {
-          machine.sequence = sequence;
-        },
-      },
-      environment: { bootId: "boot", directoryStamp: machine.directory },
-      yieldToEventLoop: () => Promise.resolve(),
-      hasRoom: () => Promise.resolve(true),
-      onEvent: (event) => this.logged.push({ node: name, event: event.code }),
-      limits: { ...DEFAULT_STORE_LIMITS, cacheMaxBytes: 1024 * 1024 },
-    });
-    const log = this.#logOf(name);
-    const clock = { nowMs: () => START_MS + Math.floor(this.time.monotonicMs()) + machine.clockOffsetMs };
-    const metrics = { count: () => undefined };
-    const random = this.#random.fork();
-    const doubt = report.doubt.length > 0;
-    const node = await Node.open(
-      { clock, random, store, log, metrics, settleDoubt: () => store.settleDoubt() },
-      {
-        name: machine.nodeName,
-        fallbackName: name,
-        cluster: CLUSTER,
-        clockMaxDriftMs: 10_000,
-        conflicts: { maxSiblings: 32, policies: new Map() },
-        doubt,
-        maxWaiters: 100,
-      },
-    );
-    const member = new ClusterMember(
-      this.#config(machine, seeds, doubt),
-      {
-        node,
-        store,
-        digests: store,
-        graveyard: store,
-        facts: store,
-        clock,
-        timers: this.time,
-        transport: {
-          request: (to, message, timeoutMs) =>
-            this.network.request({ id: node.id, address: machine.address }, to, message, timeoutMs),
-        },
-        resolveSeed: (seed) => Promise.resolve([seed]),
-        random,
-        log,
-        metrics,
-      },
-      { retired: () => this.logged.push({ node: name, event: "retired" }) },
-    );
-    Object.assign(machine, { node, member, store });
+    const run = new Run(this.time);
+    machine.run = run;
+    const member = await this.#open(machine, run, seeds);
     await member.start();
     return member;
   }
 
+  async #open(machine: Machine, run: Run, seeds: readonly string[]): Promise<ClusterMember> {
+    const { network } = this;
+    const { address, name } = machine;
+    const opened = await compose({
+      machine,
+      run,
+      settings: this.settings,
+      hashing: this.platform.hashing,
+      random: this.#random.fork(),
+      transport: (id) => ({
+        request: (to, message, timeoutMs) =>
+          network.request({ id: id(), address, run }, to, message, timeoutMs),
+      }),
+      seeds,
+      hooks: this.hooks,
+      factory: machine.disk.factory(run.whenOn),
+      logged: (event, fields) => this.#log(machine, event, fields),
+      stored: (event) => this.#stored(machine, run, event),
+      counted: (metric, amount) => this.#events.counted?.(machine, metric, amount),
+      retired: () => {
+        this.logged.push({ node: name, event: "retired" });
+        this.#events.retired?.(machine);
+      },
+    });
+    run.opened = opened;
+    this.#retry(run);
+    return opened.member;
+  }
+
+  #retry(run: Run): void {
+    run.after(RETRY_INTERVAL_MS, () => {
+      void run.opened?.store.retry();
+      this.#retry(run);
+    });
+  }
+
+  #log(machine: Machine, event: string, fields: LogFields): void {
+    if (this.logged.length < LOGGED_MAX) this.logged.push({ node: machine.name, event });
+    this.#events.logged?.(machine, event, fields);
+  }
+
+  #stored(machine: Machine, run: Run, event: StoreEvent): void {
+    this.#log(machine, event.code, {});
+    // What opening finds becomes a new incarnation at once.
+    if (event.code === "doubt" && run.opened !== undefined) this.#events.doubted?.(machine, run);
+  }
+
   /** Stops a node as SIGTERM does. */
   async stop(name: string): Promise<void> {
-    const machine = this.machine(name);
-    const stopping = machine.running.stop();
+    const stopping = this.beginStop(name);
     await this.time.advance(2000);
     await stopping;
-    await machine.store?.close();
-    machine.member = undefined;
-    machine.store = undefined;
+  }
+
+  async beginStop(name: string): Promise<void> {
+    const machine = this.machine(name);
+    const { run } = machine;
+    const opened = run?.opened;
+    if (run === undefined || opened === undefined) return;
+    await opened.member.stop();
+    await opened.store.close();
+    if (machine.run !== run) return;
+    run.end();
+    machine.run = undefined;
   }
 
   /** Ends a node as kill -9 does: what was committed is on its disk. */
   async kill(name: string): Promise<void> {
     const machine = this.machine(name);
-    machine.running.halt();
-    await machine.store?.flush();
-    machine.database = await copyOf(machine.database, this.#platform);
-    machine.member = undefined;
+    machine.run?.end();
+    machine.run = undefined;
+    await machine.disk.crash();
   }
 
-  /** Copies the data directory of a node that does not run. */
-  async copyDirectory(name: string): Promise<DirectoryCopy> {
-    const { database, sequence } = this.machine(name);
-    return { database: await copyOf(database, this.#platform), sequence };
+  /** Copies the data directory of a node. */
+  async copyDirectory(name: string): Promise<DiskContents> {
+    return await this.machine(name).disk.copy();
   }
 
   /** Puts a copy in the place of the data directory; its files are others then. */
-  async restoreDirectory(name: string, copy: DirectoryCopy): Promise<void> {
-    const machine = this.machine(name);
-    machine.database = await copyOf(copy.database, this.#platform);
-    machine.sequence = copy.sequence;
-    machine.directory += " copied";
+  async restoreDirectory(name: string, copy: DiskContents): Promise<void> {
+    await this.machine(name).disk.restore(copy);
   }
 
   /** Loses the data directory of a node that does not run. */
   wipe(name: string): void {
-    const machine = this.machine(name);
-    machine.database = this.#platform.newDatabase();
-    machine.sequence = 0;
-    machine.directory += " new";
+    this.machine(name).disk.wipe();
   }
 
   /** Cuts the link from one node to another, and not the way back. */
   cut(from: string, to: string): void {
-    this.network.cut(`${from}:1`, `${to}:1`);
+    this.links.cut(`${from}:1`, `${to}:1`);
   }
 
   /** Cuts the links between the two groups, both ways. */
@@ -198,7 +235,7 @@ export class VirtualCluster {
   }
 
   heal(): void {
-    this.network.heal();
+    this.links.mendAll();
   }
 
   async put(name: string, key: string, text: string): Promise<string> {
@@ -211,10 +248,11 @@ export class VirtualCluster {
 
   /** What a reader sees; undefined for nothing or deleted. */
   read(name: string, key: string): string | undefined {
-    const record = this.machine(name).store?.get(key);
+    const machine = this.machine(name);
+    const record = machine.store?.get(key);
     if (record === undefined) return undefined;
     const sibling = winner(record);
-    return isLive(sibling, START_MS + this.time.monotonicMs()) ? decodeUtf8(sibling.bytes) : undefined;
+    return isLive(sibling, machine.nowMs()) ? decodeUtf8(sibling.bytes) : undefined;
   }
 
   /** Whether these nodes hold the same records, by their roots. */
@@ -247,41 +285,4 @@ export class VirtualCluster {
     running.spread(key, 0);
     return formatVersion(written.version);
   }
-
-  #config(machine: Machine, seeds: readonly string[], doubt: boolean): MemberConfig {
-    return {
-      address: machine.address,
-      zone: "",
-      build: "test",
-      protocol: { min: 1, max: 1 },
-      seeds,
-      incarnation: doubt ? "fresh" : "same",
-      swim: SWIM_DEFAULTS,
-      rumors: DEFAULT_RUMOR_OPTIONS,
-      antiEntropy: ANTI_ENTROPY_DEFAULTS,
-      exchange: EXCHANGE_LIMITS,
-      tombstoneRetentionMs: 60_000,
-      stateIntervalMs: 1000,
-      maxPendingAcks: 100,
-      limits: {
-        maxValueBytes: 1024 * 1024,
-        maxSiblings: 32,
-        maxMessageBytes: MAX_MESSAGE_BYTES,
-        tombstoneRetentionMs: 60_000,
-        digestKeyId: "0".repeat(16),
-      },
-      hash: (text) => this.#platform.hashing.sha256Hex(encodeUtf8(text)).slice(0, 16),
-      ...this.#overrides,
-      ...machine.overrides,
-    };
-  }
-
-  #logOf(node: string): { info: LogCall; warn: LogCall; error: LogCall } {
-    const note: LogCall = (event) => {
-      this.logged.push({ node, event });
-    };
-    return { info: note, warn: note, error: note };
-  }
 }
-
-type LogCall = (event: string) => void;

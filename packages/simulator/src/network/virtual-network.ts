@@ -1,123 +1,184 @@
+/** Carries messages between runs of nodes as the wire does: encoded and decoded under the real limits, late, twice or not. */
 import {
   ANYONE,
   type NodeId,
   type Peer,
   type PeerReply,
   type PeerRequest,
-  type SeededRandom,
+  type RandomSource,
 } from "@hearsay/core";
-import { type ClusterMember, PeerFault } from "@hearsay/node";
+import { PeerFault } from "@hearsay/node";
+import { StoreError } from "@hearsay/store";
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from "@hearsay/wire";
+import type { Run } from "../cluster/run.ts";
 import type { VirtualTime } from "../time/virtual-time.ts";
+import { type LinkEvent, Links } from "./links.ts";
 
-const LATENCY_MS = 1;
 export const CLUSTER = "test";
 export const MAX_MESSAGE_BYTES: number = 8 * 1024 * 1024;
 
-/** Who sends, and from where. */
+/** Who sends, from where. */
 export interface Sender {
   readonly id: NodeId;
   readonly address: string;
+  readonly run: Run;
 }
 
+export interface NetworkPorts {
+  readonly time: VirtualTime;
+  readonly random: RandomSource;
+  /** The run that listens at an address now. */
+  at(address: string): Run | undefined;
+  /** Every message that arrives, in its order. */
+  arrived?(from: string, to: string, bytes: Uint8Array): void;
+  happened?(event: LinkEvent): void;
+  /** A node failed in serving a message, by something else than its disk. */
+  broke?(error: unknown): void;
+}
+
+/** A request on its way, and what becomes of it. */
+interface Letter {
+  readonly from: Sender;
+  readonly to: Peer;
+  readonly kind: string;
+  readonly bytes: Uint8Array;
+  resolve(reply: PeerReply): void;
+  reject(fault: PeerFault): void;
+}
+
+interface Answer {
+  readonly bytes: Uint8Array | undefined;
+  /** Why there is none. */
+  readonly reason: string;
+}
+
+const IGNORED = { resolve: () => undefined, reject: () => undefined };
+
 export class VirtualNetwork {
-  /** The chance that a message, or the answer to one, is lost. */
-  lossRate = 0;
-  /** The longest that a message takes beyond the least. */
-  jitterMs = 0;
+  readonly links: Links;
   /** Messages by kind, and their bytes. */
   readonly traffic: Map<string, { messages: number; bytes: number }> = new Map();
-  readonly #cuts: Set<string> = new Set();
-  readonly #time: VirtualTime;
-  readonly #random: SeededRandom;
-  /** Who is reached at an address now. */
-  readonly #at: (address: string) => ClusterMember | undefined;
+  readonly #ports: NetworkPorts;
+  readonly #happened: (event: LinkEvent) => void;
 
-  constructor(time: VirtualTime, random: SeededRandom, at: (address: string) => ClusterMember | undefined) {
-    this.#time = time;
-    this.#random = random;
-    this.#at = at;
+  constructor(ports: NetworkPorts) {
+    this.#ports = ports;
+    this.links = new Links(ports.random);
+    this.#happened = (event) => ports.happened?.(event);
   }
 
-  /** Cuts the link from one address to another, and not the way back. */
-  cut(from: string, to: string): void {
-    this.#cuts.add(`${from}>${to}`);
+  request(from: Sender, to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+    return new Promise((resolve, reject) => {
+      const cancel = from.run.after(timeoutMs, () => reject(new PeerFault({ code: "timeout" })));
+      const letter: Letter = {
+        from,
+        to,
+        kind: message.kind,
+        bytes: encodeRequest({ cluster: CLUSTER, from: from.id, message }),
+        resolve: (reply) => {
+          cancel();
+          resolve(reply);
+        },
+        reject: (fault) => {
+          cancel();
+          reject(fault);
+        },
+      };
+      this.#count(letter.kind, letter.bytes.length);
+      this.#send(letter);
+    });
   }
 
-  heal(): void {
-    this.#cuts.clear();
-  }
-
-  async request(from: Sender, to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply> {
-    return await this.#within(timeoutMs, this.#deliver(from, to, message));
-  }
-
-  /** Carries a message as the wire would: encoded, decoded, delayed, cut. */
-  async #deliver(from: Sender, to: Peer, message: PeerRequest): Promise<PeerReply> {
-    const bytes = encodeRequest({ cluster: CLUSTER, from: from.id, message });
-    this.#count(message.kind, bytes.length);
-    await this.#delay();
-    if (this.#isLost()) return await this.#never();
-    const receiver = this.#at(to.address);
-    if (receiver === undefined || this.#cuts.has(`${from.address}>${to.address}`)) {
-      throw new PeerFault({ code: "unreachable" });
+  #send(letter: Letter): void {
+    const { time } = this.#ports;
+    const { links } = this;
+    const { from, to } = letter;
+    const latencyMs =
+      links.latencyMs(from.address, to.address, this.#happened) +
+      links.slownessMs(to.address, this.#happened);
+    const laterMs = links.duplicateAfterMs(this.#happened);
+    if (laterMs !== undefined) {
+      time.after(latencyMs + laterMs, () => this.#arrive({ ...letter, ...IGNORED }));
     }
+    if (links.isLost(this.#happened)) return;
+    time.after(latencyMs, () => this.#arrive(letter));
+  }
+
+  #arrive(letter: Letter): void {
+    const { from, to } = letter;
+    if (this.links.isCut(from.address, to.address)) {
+      this.#happened("cut");
+      if (!this.links.isSilent) this.#fail(letter);
+      return;
+    }
+    const receiver = this.#ports.at(to.address);
+    if (receiver === undefined) {
+      this.#fail(letter);
+      return;
+    }
+    this.#ports.arrived?.(from.address, to.address, letter.bytes);
+    receiver.whenOn(() => {
+      void this.#serve(receiver, letter.bytes).then((answer) => this.#reply(letter, answer));
+    });
+  }
+
+  #fail({ from, reject }: Letter): void {
+    from.run.whenOn(() => reject(new PeerFault({ code: "unreachable" })));
+  }
+
+  async #serve(receiver: Run, bytes: Uint8Array): Promise<Answer> {
     const decoded = decodeRequest(bytes, MAX_MESSAGE_BYTES);
     if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
-    const answer = await this.#answer(receiver, decoded.envelope.from, decoded.envelope.message);
-    await this.#delay();
-    if (this.#isLost() || this.#cuts.has(`${to.address}>${from.address}`)) return await this.#never();
-    if ("reason" in answer) throw new PeerFault({ code: "refused", reason: answer.reason });
-    this.#count(message.kind, answer.bytes.length);
-    const reply = decodeReply(answer.bytes, MAX_MESSAGE_BYTES);
-    if ("fault" in reply) throw new Error(JSON.stringify(reply.fault));
-    const { from: answeredBy, message: answered } = reply.envelope;
-    if (to.id !== ANYONE && to.id !== answeredBy && answered.kind !== "refused") {
-      throw new PeerFault({ code: "refused", reason: "not_me" });
-    }
-    return answered;
-  }
-
-  async #answer(
-    receiver: ClusterMember,
-    from: NodeId,
-    message: PeerRequest,
-  ): Promise<{ readonly bytes: Uint8Array } | { readonly reason: string }> {
+    // A node that has its port open and is still starting takes nothing.
+    const member = receiver.opened?.member;
+    if (member === undefined) return { bytes: undefined, reason: "busy" };
     try {
-      return { bytes: encodeReply({ from: receiver.id, message: await receiver.serve(from, message) }) };
+      const message = await member.serve(decoded.envelope.from, decoded.envelope.message);
+      return { bytes: encodeReply({ from: member.id, message }), reason: "" };
     } catch (error) {
-      if (error instanceof PeerFault) return { reason: error.reason.code };
-      throw error;
+      if (error instanceof PeerFault) return { bytes: undefined, reason: error.reason.code };
+      // What the disk causes is an answer without content to the one who asked; anything else is a mistake of ours.
+      if (!(error instanceof StoreError)) this.#ports.broke?.(error);
+      return { bytes: undefined, reason: "failed" };
     }
   }
 
-  #delay(): Promise<void> {
-    const jitterMs = this.jitterMs === 0 ? 0 : this.#random.next() * this.jitterMs;
-    return new Promise((resolve) => {
-      this.#time.after(LATENCY_MS + jitterMs, resolve);
+  #reply(letter: Letter, answer: Answer): void {
+    const { time } = this.#ports;
+    const { links } = this;
+    const { from, to } = letter;
+    if (links.isLost(this.#happened)) return;
+    const latencyMs =
+      links.latencyMs(to.address, from.address, this.#happened) +
+      links.slownessMs(to.address, this.#happened);
+    time.after(latencyMs, () => {
+      if (links.isCut(to.address, from.address)) this.#happened("cut");
+      else from.run.whenOn(() => this.#take(letter, answer));
     });
   }
 
-  #isLost(): boolean {
-    return this.lossRate > 0 && this.#random.next() < this.lossRate;
-  }
-
-  /** What does not arrive is known to its sender only by the time that passes. */
-  #never(): Promise<never> {
-    return new Promise(() => undefined);
-  }
-
-  #within<T>(timeoutMs: number, delivered: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#time.after(timeoutMs, () => reject(new PeerFault({ code: "timeout" })));
-      delivered.then(resolve, reject).finally(cancel);
-    });
+  #take({ from, to, kind, resolve, reject }: Letter, { bytes, reason }: Answer): void {
+    if (bytes === undefined) {
+      reject(new PeerFault({ code: "refused", reason }));
+      return;
+    }
+    this.#count(kind, bytes.length);
+    this.#ports.arrived?.(to.address, from.address, bytes);
+    const decoded = decodeReply(bytes, MAX_MESSAGE_BYTES);
+    if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
+    const { from: answeredBy, message } = decoded.envelope;
+    if (to.id !== ANYONE && to.id !== answeredBy && message.kind !== "refused") {
+      reject(new PeerFault({ code: "refused", reason: "not_me" }));
+    } else resolve(message);
   }
 
   #count(kind: string, bytes: number): void {
-    const seen = this.traffic.get(kind) ?? { messages: 0, bytes: 0 };
+    const seen = this.traffic.get(kind);
+    if (seen === undefined) {
+      this.traffic.set(kind, { messages: 1, bytes });
+      return;
+    }
     seen.messages += 1;
     seen.bytes += bytes;
-    this.traffic.set(kind, seen);
   }
 }
