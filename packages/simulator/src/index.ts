@@ -1,3 +1,6 @@
 export { VirtualCluster } from "./cluster/virtual-cluster.ts";
+export { FAULT_KINDS, type FaultCounts, type FaultKind } from "./plan/faults.ts";
+export { type Mode, makePlan, type Plan, type PlanOptions } from "./plan/plan.ts";
 export type { Platform } from "./platform.ts";
+export { type RunReport, runPlan } from "./run/simulation.ts";
 export { VirtualTime } from "./time/virtual-time.ts";

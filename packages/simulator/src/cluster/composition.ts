@@ -39,6 +39,8 @@ import type { Opened, Run } from "./run.ts";
 /** Replacements for parts of a node; each is given what it takes the place of. */
 export interface Hooks {
   store?(options: StoreOptions, machine: Machine): StoreOptions;
+  /** Called with the open store before anything is made of it. */
+  storeOpened?(store: Store, machine: Machine): Promise<void>;
   nodePorts?(ports: NodePorts, machine: Machine, store: Store): NodePorts;
   nodeConfig?(config: NodeConfig, machine: Machine): NodeConfig;
   /** Called with the node before a member is made of it. */
@@ -96,6 +98,7 @@ export async function compose(recipe: Composition): Promise<Opened> {
   const metrics = { count: (name: string, amount: number) => recipe.counted(name, amount) };
   const options = through(hooks, storeOptions(recipe), (hook, value) => hook.store?.(value, machine));
   const { store, report } = await Store.open(options);
+  for (const hook of hooks) await hook.storeOpened?.(store, machine);
   const doubt = report.doubt.length > 0;
   const records: RecordStore = store;
   const random = recipe.random.fork();

@@ -70,7 +70,10 @@ export class DiskHandle implements Database {
     // A process that has ended hears nothing more.
     if (this.#isDetached) return await new Promise<never>(() => undefined);
     this.#underWay.delete(underWay);
-    if (this.#disk.isFull) throw new Error("IO error: No space left on device");
+    if (this.#disk.isFull) {
+      this.#disk.refused += 1;
+      throw new Error("IO error: No space left on device");
+    }
     await this.#disk.apply(underWay.operations, underWay.sync);
   }
 

@@ -28,8 +28,10 @@ interface Unsynced {
 /** What a loss of power did. */
 export interface PowerLoss {
   /** Batches that were acknowledged as buffered and are gone. */
+  readonly acknowledged: number;
+  /** Batches that are gone, those under way included. */
   readonly lost: number;
-  /** A batch in the middle is gone and a later one is there. */
+  /** A batch that was being written is gone, or one in the middle while a later one is there. */
   readonly torn: boolean;
 }
 
@@ -45,6 +47,8 @@ export class VirtualDisk {
   directory = 1;
   /** Batches applied so far. */
   batches = 0;
+  /** Batches refused because the disk was full. */
+  refused = 0;
   readonly #platform: Platform;
   readonly #time: VirtualTime;
   readonly #random: RandomSource;
@@ -106,34 +110,35 @@ export class VirtualDisk {
     await this.#write(operations);
   }
 
-  /** Ends the process that has the disk open: of a batch under way, the operating system may have everything or nothing. */
-  async crash(): Promise<void> {
+  /**
+   * Ends the process that has the disk open: of a batch under way, the operating system may have everything or nothing.
+   * @returns batches that are gone
+   */
+  async crash(): Promise<number> {
     const underWay = this.#handle?.detach() ?? [];
     this.#handle = undefined;
-    for (const { operations, sync } of underWay) {
-      if (this.#random.next() < 0.5) return;
-      await this.apply(operations, sync);
-    }
+    const kept = randomBelow(this.#random, underWay.length + 1);
+    for (const { operations, sync } of underWay.slice(0, kept)) await this.apply(operations, sync);
+    return underWay.length - kept;
   }
 
   /** Cuts the power. What was synced stays. */
   async losePower(): Promise<PowerLoss> {
-    await this.crash();
+    const underWay = await this.crash();
     this.boot += 1;
     const side = randomBelow(this.#random, this.#sequences.length);
     this.#sequences = [this.#sequences[side] ?? 0];
     const unsynced = this.#unsynced;
     this.#unsynced = [];
-    if (unsynced.length === 0) return { lost: 0, torn: false };
     for (const { before } of [...unsynced].reverse()) await this.#write(before);
     const kept = randomBelow(this.#random, unsynced.length + 1);
     const hole = this.#random.next() < 0.3 ? randomBelow(this.#random, kept + 1) : kept;
-    let lost = unsynced.length - kept;
+    let acknowledged = unsynced.length - kept;
     for (const [i, { operations }] of unsynced.slice(0, kept).entries()) {
-      if (i === hole) lost += 1;
+      if (i === hole) acknowledged += 1;
       else await this.#write(operations);
     }
-    return { lost, torn: hole < kept - 1 };
+    return { acknowledged, lost: acknowledged + underWay, torn: underWay > 0 || hole < kept - 1 };
   }
 
   /** A new, empty directory in the place of this one. */

@@ -1,0 +1,30 @@
+/** What must hold, whatever happens: the list of docs/protocol.md, section 9. */
+
+export const INVARIANTS = {
+  durability: "every acknowledged write is present on each replica in the end, or covered by a later one",
+  invention: "every value read was written to that key, byte for byte; a failed write never appears",
+  convergence: "once faults stop and writes cease, live replicas hold identical records and equal roots",
+  root: "roots are equal exactly when what is held is",
+  merge: "merging is commutative, associative and idempotent, and its winner does not depend on the order",
+  clock: "a node's versions are strictly increasing, across restarts too, and none is issued twice",
+  regression: "a replica's record of a key never regresses, across restarts too",
+  siblings: "siblings are an antichain, and a write removes exactly those its context covers",
+  resurrection: "what a deletion or a later write covers is not seen again",
+  watermark: "every write at or below the watermark that is not covered is held by every counted member",
+  checksum: "a record that fails its checksum is never served, gossiped or hashed",
+  membership: "a healthy, reachable member is not dead for good",
+  bounds: "every queue, list and cache stays below its bound",
+  quiescence: "once converged and idle, no records are exchanged",
+  acknowledgement: "as many replicas hold a write as its acknowledgement says",
+  failure: "a node fails by nothing but its disk, its peers and its operator",
+} as const;
+
+export type Invariant = keyof typeof INVARIANTS;
+
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly detail: string;
+}
+
+/** How often each was looked at. */
+export type CheckCounts = Partial<Record<Invariant, number>>;

@@ -1,0 +1,101 @@
+/**
+ * The ledger of all writes: what was written, what each write covers, and what became of it. It is made from what clients
+ * send and are answered, so a history recorded from outside fills it as well as a simulation does.
+ */
+import {
+  type ClientContext,
+  clientContextCovers,
+  type HlcTime,
+  hlcFromMs,
+  type Version,
+} from "@hearsay/core";
+
+/** `open`: nothing was answered yet. `unknown`: it may have happened. `failed`: it has not, and never will. */
+export type Outcome = "open" | "acknowledged" | "unknown" | "failed";
+
+export interface WriteFacts {
+  readonly key: string;
+  readonly version: Version;
+  /** Undefined for a deletion. */
+  readonly text: string | undefined;
+  readonly expiresAtMs: number | null;
+  /** What the writer had seen; of a write without a context: the whole context of what its node held. */
+  readonly covered: ClientContext;
+}
+
+export interface Write extends WriteFacts {
+  outcome: Outcome;
+  /** Later writes of the key that cover this one. */
+  readonly superseders: Write[];
+  /** Replicas that hold or cover it on disk, as far as anybody has looked. */
+  readonly holders: Set<string>;
+  /** The last replica that held it was lost or given up by an operator: nobody can be asked for it. */
+  isExcused: boolean;
+}
+
+export class WriteLedger {
+  readonly #byKey: Map<string, Write[]> = new Map();
+  readonly #byVersion: Map<string, Write> = new Map();
+  readonly #last: Map<string, HlcTime> = new Map();
+
+  get size(): number {
+    return this.#byVersion.size;
+  }
+
+  all(): Iterable<Write> {
+    return this.#byVersion.values();
+  }
+
+  keys(): Iterable<string> {
+    return this.#byKey.keys();
+  }
+
+  /** Writes of a key in the order they were issued. */
+  of(key: string): readonly Write[] {
+    return this.#byKey.get(key) ?? [];
+  }
+
+  find({ time, node }: Version): Write | undefined {
+    return this.#byVersion.get(`${time} ${node}`);
+  }
+
+  /**
+   * Enters a write.
+   * @returns undefined when its node has issued this version, or a later one, before
+   */
+  issue(facts: WriteFacts): Write | undefined {
+    const { key, version } = facts;
+    if (version.time <= (this.#last.get(version.node) ?? -1)) return undefined;
+    this.#last.set(version.node, version.time);
+    const write: Write = { ...facts, outcome: "open", superseders: [], holders: new Set(), isExcused: false };
+    const others = this.#byKey.get(key) ?? [];
+    for (const other of others) {
+      if (clientContextCovers(facts.covered, other.version)) other.superseders.push(write);
+    }
+    others.push(write);
+    this.#byKey.set(key, others);
+    this.#byVersion.set(`${version.time} ${version.node}`, write);
+    return write;
+  }
+}
+
+/** Whether a later write, of which it is not certain that it failed, covers this one. */
+export function isSuperseded(write: Write): boolean {
+  return write.superseders.some(({ outcome }) => outcome !== "failed");
+}
+
+/** From when on the write alone may be purged; undefined for a value that lives for good. */
+export function purgeTime(write: Write): HlcTime | undefined {
+  if (write.text === undefined) return write.version.time;
+  return write.expiresAtMs === null ? undefined : Math.max(write.version.time, hlcFromMs(write.expiresAtMs));
+}
+
+export function describeWrite({ key, version, text }: Write): string {
+  return `${text === undefined ? "the deletion" : `"${shorten(text)}"`} of ${key} at ${version.time} by ${version.node}`;
+}
+
+const SHOWN = 16;
+
+function shorten(text: string): string {
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}…`;
+}

@@ -1,0 +1,87 @@
+/** What must hold of any record that anybody holds or is shown at any time, given the ledger of all writes. */
+import { covers, decodeUtf8, holds, type KeyRecord, type Sibling } from "@hearsay/core";
+import type { Violation } from "./invariant.ts";
+import { describeWrite, isSuperseded, type Write, type WriteLedger } from "./ledger.ts";
+
+/** @param nowMs the wall clock of whoever holds it, for what expires */
+export function checkRecord(
+  ledger: WriteLedger,
+  key: string,
+  record: KeyRecord,
+  nowMs: number,
+): Violation | undefined {
+  return (
+    checkSiblings(ledger, key, record) ??
+    checkNothingAgain(ledger, record) ??
+    checkNothingDropped(ledger, key, record, nowMs)
+  );
+}
+
+function checkSiblings(ledger: WriteLedger, key: string, record: KeyRecord): Violation | undefined {
+  let previous: Sibling | undefined;
+  for (const sibling of record.siblings) {
+    const { version } = sibling;
+    const write = ledger.find(version);
+    if (write === undefined || write.key !== key) {
+      return {
+        invariant: "invention",
+        detail: `${key} has ${version.time} of ${version.node}, which nobody wrote`,
+      };
+    }
+    if (write.outcome === "failed") {
+      return { invariant: "invention", detail: `${describeWrite(write)} is there although it failed` };
+    }
+    if (!isAsWritten(sibling, write)) {
+      return { invariant: "checksum", detail: `${describeWrite(write)} is not what was written` };
+    }
+    if (previous !== undefined && previous.version.time < version.time) {
+      return { invariant: "siblings", detail: `the siblings of ${key} are not sorted` };
+    }
+    if (!covers(record.context, version)) {
+      return {
+        invariant: "siblings",
+        detail: `the context of ${key} does not cover ${describeWrite(write)}`,
+      };
+    }
+    previous = sibling;
+  }
+  return undefined;
+}
+
+function isAsWritten(sibling: Sibling, write: Write): boolean {
+  if (sibling.kind === "tombstone") return write.text === undefined;
+  return decodeUtf8(sibling.bytes) === write.text && sibling.expiresAtMs === write.expiresAtMs;
+}
+
+/** A replica that has heard of a write does not show what that write covers. */
+function checkNothingAgain(ledger: WriteLedger, record: KeyRecord): Violation | undefined {
+  for (const { version } of record.siblings) {
+    for (const later of ledger.find(version)?.superseders ?? []) {
+      if (!covers(record.context, later.version)) continue;
+      const write = ledger.find(version);
+      const what = write === undefined ? "" : describeWrite(write);
+      const invariant = holds(record, later.version) ? "siblings" : "resurrection";
+      return { invariant, detail: `${what} is shown beside ${describeWrite(later)}, which covers it` };
+    }
+  }
+  return undefined;
+}
+
+/** What a record covers and does not hold, a later write has covered. */
+function checkNothingDropped(
+  ledger: WriteLedger,
+  key: string,
+  record: KeyRecord,
+  nowMs: number,
+): Violation | undefined {
+  for (const write of ledger.of(key)) {
+    if (write.text === undefined || isSuperseded(write) || write.outcome === "failed") continue;
+    if (write.expiresAtMs !== null && write.expiresAtMs <= nowMs + EXPIRY_SLACK_MS) continue;
+    if (!covers(record.context, write.version) || holds(record, write.version)) continue;
+    return { invariant: "siblings", detail: `${describeWrite(write)} is gone, and no write covers it` };
+  }
+  return undefined;
+}
+
+/** By how much clocks that decide about an expiry may differ. */
+const EXPIRY_SLACK_MS = 30_000;

@@ -1,0 +1,41 @@
+/** The kinds of fault, as data. What each does is in `run/`. */
+
+export const FAULTS = {
+  loss: "messages and answers are lost",
+  duplication: "requests arrive twice, the second perhaps much later",
+  reordering: "later messages overtake earlier ones",
+  delay: "a link is slow",
+  asymmetric: "a link carries messages one way only",
+  halves: "the cluster falls into two halves",
+  majority_ring: "each node sees a majority, and no two see the same one",
+  bridge: "two halves see one another through one node only",
+  isolate: "one node sees nobody",
+  swizzle_clog: "links stop one after the other, and come back in another order",
+  crash: "a process is killed and comes back",
+  pause: "a process stands still for longer than it takes to be suspected",
+  restart: "a node stops in order and comes back",
+  disk_lost: "a directory is gone, and the node comes back as a new one",
+  old_copy: "a directory is replaced by an old copy of itself",
+  unsynced_lost: "the power fails, and what was not synced is lost",
+  torn_tail: "the power fails while a batch is being written",
+  flipped_bits: "bits on a disk flip",
+  disk_full: "a disk is full for a while",
+  slow_disk: "a disk takes long for each batch",
+  clock_jump: "a wall clock jumps, and is put right much later",
+  clock_drift: "a wall clock gains or loses",
+  clock_strobe: "a wall clock jumps to and fro",
+  join: "a new node joins",
+  leave: "a node leaves for good",
+  forget: "an operator retires a dead node",
+  forgotten_returns: "a node that was forgotten comes back",
+  overload: "more is written in one moment than may wait",
+  slow_reader: "a node takes and gives its answers slowly",
+} as const;
+
+export type FaultKind = keyof typeof FAULTS;
+
+export const FAULT_KINDS: readonly FaultKind[] = Object.keys(FAULTS).filter(
+  (kind): kind is FaultKind => kind in FAULTS,
+);
+
+export type FaultCounts = Partial<Record<FaultKind, number>>;

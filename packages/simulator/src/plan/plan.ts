@@ -1,0 +1,170 @@
+/**
+ * What happens in a run, as data: settings, and actions at their times. A seed makes a plan, and a plan can be cut down to
+ * what it takes for the same invariant to break.
+ */
+import {
+  ANTI_ENTROPY_DEFAULTS,
+  DEFAULT_RUMOR_OPTIONS,
+  type RandomSource,
+  randomBelow,
+  SeededRandom,
+} from "@hearsay/core";
+import { EXCHANGE_LIMITS } from "@hearsay/node";
+import { COMMON_SETTINGS, type CommonSettings } from "../cluster/composition.ts";
+import type { DiskLatency } from "../disk/virtual-disk.ts";
+import { FAULT_KINDS, type FaultKind } from "./faults.ts";
+
+export type Mode = "safety" | "liveness";
+
+/** What a client does; where it takes its context from: what it reads now, what it read once, or nowhere. */
+export interface Operation {
+  readonly kind: "operation";
+  readonly atMs: number;
+  readonly client: number;
+  readonly does: "put" | "delete" | "expire" | "resolve" | "read" | "fetch";
+  readonly key: string;
+  readonly context: "fresh" | "stale" | "empty" | "none";
+  /** Stands for the node, by its part of 1. */
+  readonly node: number;
+  readonly ttlMs: number;
+  readonly bytes: number;
+  readonly acks: number;
+}
+
+export interface Fault {
+  readonly kind: "fault";
+  readonly atMs: number;
+  readonly fault: FaultKind;
+  readonly durationMs: number;
+  /** Stand for nodes, by their part of 1. */
+  readonly node: number;
+  readonly other: number;
+  /** How hard it strikes, from 0 to 1. */
+  readonly strength: number;
+}
+
+export type Action = Operation | Fault;
+
+export interface Plan {
+  readonly seed: number;
+  readonly mode: Mode;
+  readonly nodes: number;
+  readonly durationMs: number;
+  readonly settings: CommonSettings;
+  readonly disk: DiskLatency;
+  readonly actions: readonly Action[];
+}
+
+export interface PlanOptions {
+  readonly seed: number;
+  readonly mode: Mode;
+  readonly nodes: number;
+  readonly minutes: number;
+}
+
+const MINUTE_MS = 60_000;
+const CLIENTS = 4;
+/** Faults come in storms, with calm in between in which nodes may become complete and purge. */
+const STORM_MS = 50_000;
+const CALM_MS = 30_000;
+const FAULT_INTERVAL_MS = 4_000;
+/** After the start, so that the cluster stands. */
+const FIRST_MS = 5_000;
+
+export function makePlan({ seed, mode, nodes, minutes }: PlanOptions): Plan {
+  const random = new SeededRandom(seed);
+  const durationMs = minutes * MINUTE_MS;
+  const settings = drawSettings(random.fork());
+  const actions = [
+    ...drawOperations(random.fork(), durationMs),
+    ...drawFaults(random.fork(), durationMs),
+  ].sort((a, b) => a.atMs - b.atMs);
+  const disk = { leastMs: 0.1, mostMs: 0.2 + 4 * random.next() };
+  return { seed, mode, nodes, durationMs, settings, disk, actions };
+}
+
+function drawSettings(random: RandomSource): CommonSettings {
+  const member = {
+    tombstoneRetentionMs: pick(random, [1000, 5000, 20_000, 3_600_000]),
+    rumors: {
+      ...DEFAULT_RUMOR_OPTIONS,
+      mode: pick(random, ["push", "push_pull", "push_pull", "pull"] as const),
+      inlineMaxBytes: pick(random, [0, 64, 4096]),
+      directMailMax: pick(random, [0, 8, 8]),
+    },
+    antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, intervalMs: pick(random, [500, 1000, 3000]) },
+    exchange: {
+      ...EXCHANGE_LIMITS,
+      maxMessageBytes: pick(random, [300, 4096, 1024 * 1024]),
+      maxWants: pick(random, [2, 4096]),
+    },
+  };
+  return {
+    ...COMMON_SETTINGS,
+    durability: random.next() < 0.75 ? "fsync" : "os",
+    store: {
+      cacheMaxBytes: pick(random, [600, 4096, 1024 * 1024]),
+      pendingMaxBytes: pick(random, [16 * 1024, 1024 * 1024]),
+      historyMaxVersions: pick(random, [1, 3, 10]),
+    },
+    member,
+  };
+}
+
+function drawOperations(random: RandomSource, durationMs: number): Operation[] {
+  const keys = pick(random, [4, 12, 32]);
+  const intervalMs = pick(random, [150, 400, 1200]);
+  const operations: Operation[] = [];
+  for (let atMs = FIRST_MS; atMs < durationMs; atMs += 2 * intervalMs * random.next()) {
+    operations.push({
+      kind: "operation",
+      atMs,
+      client: randomBelow(random, CLIENTS),
+      does: pick(random, [
+        "put",
+        "put",
+        "put",
+        "delete",
+        "delete",
+        "expire",
+        "resolve",
+        "read",
+        "read",
+        "fetch",
+      ] as const),
+      key: `key-${randomBelow(random, keys)}`,
+      context: pick(random, ["fresh", "fresh", "stale", "empty", "none", "none"] as const),
+      node: random.next(),
+      ttlMs: 1 + randomBelow(random, 30_000),
+      bytes: random.next() < 0.05 ? 2000 : randomBelow(random, 60),
+      acks: random.next() < 0.1 ? 2 : 1,
+    });
+  }
+  return operations;
+}
+
+function drawFaults(random: RandomSource, durationMs: number): Fault[] {
+  // Each run has its own weather: some kinds often, some never.
+  const kinds = FAULT_KINDS.filter(() => random.next() < 0.6);
+  const faults: Fault[] = [];
+  if (kinds.length === 0) return faults;
+  for (let atMs = FIRST_MS; atMs < durationMs; atMs += 2 * FAULT_INTERVAL_MS * random.next()) {
+    if (atMs % (STORM_MS + CALM_MS) > STORM_MS) continue;
+    faults.push({
+      kind: "fault",
+      atMs,
+      fault: pick(random, kinds),
+      durationMs: 500 + 15_000 * random.next() ** 2,
+      node: random.next(),
+      other: random.next(),
+      strength: random.next(),
+    });
+  }
+  return faults;
+}
+
+function pick<T>(random: RandomSource, choices: readonly [T, ...T[]] | readonly T[]): T {
+  const chosen = choices[randomBelow(random, choices.length)];
+  if (chosen === undefined) throw new RangeError("nothing to choose from");
+  return chosen;
+}

@@ -1,0 +1,116 @@
+/** Looks at all running nodes at once: roots against records, the laws of merging, bounds, who is dead to whom. */
+import type { KeyRecord } from "@hearsay/core";
+import { EXCHANGE_LIMITS } from "@hearsay/node";
+import { DEFAULT_STORE_LIMITS, StoreError } from "@hearsay/store";
+import type { Machine } from "../cluster/machine.ts";
+import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
+import { canonicalText, checkMergeLaws, type FinalState } from "../invariants/final-checks.ts";
+import type { Watcher } from "../watch/watcher.ts";
+import type { Operator } from "./operator.ts";
+
+export interface InspectionPorts {
+  readonly cluster: VirtualCluster;
+  readonly operator: Operator;
+  readonly watcher: Watcher;
+}
+
+const SCAN_ENTRIES = 1000;
+
+export class Inspection {
+  readonly #ports: InspectionPorts;
+
+  constructor(ports: InspectionPorts) {
+    this.#ports = ports;
+  }
+
+  async look(): Promise<void> {
+    const { cluster, operator } = this.#ports;
+    const machines = operator.up.map((name) => cluster.machine(name));
+    for (const machine of machines) this.#checkBounds(machine);
+    await this.#checkRoots(machines);
+    this.#checkMerging(machines);
+  }
+
+  /** What a running node holds, read from its store. Undefined when it cannot be read. */
+  async stateOf(name: string): Promise<FinalState | undefined> {
+    const machine = this.#ports.cluster.machine(name);
+    const { store, member } = machine;
+    if (store === undefined || member === undefined) return undefined;
+    const root = await store.root();
+    const { entries } = await store.scan({ prefix: "", after: undefined, limit: SCAN_ENTRIES });
+    return {
+      replica: name,
+      records: new Map(entries.map(({ key, record }) => [key, record])),
+      floor: member.keeper.completeness.floor,
+      root,
+      nowMs: machine.nowMs(),
+    };
+  }
+
+  async #checkRoots(machines: readonly Machine[]): Promise<void> {
+    const { watcher } = this.#ports;
+    const byRoot = new Map<string, string>();
+    const byText = new Map<string, string>();
+    for (const { name, store } of machines) {
+      const state = await this.#read(name);
+      // A damaged record is in the root until it is healed, and cannot be read.
+      if (state === undefined || store === undefined || store.stats().damaged > 0) continue;
+      watcher.count("root");
+      const text = canonicalText(state.records);
+      const isOther =
+        (byRoot.get(state.root) ?? text) !== text || (byText.get(text) ?? state.root) !== state.root;
+      if (isOther)
+        watcher.report({ invariant: "root", detail: `the root of ${name} is not that of its records` });
+      byRoot.set(state.root, text);
+      byText.set(text, state.root);
+    }
+  }
+
+  async #read(name: string): Promise<FinalState | undefined> {
+    try {
+      return await this.stateOf(name);
+    } catch (error) {
+      if (error instanceof StoreError) return undefined;
+      throw error;
+    }
+  }
+
+  #checkMerging(machines: readonly Machine[]): void {
+    const { watcher } = this.#ports;
+    const held = new Map<string, KeyRecord>();
+    for (const machine of machines) {
+      for (const [key, record] of watcher.replica(machine).records) {
+        const other = held.get(key);
+        held.set(key, record);
+        if (other === undefined || other === record) continue;
+        watcher.count("merge");
+        watcher.report(checkMergeLaws(key, record, other));
+      }
+    }
+  }
+
+  #checkBounds({ name, member, store }: Machine): void {
+    if (member === undefined || store === undefined) return;
+    const { watcher, cluster } = this.#ports;
+    const { cacheBytes, pendingBytes } = store.stats();
+    const limits = { ...DEFAULT_STORE_LIMITS, ...cluster.settings.store };
+    const { monger } = member.rumors;
+    const bounds: readonly (readonly [string, number, number])[] = [
+      ["cache", cacheBytes, limits.cacheMaxBytes],
+      ["pending", pendingBytes, limits.pendingMaxBytes + LARGEST_BYTES],
+      ["sessions", member.repair.answering, EXCHANGE_LIMITS.maxSessions],
+      ["rumors", monger.hotEntries, HOT_MAX],
+      ["waiting writers", member.acksPending, ACKS_MAX],
+    ];
+    for (const [what, is, bound] of bounds) {
+      watcher.count("bounds");
+      if (is > bound)
+        watcher.report({ invariant: "bounds", detail: `${name}: ${what} ${is} above ${bound}` });
+    }
+  }
+}
+
+/** One write may go beyond the bound of what waits. */
+const LARGEST_BYTES = 64 * 1024;
+const HOT_MAX = 10_000;
+const ACKS_MAX = 100;

@@ -1,0 +1,213 @@
+/** Faults of machines: their processes, disks and clocks. Each settles when it has been put right again. */
+import type { Machine } from "../cluster/machine.ts";
+import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
+import type { DiskContents } from "../disk/contents.ts";
+import type { FaultKind } from "../plan/faults.ts";
+import type { Fault } from "../plan/plan.ts";
+import type { Watcher } from "../watch/watcher.ts";
+import type { Clients } from "./clients.ts";
+import type { Operator } from "./operator.ts";
+
+export interface MachineFaultPorts {
+  readonly cluster: VirtualCluster;
+  readonly operator: Operator;
+  readonly clients: Clients;
+  readonly watcher: Watcher;
+  fired(kind: FaultKind): void;
+}
+
+const RECORD_SPACE = 0x72;
+const INDEX_SPACE = 0x69;
+const META_SPACE = 0x6d;
+/** Bytes before the user's key in the spaces of records and of the index. */
+const PREFIX = { [RECORD_SPACE]: 1, [INDEX_SPACE]: 3 } as const;
+const BURST = 40;
+
+export class MachineFaults {
+  readonly #ports: MachineFaultPorts;
+  readonly #copies: Map<string, DiskContents> = new Map();
+
+  constructor(ports: MachineFaultPorts) {
+    this.#ports = ports;
+  }
+
+  /** @returns false for a fault that is none of a machine's */
+  strike(fault: Fault, name: string): boolean {
+    const { cluster, operator } = this.#ports;
+    const machine = cluster.machine(name);
+    switch (fault.fault) {
+      case "pause":
+        this.#pause(machine, fault);
+        return true;
+      case "disk_full":
+        this.#fill(machine, fault);
+        return true;
+      case "slow_disk":
+        this.#slow(machine, fault);
+        return true;
+      case "overload":
+        this.#overload(machine, fault);
+        return true;
+      case "clock_jump":
+      case "clock_drift":
+      case "clock_strobe":
+        this.#disturbClock(machine, fault);
+        return true;
+      case "crash":
+      case "restart":
+      case "disk_lost":
+      case "old_copy":
+      case "unsynced_lost":
+      case "torn_tail":
+      case "flipped_bits":
+        if (operator.is(name, "up")) void this.#stopAndStart(machine, fault);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  async #stopAndStart(machine: Machine, fault: Fault): Promise<void> {
+    const { cluster, operator } = this.#ports;
+    await this.#takeDown(machine, fault);
+    await cluster.time.sleep(fault.durationMs);
+    if (operator.is(machine.name, "down")) await operator.start(machine.name);
+  }
+
+  async #takeDown(machine: Machine, fault: Fault): Promise<void> {
+    const { operator, cluster, fired } = this.#ports;
+    const { name } = machine;
+    switch (fault.fault) {
+      case "crash":
+        await operator.kill(name);
+        fired("crash");
+        break;
+      case "restart":
+        await operator.stop(name);
+        fired("restart");
+        break;
+      case "disk_lost":
+        if (operator.up.length < 3) return;
+        await operator.kill(name);
+        operator.wipe(name);
+        fired("disk_lost");
+        break;
+      case "old_copy":
+        await this.#restoreOld(machine);
+        break;
+      case "unsynced_lost":
+      case "torn_tail": {
+        this.#burst(machine, 3, fault);
+        await cluster.time.sleep(machine.disk.latency.mostMs * fault.other);
+        const loss = await operator.losePower(name);
+        if (loss.lost > 0) fired("unsynced_lost");
+        if (loss.torn) fired("torn_tail");
+        break;
+      }
+      default:
+        await this.#flip(machine, fault);
+    }
+  }
+
+  /** The first time a copy is taken; later ones put it back. */
+  async #restoreOld(machine: Machine): Promise<void> {
+    const { operator, watcher, fired } = this.#ports;
+    const copy = this.#copies.get(machine.name);
+    await operator.kill(machine.name);
+    if (copy === undefined) {
+      this.#copies.set(machine.name, await machine.disk.copy());
+      return;
+    }
+    if (!operator.is(machine.name, "down")) return;
+    watcher.replica(machine).mayLack = true;
+    await machine.disk.restore(copy);
+    fired("old_copy");
+  }
+
+  /** Mostly in a record; at times in the index, or in what the node keeps of itself. */
+  async #flip(machine: Machine, { other, strength }: Fault): Promise<void> {
+    const { operator, watcher, fired } = this.#ports;
+    const space = other < 0.7 ? RECORD_SPACE : other < 0.85 ? INDEX_SPACE : META_SPACE;
+    if (strength < 0.7) await operator.kill(machine.name);
+    const flipped = await machine.disk.flip((key) => key[0] === space);
+    if (flipped === undefined) return;
+    if (space !== META_SPACE) watcher.replica(machine).damaged(textOf(flipped.subarray(PREFIX[space])));
+    fired("flipped_bits");
+  }
+
+  #pause(machine: Machine, { durationMs }: Fault): void {
+    const { cluster, fired } = this.#ports;
+    const { run } = machine;
+    if (run === undefined || run.isPaused) return;
+    run.pause();
+    fired("pause");
+    cluster.time.after(durationMs, () => run.resume());
+  }
+
+  #fill(machine: Machine, { durationMs }: Fault): void {
+    const { cluster, fired } = this.#ports;
+    machine.disk.isFull = true;
+    const refused = machine.disk.refused;
+    cluster.time.after(durationMs, () => {
+      machine.disk.isFull = false;
+      if (machine.disk.refused > refused) fired("disk_full");
+    });
+  }
+
+  #slow(machine: Machine, { durationMs, strength }: Fault): void {
+    const { cluster, fired } = this.#ports;
+    const { latency, batches } = machine.disk;
+    machine.disk.latency = { leastMs: latency.leastMs, mostMs: 50 + 2_000 * strength };
+    cluster.time.after(durationMs, () => {
+      if (machine.disk.batches > batches) fired("slow_disk");
+      machine.disk.latency = latency;
+    });
+  }
+
+  #disturbClock(machine: Machine, { fault, durationMs, strength, other }: Fault): void {
+    const { cluster, fired } = this.#ports;
+    const sign = other < 0.5 ? -1 : 1;
+    fired(fault);
+    if (fault === "clock_drift") {
+      machine.drift(sign * 200 * strength);
+      cluster.time.after(durationMs, () => machine.drift(0));
+      return;
+    }
+    const jumpMs = Math.round(sign * 25_000 * strength);
+    if (fault === "clock_jump") {
+      machine.clockOffsetMs = jumpMs;
+      cluster.time.after(4 * durationMs, () => machine.correctClock());
+      return;
+    }
+    const strobes = 20;
+    for (let i = 1; i <= strobes; i++) {
+      cluster.time.after((i * durationMs) / strobes, () => {
+        machine.clockOffsetMs = i % 2 === 0 ? 0 : jumpMs;
+      });
+    }
+  }
+
+  #overload(machine: Machine, fault: Fault): void {
+    const { cluster, fired } = this.#ports;
+    const { run } = machine;
+    run?.whenOn(() => {
+      if (run.opened === undefined) return;
+      const before = this.#ports.clients.counts.refused;
+      this.#burst(machine, BURST, fault);
+      cluster.time.after(10, () => {
+        if (this.#ports.clients.counts.refused > before) fired("overload");
+      });
+    });
+  }
+
+  #burst(machine: Machine, writes: number, { strength }: Fault): void {
+    const keys = 1 + Math.floor(strength * 8);
+    for (let i = 0; i < writes; i++) {
+      this.#ports.clients.write(machine, `key-${i % keys}`, writes === BURST ? 2_000 : 20);
+    }
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}

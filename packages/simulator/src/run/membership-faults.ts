@@ -1,0 +1,83 @@
+/** Nodes that come and go for good: joining, leaving, being forgotten, coming back. */
+import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
+import type { FaultKind } from "../plan/faults.ts";
+import type { Fault } from "../plan/plan.ts";
+import type { Operator } from "./operator.ts";
+
+export interface MembershipFaultPorts {
+  readonly cluster: VirtualCluster;
+  readonly operator: Operator;
+  fired(kind: FaultKind): void;
+}
+
+/** Nodes beyond those at the start. */
+const JOINS_MAX = 3;
+/** Fewer than these must not be left running by a fault of this kind. */
+const RUNNING_MIN = 3;
+/** How long a node is down before an operator gives it up. */
+const FORGET_AFTER_MS = 8_000;
+
+export class MembershipFaults {
+  readonly #ports: MembershipFaultPorts;
+  #joined = 0;
+  #hasFreeHand = true;
+
+  constructor(ports: MembershipFaultPorts) {
+    this.#ports = ports;
+  }
+
+  /** No more of it: what is under way stops where it is. */
+  stop(): void {
+    this.#hasFreeHand = false;
+  }
+
+  /** @returns false for a fault that is none of membership */
+  strike(fault: Fault, name: string): boolean {
+    switch (fault.fault) {
+      case "join":
+        void this.#join();
+        return true;
+      case "leave":
+        void this.#leave(name);
+        return true;
+      case "forget":
+      case "forgotten_returns":
+        void this.#forget(name, fault);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { cluster, operator, fired } = this.#ports;
+    if (this.#joined >= JOINS_MAX) return;
+    this.#joined += 1;
+    const name = `j${this.#joined}`;
+    const like = [...cluster.machines.values()][0];
+    const machine = cluster.machine(name);
+    if (like !== undefined) machine.disk.latency = like.disk.latency;
+    operator.introduce(name);
+    fired("join");
+    await operator.start(name);
+  }
+
+  async #leave(name: string): Promise<void> {
+    const { operator, fired } = this.#ports;
+    if (operator.up.length <= RUNNING_MIN) return;
+    if (await operator.leave(name)) fired("leave");
+  }
+
+  async #forget(name: string, { durationMs }: Fault): Promise<void> {
+    const { cluster, operator, fired } = this.#ports;
+    if (operator.up.length <= RUNNING_MIN || !operator.is(name, "up")) return;
+    await operator.kill(name);
+    await cluster.time.sleep(FORGET_AFTER_MS);
+    if (!this.#hasFreeHand) return;
+    const [by] = operator.up;
+    if (by === undefined || !(await operator.forget(name, by))) return;
+    fired("forget");
+    await cluster.time.sleep(durationMs);
+    if (this.#hasFreeHand) await operator.start(name);
+  }
+}

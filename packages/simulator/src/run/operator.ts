@@ -1,0 +1,234 @@
+/** The hands at the machines: starts, stops, replaces disks, joins, forgets, and has nodes come back as an operator would. */
+import type { NodeId } from "@hearsay/core";
+import { IdentityError, PeerFault } from "@hearsay/node";
+import { StoreError } from "@hearsay/store";
+import type { Machine } from "../cluster/machine.ts";
+import type { Run } from "../cluster/run.ts";
+import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
+import type { PowerLoss } from "../disk/virtual-disk.ts";
+import type { Watcher } from "../watch/watcher.ts";
+import type { Trace } from "./trace.ts";
+
+/** `busy`: something is being done to it. `gone`: it has left for good. */
+type Condition = "up" | "down" | "busy" | "gone";
+
+export interface OperatorPorts {
+  readonly cluster: VirtualCluster;
+  readonly watcher: Watcher;
+  readonly trace: Trace;
+  /** A forgotten node is back under a new id. */
+  returned(): void;
+  /** A node failed by something that no disk, peer or operator causes. */
+  broke(error: unknown): void;
+}
+
+/** A node that came into doubt, or was refused, is started again after this time. */
+const RESTART_DELAY_MS = 2_000;
+/** A stop takes at most so long, then the process is killed. */
+const STOP_GRACE_MS = 5_000;
+
+export class Operator {
+  readonly #ports: OperatorPorts;
+  readonly #conditions: Map<string, Condition> = new Map();
+  /** Machines that an operator has given up and that have not come back. */
+  readonly #forgotten: Set<string> = new Set();
+  /** Nothing more is started, because what is broken is to stay so. */
+  #isAway: (name: string) => boolean = () => false;
+
+  constructor(ports: OperatorPorts) {
+    this.#ports = ports;
+  }
+
+  /** From now on nothing is done any more to these. */
+  leaveAlone(names: ReadonlySet<string>): void {
+    this.#isAway = (name) => names.has(name);
+  }
+
+  is(name: string, condition: Condition): boolean {
+    return this.#conditions.get(name) === condition;
+  }
+
+  /** Machines that are part of the cluster, whether or not they run. */
+  get present(): string[] {
+    return [...this.#conditions].filter(([, condition]) => condition !== "gone").map(([name]) => name);
+  }
+
+  get up(): string[] {
+    return this.present.filter((name) => this.is(name, "up") && this.machine(name).member !== undefined);
+  }
+
+  isForgotten(name: string): boolean {
+    return this.#forgotten.has(name);
+  }
+
+  machine(name: string): Machine {
+    return this.#ports.cluster.machine(name);
+  }
+
+  async start(name: string): Promise<void> {
+    if (this.is(name, "up") || this.is(name, "busy") || this.#isAway(name)) return;
+    const before = this.machine(name).run;
+    const oldId = this.#ports.watcher.replica(this.machine(name)).id;
+    this.#set(name, "busy");
+    this.#ports.trace.note(`${name} starts`);
+    try {
+      await this.#ports.cluster.begin(name, this.#seedsFor(name));
+    } catch (error) {
+      if (!this.#isOwn(name, before)) return;
+      await this.#cannotStart(name, error);
+      return;
+    }
+    if (this.machine(name).member === undefined) return;
+    this.#set(name, "up");
+    const id = this.machine(name).node?.id ?? "";
+    if (id === oldId) return;
+    this.#ports.trace.note(`${name} is ${id} now`);
+    if (this.#forgotten.delete(name)) this.#ports.returned();
+  }
+
+  /** As kill -9 does. */
+  async kill(name: string): Promise<void> {
+    if (!this.is(name, "up")) return;
+    this.#set(name, "busy");
+    this.#ports.trace.note(`${name} is killed`);
+    await this.#ports.cluster.kill(name);
+    this.#set(name, "down");
+  }
+
+  async losePower(name: string): Promise<PowerLoss> {
+    if (!this.is(name, "up")) return { acknowledged: 0, lost: 0, torn: false };
+    this.#set(name, "busy");
+    const machine = this.machine(name);
+    machine.run?.end();
+    machine.run = undefined;
+    const loss = await machine.disk.losePower();
+    this.#ports.trace.note(`${name} loses power, and ${loss.lost} batches`);
+    if (loss.acknowledged > 0) this.#ports.watcher.replica(machine).mayLack = true;
+    this.#set(name, "down");
+    return loss;
+  }
+
+  /** As SIGTERM does, and kill -9 when that takes too long. */
+  async stop(name: string): Promise<void> {
+    if (!this.is(name, "up")) return;
+    this.#set(name, "busy");
+    this.#ports.trace.note(`${name} stops`);
+    const { cluster } = this.#ports;
+    const stopping = cluster.beginStop(name).catch((error: unknown) => this.#expect(error));
+    await Promise.race([stopping, cluster.time.sleep(STOP_GRACE_MS)]);
+    if (this.machine(name).run !== undefined) await cluster.kill(name);
+    this.#set(name, "down");
+  }
+
+  /** The directory of a stopped node is gone. */
+  wipe(name: string): void {
+    if (!this.is(name, "down")) return;
+    this.#ports.trace.note(`the directory of ${name} is gone`);
+    this.#ports.watcher.replica(this.machine(name)).mayLack = true;
+    this.machine(name).disk.wipe();
+  }
+
+  /** Retires the id of a stopped node by the word of another. @returns whether it is retired there */
+  async forget(name: string, by: string): Promise<boolean> {
+    const { watcher, trace } = this.#ports;
+    const { id } = watcher.replica(this.machine(name));
+    const { member } = this.machine(by);
+    if (id === "" || member === undefined || !this.is(name, "down") || member.id === id) return false;
+    trace.note(`${by} forgets ${id}`);
+    watcher.replica(this.machine(name)).giveUp();
+    this.#forgotten.add(name);
+    try {
+      await member.forget(id);
+    } catch (error) {
+      this.#expect(error);
+    }
+    return true;
+  }
+
+  /** @returns whether it has left */
+  async leave(name: string): Promise<boolean> {
+    const { member } = this.machine(name);
+    if (member === undefined || !this.is(name, "up")) return false;
+    this.#set(name, "busy");
+    this.#ports.trace.note(`${name} leaves`);
+    const { run } = this.machine(name);
+    try {
+      await member.leave();
+    } catch (error) {
+      this.#expect(error);
+      if (this.machine(name).run === run) this.#set(name, "up");
+      return false;
+    }
+    if (this.machine(name).run !== run) return false;
+    this.#ports.watcher.left(this.machine(name));
+    await this.#ports.cluster.kill(name);
+    this.#set(name, "gone");
+    return true;
+  }
+
+  /** What the server does when its store comes into doubt. */
+  doubted(machine: Machine, run: Run): void {
+    if (machine.run !== run) return;
+    this.#restartLater(machine.name, () => undefined);
+  }
+
+  /** The node was told that it is retired; an operator has it come back as a new incarnation. */
+  retired(machine: Machine): void {
+    this.#restartLater(machine.name, () => {
+      machine.disk.directory += 1;
+    });
+  }
+
+  #restartLater(name: string, before: () => void): void {
+    const { time } = this.#ports.cluster;
+    const { run } = this.machine(name);
+    time.after(RESTART_DELAY_MS, () => {
+      if (this.machine(name).run !== run || this.#isAway(name)) return;
+      void this.kill(name).then(() => {
+        if (!this.is(name, "down")) return;
+        before();
+        return this.start(name);
+      });
+    });
+  }
+
+  /** A directory that does not open is replaced by a new one, as the node's answer tells the operator to do. */
+  async #cannotStart(name: string, error: unknown): Promise<void> {
+    this.#expect(error);
+    this.#ports.trace.note(`${name} does not start: ${String(error)}`);
+    await this.#ports.cluster.kill(name);
+    this.#set(name, "down");
+    const isFull = error instanceof StoreError && error.fault.code === "disk_full";
+    if (!isFull) this.wipe(name);
+    this.#ports.cluster.time.after(RESTART_DELAY_MS, () => void this.start(name));
+  }
+
+  /** Whether the run that failed is still the one there is. */
+  #isOwn(name: string, before: Run | undefined): boolean {
+    return this.machine(name).run !== before && this.is(name, "busy");
+  }
+
+  #expect(error: unknown): void {
+    const isExpected =
+      error instanceof PeerFault || error instanceof StoreError || error instanceof IdentityError;
+    if (!isExpected) this.#ports.broke(error);
+  }
+
+  #seedsFor(name: string): string[] {
+    const others = this.present.filter((other) => other !== name);
+    return others.map((other) => this.machine(other).address);
+  }
+
+  #set(name: string, condition: Condition): void {
+    this.#conditions.set(name, condition);
+  }
+
+  /** Only for the first nodes: the one they are started by. */
+  introduce(name: string): void {
+    this.#set(name, "down");
+  }
+
+  idOf(name: string): NodeId {
+    return this.#ports.watcher.replica(this.machine(name)).id;
+  }
+}

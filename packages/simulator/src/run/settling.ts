@@ -1,0 +1,170 @@
+/** The end of a run: everything works again, or a core does, and what then has to come true in bounded time. */
+import { SeededRandom, shuffled } from "@hearsay/core";
+import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
+import { checkAgreement, checkFinalStates, type FinalState } from "../invariants/final-checks.ts";
+import type { Invariant } from "../invariants/invariant.ts";
+import type { Watcher } from "../watch/watcher.ts";
+import type { Clients } from "./clients.ts";
+import type { Inspection } from "./inspection.ts";
+import type { Operator } from "./operator.ts";
+import type { Trace } from "./trace.ts";
+
+export interface SettlingPorts {
+  readonly cluster: VirtualCluster;
+  readonly operator: Operator;
+  readonly clients: Clients;
+  readonly watcher: Watcher;
+  readonly inspection: Inspection;
+  readonly trace: Trace;
+}
+
+/** Clocks that ran ahead, suspicions, purges and repairs of damaged directories included. */
+const SETTLE_MS = 600_000;
+/** A core whose other members never come back. */
+const CORE_MS = 300_000;
+const IDLE_MS = 20_000;
+/** Messages that carry records; when nothing has changed, none of them is sent. */
+const RECORD_KINDS = ["rumors", "exchange-compare", "exchange-transfer", "fetch"];
+
+export class Settling {
+  readonly #ports: SettlingPorts;
+
+  constructor(ports: SettlingPorts) {
+    this.#ports = ports;
+  }
+
+  /** All faults have ended: every node comes back, and all becomes one. */
+  async settleAll(): Promise<void> {
+    const { operator, trace } = this.#ports;
+    trace.note("everything works again");
+    await this.#comesTrue("membership", "every node runs and takes writes", SETTLE_MS, () => this.#allRun());
+    const names = operator.present;
+    await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
+      this.#allAlive(names),
+    );
+    await this.#comesTrue("convergence", "all hold the same", SETTLE_MS, () => this.#agree(names));
+    this.#writeLast(names);
+    await this.#comesTrue("watermark", "the watermark passes the last write", SETTLE_MS, () =>
+      this.#isPassed(names),
+    );
+    await this.#comesTrue("convergence", "all hold the same", SETTLE_MS, () => this.#agree(names));
+    if (this.#hasBroken) return;
+    const { watcher } = this.#ports;
+    const states = await this.#states(names);
+    watcher.count("durability", watcher.ledger.size * states.length);
+    watcher.count("convergence", states.length);
+    for (const violation of checkFinalStates(watcher.ledger, states)) watcher.report(violation);
+    await this.#isIdle(names);
+  }
+
+  /** A majority works again, the others are broken for good: the core becomes one. */
+  async settleCore(seed: number, heal: () => void): Promise<void> {
+    const { operator, cluster, trace, watcher } = this.#ports;
+    const random = new SeededRandom(seed);
+    heal();
+    const names = shuffled(random, operator.present);
+    const core = names.slice(0, Math.floor(names.length / 2) + 1);
+    const others = names.slice(core.length);
+    trace.note(`the core is ${core.join(", ")}`);
+    operator.leaveAlone(new Set(others));
+    for (const [i, name] of others.entries()) {
+      if (i % 2 === 0) await operator.kill(name);
+      else cluster.partition([name], core);
+    }
+    await this.#comesTrue("membership", "the core runs", CORE_MS, () => this.#run(core));
+    await this.#comesTrue("membership", "the core is alive to itself", CORE_MS, () => this.#allAlive(core));
+    this.#writeLast(core.filter((name) => cluster.machine(name).member?.notWritable() === undefined));
+    await this.#comesTrue("convergence", "the core holds the same", CORE_MS, () => this.#agree(core));
+    if (this.#hasBroken) return;
+    const states = await this.#states(core);
+    watcher.count("convergence", states.length);
+    for (const violation of checkAgreement(states)) watcher.report(violation);
+  }
+
+  get #hasBroken(): boolean {
+    return this.#ports.watcher.violation !== undefined;
+  }
+
+  async #comesTrue(
+    invariant: Invariant,
+    what: string,
+    limitMs: number,
+    holds: () => boolean | Promise<boolean>,
+  ): Promise<void> {
+    const { cluster, watcher } = this.#ports;
+    watcher.count(invariant);
+    const endMs = cluster.time.monotonicMs() + limitMs;
+    while (!this.#hasBroken && !(await holds())) {
+      if (cluster.time.monotonicMs() >= endMs) {
+        watcher.report({ invariant, detail: `not within ${limitMs / 1000} s: ${what}` });
+        return;
+      }
+      await cluster.time.advance(500);
+    }
+  }
+
+  /** Starts what is down, again and again until all is up. */
+  #allRun(): boolean {
+    return this.#run(this.#ports.operator.present) && this.#writable(this.#ports.operator.present);
+  }
+
+  #run(names: readonly string[]): boolean {
+    const { operator, cluster } = this.#ports;
+    for (const name of names) if (operator.is(name, "down")) void operator.start(name);
+    return names.every((name) => operator.is(name, "up") && cluster.machine(name).member !== undefined);
+  }
+
+  #writable(names: readonly string[]): boolean {
+    return names.every((name) => this.#ports.cluster.machine(name).member?.notWritable() === undefined);
+  }
+
+  #allAlive(names: readonly string[]): boolean {
+    const { cluster } = this.#ports;
+    const ids = names.map((name) => cluster.machine(name).node?.id ?? "");
+    return names.every((name) => {
+      const members = cluster.machine(name).member?.membership.members() ?? [];
+      return ids.every((id) => members.some((member) => member.id === id && member.state === "alive"));
+    });
+  }
+
+  async #agree(names: readonly string[]): Promise<boolean> {
+    const { cluster } = this.#ports;
+    const roots = await Promise.all(names.map((name) => cluster.machine(name).store?.root()));
+    return new Set(roots).size === 1 && !roots.includes(undefined);
+  }
+
+  #writeLast(names: readonly string[]): void {
+    const { clients, cluster } = this.#ports;
+    for (const name of names) clients.write(cluster.machine(name), "last", 10);
+  }
+
+  #isPassed(names: readonly string[]): boolean {
+    const { watcher, cluster } = this.#ports;
+    const writes = watcher.ledger.of("last");
+    const last = writes.at(-1)?.version.time ?? Number.POSITIVE_INFINITY;
+    if (writes.length < names.length) this.#writeLast(names);
+    return names.every((name) => (cluster.machine(name).member?.keeper.completeness.watermark ?? 0) >= last);
+  }
+
+  async #states(names: readonly string[]): Promise<FinalState[]> {
+    const states = await Promise.all(names.map((name) => this.#ports.inspection.stateOf(name)));
+    return states.filter((state) => state !== undefined);
+  }
+
+  /** Nothing has changed for a while, so no records travel. */
+  async #isIdle(names: readonly string[]): Promise<void> {
+    const { cluster, watcher } = this.#ports;
+    const sent = (): number =>
+      RECORD_KINDS.reduce((sum, kind) => sum + (cluster.traffic.get(kind)?.messages ?? 0), 0);
+    await cluster.time.advance(IDLE_MS);
+    const before = sent();
+    const roots = await Promise.all(names.map((name) => cluster.machine(name).store?.root()));
+    await cluster.time.advance(IDLE_MS);
+    const after = await Promise.all(names.map((name) => cluster.machine(name).store?.root()));
+    // What expired or was purged meanwhile is change.
+    if (roots.join() !== after.join() || this.#hasBroken) return;
+    watcher.count("quiescence");
+    if (sent() > before)
+      watcher.report({ invariant: "quiescence", detail: `${sent() - before} messages with records` });
+  }
+}

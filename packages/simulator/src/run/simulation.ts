@@ -1,0 +1,217 @@
+/**
+ * One run of a plan: the cluster, its clients, its faults and its watcher, on one virtual time.
+ *
+ * A run ends at the first violation, or when the plan is over and the cluster has settled. Nothing in it depends on
+ * anything but the plan, so the same plan gives the same trace, to the last message.
+ */
+import type { Hooks } from "../cluster/composition.ts";
+import { VirtualCluster } from "../cluster/virtual-cluster.ts";
+import type { CheckCounts, Violation } from "../invariants/invariant.ts";
+import type { FaultCounts, FaultKind } from "../plan/faults.ts";
+import type { Action, Fault, Mode, Plan } from "../plan/plan.ts";
+import type { Platform } from "../platform.ts";
+import { Watcher } from "../watch/watcher.ts";
+import { Clients, type OperationCounts } from "./clients.ts";
+import { Inspection } from "./inspection.ts";
+import { MachineFaults } from "./machine-faults.ts";
+import { MembershipFaults } from "./membership-faults.ts";
+import { chosen, NetworkFaults } from "./network-faults.ts";
+import { Operator } from "./operator.ts";
+import { Settling } from "./settling.ts";
+import { Trace } from "./trace.ts";
+
+export interface RunOptions {
+  /** Put into every node, for planted bugs. */
+  readonly hooks?: Hooks;
+  /** Whether the trace keeps lines for people. */
+  readonly keepsLines?: boolean;
+}
+
+export interface RunReport {
+  readonly seed: number;
+  readonly mode: Mode;
+  readonly violation: Violation | undefined;
+  /** Virtual time at which the run ended. */
+  readonly simulatedMs: number;
+  readonly traceHash: string;
+  readonly lines: readonly string[];
+  /** Which faults have had an effect, and how often. */
+  readonly fired: FaultCounts;
+  readonly checks: CheckCounts;
+  readonly operations: OperationCounts;
+  readonly writes: number;
+  readonly messages: number;
+}
+
+/** Between two looks at the watcher. */
+const STEP_MS = 1_000;
+/** Between two inspections of the whole. */
+const INSPECTION_MS = 10_000;
+
+export async function runPlan(platform: Platform, plan: Plan, options: RunOptions = {}): Promise<RunReport> {
+  return await new Simulation(platform, plan, options).run();
+}
+
+class Simulation {
+  readonly #plan: Plan;
+  readonly #cluster: VirtualCluster;
+  readonly #watcher: Watcher;
+  readonly #trace: Trace;
+  readonly #operator: Operator;
+  readonly #clients: Clients;
+  readonly #network: NetworkFaults;
+  readonly #machines: MachineFaults;
+  readonly #membership: MembershipFaults;
+  readonly #inspection: Inspection;
+  readonly #fired: FaultCounts = {};
+  /** What the faults under way do when they end. */
+  readonly #ends: Set<() => void> = new Set();
+  /** How often links have done what shows that a fault is at work. */
+  readonly #linkEvents: Map<string, number> = new Map();
+  #isOver = false;
+
+  constructor(platform: Platform, plan: Plan, { hooks, keepsLines = false }: RunOptions) {
+    this.#plan = plan;
+    const broke = (error: unknown): void => {
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#watcher.report({ invariant: "failure", detail });
+    };
+    const cluster: VirtualCluster = new VirtualCluster(
+      platform,
+      plan.seed,
+      {},
+      {
+        arrived: (_from, _to, bytes) => this.#trace.bytes(bytes),
+        happened: (event) => this.#linkEvents.set(event, (this.#linkEvents.get(event) ?? 0) + 1),
+        doubted: (machine, run) => this.#operator.doubted(machine, run),
+        retired: (machine) => this.#operator.retired(machine),
+        broke,
+      },
+    );
+    cluster.settings = plan.settings;
+    this.#cluster = cluster;
+    const nowMs = (): number => cluster.time.monotonicMs();
+    this.#trace = new Trace(platform.hashing, nowMs, keepsLines);
+    this.#watcher = new Watcher(nowMs, (machine, key, record) => {
+      this.#trace.note(`${machine.name} ${record === undefined ? "drops" : "stores"} ${key}`);
+    });
+    cluster.hooks.push(this.#watcher, ...(hooks === undefined ? [] : [hooks]));
+    const shared = { cluster, watcher: this.#watcher, trace: this.#trace, broke };
+    this.#operator = new Operator({ ...shared, returned: () => this.#fire("forgotten_returns") });
+    this.#clients = new Clients(shared);
+    this.#network = new NetworkFaults(cluster);
+    const ports = { ...shared, operator: this.#operator, clients: this.#clients };
+    const fired = (kind: FaultKind): void => this.#fire(kind);
+    this.#machines = new MachineFaults({ ...ports, fired });
+    this.#membership = new MembershipFaults({ ...ports, fired });
+    this.#inspection = new Inspection(ports);
+  }
+
+  async run(): Promise<RunReport> {
+    await this.#start();
+    this.#schedule();
+    const { time } = this.#cluster;
+    for (let nextMs = INSPECTION_MS; time.monotonicMs() < this.#plan.durationMs; ) {
+      await time.advance(STEP_MS);
+      if (time.monotonicMs() >= nextMs) {
+        nextMs += INSPECTION_MS;
+        await this.#inspection.look();
+      }
+      if (this.#watcher.violation !== undefined) return this.#report();
+    }
+    this.#isOver = true;
+    this.#membership.stop();
+    const settling = new Settling({
+      cluster: this.#cluster,
+      operator: this.#operator,
+      clients: this.#clients,
+      watcher: this.#watcher,
+      inspection: this.#inspection,
+      trace: this.#trace,
+    });
+    if (this.#plan.mode === "safety") {
+      this.#endAll();
+      await settling.settleAll();
+    } else await settling.settleCore(this.#plan.seed, () => this.#endAll());
+    return this.#report();
+  }
+
+  async #start(): Promise<void> {
+    const names = Array.from({ length: this.#plan.nodes }, (_, i) => `n${i + 1}`);
+    for (const name of names) {
+      this.#cluster.machine(name).disk.latency = this.#plan.disk;
+      this.#operator.introduce(name);
+      void this.#operator.start(name);
+      await this.#cluster.time.advance(20 * this.#plan.disk.mostMs);
+    }
+  }
+
+  #schedule(): void {
+    for (const action of this.#plan.actions) {
+      this.#cluster.time.after(action.atMs - this.#cluster.time.monotonicMs(), () => this.#act(action));
+    }
+  }
+
+  #act(action: Action): void {
+    if (this.#isOver) return;
+    if (action.kind === "fault") {
+      this.#strike(action);
+      return;
+    }
+    const { up } = this.#operator;
+    const name = chosen(up, action.node);
+    if (name !== "") this.#clients.perform(action, this.#cluster.machine(name));
+  }
+
+  #strike(fault: Fault): void {
+    const names = this.#operator.present;
+    const name = chosen(names, fault.node);
+    this.#trace.note(`fault ${fault.fault} at ${name} for ${Math.round(fault.durationMs)} ms`);
+    const strike = this.#network.strike(fault, names);
+    if (strike === undefined) {
+      if (!this.#machines.strike(fault, name)) this.#membership.strike(fault, name);
+      return;
+    }
+    const before = this.#linkEvents.get(strike.shows) ?? 0;
+    const end = (): void => {
+      if (!this.#ends.delete(end)) return;
+      strike.end();
+      if ((this.#linkEvents.get(strike.shows) ?? 0) > before) this.#fire(fault.fault);
+    };
+    this.#ends.add(end);
+    this.#cluster.time.after(fault.durationMs, end);
+  }
+
+  #endAll(): void {
+    for (const end of this.#ends) end();
+    this.#cluster.links.heal();
+    for (const { run, disk } of this.#cluster.machines.values()) {
+      run?.resume();
+      disk.isFull = false;
+      disk.latency = this.#plan.disk;
+    }
+    for (const machine of this.#cluster.machines.values()) machine.correctClock();
+  }
+
+  #fire(kind: FaultKind): void {
+    this.#fired[kind] = (this.#fired[kind] ?? 0) + 1;
+  }
+
+  #report(): RunReport {
+    let messages = 0;
+    for (const kind of this.#cluster.traffic.values()) messages += kind.messages;
+    return {
+      seed: this.#plan.seed,
+      mode: this.#plan.mode,
+      violation: this.#watcher.violation,
+      simulatedMs: this.#cluster.time.monotonicMs(),
+      traceHash: this.#trace.hash,
+      lines: this.#trace.lines,
+      fired: this.#fired,
+      checks: this.#watcher.checks,
+      operations: this.#clients.counts,
+      writes: this.#watcher.ledger.size,
+      messages,
+    };
+  }
+}

@@ -1,0 +1,45 @@
+/** What a run did, as a hash for comparing runs, and as lines for people. */
+import { encodeUtf8, type Hashing } from "@hearsay/core";
+
+/** Lines that are kept, the newest. */
+const LINES_MAX = 5_000;
+
+export class Trace {
+  readonly #hashing: Hashing;
+  readonly #nowMs: () => number;
+  readonly #keeps: boolean;
+  readonly #lines: string[] = [];
+  #low = 0;
+  #events = 0;
+
+  /** @param keeps whether lines are kept */
+  constructor(hashing: Hashing, nowMs: () => number, keeps: boolean) {
+    this.#hashing = hashing;
+    this.#nowMs = nowMs;
+    this.#keeps = keeps;
+  }
+
+  /** 16 hexadecimal digits: a running checksum of every message, commit and action in its order, and their number. */
+  get hash(): string {
+    return this.#low.toString(16).padStart(8, "0") + this.#events.toString(16).padStart(8, "0");
+  }
+
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
+  /** Something of which only the order and the content count. */
+  bytes(bytes: Uint8Array): void {
+    this.#events += 1;
+    this.#low = this.#hashing.crc32(bytes, this.#low);
+  }
+
+  /** Something people are told. */
+  note(text: string): void {
+    const line = `${(this.#nowMs() / 1000).toFixed(3)} ${text}`;
+    this.bytes(encodeUtf8(line));
+    if (!this.#keeps) return;
+    this.#lines.push(line);
+    if (this.#lines.length > LINES_MAX) this.#lines.shift();
+  }
+}

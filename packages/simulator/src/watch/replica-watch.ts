@@ -1,0 +1,169 @@
+/**
+ * What one machine durably holds, mirrored from outside its store, and compared with what it holds after each commit and
+ * each opening: nothing acknowledged goes, nothing regresses, nothing that went comes back.
+ */
+import { type Context, covers, type HlcTime, holds, joinContexts, type KeyRecord } from "@hearsay/core";
+import type { Machine } from "../cluster/machine.ts";
+import type { Violation } from "../invariants/invariant.ts";
+import { describeWrite, purgeTime, type WriteLedger } from "../invariants/ledger.ts";
+import { checkRecord } from "../invariants/record-checks.ts";
+
+export class ReplicaWatch {
+  readonly machine: Machine;
+  /** Its last incarnation was given up by an operator: what it alone holds need not be found again. */
+  isGivenUp = false;
+  /** Virtual time since which the directory has never been lost, replaced or damaged. */
+  wholeSinceMs: number;
+  /** What it acknowledged may be gone at the next opening, because a disk was lost, replaced, or not synced. */
+  mayLack = false;
+  readonly #ledger: WriteLedger;
+  #id = "";
+  #records: Map<string, KeyRecord> = new Map();
+  /** Everything it ever held or covered. */
+  #seen: Map<string, Context> = new Map();
+  /** Records whose removal on a peer's word was asked for and has not been answered. */
+  readonly #leaving: Set<string> = new Set();
+
+  constructor(machine: Machine, ledger: WriteLedger, nowMs: number) {
+    this.machine = machine;
+    this.#ledger = ledger;
+    this.wholeSinceMs = nowMs;
+  }
+
+  /** Of the last node that ran here; empty before the first. */
+  get id(): string {
+    return this.#id;
+  }
+
+  get records(): ReadonlyMap<string, KeyRecord> {
+    return this.#records;
+  }
+
+  /** Whether it holds or covers the version, or did before it purged it. */
+  hasSeen(key: string, version: { readonly time: HlcTime; readonly node: string }): boolean {
+    const seen = this.#seen.get(key);
+    return seen !== undefined && covers(seen, version);
+  }
+
+  /** @param complete whether the node claims to be */
+  committed(key: string, record: KeyRecord, complete: boolean): Violation | undefined {
+    const held = this.#records.get(key);
+    const violation =
+      checkRecord(this.#ledger, key, record, this.machine.nowMs()) ??
+      (held === undefined ? undefined : this.#regression(key, held, record)) ??
+      (complete ? this.#comingBack(key, held, record) : undefined);
+    this.#remember(key, record);
+    return violation;
+  }
+
+  /** The record is gone: purged, or dropped on a peer's word. */
+  removed(key: string): void {
+    this.#records.delete(key);
+    this.#leaving.delete(key);
+  }
+
+  leaving(key: string): void {
+    this.#leaving.add(key);
+  }
+
+  /** One record may be damaged on disk: it may come back as a peer has it, or not at all. */
+  damaged(key: string): void {
+    this.#records.delete(key);
+    this.#seen.delete(key);
+    for (const write of this.#ledger.of(key)) this.#lost(write);
+  }
+
+  /** A store was opened over the directory, and this is what it holds. */
+  reopened(actual: ReadonlyMap<string, KeyRecord>, nowMs: number): Violation | undefined {
+    let violation: Violation | undefined;
+    for (const [key, record] of actual) {
+      violation ??= checkRecord(this.#ledger, key, record, this.machine.nowMs());
+    }
+    if (this.mayLack) this.#startAnew(actual, nowMs);
+    else {
+      for (const [key, held] of this.#records) violation ??= this.#missing(key, held, actual.get(key));
+    }
+    this.#leaving.clear();
+    this.#records = new Map();
+    for (const [key, record] of actual) this.#remember(key, record);
+    return violation;
+  }
+
+  /** A node of this id runs here now. A new one is a newcomer, whatever it has. */
+  incarnated(id: string, nowMs: number): void {
+    if (id === this.#id) return;
+    this.#id = id;
+    this.wholeSinceMs = nowMs;
+    if (!this.isGivenUp) return;
+    this.isGivenUp = false;
+    for (const [key, record] of this.#records) this.#remember(key, record);
+  }
+
+  /** An operator has given the present incarnation up. */
+  giveUp(): void {
+    this.isGivenUp = true;
+    for (const write of this.#ledger.all()) this.#lost(write);
+  }
+
+  #startAnew(actual: ReadonlyMap<string, KeyRecord>, nowMs: number): void {
+    this.mayLack = false;
+    this.wholeSinceMs = nowMs;
+    this.#seen = new Map();
+    for (const write of this.#ledger.all()) {
+      const record = actual.get(write.key);
+      if (record === undefined || !covers(record.context, write.version)) this.#lost(write);
+    }
+  }
+
+  #lost(write: { readonly holders: Set<string>; isExcused: boolean }): void {
+    if (write.holders.delete(this.machine.name) && write.holders.size === 0) write.isExcused = true;
+  }
+
+  #remember(key: string, record: KeyRecord): void {
+    this.#records.set(key, record);
+    const seen = this.#seen.get(key);
+    this.#seen.set(key, seen === undefined ? record.context : joinContexts(seen, record.context));
+    if (this.isGivenUp) return;
+    for (const write of this.#ledger.of(key)) {
+      if (covers(record.context, write.version)) write.holders.add(this.machine.name);
+    }
+  }
+
+  #regression(key: string, held: KeyRecord, record: KeyRecord): Violation | undefined {
+    for (const [node, time] of held.context) {
+      if (covers(record.context, { node, time })) continue;
+      const detail = `${this.machine.name} had covered ${time} of ${node} for ${key} and does no more`;
+      return { invariant: "regression", detail };
+    }
+    return undefined;
+  }
+
+  #comingBack(key: string, held: KeyRecord | undefined, record: KeyRecord): Violation | undefined {
+    const seen = this.#seen.get(key);
+    if (seen === undefined) return undefined;
+    for (const { version } of record.siblings) {
+      if (!covers(seen, version) || (held !== undefined && holds(held, version))) continue;
+      const write = this.#ledger.find(version);
+      const what = write === undefined ? key : describeWrite(write);
+      return {
+        invariant: "resurrection",
+        detail: `${this.machine.name} had done with ${what} and shows it again`,
+      };
+    }
+    return undefined;
+  }
+
+  /** Whether what was committed is not there after a stop. */
+  #missing(key: string, held: KeyRecord, actual: KeyRecord | undefined): Violation | undefined {
+    if (actual !== undefined) return this.#regression(key, held, actual);
+    const isPurged = held.siblings.every((sibling) => {
+      const write = this.#ledger.find(sibling.version);
+      return write === undefined || purgeTime(write) !== undefined;
+    });
+    if (isPurged || this.#leaving.has(key)) return undefined;
+    return {
+      invariant: "regression",
+      detail: `${this.machine.name} held ${key} before it stopped, and does no more`,
+    };
+  }
+}

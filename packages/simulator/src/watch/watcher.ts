@@ -1,0 +1,218 @@
+/** Watches a simulated cluster from between its parts, and gathers what breaks an invariant. */
+import { type HlcTime, hlcToMs, type KeyRecord } from "@hearsay/core";
+import type { MemberPorts, Node, NodePorts, RecordStore } from "@hearsay/node";
+import type { Store } from "@hearsay/store";
+import type { Hooks } from "../cluster/composition.ts";
+import { type Machine, START_MS } from "../cluster/machine.ts";
+import type { Opened } from "../cluster/run.ts";
+import type { CheckCounts, Invariant, Violation } from "../invariants/invariant.ts";
+import { describeWrite, isSuperseded, purgeTime, type Write, WriteLedger } from "../invariants/ledger.ts";
+import { ReplicaWatch } from "./replica-watch.ts";
+
+/** By how much a clock may be off when it says since when a directory is whole. */
+const CLOCK_SLACK_MS = 60_000;
+const SCAN_ENTRIES = 1000;
+
+export class Watcher implements Hooks {
+  readonly ledger: WriteLedger = new WriteLedger();
+  readonly replicas: Map<string, ReplicaWatch> = new Map();
+  readonly checks: CheckCounts = {};
+  violation: Violation | undefined;
+  readonly #nowMs: () => number;
+  readonly #onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void;
+  #watermark: HlcTime = 0;
+  /** Writes not yet below the greatest watermark, in the order of their issue. */
+  #above: Write[] = [];
+
+  constructor(
+    nowMs: () => number,
+    onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void,
+  ) {
+    this.#nowMs = nowMs;
+    this.#onCommit = onCommit;
+  }
+
+  replica(machine: Machine): ReplicaWatch {
+    const found = this.replicas.get(machine.name);
+    if (found !== undefined) return found;
+    const watch = new ReplicaWatch(machine, this.ledger, this.#nowMs());
+    this.replicas.set(machine.name, watch);
+    return watch;
+  }
+
+  report(violation: Violation | undefined): void {
+    this.violation ??= violation;
+  }
+
+  count(invariant: Invariant, times = 1): void {
+    this.checks[invariant] = (this.checks[invariant] ?? 0) + times;
+  }
+
+  /** A write that its node has issued. */
+  issued(facts: Parameters<WriteLedger["issue"]>[0]): Write | undefined {
+    this.count("clock");
+    const write = this.ledger.issue(facts);
+    if (write === undefined) {
+      const { time, node } = facts.version;
+      this.report({
+        invariant: "clock",
+        detail: `${node} has issued ${time} after it had issued that or later`,
+      });
+    } else this.#above.push(write);
+    return write;
+  }
+
+  nodePorts(ports: NodePorts, machine: Machine, store: Store): NodePorts {
+    return { ...ports, store: this.#observed(ports.store, machine, store) };
+  }
+
+  node(node: Node, machine: Machine): void {
+    this.replica(machine).incarnated(node.id, this.#nowMs());
+  }
+
+  memberPorts(ports: MemberPorts, machine: Machine): MemberPorts {
+    const { graveyard } = ports;
+    const watch = this.replica(machine);
+    return {
+      ...ports,
+      graveyard: {
+        purge: async (floor, limit) => {
+          const report = await graveyard.purge(floor, limit);
+          if (report.purged > 0) this.#purged(machine);
+          return report;
+        },
+        remove: (key) => {
+          watch.leaving(key);
+          return graveyard.remove(key).then(() => this.#removed(machine, key));
+        },
+        quarantine: (key, sibling) => graveyard.quarantine(key, sibling),
+      },
+    };
+  }
+
+  opened({ member }: Opened, machine: Machine): void {
+    const { completeness } = member.keeper;
+    const adopt = completeness.adoptWatermark.bind(completeness);
+    completeness.adoptWatermark = (watermark) => {
+      const events = adopt(watermark);
+      this.#watermarkRose(machine, completeness.watermark);
+      return events;
+    };
+  }
+
+  /** What a store holds that was just opened. */
+  async storeOpened(store: Store, machine: Machine): Promise<void> {
+    const { entries } = await store.scan({ prefix: "", after: undefined, limit: SCAN_ENTRIES });
+    this.count("regression");
+    this.report(
+      this.replica(machine).reopened(new Map(entries.map(({ key, record }) => [key, record])), this.#nowMs()),
+    );
+  }
+
+  /** The writer was told that it is done. */
+  acknowledged(machine: Machine, write: Write): void {
+    const { isGivenUp } = this.replica(machine);
+    if (write.holders.size > 0) return;
+    // Nobody else has it, and nobody will ask this one any more.
+    if (isGivenUp) write.isExcused = true;
+    else
+      this.report({
+        invariant: "durability",
+        detail: `${machine.name} acknowledged ${describeWrite(write)} and does not hold it`,
+      });
+  }
+
+  /** A node has left in order: what it alone holds would be lost. */
+  left(machine: Machine): void {
+    this.count("durability");
+    for (const write of this.ledger.all()) {
+      if (write.outcome !== "acknowledged" || isSuperseded(write) || purgeTime(write) !== undefined) continue;
+      if (write.holders.size !== 1 || !write.holders.has(machine.name)) continue;
+      this.report({
+        invariant: "durability",
+        detail: `${machine.name} left and alone had ${describeWrite(write)}`,
+      });
+    }
+    this.replica(machine).giveUp();
+  }
+
+  #observed(store: RecordStore, machine: Machine, inner: Store): RecordStore {
+    const watch = this.replica(machine);
+    return {
+      meta: store.meta,
+      get: (key) => store.get(key),
+      latest: (key) => store.latest(key),
+      scan: (range) => store.scan(range),
+      history: (key) => store.history(key),
+      put: (key, record) => {
+        const stored = store.put(key, record);
+        return stored.then(() => {
+          const complete = machine.run?.opened?.store === inner && machine.running.standing.complete;
+          this.count("siblings");
+          this.report(watch.committed(key, record, complete));
+          this.#onCommit(machine, key, record);
+        });
+      },
+      remove: (key) => {
+        watch.leaving(key);
+        return store.remove(key).then(() => this.#removed(machine, key));
+      },
+    };
+  }
+
+  #removed(machine: Machine, key: string): void {
+    if (machine.store?.get(key) !== undefined) return;
+    this.replica(machine).removed(key);
+    this.#onCommit(machine, key, undefined);
+  }
+
+  #purged(machine: Machine): void {
+    const watch = this.replica(machine);
+    for (const [key, record] of watch.records) {
+      if (machine.store?.get(key) !== undefined) continue;
+      this.count("resurrection");
+      this.#checkPurge(machine, key, record);
+      watch.removed(key);
+      this.#onCommit(machine, key, undefined);
+    }
+  }
+
+  /** A record is purged only when every counted member has seen its deletion. */
+  #checkPurge(machine: Machine, key: string, record: KeyRecord): void {
+    const counted = machine.member?.membership.counted().ids ?? [];
+    for (const other of this.replicas.values()) {
+      const id = other.machine.node?.id;
+      if (id === undefined || other.isGivenUp || !counted.includes(id)) continue;
+      for (const { version } of record.siblings) {
+        const isYoung = hlcToMs(version.time) - START_MS < other.wholeSinceMs + CLOCK_SLACK_MS;
+        if (isYoung || other.hasSeen(key, version)) continue;
+        const detail = `${machine.name} purged ${key} at ${version.time}, of which ${other.machine.name} knows nothing`;
+        this.report({ invariant: "resurrection", detail });
+      }
+    }
+  }
+
+  #watermarkRose(machine: Machine, watermark: HlcTime): void {
+    if (watermark <= this.#watermark) return;
+    this.#watermark = watermark;
+    const above: Write[] = [];
+    for (const write of this.#above) {
+      if (write.version.time > watermark || write.outcome === "open") above.push(write);
+      else this.#checkHeld(machine, write);
+    }
+    this.#above = above;
+  }
+
+  #checkHeld(machine: Machine, write: Write): void {
+    if (write.outcome !== "acknowledged" || write.isExcused || isSuperseded(write)) return;
+    this.count("watermark");
+    const counted = machine.member?.membership.counted().ids ?? [];
+    for (const other of this.replicas.values()) {
+      const id = other.machine.node?.id;
+      if (id === undefined || other.isGivenUp || !counted.includes(id)) continue;
+      if (other.hasSeen(write.key, write.version)) continue;
+      const detail = `${machine.name} says complete through ${this.#watermark}, and ${other.machine.name} lacks ${describeWrite(write)}`;
+      this.report({ invariant: "watermark", detail });
+    }
+  }
+}
