@@ -1,6 +1,6 @@
 /** Puts together what the routes of one run work with, over its open store. */
 import { hostname } from "node:os";
-import { type Log, Node } from "@hearsay/node";
+import { type Clock, type Log, Node } from "@hearsay/node";
 import { Cluster } from "./cluster/cluster.ts";
 import { peerPorts } from "./cluster/peer-ports.ts";
 import type { Settings } from "./config/knobs.ts";
@@ -8,6 +8,7 @@ import { ByteBudget } from "./http/body.ts";
 import { Gate } from "./http/gate.ts";
 import { PreparedValues } from "./http/prepared.ts";
 import { Stamp } from "./http/stamp.ts";
+import { wallClock } from "./machine/wall-clock.ts";
 import type { EventCounts } from "./metrics/events.ts";
 import { NodeMetrics } from "./metrics/registry.ts";
 import { RequestMetrics } from "./metrics/requests.ts";
@@ -26,8 +27,8 @@ export interface Foundation {
 export async function compose(settings: Settings, foundation: Foundation): Promise<Services> {
   const { opened, log, events } = foundation;
   const { store, directory } = opened;
-  const clock = { nowMs: () => Date.now() };
-  const node = await openNode(settings, foundation);
+  const clock = wallClock(settings["test.clockFile"]);
+  const node = await openNode(settings, foundation, clock);
   const gate = new Gate({
     maxScans: settings["limits.maxScans"],
     scansLagMs: settings["overload.scansLagMs"],
@@ -59,11 +60,11 @@ export async function compose(settings: Settings, foundation: Foundation): Promi
   return services;
 }
 
-function openNode(settings: Settings, { opened, log, events }: Foundation): Promise<Node> {
+function openNode(settings: Settings, { opened, log, events }: Foundation, clock: Clock): Promise<Node> {
   const { store, report } = opened;
   return Node.open(
     {
-      clock: { nowMs: () => Date.now() },
+      clock,
       random: { next: () => Math.random() },
       store,
       log,

@@ -1,5 +1,5 @@
-export type { Knob } from "./config/knob.ts";
-export { isKnobName, KNOB_NAMES, KNOBS, type KnobName, type Settings, variableName } from "./config/knobs.ts";
+export { type Knob, variableName } from "./config/knob.ts";
+export { isKnobName, KNOB_NAMES, KNOBS, type KnobName, type Settings } from "./config/knobs.ts";
 export {
   ConfigError,
   type ConfigSources,

@@ -180,6 +180,7 @@ async function serve(settings: Settings, foundation: Foundation): Promise<RunPar
   }
   services.gate.enter("ready");
   const { clean, rebuilt, records, damaged, doubt } = opened.report;
+  if (settings["test.hooks"]) log.warn("test_hooks_on", { node: services.node.id });
   log.info("started", {
     address,
     advertised: enrolment.address,

@@ -166,3 +166,11 @@ export function list<T>(
     format: (value) => value.join(",") || "(none)",
   };
 }
+
+/** `tombstones.minRetentionMs` is `HEARSAY_TOMBSTONES_MIN_RETENTION_MS`. */
+export function variableName(knob: string): string {
+  return `HEARSAY_${knob
+    .replaceAll(".", "_")
+    .replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .toUpperCase()}`;
+}

@@ -3,8 +3,9 @@ import { DEFAULT_PORT } from "@hearsay/api";
 import type { ConflictPolicy } from "@hearsay/core";
 import { CLUSTER_KNOBS, type ClusterSettings } from "./cluster-knobs.ts";
 import { bytes, choice, count, duration, flag, type Knob, policies, secret, text } from "./knob.ts";
+import { TEST_KNOBS, type TestSettings } from "./test-knobs.ts";
 
-export interface Settings extends ClusterSettings {
+export interface Settings extends ClusterSettings, TestSettings {
   readonly name: string;
   readonly cluster: string;
   readonly data: string;
@@ -302,6 +303,7 @@ export const KNOBS: { readonly [Name in KnobName]: Knob<Settings[Name]> } = {
     min: 0,
     max: 600_000,
   }),
+  ...TEST_KNOBS,
   ...CLUSTER_KNOBS,
 };
 
@@ -310,11 +312,3 @@ export function isKnobName(name: string): name is KnobName {
 }
 
 export const KNOB_NAMES: readonly KnobName[] = Object.keys(KNOBS).filter(isKnobName);
-
-/** `tombstones.minRetentionMs` is `HEARSAY_TOMBSTONES_MIN_RETENTION_MS`. */
-export function variableName(knob: KnobName): string {
-  return `HEARSAY_${knob
-    .replaceAll(".", "_")
-    .replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")
-    .toUpperCase()}`;
-}

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { KNOB_NAMES, KNOBS, variableName } from "./knobs.ts";
+import { variableName } from "./knob.ts";
+import { KNOB_NAMES, KNOBS } from "./knobs.ts";
 import { ConfigError, type ConfigSources, loadConfig } from "./load.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "hearsay-config-"));
@@ -136,6 +137,18 @@ describe("configuration", () => {
       expect(faults({ flags: { advertise } }), advertise).toContain("advertise needs the address");
     }
     expect(load({ flags: { listen: "[::1]:0" } }).settings.advertise).toBe("");
+  });
+
+  it("takes test hooks for what they are: asked for, near, and never in production", () => {
+    const clock = { "test.clockFile": "/tmp/shift" };
+    expect(faults({ flags: clock })).toContain("set test.hooks: true");
+    const hooked = { ...clock, "test.hooks": "true" };
+    expect(load({ flags: hooked }).settings["test.clockFile"]).toBe("/tmp/shift");
+    expect(faults({ flags: hooked, environment: { NODE_ENV: "production" } })).toContain(
+      "test.hooks (--test",
+    );
+    const open = { listen: "0.0.0.0:7171", insecure: "true", advertise: "10.0.0.7:7171" };
+    expect(faults({ flags: { ...hooked, ...open } })).toContain("loopback interface only");
   });
 
   it("takes secrets from files and never shows them", () => {

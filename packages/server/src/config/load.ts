@@ -4,8 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { readConfigFile } from "./file.ts";
-import type { Knob } from "./knob.ts";
-import { KNOB_NAMES, KNOBS, type KnobName, type Settings, variableName } from "./knobs.ts";
+import { type Knob, variableName } from "./knob.ts";
+import { KNOB_NAMES, KNOBS, type KnobName, type Settings } from "./knobs.ts";
 import { nearest } from "./nearest.ts";
 import { contradictions } from "./relations.ts";
 
@@ -65,6 +65,9 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   if (!isComplete(settings)) throw new Error("a knob of the table was not read");
   for (const { knobs, message } of contradictions(settings)) {
     faults.push(`${knobs.map((name) => `${name} (${origins.get(name)})`).join(", ")}: ${message}`);
+  }
+  if (settings["test.hooks"] && sources.environment["NODE_ENV"] === "production") {
+    faults.push(`test.hooks (${origins.get("test.hooks")}): refused in production (NODE_ENV=production)`);
   }
   if (faults.length > 0) throw new ConfigError(faults);
   return { settings, origins };

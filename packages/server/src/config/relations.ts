@@ -31,7 +31,25 @@ export function contradictions(settings: Settings): Contradiction[] {
       found.push({ knobs: [smaller, larger], message: `${smaller} must not exceed ${larger}` });
     }
   }
-  found.push(...addressContradictions(settings));
+  found.push(...addressContradictions(settings), ...testContradictions(settings));
+  return found;
+}
+
+/** A node that misbehaves on purpose is within reach of nobody but the test. */
+function testContradictions(settings: Settings): Contradiction[] {
+  const found: Contradiction[] = [];
+  if (settings["test.clockFile"] !== "" && !settings["test.hooks"]) {
+    found.push({
+      knobs: ["test.clockFile"],
+      message: "a wrong clock is for tests; set test.hooks: true as well if this is one",
+    });
+  }
+  if (settings["test.hooks"] && !isLoopback(parseListen(settings.listen).host)) {
+    found.push({
+      knobs: ["test.hooks", "listen"],
+      message: "a node with test hooks listens on the loopback interface only",
+    });
+  }
   return found;
 }
 
