@@ -1,6 +1,7 @@
+import { readdirSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
-const packages = ["core", "api", "store", "wire", "node", "client", "simulator", "server", "cli"];
+const packages = readdirSync(new URL("../packages", import.meta.url));
 
 export default defineConfig({
   root: new URL("..", import.meta.url).pathname,

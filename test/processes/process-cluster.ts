@@ -5,8 +5,9 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { LinkProxy } from "@hearsay/chaos";
+import { SeededRandom } from "@hearsay/core";
 import { expect } from "vitest";
-import { LinkProxy } from "./link-proxy.ts";
 
 const CLI = fileURLToPath(new URL("../../packages/cli/dist/main.js", import.meta.url));
 const CLOCK_SHIFT = new URL("./clock-shift.mjs", import.meta.url).href;
@@ -236,7 +237,10 @@ export class ProcessCluster {
     this.#directory ??= await mkdtemp(join(tmpdir(), "hearsay-processes-"));
     const number = this.#places.size + 1;
     const host = `127.0.1.${number}`;
-    const proxy = new LinkProxy((caller) => this.#cuts.has(`${this.#nameAt(caller)}>${name}`));
+    const proxy = new LinkProxy(
+      (caller) => ({ kind: this.#cuts.has(`${this.#nameAt(caller)}>${name}`) ? "closed" : "open" }),
+      new SeededRandom(number),
+    );
     const place: Place = {
       host,
       data: join(this.#directory, name),

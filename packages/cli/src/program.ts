@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { packageVersion } from "./build.ts";
+import { addChaos } from "./commands/chaos.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDev } from "./commands/dev.ts";
@@ -61,6 +62,8 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
   addTransferCommands(program, io);
   addSnapshotCommands(program, io);
   addVerify(program, io);
+  program.commandsGroup("Prove:");
+  addChaos(program, io);
   program.commandsGroup("Other:");
   addConfigCommands(program, io);
   addDoctor(program, io);

@@ -1,10 +1,11 @@
 /** Several nodes on this machine, each a process of its own with a data directory of its own. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { type Ending, NodeProcess, type Ready } from "@hearsay/chaos";
 import { Client, HearsayError } from "@hearsay/client";
 import { CliError, EXIT } from "../failure.ts";
 import { pause, rejectedBy } from "../pause.ts";
-import { type Ending, NodeProcess, type Ready } from "./node-process.ts";
+import { HEARSAY } from "./hearsay-command.ts";
 
 /** A node that takes no writes after this long has a reason, which is told. */
 const WRITES_PATIENCE_MS = 60_000;
@@ -91,7 +92,7 @@ export class LocalCluster {
     const port = ports[index] ?? 0;
     const seeds = index === 0 ? [] : ["--join", `127.0.0.1:${ports[0]}`];
     const settings = [...SETTINGS, ...set].flatMap((assignment) => ["--set", assignment]);
-    const child = new NodeProcess(place, ["--listen", `127.0.0.1:${port}`, ...seeds, ...settings], {
+    const child = new NodeProcess(place, HEARSAY, ["--listen", `127.0.0.1:${port}`, ...seeds, ...settings], {
       complained: (text) => this.#events.complained(place.name, text),
     });
     this.#started.add(child);

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { relative } from "node:path";
 import { DEFAULT_PORT } from "@hearsay/api";
+import { describeEnding, type Ending } from "@hearsay/chaos";
 import type { DevFlags } from "../commands/dev.ts";
 import { CliError, EXIT } from "../failure.ts";
 import { invocation } from "../invocation.ts";
@@ -8,7 +9,6 @@ import { type Io, Stopped } from "../io.ts";
 import { rejectedBy } from "../pause.ts";
 import { Printer, style } from "../printer.ts";
 import { LocalCluster, type LocalNode } from "./local-cluster.ts";
-import { describeEnding, type Ending } from "./node-process.ts";
 import { choosePorts, recordedPorts, recordPorts } from "./ports.ts";
 
 const DIRECTORY = ".hearsay/dev";

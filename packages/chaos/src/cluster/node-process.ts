@@ -2,10 +2,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { CliError, EXIT } from "../failure.ts";
-
-const MAIN: string = fileURLToPath(new URL("../main.js", import.meta.url));
 
 /** A node asked to stop that has not ended after this long is killed; its own grace is shorter. */
 const STOP_PATIENCE_MS = 20_000;
@@ -16,6 +12,12 @@ export interface NodePlace {
   readonly data: string;
   /** File that gets its log. */
   readonly log: string;
+}
+
+/** How `hearsay` is run. */
+export interface HearsayCommand {
+  readonly file: string;
+  readonly args: readonly string[];
 }
 
 export interface Ready {
@@ -33,6 +35,19 @@ export interface NodeEvents {
   complained(text: string): void;
 }
 
+/** A node ended before it was ready. */
+export class NodeEndedError extends Error {
+  readonly fault: { readonly code: "node_ended"; readonly name: string };
+  readonly next: string;
+
+  constructor({ name, log }: NodePlace, ending: Ending) {
+    super(`${name} ended with ${describeEnding(ending)} before it was ready`);
+    this.name = "NodeEndedError";
+    this.fault = { code: "node_ended", name };
+    this.next = `What it said stands above, and in its log: ${log}`;
+  }
+}
+
 export class NodeProcess {
   readonly place: NodePlace;
   /** Settles when the process has ended, with all it wrote in its log file. */
@@ -42,15 +57,15 @@ export class NodeProcess {
   readonly #events: NodeEvents;
 
   /** @param args of `serve`, beside those of the place */
-  constructor(place: NodePlace, args: readonly string[], events: NodeEvents) {
+  constructor(place: NodePlace, command: HearsayCommand, args: readonly string[], events: NodeEvents) {
     this.place = place;
     this.#events = events;
     this.#log = createWriteStream(place.log, { flags: "a", mode: 0o600 });
     this.#log.on("error", (error) => events.complained(`its log cannot be written: ${error.message}`));
     // In a session of its own, so that Ctrl-C reaches this process alone, which then stops the nodes.
     this.#child = spawn(
-      process.execPath,
-      [MAIN, "serve", "--with-parent", "--name", place.name, "--data", place.data, ...args],
+      command.file,
+      [...command.args, "serve", "--with-parent", "--name", place.name, "--data", place.data, ...args],
       { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true },
     );
     this.ended = this.#watchEnd();
@@ -65,14 +80,14 @@ export class NodeProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Settles when the node listens. @throws CliError when it ends before */
+  /** Settles when the node listens. @throws NodeEndedError when it ends before */
   async ready(): Promise<Ready> {
     return await new Promise((resolve, reject) => {
       this.#child.on("message", (message: unknown) => {
         const ready = parseReady(message);
         if (ready !== undefined) resolve(ready);
       });
-      this.ended.then((ending) => reject(endedEarly(this.place, ending)), reject);
+      this.ended.then((ending) => reject(new NodeEndedError(this.place, ending)), reject);
     });
   }
 
@@ -122,14 +137,6 @@ export class NodeProcess {
       this.#child.once("close", end);
     });
   }
-}
-
-function endedEarly({ name, log }: NodePlace, ending: Ending): CliError {
-  return new CliError(`${name} ended with ${describeEnding(ending)} before it was ready`, {
-    code: "node_ended",
-    exit: EXIT.error,
-    next: `What it said stands above, and in its log: ${log}`,
-  });
 }
 
 export function describeEnding({ code, signal }: Ending): string {

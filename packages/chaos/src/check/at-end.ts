@@ -1,0 +1,138 @@
+/** What every node holds at the end: nothing lost, nothing back, everywhere the same. */
+import type { FinalEvent, SeenSibling } from "../history/events.ts";
+import type { History } from "../history/history.ts";
+import { type Excuse, mayBePurged, mayCover, mustCover } from "./cover.ts";
+import type { KeyWrites, KnownWrite, WritesByKey } from "./key-writes.ts";
+import type { Losses } from "./losses.ts";
+import type { Violation } from "./violation.ts";
+
+export interface EndCounts {
+  /** Acknowledged writes that were looked for, once for each node. */
+  looked: number;
+  /** Absent, and excused by writes of which it is not known whether they were made. */
+  uncertain: number;
+  /** Absent, and excused because the data of the only node known to hold it was destroyed. */
+  destroyed: number;
+}
+
+export interface EndFindings {
+  readonly violations: readonly Violation[];
+  readonly counts: EndCounts;
+}
+
+export function checkEnd(history: History, writes: WritesByKey, losses: Losses): EndFindings {
+  const violations: Violation[] = [];
+  const counts: EndCounts = { looked: 0, uncertain: 0, destroyed: 0 };
+  const clockErrorMs = history.begin?.clockErrorMs ?? 0;
+  for (const final of history.finals) {
+    const keyWrites = writes.of(final.key);
+    for (const write of keyWrites.acknowledged) {
+      counts.looked += 1;
+      const excuse = excuseOf(final, write, keyWrites, clockErrorMs);
+      if (excuse === "uncertain") counts.uncertain += 1;
+      if (excuse !== "none") continue;
+      if (losses.excuses(write)) counts.destroyed += 1;
+      else violations.push(lost(final, write));
+    }
+    violations.push(...resurrected(final, keyWrites, writes, losses));
+  }
+  violations.push(...diverged(history.finals));
+  return { violations, counts };
+}
+
+/** Why the write may be absent; certain also when it is not. */
+function excuseOf(
+  { siblings, endMs }: FinalEvent,
+  w: KnownWrite,
+  writes: KeyWrites,
+  clockErrorMs: number,
+): Excuse {
+  const present = siblings.map(({ version }) => version);
+  if (w.version !== undefined && present.includes(w.version)) return "certain";
+  let excuse: Excuse = "none";
+  for (const sibling of siblings) {
+    for (const source of sourcesOf(sibling, writes)) {
+      if (!mayCover(source, w, sibling.version)) continue;
+      // What stands there was made, whatever its answer was.
+      if (source.version !== undefined) return "certain";
+      excuse = "uncertain";
+    }
+  }
+  const purged = mayBePurged(w, writes, { atMs: endMs, clockErrorMs, present });
+  return purged === "none" ? excuse : purged;
+}
+
+/** The write a sibling comes from; for a tombstone that no answer named, every deletion it may be. */
+export function sourcesOf({ version, value }: SeenSibling, writes: KeyWrites): readonly KnownWrite[] {
+  const known = writes.byVersion.get(version);
+  if (known !== undefined) return [known];
+  if (value !== undefined) return [];
+  return writes.all.filter(
+    ({ event, version: named }) =>
+      named === undefined &&
+      event.outcome === "unknown" &&
+      (event.do === "delete" || event.ttlMs !== undefined),
+  );
+}
+
+function lost({ node, key, endMs, siblings }: FinalEvent, { event, version }: KnownWrite): Violation {
+  const held =
+    siblings.length === 0 ? "has no record of the key" : `holds ${siblings.map(describe).join(" and ")}`;
+  const what = `the ${event.do} of ${version} acknowledged by ${event.node} at ${seconds(event.endMs)}`;
+  return { code: "lost", node, key, version, atMs: endMs, detail: `${node} ${held}, and ${what} is gone` };
+}
+
+function* resurrected(
+  { node, key, endMs, siblings }: FinalEvent,
+  keyWrites: KeyWrites,
+  writes: WritesByKey,
+  losses: Losses,
+): Generator<Violation> {
+  for (const sibling of siblings) {
+    const write = keyWrites.byVersion.get(sibling.version);
+    if (sibling.value === undefined || sibling.expired === true || write === undefined) continue;
+    const over = keyWrites.acknowledged.find((s) => mustCover(s, write, writes) && !losses.excuses(s));
+    if (over === undefined) continue;
+    const { event, version } = over;
+    const detail = `${node} holds ${describe(sibling)}, which the ${event.do} of ${version} acknowledged by ${event.node} at ${seconds(event.endMs)} had replaced`;
+    yield { code: "resurrected", node, key, version: sibling.version, atMs: endMs, detail };
+  }
+}
+
+/** A record of which everything is deleted or over may be gone on one node before it is on another. */
+function contentOf({ siblings }: FinalEvent): string {
+  const isGone = siblings.every(({ value, expired }) => value === undefined || expired === true);
+  return isGone ? "" : siblings.map(({ version }) => version).join(" ");
+}
+
+function* diverged(finals: readonly FinalEvent[]): Generator<Violation> {
+  const first = new Map<string, FinalEvent>();
+  const told = new Set<string>();
+  for (const final of finals) {
+    const { node, key, endMs } = final;
+    const other = first.get(key);
+    if (other === undefined) first.set(key, final);
+    else if (!told.has(key) && contentOf(other) !== contentOf(final)) {
+      told.add(key);
+      const [here, there] = [final, other].map(
+        ({ siblings }) => siblings.map(describe).join(" and ") || "nothing",
+      );
+      yield {
+        code: "diverged",
+        node,
+        key,
+        atMs: endMs,
+        detail: `${node} holds ${here}, ${other.node} holds ${there}`,
+      };
+    }
+  }
+}
+
+export function describe({ version, value, expired }: SeenSibling): string {
+  if (value === undefined) return `a deletion (${version})`;
+  return expired === true ? `an expired value (${version})` : `a value (${version})`;
+}
+
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(3)} s`;
+}

@@ -1,0 +1,40 @@
+/** What happened to the processes, what their logs say, and whether the nodes came together at the end. */
+import type { FaultEvent, LogEvent } from "../history/events.ts";
+import type { History } from "../history/history.ts";
+import type { Violation } from "./violation.ts";
+
+/** Log entries of level error, and the faults of the same node that explain them. */
+const EXPLAINED: readonly { readonly pattern: RegExp; readonly kinds: readonly string[] }[] = [
+  {
+    pattern: /^(?:restarting|record_damaged|silent_loss_suspected)\b/,
+    kinds: ["flip-bits", "old-copy", "disk-lost"],
+  },
+  { pattern: /disk_full|ENOSPC|No space left/, kinds: ["disk-full"] },
+];
+
+export function* checkProcesses(history: History): Generator<Violation> {
+  const { processes, logs, faults, settled, verifications, endMs } = history;
+  for (const { event, node, expected, ending = "", atMs } of processes) {
+    if (event === "ended" && !expected)
+      yield { code: "crashed", node, atMs, detail: `${node} ended with ${ending}` };
+    if (event === "not_back") yield { code: "not_back", node, atMs, detail: `${node}: ${ending}` };
+  }
+  for (const log of logs) {
+    if (isExplained(log, faults)) continue;
+    yield { code: "crashed", node: log.node, atMs: log.atMs, detail: `${log.node} logged ${log.text}` };
+  }
+  for (const { node, afterMs, detail } of settled) {
+    if (afterMs === null) yield { code: "not_converged", node, atMs: endMs, detail: `${node}: ${detail}` };
+  }
+  for (const { node, sound, detail } of verifications) {
+    if (!sound) yield { code: "damaged", node, atMs: endMs, detail: `${node}: ${detail}` };
+  }
+}
+
+function isExplained({ text, node, atMs }: LogEvent, faults: readonly FaultEvent[]): boolean {
+  return EXPLAINED.some(
+    ({ pattern, kinds }) =>
+      pattern.test(text) &&
+      faults.some((fault) => kinds.includes(fault.kind) && fault.nodes.includes(node) && fault.atMs <= atMs),
+  );
+}

@@ -1,0 +1,27 @@
+/** What a check finds: see docs/chaos.md for the exact meaning of each code. */
+export type ViolationCode =
+  | "lost"
+  | "resurrected"
+  | "invented"
+  | "went_back"
+  | "stale_after"
+  | "receipt_false"
+  | "watermark_false"
+  | "complete_false"
+  | "expired"
+  | "diverged"
+  | "not_converged"
+  | "damaged"
+  | "crashed"
+  | "not_back";
+
+export interface Violation {
+  readonly code: ViolationCode;
+  readonly node: string;
+  readonly key?: string | undefined;
+  readonly version?: string | undefined;
+  /** When it was seen. */
+  readonly atMs: number;
+  /** A sentence with the facts. */
+  readonly detail: string;
+}

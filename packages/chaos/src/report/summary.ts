@@ -1,0 +1,64 @@
+/** The numbers of a run. */
+import type { Findings } from "../check/check.ts";
+import type { ViolationCode } from "../check/violation.ts";
+import type { History } from "../history/history.ts";
+
+export interface FaultCount {
+  readonly kind: string;
+  readonly done: number;
+  readonly skipped: number;
+}
+
+export interface Summary {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly writes: { readonly acknowledged: number; readonly unknown: number; readonly refused: number };
+  readonly reads: { readonly answered: number; readonly refused: number };
+  readonly receipts: number;
+  readonly keys: number;
+  readonly faults: readonly FaultCount[];
+  /** SIGKILLs of nodes. */
+  readonly kills: number;
+  readonly pausesPastSuspicion: number;
+  /** From the end of the faults until the last node had settled; null when one did not in time. */
+  readonly settledMs: number | null;
+  /** Acknowledged writes looked for at the end, times nodes. */
+  readonly looked: number;
+  /** Of them, those excused by writes of unknown outcome alone. */
+  readonly uncertain: number;
+  /** Of them, those excused because the one node known to hold them had lost its data. */
+  readonly destroyed: number;
+  readonly violations: Readonly<Partial<Record<ViolationCode, number>>>;
+}
+
+export function summarize(history: History, { violations, counts }: Findings): Summary {
+  const { begin, writes, reads, receipts, faults, settled, endMs } = history;
+  const count = (outcome: string): number => writes.filter((write) => write.outcome === outcome).length;
+  const answered = reads.filter(({ outcome }) => outcome === "ok").length;
+  const times = settled.map(({ afterMs }) => afterMs).filter((ms) => ms !== null);
+  const byCode: Partial<Record<ViolationCode, number>> = {};
+  for (const { code } of violations) byCode[code] = (byCode[code] ?? 0) + 1;
+  return {
+    seed: begin?.seed ?? 0,
+    seconds: Math.round(endMs / 1000),
+    writes: { acknowledged: count("ok"), unknown: count("unknown"), refused: count("none") },
+    reads: { answered, refused: reads.length - answered },
+    receipts: receipts.length,
+    keys: new Set(writes.map(({ key }) => key)).size,
+    faults: countFaults(history),
+    kills: faults.reduce((sum, { kills = 0 }) => sum + kills, 0),
+    pausesPastSuspicion: faults.filter(({ pastSuspicion }) => pastSuspicion === true).length,
+    settledMs: settled.length > 0 && times.length === settled.length ? Math.round(Math.max(...times)) : null,
+    ...counts,
+    violations: byCode,
+  };
+}
+
+function countFaults({ faults }: History): FaultCount[] {
+  const kinds = [...new Set(faults.map(({ kind }) => kind))].sort();
+  return kinds.map((kind) => {
+    const of = faults.filter((fault) => fault.kind === kind);
+    const skipped = of.filter((fault) => fault.skipped !== undefined).length;
+    return { kind, done: of.length - skipped, skipped };
+  });
+}

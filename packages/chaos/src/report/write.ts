@@ -1,0 +1,14 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Findings } from "../check/check.ts";
+import type { History } from "../history/history.ts";
+import { htmlReport } from "./html.ts";
+import { markdownReport } from "./markdown.ts";
+import { summarize } from "./summary.ts";
+
+/** `report.html` and `report.md`. */
+export async function writeReport(directory: string, history: History, findings: Findings): Promise<void> {
+  const summary = summarize(history, findings);
+  await writeFile(join(directory, "report.html"), htmlReport(history, findings, summary));
+  await writeFile(join(directory, "report.md"), markdownReport(history, findings, summary));
+}

@@ -1,0 +1,122 @@
+/** Does what was planned, each lane in order, and records what came of it. */
+import type { ChaosCluster } from "../cluster/chaos-cluster.ts";
+import { NodeEndedError } from "../cluster/node-process.ts";
+import type { Place } from "../cluster/place.ts";
+import type { FaultEvent } from "../history/events.ts";
+import type { FaultName } from "../plan/faults.ts";
+import type { PlannedFault } from "../plan/schedule.ts";
+import { nodeName } from "../plan/shapes.ts";
+import { destroyData, fillDisk } from "./disk-faults.ts";
+import { Mutexes } from "./mutexes.ts";
+import { breakLinks, moveClock } from "./outer-faults.ts";
+import { pause } from "./pause.ts";
+import { killAll, killNode, pauseNode, stopNode } from "./process-faults.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Targets } from "./target.ts";
+
+/** What came of a fault, beside when it was. */
+export type Came = Partial<
+  Pick<FaultEvent, "detail" | "nodes" | "skipped" | "pastSuspicion" | "kills" | "lostId" | "keptThrough">
+>;
+
+export type Act = (injector: Injector, fault: PlannedFault) => Promise<Came>;
+
+const ACTS: { readonly [Name in FaultName]: Act } = {
+  partition: breakLinks,
+  hole: breakLinks,
+  delay: breakLinks,
+  loss: breakLinks,
+  trickle: breakLinks,
+  cut: breakLinks,
+  kill: killNode,
+  "kill-all": killAll,
+  pause: pauseNode,
+  stop: stopNode,
+  "disk-full": fillDisk,
+  "flip-bits": destroyData,
+  "disk-lost": destroyData,
+  "old-copy": destroyData,
+  clock: moveClock,
+};
+
+/** These are about a process or its directory. */
+const EXCLUSIVE: ReadonlySet<FaultName> = new Set([
+  "kill",
+  "kill-all",
+  "pause",
+  "stop",
+  "flip-bits",
+  "disk-lost",
+  "old-copy",
+]);
+
+const STARTS_MAX = 3;
+const START_AGAIN_MS = 1_000;
+
+export class Injector {
+  readonly cluster: ChaosCluster;
+  readonly targets: Targets;
+  readonly recorder: Recorder;
+  /** Aborted when everything has to be in order again. */
+  readonly healing: AbortSignal;
+  readonly mutexes: Mutexes = new Mutexes();
+
+  constructor(cluster: ChaosCluster, targets: Targets, recorder: Recorder, healing: AbortSignal) {
+    this.cluster = cluster;
+    this.targets = targets;
+    this.recorder = recorder;
+    this.healing = healing;
+  }
+
+  /** Settles when the lane has been worked through, or what it had begun has been undone. */
+  async run(lane: readonly PlannedFault[]): Promise<void> {
+    for (const fault of lane) {
+      await pause(fault.atMs - this.recorder.nowMs(), this.healing);
+      if (this.healing.aborted) return;
+      const indexes = EXCLUSIVE.has(fault.kind) ? fault.nodes : [];
+      await this.mutexes.hold(indexes, () => this.#perform(fault));
+    }
+  }
+
+  place(index: number): Place {
+    const place = this.cluster.places[index];
+    if (place === undefined) throw new Error(`there is no node ${index}`);
+    return place;
+  }
+
+  /** Starts a node in its place, again if need be. One that does not start is recorded. */
+  async start(place: Place): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await place.start(this.cluster.joinFor(place));
+        return;
+      } catch (error) {
+        if (!(error instanceof NodeEndedError)) throw error;
+        if (tries === STARTS_MAX) {
+          const { recorder } = this;
+          const atMs = recorder.nowMs();
+          recorder.record({
+            type: "process",
+            atMs,
+            node: place.name,
+            event: "not_back",
+            expected: false,
+            ending: error.message,
+          });
+          return;
+        }
+        await pause(START_AGAIN_MS, new AbortController().signal);
+      }
+    }
+  }
+
+  async #perform(fault: PlannedFault): Promise<void> {
+    if (this.healing.aborted) return;
+    const { kind, detail } = fault;
+    const nodes = fault.nodes.map(nodeName);
+    const atMs = this.recorder.nowMs();
+    const came = await ACTS[kind](this, fault);
+    const endMs = this.recorder.nowMs();
+    this.recorder.record({ type: "fault", atMs, endMs, kind, nodes, detail, ...came });
+  }
+}

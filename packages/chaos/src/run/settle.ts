@@ -1,0 +1,114 @@
+/** After the faults: until the nodes agree, and what each holds then. */
+import { HearsayError } from "@hearsay/client";
+import { versionMs } from "../check/key-writes.ts";
+import { askOnce, type Said } from "./observer.ts";
+import { pause } from "./pause.ts";
+import type { Recorder } from "./recorder.ts";
+import { readSiblings } from "./session.ts";
+import type { Target, Targets } from "./target.ts";
+
+const ASK_MS = 100;
+const NEVER: AbortSignal = new AbortController().signal;
+
+/** Each node from now on, up to `settleMs`. Records how long it took, and what was amiss. */
+export async function settle(targets: Targets, recorder: Recorder, settleMs: number): Promise<void> {
+  const fromMs = recorder.nowMs();
+  const newest = newestAcknowledged(recorder);
+  await Promise.all(
+    targets.all.map(async (target) => {
+      let said: Said | undefined;
+      for (;;) {
+        const answer = await askOnce(targets, target, recorder);
+        said = answer ?? said;
+        const afterMs = recorder.nowMs() - fromMs;
+        const node = target.name;
+        const id = said?.id ?? "";
+        if (answer !== undefined && isSettled(answer, newest)) {
+          recorder.record({ type: "settled", node, id, afterMs, detail: "" });
+          return;
+        }
+        if (afterMs > settleMs) {
+          const detail = shortOf(answer, newest, settleMs);
+          recorder.record({ type: "settled", node, id, afterMs: null, detail });
+          return;
+        }
+        await pause(ASK_MS, NEVER);
+      }
+    }),
+  );
+}
+
+function isSettled({ verdict, watermarkMs, writable }: Said, newest: string): boolean {
+  return verdict === "converged" && writable && (watermarkMs ?? 0) >= versionMs(newest);
+}
+
+function shortOf(said: Said | undefined, newest: string, settleMs: number): string {
+  const after = `after ${settleMs / 1000} s`;
+  if (said === undefined) return `did not answer ${after}`;
+  if (said.verdict !== "converged") return `said "${said.verdict}" ${after}`;
+  if (!said.writable) return `took no writes ${after}`;
+  const short = versionMs(newest) - (said.watermarkMs ?? 0);
+  return `its watermark was ${short} ms short of ${newest} ${after}`;
+}
+
+function newestAcknowledged({ history }: Recorder): string {
+  let newest = "";
+  for (const { version = "", outcome } of history.writes)
+    if (outcome === "ok" && version > newest) newest = version;
+  return newest;
+}
+
+const READS_AT_ONCE = 8;
+const READ_TRIES = 5;
+
+/** Everything that lies under the prefix, or was written to, on each node. */
+export async function readAll(targets: Targets, recorder: Recorder, prefix: string): Promise<void> {
+  await Promise.all(targets.all.map((target) => readNode(targets, target, recorder, prefix)));
+}
+
+async function readNode(targets: Targets, target: Target, recorder: Recorder, prefix: string): Promise<void> {
+  const client = targets.client(target);
+  const node = target.name;
+  const { node: id } = await patiently(() => client.cluster.status());
+  const keys = new Set(recorder.history.writes.map(({ key }) => key));
+  for await (const { items } of client.pages({ prefix, keysOnly: true }))
+    for (const { key } of items) keys.add(key);
+  const queue = [...keys].values();
+  const readers = Array.from({ length: READS_AT_ONCE }, async () => {
+    for (const key of queue) {
+      const startMs = recorder.nowMs();
+      const { siblings } = await patiently(() => readSiblings(client, key));
+      recorder.record({ type: "final", startMs, endMs: recorder.nowMs(), node, id, key, siblings });
+    }
+  });
+  await Promise.all(readers);
+}
+
+/** A node may be busy for a moment. @throws HearsayError when it is for longer */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof HearsayError) || tries === READ_TRIES) throw error;
+      await pause(ASK_MS * 2 ** tries, NEVER);
+    }
+  }
+}
+
+const VERIFY_TIMEOUT_MS = 60_000;
+
+/** Each node checks its own records, index and fingerprints. */
+export async function verifyAll(targets: Targets, recorder: Recorder): Promise<void> {
+  await Promise.all(
+    targets.all.map(async ({ name: node, url }) => {
+      const answer = await fetch(`${url}/verify?deep=true`, {
+        signal: AbortSignal.timeout(VERIFY_TIMEOUT_MS),
+      });
+      const last = (await answer.text()).trimEnd().split("\n").at(-1) ?? "";
+      const sound =
+        /"event":"end"/.test(last) && /"consistent":true/.test(last) && /"damaged":0\b/.test(last);
+      recorder.record({ type: "verify", node, sound, detail: sound ? "" : `verify said ${last}` });
+    }),
+  );
+}

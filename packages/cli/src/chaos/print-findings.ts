@@ -1,0 +1,47 @@
+import { type Findings, type History, summarize } from "@hearsay/chaos";
+import { type Printer, shownKey } from "../printer.ts";
+
+/** Violations that are printed; the report has all. */
+const SHOWN_MAX = 20;
+
+export async function printFindings(
+  print: Printer,
+  history: History,
+  findings: Findings,
+  report: string | undefined,
+): Promise<void> {
+  const summary = summarize(history, findings);
+  const { violations } = findings;
+  if (print.json) {
+    await print.document({ ok: violations.length === 0, ...summary, violations, report: report ?? null });
+    return;
+  }
+  const { writes, reads, faults, kills, pausesPastSuspicion, settledMs } = summary;
+  const rows = [
+    [
+      "work",
+      `${writes.acknowledged} writes acknowledged, ${writes.unknown} uncertain, ${writes.refused} refused; ${reads.answered} reads; ${summary.keys} keys`,
+    ],
+    [
+      "faults",
+      faults
+        .map(({ kind, done, skipped }) => `${done} ${kind}${skipped > 0 ? ` (${skipped} skipped)` : ""}`)
+        .join(", ") || "none",
+    ],
+    ["kills", `${kills} with SIGKILL; ${pausesPastSuspicion} pauses past suspicion`],
+    ["agreed", settledMs === null ? "not in time" : `within ${(settledMs / 1000).toFixed(1)} s`],
+    [
+      "excused",
+      `${summary.destroyed} whose only holder lost its data, ${summary.uncertain} by uncertain writes, of ${summary.looked} looked for`,
+    ],
+  ];
+  for (const [name = "", text = ""] of rows) await print.line(`${name.padEnd(8)} ${text}`);
+  if (violations.length === 0) {
+    await print.line("Everything held.");
+  }
+  for (const { code, key, detail } of violations.slice(0, SHOWN_MAX)) {
+    await print.line(`${code}: ${detail}${key === undefined ? "" : ` (${shownKey(key)})`}`);
+  }
+  if (violations.length > SHOWN_MAX) await print.line(`and ${violations.length - SHOWN_MAX} more`);
+  if (report !== undefined) await print.note(`Report: ${report}/report.html`);
+}
