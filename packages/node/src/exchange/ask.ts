@@ -232,6 +232,9 @@ export class ExchangeAsker {
 
   async #receive(reply: ExchangeTransferred, wants: readonly BucketWant[]): Promise<void> {
     const { merged, refused, committed } = this.#replica.merge(reply.records, reply.standing);
+    committed.catch(() => {
+      // A store that is full refuses at once, long before this is waited for below.
+    });
     this.#refused = refused;
     for (const [position, { key, record }] of merged.entries()) {
       const received = reply.records[position];

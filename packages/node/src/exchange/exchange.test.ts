@@ -1,7 +1,7 @@
 /** Whole exchanges between two replicas in memory. */
 import type { KeyRecord } from "@hearsay/core";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ExchangeAnswerer } from "./answer.ts";
 import type { AskPeer } from "./ask.ts";
 import { between, dialogue, exchange, knows, pair } from "./dialogue.contract.ts";
@@ -51,6 +51,30 @@ describe("an exchange", () => {
       ),
       { numRuns: 150 },
     );
+  });
+
+  test("fails as an exchange when the store refuses what came while other work goes on", async () => {
+    const [a, b] = await pair();
+    await b.write("key", "v");
+    const merge = vi.spyOn(a.replica, "merge");
+    merge.mockImplementation(() => ({
+      merged: [],
+      refused: [],
+      committed: Promise.reject(new Error("the disk is full")),
+    }));
+    const { listBucket } = a.replica.digests;
+    vi.spyOn(a.replica.digests, "listBucket").mockImplementation(async (bucket) => {
+      // Rejections that nobody waits for by then end the process.
+      await new Promise((resolve) => setImmediate(resolve));
+      return await listBucket.call(a.replica.digests, bucket);
+    });
+    const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+    const withoutRecords: AskPeer = async (request) => {
+      const reply = await ask(request);
+      return reply.kind === "exchange-transferred" ? { ...reply, records: [] } : reply;
+    };
+    await expect(exchange(a, b.id, withoutRecords)).rejects.toThrow("the disk is full");
+    expect(merge).toHaveBeenCalled();
   });
 
   test("is over for the peer only when the walk is: a message that empties the backlog before does not end it", async () => {
