@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -86,5 +86,13 @@ describe("hearsay dev", () => {
     expect(failed).toMatchObject({ code: 1, text: "" });
     expect(failed.err).toMatch(/n1: .*zone/);
     expect(failed.err).toContain("n1 ended with code 2 before it was ready");
+  });
+
+  it("does not wait for a node whose directory cannot be opened", async () => {
+    mkdirSync(join(directory.path, "e"));
+    writeFileSync(join(directory.path, "e", "n1"), "no directory");
+    const failed = await hearsay(["dev", "--port", "0", "--data", "e"], { cwd: directory.path });
+    expect(failed).toMatchObject({ code: 1, text: "" });
+    expect(failed.err).toContain("n1 ended with code 1 before it was ready");
   });
 });

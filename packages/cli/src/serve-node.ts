@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type RunningServer, startServer } from "@hearsay/server";
+import { type RunningServer, type Settings, startServer } from "@hearsay/server";
 import { invocation } from "./invocation.ts";
 import type { Io } from "./io.ts";
 import { loadNodeConfig } from "./node-config.ts";
@@ -17,6 +17,15 @@ export async function serve(
 ): Promise<void> {
   const { settings } = loadNodeConfig(flags, io.env);
   const parent = options.withParent ? new Parent(settings["shutdown.graceMs"]) : undefined;
+  try {
+    await run(io, settings, parent);
+  } finally {
+    // One that has failed to start ends too.
+    parent?.leave();
+  }
+}
+
+async function run(io: Io, settings: Settings, parent: Parent | undefined): Promise<void> {
   const server = await startServer(settings);
   try {
     if (parent === undefined) await io.err.write(welcome(server, resolve(settings.data)));
@@ -25,7 +34,6 @@ export async function serve(
     await Promise.race([untilAborted(stopped), server.left]);
   } finally {
     await server.close();
-    parent?.leave();
   }
 }
 

@@ -9,7 +9,7 @@ const EXPLAINED: readonly { readonly pattern: RegExp; readonly kinds: readonly s
     pattern: /^(?:restarting|record_damaged|silent_loss_suspected)\b/,
     kinds: ["flip-bits", "old-copy", "disk-lost"],
   },
-  { pattern: /disk_full|ENOSPC|No space left/, kinds: ["disk-full"] },
+  { pattern: /disk_full|the disk is full|ENOSPC|No space left/, kinds: ["disk-full"] },
 ];
 
 export function* checkProcesses(history: History): Generator<Violation> {

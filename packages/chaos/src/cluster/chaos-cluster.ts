@@ -48,6 +48,7 @@ const OPEN: LinkState = { kind: "open" };
 export class ChaosCluster {
   readonly places: readonly Place[];
   readonly #links: Map<string, LinkState> = new Map();
+  #closed: Promise<void> | undefined;
   #smallDisk: { readonly disk: SmallDisk; readonly place: Place } | undefined;
 
   private constructor(options: ClusterOptions, events: ClusterEvents) {
@@ -116,10 +117,14 @@ export class ChaosCluster {
   }
 
   /** Ends everything that was started; may be called at any time. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     await Promise.all(this.places.map((place) => place.close()));
     await this.#smallDisk?.disk.unmount();
-    this.#smallDisk = undefined;
   }
 
   #link(from: number, to: number): LinkState {

@@ -28,6 +28,9 @@ export interface PlaceEvents {
   complained(text: string): void;
 }
 
+/** Longer than a start takes on a busy machine, recovery included. */
+const START_PATIENCE_MS = 30_000;
+
 /** How the end of a process was asked for. */
 type EndWish = "none" | "kill" | "stop";
 
@@ -46,6 +49,7 @@ export class Place {
   #ready: Ready | undefined;
   #wish: EndWish = "none";
   #guard: PauseGuard | undefined;
+  #closed = false;
 
   constructor(options: PlaceOptions, events: PlaceEvents) {
     this.index = options.index;
@@ -82,7 +86,11 @@ export class Place {
   /** Settles when it listens. @throws NodeEndedError */
   async start(join: readonly string[]): Promise<Ready> {
     const process = this.begin(join);
-    const ready = await process.ready();
+    const late = setTimeout(() => {
+      this.#events.complained(`was not ready within ${START_PATIENCE_MS / 1000} s and is killed`);
+      void process.kill();
+    }, START_PATIENCE_MS);
+    const ready = await process.ready().finally(() => clearTimeout(late));
     this.#ready = ready;
     this.#port = Number(new URL(ready.url).port);
     this.proxy.forwardTo(ready.url);
@@ -93,6 +101,7 @@ export class Place {
   /** Starts the process and waits for nothing. */
   begin(join: readonly string[]): NodeProcess {
     const { name, data, log, host, set, clockFile, command } = this.#options;
+    if (this.#closed) throw new Error(`${name} is no longer to be started`);
     const settings = [
       ...set,
       `advertise=${this.#address}`,
@@ -151,6 +160,7 @@ export class Place {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.wake();
     if (this.runs) await this.kill();
     this.proxy.close();

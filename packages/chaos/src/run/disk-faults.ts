@@ -4,13 +4,16 @@ import { SeededRandom } from "@hearsay/core";
 import { versionMs, writerOf } from "../check/key-writes.ts";
 import { copyDirectory, flipBits, loseDirectory } from "../cluster/disk.ts";
 import type { Place } from "../cluster/place.ts";
+import type { PlannedFault } from "../plan/schedule.ts";
 import type { Act, Came, Injector } from "./injector.ts";
+import { everythingOf } from "./mutexes.ts";
 import { pause } from "./pause.ts";
 import type { Recorder } from "./recorder.ts";
 
 const GATE_MS = 8_000;
 const ASK_MS = 100;
 const FLIPS_MAX = 8;
+const NEVER: AbortSignal = new AbortController().signal;
 
 export const fillDisk: Act = async ({ cluster, healing }, { forMs }) => {
   const { smallDisk } = cluster;
@@ -23,34 +26,66 @@ export const fillDisk: Act = async ({ cluster, healing }, { forMs }) => {
   return { nodes, detail: place.name };
 };
 
-export const destroyData: Act = async (injector, { kind, nodes, forMs, seed }) => {
-  const place = injector.place(nodes[0] ?? 0);
+export const destroyData: Act = async (injector, fault) => {
+  const place = injector.place(fault.nodes[0] ?? 0);
   const copy = `${place.data}-copy`;
-  if (kind === "old-copy") {
-    await place.stop();
-    await copyDirectory(place.data, copy);
-    await injector.start(place);
-    await pause(forMs, injector.healing);
+  if (fault.kind === "old-copy") {
+    await injector.mutexes.hold([place.index], async () => {
+      await place.stop();
+      await copyDirectory(place.data, copy);
+      await injector.start(place);
+    });
+    await pause(fault.forMs, injector.healing);
   }
   const lostId = place.id;
-  const gate = await untilOthersHold(injector, place);
-  if (gate === undefined || lostId === undefined)
-    return { skipped: "others did not hold all of its writes in time" };
-  await place.kill();
-  let detail = place.name;
-  if (kind === "flip-bits") {
-    const random = new SeededRandom(seed);
-    const count = 1 + (seed % FLIPS_MAX);
-    detail = `${place.name}: ${(await flipBits(place.data, random, count)).join(", ")}`;
-  } else {
-    await loseDirectory(place.data);
-    if (kind === "old-copy") await copyDirectory(copy, place.data);
-    else await pause(forMs, injector.healing);
-  }
-  await injector.start(place);
-  const came: Came = { lostId, detail, kills: 1 };
-  return gate.keptThrough === "" ? came : { ...came, keptThrough: gate.keptThrough };
+  // Nothing else goes on until the node is back, or others would not come to hold what it holds.
+  const came = await injector.mutexes.hold(
+    everythingOf(injector.cluster.places.length),
+    async (): Promise<Came> => {
+      const gate = await untilOthersHold(injector, place);
+      if (gate === undefined || lostId === undefined)
+        return { skipped: "others did not hold all of its writes in time" };
+      await place.kill();
+      const detail = await destroy(place, fault, copy);
+      await injector.start(place);
+      const { keptThrough } = gate;
+      return { lostId, detail, kills: 1, ...(keptThrough === "" ? undefined : { keptThrough }) };
+    },
+  );
+  if (fault.kind === "disk-lost" && came.lostId !== undefined) await forget(injector, place, came.lostId);
+  return came;
 };
+
+async function destroy(place: Place, { kind, seed }: PlannedFault, copy: string): Promise<string> {
+  if (kind === "flip-bits") {
+    const flipped = await flipBits(place.data, new SeededRandom(seed), 1 + (seed % FLIPS_MAX));
+    return `${place.name}: ${flipped.join(", ")}`;
+  }
+  await loseDirectory(place.data);
+  if (kind === "old-copy") await copyDirectory(copy, place.data);
+  return place.name;
+}
+
+const FORGET_MS = 20_000;
+
+/** What an operator does who knows that a directory is gone: nothing in a new one could tell that it follows another. */
+async function forget({ targets, cluster, recorder }: Injector, { index }: Place, id: string): Promise<void> {
+  const endMs = recorder.nowMs() + FORGET_MS;
+  while (recorder.nowMs() < endMs) {
+    const others = cluster.places.filter((other) => other.index !== index && other.runs);
+    for (const other of others) {
+      try {
+        await targets.client(targets.at(other.index)).cluster.forget(id, { confirm: true });
+        return;
+      } catch (error) {
+        if (!(error instanceof HearsayError)) throw error;
+        // Gone from the table: another try had reached it.
+        if (error.code === "member_not_found") return;
+      }
+    }
+    await pause(ASK_MS, NEVER);
+  }
+}
 
 interface Gate {
   /** Empty when it has acknowledged nothing. */

@@ -7,7 +7,7 @@ import type { FaultName } from "../plan/faults.ts";
 import type { PlannedFault } from "../plan/schedule.ts";
 import { nodeName } from "../plan/shapes.ts";
 import { destroyData, fillDisk } from "./disk-faults.ts";
-import { Mutexes } from "./mutexes.ts";
+import { CLOCKS, Mutexes, NETWORK } from "./mutexes.ts";
 import { breakLinks, moveClock } from "./outer-faults.ts";
 import { pause } from "./pause.ts";
 import { killAll, killNode, pauseNode, stopNode } from "./process-faults.ts";
@@ -39,16 +39,25 @@ const ACTS: { readonly [Name in FaultName]: Act } = {
   clock: moveClock,
 };
 
-/** These are about a process or its directory. */
-const EXCLUSIVE: ReadonlySet<FaultName> = new Set([
-  "kill",
-  "kill-all",
-  "pause",
-  "stop",
-  "flip-bits",
-  "disk-lost",
-  "old-copy",
-]);
+/** What a fault has for itself while it lasts; those that destroy data see to that themselves. */
+function partsOf({ kind, nodes }: PlannedFault): readonly number[] {
+  switch (kind) {
+    case "flip-bits":
+    case "disk-lost":
+    case "old-copy":
+    case "disk-full":
+      return [];
+    case "clock":
+      return [CLOCKS];
+    case "kill":
+    case "kill-all":
+    case "pause":
+    case "stop":
+      return nodes;
+    default:
+      return [NETWORK];
+  }
+}
 
 const STARTS_MAX = 3;
 const START_AGAIN_MS = 1_000;
@@ -73,9 +82,13 @@ export class Injector {
     for (const fault of lane) {
       await pause(fault.atMs - this.recorder.nowMs(), this.healing);
       if (this.healing.aborted) return;
-      const indexes = EXCLUSIVE.has(fault.kind) ? fault.nodes : [];
-      await this.mutexes.hold(indexes, () => this.#perform(fault));
+      await this.mutexes.hold(partsOf(fault), () => this.#perform(fault));
     }
+  }
+
+  /** When the faults are over: whoever ended by itself is started too. */
+  async startAll(): Promise<void> {
+    await Promise.all(this.cluster.places.map((place) => (place.runs ? undefined : this.start(place))));
   }
 
   place(index: number): Place {

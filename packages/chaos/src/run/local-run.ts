@@ -44,12 +44,17 @@ export async function runLocally(
     { ...options, directory, logs: options.report, smallDisk: options.faults.includes("disk-full") },
     recordedBy(recorder),
   );
+  // At once, whatever is being waited for: that ends with the processes.
+  const end = (): void => void cluster.close();
+  stopped.addEventListener("abort", end, { once: true });
   try {
     await runOn(cluster, options, recorder, events, stopped);
   } catch (error) {
     await cluster.close();
     await rm(directory, { recursive: true, force: true });
     throw error;
+  } finally {
+    stopped.removeEventListener("abort", end);
   }
   await cluster.close();
   return directory;
@@ -86,9 +91,10 @@ async function runOn(
   const trouble = async (healing: AbortSignal): Promise<void> => {
     const injector = new Injector(cluster, targets, recorder, healing);
     await Promise.all(lanes.map((lane) => injector.run(lane)));
+    cluster.openLinks();
+    await injector.startAll();
   };
   await workThrough(work, options, trouble, stopped);
-  cluster.openLinks();
   await lookAtEnd(work, options, events);
   events.stage("stopping");
   await Promise.all(cluster.places.map((place) => (place.runs ? place.stop() : undefined)));

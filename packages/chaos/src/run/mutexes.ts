@@ -1,3 +1,11 @@
+/** Beside the nodes, by their indexes. */
+export const NETWORK = -1;
+export const CLOCKS = -2;
+
+export function everythingOf(nodes: number): number[] {
+  return [CLOCKS, NETWORK, ...Array.from({ length: nodes }, (_, i) => i)];
+}
+
 /** A node has only one fault at a time that is about its process or its disk. */
 export class Mutexes {
   readonly #tails: Map<number, Promise<void>> = new Map();

@@ -47,8 +47,8 @@ export async function workThrough(
     observed.abort();
     await observing;
   }
-  await Promise.all(working);
   stopped.throwIfAborted();
+  await Promise.all(working);
 }
 
 /** Settles only when one of them rejects, and then with its reason. */
