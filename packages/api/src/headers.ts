@@ -20,5 +20,6 @@ export const MEDIA_TYPES = {
   msgpack: "application/msgpack",
   problem: "application/problem+json",
   octets: "application/octet-stream",
+  events: "text/event-stream",
   snapshot: "application/vnd.hearsay.snapshot",
 } as const;

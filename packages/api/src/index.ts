@@ -57,3 +57,11 @@ export {
   problemKind,
 } from "./problems.ts";
 export { VerifyLine, VerifyQuery, VerifyRepairQuery } from "./verify.ts";
+export {
+  WATCH_HEARTBEAT_MS,
+  WatchBatch,
+  WatchDelete,
+  WatchPut,
+  WatchQuery,
+  WatchReset,
+} from "./watch.ts";

@@ -54,6 +54,16 @@ export const PROBLEMS = {
     next: "Correct what the detail names; GET /openapi.json shows the form.",
     outcome: "none",
   },
+  invalid_cursor: {
+    status: 400,
+    title: "The cursor is none that a node has given out",
+    next: "Send the cursor of an earlier event unchanged, or none: then everything under the prefix comes first.",
+  },
+  cursor_of_other_cluster: {
+    status: 400,
+    title: "The cursor was given out by another cluster",
+    next: "Check the endpoints; or watch without a cursor: then everything under the prefix comes first.",
+  },
   ack_exceeds_members: {
     status: 400,
     title: "More acknowledgements are asked for than the cluster has members",
@@ -189,6 +199,11 @@ export const PROBLEMS = {
     title: "The node has more to do than it takes on",
     next: "Wait for Retry-After, then send the request again.",
     outcome: "none",
+  },
+  too_many_watchers: {
+    status: 503,
+    title: "The node has as many watchers as it takes on",
+    next: "Watch on another node, or raise watch.maxWatchers.",
   },
   snapshot_overrun: {
     status: 503,

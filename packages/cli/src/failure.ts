@@ -53,6 +53,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["timed_out", EXIT.timedOut],
   ["ack_timeout", EXIT.timedOut],
   ["not_yet", EXIT.timedOut],
+  ["no_such_sibling", EXIT.notFound],
   ["bad_key", EXIT.usage],
   ["invalid_key", EXIT.usage],
 ]);
@@ -102,6 +103,7 @@ const NEXT_BY_FAULT = {
   timed_out: "Try again, with a longer --timeout if need be.",
   bad_answer: "Check that the endpoint is a Hearsay node, and its version with: hearsay version.",
   bad_key: "Use a key of 1 to 1024 bytes.",
+  no_such_sibling: "List the siblings again with: hearsay get KEY --siblings.",
 } as const;
 
 function isSystemError(error: unknown): error is Error & { readonly code: string } {

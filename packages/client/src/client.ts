@@ -1,11 +1,11 @@
 import {
   BatchResult,
-  ConflictPage,
+  type ConflictPage,
   DEFAULT_ENDPOINT,
   HEADERS,
   HistoryList,
-  ListItem,
-  ListPage,
+  type ListItem,
+  type ListPage,
   MEDIA_TYPES,
   Readiness,
   RestoreReport,
@@ -15,7 +15,7 @@ import {
 import { parseMissing, type ReadResult, sourceOf, storedValue, understood, versionOf } from "./answers.ts";
 import { encodeBatchJson, encodeBatchMsgpack, type Operation, toBytes } from "./batch.ts";
 import { ClusterCalls } from "./cluster.ts";
-import { HearsayError } from "./fault.ts";
+import { conflictPages, listItems, listPages } from "./listing.ts";
 import {
   ackQuery,
   type BatchOptions,
@@ -31,31 +31,24 @@ import {
   readHeaders,
   writeHeaders,
 } from "./options.ts";
-import { readLines } from "./parts.ts";
-import { listPath, pathOf, withQuery } from "./path.ts";
-import { defaultPlatform } from "./platform.ts";
+import { pathOf, withQuery } from "./path.ts";
+import { defaultPlatform, type Platform } from "./platform.ts";
 import { type Answered, requestJson } from "./requests.ts";
-import { guard, parseAs } from "./schema.ts";
+import { type Resolution, type ResolveCalls, resolveKey } from "./resolve.ts";
+import { guard } from "./schema.ts";
+import { Session } from "./session.ts";
 import { type Call, type Repeat, Transport } from "./transport.ts";
+import { type WatchEvent, type WatchOptions, watchEvents } from "./watch.ts";
 
 const isWriteResult = guard<WriteResult>(WriteResult);
-const isListPage = guard<ListPage>(ListPage);
-const isListItem = guard<ListItem>(ListItem);
 const isBatchResult = guard<BatchResult>(BatchResult);
 const isSiblingList = guard<SiblingList>(SiblingList);
 const isHistoryList = guard<HistoryList>(HistoryList);
-const isConflictPage = guard<ConflictPage>(ConflictPage);
 const isReadiness = guard<Readiness>(Readiness);
 const isRestoreReport = guard<RestoreReport>(RestoreReport);
 
 /** A node waits this long for acknowledgements at most before it answers; the client waits a little longer. */
 const ACK_GRACE_MS = 2_000;
-
-/** The longest line of a listing: a value of 32 MiB in base64. */
-const LINE_MAX_LENGTH = 48 * 1024 * 1024;
-
-/** How often a listing that broke off is taken up again without having made progress. */
-const SCAN_MAX_STALLS = 3;
 
 /**
  * Talks to one or more nodes of a cluster. Calls fail with {@link HearsayError}, or with the reason of the signal
@@ -65,6 +58,7 @@ export class Client {
   /** The calls about the cluster as a whole. */
   readonly cluster: ClusterCalls;
   readonly #transport: Transport;
+  readonly #platform: Platform;
   readonly #timeoutMs: number;
   readonly #batchFormat: "msgpack" | "json";
 
@@ -72,12 +66,13 @@ export class Client {
   constructor(options: ClientOptions = {}) {
     this.#timeoutMs = options.timeoutMs ?? 10_000;
     this.#batchFormat = options.batchFormat ?? "msgpack";
+    this.#platform = { ...defaultPlatform, ...options.platform };
     this.#transport = new Transport({
       endpoints: (options.endpoints ?? [DEFAULT_ENDPOINT]).map(parseEndpoint),
       headers: options.headers ?? {},
       timeoutMs: this.#timeoutMs,
       retry: { rounds: 3, baseMs: 100, capMs: 3_000, ...options.retry },
-      platform: { ...defaultPlatform, ...options.platform },
+      platform: this.#platform,
     });
     this.cluster = new ClusterCalls(this.#transport, this.#timeoutMs);
   }
@@ -145,47 +140,29 @@ export class Client {
   }
 
   /** Pages of a listing, in the order of the keys' UTF-8 bytes. */
-  async *pages(options: ListOptions = {}): AsyncGenerator<ListPage> {
-    let after = options.after;
-    do {
-      const path = listPath({ ...options, after }, options.pageSize);
-      const { value } = await this.#json(
-        { method: "GET", path, repeat: "read", ...only(options) },
-        isListPage,
-      );
-      yield value;
-      after = value.next ?? undefined;
-    } while (after !== undefined);
+  pages(options: ListOptions = {}): AsyncGenerator<ListPage> {
+    return listPages(this.#transport, options);
   }
 
   /**
    * All entries, streamed. A stream that breaks off is taken up again behind the last entry, on the next endpoint
    * if need be, so every key that stands throughout is seen exactly once.
    */
-  async *list(options: ListOptions = {}): AsyncGenerator<ListItem> {
-    let after = options.after;
-    for (let stalls = 0; ; ) {
-      const call: Call = {
-        method: "GET",
-        path: listPath({ ...options, after }, undefined),
-        headers: { Accept: MEDIA_TYPES.ndjson },
-        repeat: "read",
-        ...only(options),
-      };
-      const answer = await this.#transport.stream(call);
-      try {
-        for await (const line of readLines(answer.parts, LINE_MAX_LENGTH)) {
-          const item = understood(answer, call, () => parseAs(line, isListItem));
-          after = item.key;
-          stalls = 0;
-          yield item;
-        }
-        return;
-      } catch (error) {
-        const broke = error instanceof HearsayError && ["unreachable", "timed_out"].includes(error.code);
-        if (!broke || ++stalls > SCAN_MAX_STALLS) throw error;
-      }
-    }
+  list(options: ListOptions = {}): AsyncGenerator<ListItem> {
+    return listItems(this.#transport, options);
+  }
+
+  /**
+   * What happens under a prefix, from what is there already on, over as many connections and nodes as it takes; see
+   * {@link WatchOptions}. Leave the loop or abort the signal to end it.
+   */
+  watch(options: WatchOptions = {}): AsyncGenerator<WatchEvent> {
+    return watchEvents(this.#transport, options);
+  }
+
+  /** Reads through it see what was written and read through it before, on any node. */
+  session(options: { readonly maxKeys?: number | undefined } = {}): Session {
+    return new Session(this, options);
   }
 
   /** All siblings of a key, winner first. Rejects with `not_found` for a key the node knows nothing of. */
@@ -199,15 +176,26 @@ export class Client {
   }
 
   /** Pages of the keys that have more than one sibling. */
-  async *conflicts(options: Omit<ListOptions, "keysOnly"> = {}): AsyncGenerator<ConflictPage> {
-    let after = options.after;
-    do {
-      const path = withQuery("/conflicts", { prefix: options.prefix, after, limit: options.pageSize });
-      const call: Call = { method: "GET", path, repeat: "read", ...only(options) };
-      const { value } = await this.#json(call, isConflictPage);
-      yield value;
-      after = value.next ?? undefined;
-    } while (after !== undefined);
+  conflicts(options: Omit<ListOptions, "keysOnly"> = {}): AsyncGenerator<ConflictPage> {
+    return conflictPages(this.#transport, options);
+  }
+
+  /**
+   * Ends a conflict: reads the siblings and writes what `choose` makes of them, superseding just those. Rejects with
+   * `not_found` for a key the node knows nothing of.
+   */
+  resolve(
+    key: string,
+    choose: (list: SiblingList) => Resolution | Promise<Resolution>,
+    options: Pick<PutOptions, "signal" | "timeoutMs" | "ack" | "ackTimeoutMs"> = {},
+  ): Promise<WriteResult> {
+    const calls: ResolveCalls = {
+      siblings: (of, read) => this.siblings(of, read),
+      put: (to, value, write) => this.put(to, value, write),
+      delete: (of, write) => this.delete(of, write),
+      nowMs: () => this.#platform.nowMs(),
+    };
+    return resolveKey(calls, key, choose, options);
   }
 
   /** A consistent snapshot of the node, as its file format has it. Not taken up again when it breaks off. */

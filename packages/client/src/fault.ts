@@ -26,7 +26,9 @@ export type Fault =
   /** What came back is not what a node of this version says. */
   | { readonly code: "bad_answer"; readonly endpoint: string; readonly reason: string }
   /** The key is empty or no well-formed text, so no request could carry it. */
-  | { readonly code: "bad_key"; readonly key: string };
+  | { readonly code: "bad_key"; readonly key: string }
+  /** None of the key's siblings has the version that shall be taken. */
+  | { readonly code: "no_such_sibling"; readonly key: string; readonly version: string };
 
 export class HearsayError extends Error {
   readonly fault: Fault;
@@ -58,5 +60,7 @@ function describe(fault: Fault): string {
       return `${fault.endpoint} gave an answer that is not understood: ${fault.reason}`;
     case "bad_key":
       return `the key ${JSON.stringify(fault.key)} is not well-formed text of at least one character`;
+    case "no_such_sibling":
+      return `${fault.key} has no sibling ${fault.version} any more`;
   }
 }

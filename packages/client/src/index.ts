@@ -15,4 +15,15 @@ export type {
   RestoreOptions,
 } from "./options.ts";
 export type { FetchInit, Platform } from "./platform.ts";
+export type { Resolution } from "./resolve.ts";
+export { Session } from "./session.ts";
 export type { RetryPolicy } from "./transport.ts";
+export type {
+  WatchConnection,
+  WatchEvent,
+  WatchedDelete,
+  WatchedPut,
+  WatchedReset,
+  WatchedSynced,
+  WatchOptions,
+} from "./watch.ts";

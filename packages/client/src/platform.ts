@@ -16,6 +16,8 @@ export interface Platform {
   fetch(url: string, init: FetchInit): Promise<Response>;
   /** Uniform in [0, 1). */
   random(): number;
+  /** Wall clock in milliseconds since the epoch. */
+  nowMs(): number;
   /** Calls back once after so many milliseconds; the returned function cancels it. */
   schedule(ms: number, callback: () => void): () => void;
 }
@@ -23,6 +25,7 @@ export interface Platform {
 export const defaultPlatform: Platform = {
   fetch: (url, init) => fetch(url, init),
   random: () => Math.random(),
+  nowMs: () => Date.now(),
   schedule: (ms, callback) => {
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);

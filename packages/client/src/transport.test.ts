@@ -23,6 +23,7 @@ function scripted(steps: readonly Step[]): {
       if (step instanceof Error) throw step;
       return typeof step === "function" ? step(url, init) : step;
     },
+    nowMs: () => 0,
     random: () => 0.5,
     // Deadlines of 10 s and more never pass here; shorter waits are pauses between attempts.
     schedule: (ms, callback) => {

@@ -93,7 +93,7 @@ export class Transport {
     call: Call,
     read: (response: Response, deadline: Deadline, endpoint: string) => Promise<T>,
   ): Promise<T> {
-    const { endpoints, retry, platform } = this.#options;
+    const { endpoints, retry } = this.#options;
     const { pinned = false } = call;
     const round = pinned ? 1 : endpoints.length;
     const limit = round * retry.rounds;
@@ -113,7 +113,7 @@ export class Transport {
       const stays = pinned || (call.repeat === "guarded" && outcome === "unknown");
       if (!stays) index = (index + 1) % endpoints.length;
       if (stays || attempts % round === 0) {
-        await sleep(platform, this.#pauseMs(Math.ceil(attempts / round), fault), call.signal);
+        await this.pause(Math.ceil(attempts / round), fault, call.signal);
       }
     }
   }
@@ -154,10 +154,21 @@ export class Transport {
     return { code: "unreachable", endpoint, reason: reasonOf(error), sent: !neverConnected(error) };
   }
 
-  #pauseMs(round: number, fault: Fault): number {
+  /** The pause after so many rounds without success, the last of which failed like this. */
+  async pause(round: number, fault: Fault | undefined, signal: AbortSignal | undefined): Promise<void> {
+    await sleep(this.#options.platform, this.#pauseMs(round, fault), signal);
+  }
+
+  /** The next call begins behind this endpoint, unless another one has answered since. */
+  moveOn(endpoint: string): void {
+    const { endpoints } = this.#options;
+    if (endpoints[this.#preferred] === endpoint) this.#preferred = (this.#preferred + 1) % endpoints.length;
+  }
+
+  #pauseMs(round: number, fault: Fault | undefined): number {
     const { retry, platform } = this.#options;
     const ceiling = Math.min(retry.capMs, retry.baseMs * 2 ** (round - 1));
-    const asked = fault.code === "problem" ? (fault.retryAfterMs ?? 0) : 0;
+    const asked = fault?.code === "problem" ? (fault.retryAfterMs ?? 0) : 0;
     return Math.max(platform.random() * ceiling, Math.min(asked, retry.capMs));
   }
 }

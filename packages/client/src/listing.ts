@@ -1,0 +1,72 @@
+/** Listings: by pages, or streamed entry by entry. */
+import { ConflictPage, ListItem, ListPage, MEDIA_TYPES } from "@hearsay/api";
+import { understood } from "./answers.ts";
+import { HearsayError } from "./fault.ts";
+import { type ListOptions, only } from "./options.ts";
+import { readLines } from "./parts.ts";
+import { listPath, withQuery } from "./path.ts";
+import { requestJson } from "./requests.ts";
+import { guard, parseAs } from "./schema.ts";
+import type { Call, Transport } from "./transport.ts";
+
+const isListPage = guard<ListPage>(ListPage);
+const isListItem = guard<ListItem>(ListItem);
+const isConflictPage = guard<ConflictPage>(ConflictPage);
+
+/** The longest line of a listing: a value of 32 MiB in base64. */
+const LINE_MAX_LENGTH = 48 * 1024 * 1024;
+
+/** How often a listing that broke off is taken up again without having made progress. */
+const SCAN_MAX_STALLS = 3;
+
+export async function* listPages(transport: Transport, options: ListOptions): AsyncGenerator<ListPage> {
+  let after = options.after;
+  do {
+    const path = listPath({ ...options, after }, options.pageSize);
+    const call: Call = { method: "GET", path, repeat: "read", ...only(options) };
+    const { value } = await requestJson(transport, call, isListPage);
+    yield value;
+    after = value.next ?? undefined;
+  } while (after !== undefined);
+}
+
+/** A stream that breaks off is taken up again behind the last entry. */
+export async function* listItems(transport: Transport, options: ListOptions): AsyncGenerator<ListItem> {
+  let after = options.after;
+  for (let stalls = 0; ; ) {
+    const call: Call = {
+      method: "GET",
+      path: listPath({ ...options, after }, undefined),
+      headers: { Accept: MEDIA_TYPES.ndjson },
+      repeat: "read",
+      ...only(options),
+    };
+    const answer = await transport.stream(call);
+    try {
+      for await (const line of readLines(answer.parts, LINE_MAX_LENGTH)) {
+        const item = understood(answer, call, () => parseAs(line, isListItem));
+        after = item.key;
+        stalls = 0;
+        yield item;
+      }
+      return;
+    } catch (error) {
+      const broke = error instanceof HearsayError && ["unreachable", "timed_out"].includes(error.code);
+      if (!broke || ++stalls > SCAN_MAX_STALLS) throw error;
+    }
+  }
+}
+
+export async function* conflictPages(
+  transport: Transport,
+  options: Omit<ListOptions, "keysOnly">,
+): AsyncGenerator<ConflictPage> {
+  let after = options.after;
+  do {
+    const path = withQuery("/conflicts", { prefix: options.prefix, after, limit: options.pageSize });
+    const call: Call = { method: "GET", path, repeat: "read", ...only(options) };
+    const { value } = await requestJson(transport, call, isConflictPage);
+    yield value;
+    after = value.next ?? undefined;
+  } while (after !== undefined);
+}

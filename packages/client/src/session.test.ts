@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { Client } from "./client.ts";
+import type { FetchInit } from "./platform.ts";
+
+const older = "0000000000a-n~0123456789";
+const newer = "0000000000b-m~0123456789";
+
+function answering(...answers: readonly Response[]) {
+  const seen: { readonly method: string; readonly headers: FetchInit["headers"]; readonly body: unknown }[] =
+    [];
+  const rest = [...answers];
+  const client = new Client({
+    endpoints: ["http://n:1"],
+    retry: { rounds: 1 },
+    platform: {
+      fetch: async (_url, { method, headers, body }) => {
+        seen.push({ method, headers, body });
+        return rest.shift() ?? new Response(null, { status: 500 });
+      },
+      nowMs: () => Date.parse("2026-01-01T00:00:00Z"),
+    },
+  });
+  return { client, seen };
+}
+
+const written = (version: string): Response => Response.json({ key: "k", version, context: "c", acks: 1 });
+const value = (version: string): Response => new Response("v", { headers: { ETag: `"${version}"` } });
+
+describe("a session", () => {
+  it("asks for the newest version it has written or read of the key", async () => {
+    const { client, seen } = answering(written(older), value(newer), value(newer), value(newer));
+    const session = client.session();
+    await session.put("k", "v");
+    await session.get("k");
+    await session.get("k", { after: older });
+    await session.get("other");
+    expect(seen.map(({ headers }) => headers["Hearsay-After"])).toEqual([undefined, older, newer, undefined]);
+  });
+
+  it("never goes back, also when a write of its own is older than what it read", () => {
+    const session = answering().client.session();
+    session.saw("k", newer);
+    session.saw("k", older);
+    expect(session.version("k")).toBe(newer);
+  });
+
+  it("forgets the key that was used least recently beyond its bound", () => {
+    const session = answering().client.session({ maxKeys: 2 });
+    for (const key of ["a", "b", "a", "c"]) session.saw(key, older);
+    expect(["a", "b", "c"].map((key) => session.version(key) !== undefined)).toEqual([true, false, true]);
+  });
+});
+
+describe("resolving", () => {
+  const siblings = (): Response =>
+    Response.json({
+      key: "k",
+      context: "both",
+      siblings: [
+        {
+          version: newer,
+          node: "m~0123456789",
+          time: "2026-01-01T00:00:00.000Z",
+          deleted: false,
+          contentType: "text/plain",
+          value: btoa("new"),
+          expiresAt: "2026-01-01T00:00:30.000Z",
+        },
+        { version: older, node: "n~0123456789", time: "2026-01-01T00:00:00.000Z", deleted: true },
+      ],
+    });
+
+  it("writes the chosen sibling, its type and what is left of its time, over just what was read", async () => {
+    const { client, seen } = answering(siblings(), written(newer));
+    await client.resolve("k", () => ({ kind: "take", version: newer }));
+    expect(seen[1]?.method).toBe("PUT");
+    expect(seen[1]?.headers).toMatchObject({ "Hearsay-Context": "both", "Content-Type": "text/plain" });
+    expect(new TextDecoder().decode(seen[1]?.body as Uint8Array)).toBe("new");
+  });
+
+  it("deletes when a tombstone is chosen", async () => {
+    const { client, seen } = answering(siblings(), written(newer));
+    await client.resolve("k", ({ siblings: [, second] }) => ({
+      kind: "take",
+      version: second?.version ?? "",
+    }));
+    expect(seen[1]?.method).toBe("DELETE");
+    expect(seen[1]?.headers["Hearsay-Context"]).toBe("both");
+  });
+
+  it("refuses a version that is none of them", async () => {
+    const { client, seen } = answering(siblings());
+    const resolving = client.resolve("k", () => ({ kind: "take", version: "gone" }));
+    await expect(resolving).rejects.toMatchObject({ code: "no_such_sibling", outcome: "none" });
+    expect(seen).toHaveLength(1);
+  });
+});
