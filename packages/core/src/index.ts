@@ -283,3 +283,17 @@ export {
   validateStateGossipOptions,
 } from "./state/state-gossip.ts";
 export { compareVersions, formatVersion, parseVersion, sameVersion, type Version } from "./version.ts";
+export {
+  boundClaims,
+  CLAIMS_MAX_ENTRIES,
+  type Claims,
+  claimedThrough,
+  cursorTime,
+  formatCursor,
+  includesClaims,
+  isClaimed,
+  joinClaims,
+  NO_CLAIMS,
+  parseCursor,
+  type WatchCursor,
+} from "./watch/cursor.ts";

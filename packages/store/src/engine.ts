@@ -4,7 +4,7 @@
  */
 import type { RecordHasher } from "@hearsay/core";
 import { BucketTree } from "./bucket-tree.ts";
-import type { Change } from "./change.ts";
+import type { Change, Commit } from "./change.ts";
 import type { Codec } from "./codec.ts";
 import { CommitPipeline, type Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
@@ -47,6 +47,8 @@ export class Engine {
   readonly tree: BucketTree;
   /** Told of every change in the step that commits it. */
   readonly listeners: Set<(change: Change) => void> = new Set();
+  /** Told of each commit as a whole, after all that follows from it has been done. */
+  readonly commitListeners: Set<(commit: Commit) => void> = new Set();
   readonly #options: StoreOptions;
   readonly #metas: Map<string, Uint8Array>;
   readonly #doubt: Set<DoubtReason>;
@@ -108,6 +110,11 @@ export class Engine {
 
   get commits(): number {
     return this.#commits;
+  }
+
+  /** Of the newest commit. */
+  get sequence(): number {
+    return this.#sequence;
   }
 
   get damaged(): number {
@@ -245,6 +252,9 @@ export class Engine {
       if (change.before.kind === "damaged" && !change.before.counted) this.#damaged -= 1;
       if (change.after.kind === "damaged") this.#damaged += 1;
       for (const listener of this.listeners) listener(change);
+    }
+    for (const listener of this.commitListeners) {
+      listener({ sequence: this.#sequence, changes: group.changes.values() });
     }
   }
 

@@ -2,7 +2,7 @@
 import { decodeUtf8, type HlcTime } from "@hearsay/core";
 import type { Engine } from "./engine.ts";
 import { StoreError } from "./faults.ts";
-import { type KeyRange, parseGraveyardKey, SPACE, spaceRange, successor } from "./keyspace.ts";
+import { graveyardKey, type KeyRange, parseGraveyardKey, SPACE, spaceRange, successor } from "./keyspace.ts";
 
 export interface Grave {
   readonly key: string;
@@ -17,9 +17,26 @@ export interface PurgeReport {
 }
 
 /** The oldest graves, at most `limit`. */
-export async function listGraves(engine: Engine, limit: number): Promise<Grave[]> {
+export function listGraves(engine: Engine, limit: number): Promise<Grave[]> {
+  return listRange(engine, spaceRange(SPACE.graveyard), limit);
+}
+
+/** Those with a time after the first and up to the second, oldest first. */
+export function listGravesBetween(
+  engine: Engine,
+  after: HlcTime,
+  through: HlcTime,
+  limit: number,
+): Promise<Grave[]> {
+  const range = { gte: graveyardKey(after + 1, NO_KEY), lt: graveyardKey(through + 1, NO_KEY) };
+  return listRange(engine, range, limit);
+}
+
+const NO_KEY = new Uint8Array(0);
+
+async function listRange(engine: Engine, whole: KeyRange, limit: number): Promise<Grave[]> {
   const graves: Grave[] = [];
-  let range = spaceRange(SPACE.graveyard);
+  let range = whole;
   while (graves.length < limit) {
     const { entries, exhausted } = await engine.handle.read(range, limit - graves.length);
     for (const [at] of entries) {

@@ -7,10 +7,11 @@ import {
   type KeyRecord,
   type Sibling,
 } from "@hearsay/core";
+import type { Commit } from "./change.ts";
 import { Engine, type EngineCondition } from "./engine.ts";
 import { type DoubtReason, StoreError } from "./faults.ts";
 import { type Ghost, Ghosts } from "./ghosts.ts";
-import { type Grave, listGraves, type PurgeReport, purge } from "./graveyard.ts";
+import { type Grave, listGraves, listGravesBetween, type PurgeReport, purge } from "./graveyard.ts";
 import { prefixRange, SPACE, userKey } from "./keyspace.ts";
 import {
   type BucketEntry,
@@ -235,6 +236,22 @@ export class Store {
   /** Records that may be purged some day, oldest first. */
   graves(limit: number): Promise<Grave[]> {
     return listGraves(this.#engine, limit);
+  }
+
+  /** Records that may be purged from a time after `after` and up to `through`, oldest first, at most `limit`. */
+  gravesBetween(after: HlcTime, through: HlcTime, limit: number): Promise<Grave[]> {
+    return listGravesBetween(this.#engine, after, through, limit);
+  }
+
+  /** Of the newest commit: rises by one with each, also across restarts. */
+  get sequence(): number {
+    return this.#engine.sequence;
+  }
+
+  /** Calls back in the step in which a commit becomes visible. The result ends it. */
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#engine.commitListeners.add(listener);
+    return () => void this.#engine.commitListeners.delete(listener);
   }
 
   /** Removes at most `limit` records whose every sibling is a tombstone or expired at or below the floor. */

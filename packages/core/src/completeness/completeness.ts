@@ -89,6 +89,7 @@ export class Completeness {
   #completeFloor: HlcTime;
   #floor: HlcTime;
   #watermark: HlcTime;
+  #agreed: HlcTime = 0;
   #settledAt: HlcTime;
   #epoch = 0;
   /** The members the last unit was made for; undefined when the next one may lack any of them. */
@@ -118,6 +119,19 @@ export class Completeness {
   /** *Complete through*: every write at or before it is on every counted member. */
   get watermark(): HlcTime {
     return this.#watermark;
+  }
+
+  /**
+   * The greatest watermark that was computed here with this node's own unit in it, in this run: this node too holds
+   * every write at or before it that is not covered. One that was adopted says so only of those who made it.
+   */
+  get agreed(): HlcTime {
+    return this.#agreed;
+  }
+
+  /** Node by node, through which time all that it held is held or covered here. */
+  get vector(): ReadonlyMap<NodeId, HlcTime> {
+    return this.#vector;
   }
 
   /** Purging and the ghost rule act at or below this time. */
@@ -204,7 +218,9 @@ export class Completeness {
       least = Math.min(least, unit.completeThrough);
       settled = Math.max(settled, unit.settledAt);
     }
-    return least < settled ? [] : this.adoptWatermark(least);
+    if (least < settled) return [];
+    if (least !== Number.POSITIVE_INFINITY) this.#agreed = Math.max(this.#agreed, least);
+    return this.adoptWatermark(least);
   }
 
   /** Takes a watermark another node has computed, or {@link advance} has. */
