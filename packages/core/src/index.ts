@@ -48,17 +48,18 @@ export {
   hlcToMs,
   isHlcTime,
 } from "./clock.ts";
-export { type Admission, admit, dropRefused, type Standing } from "./completeness/admission.ts";
+export { type Admission, admit, admitMail, dropRefused, type Standing } from "./completeness/admission.ts";
+export { Completeness } from "./completeness/completeness.ts";
 export {
-  Completeness,
   type CompletenessEvent,
   type CompletenessState,
   type CompletenessUnit,
   type CountedMembers,
+  type ExchangeBegin,
   type ExchangeOffer,
   type HeldBack,
   INITIAL_COMPLETENESS,
-} from "./completeness/completeness.ts";
+} from "./completeness/terms.ts";
 export { type ConflictPolicy, type ConflictRules, siblingLimit } from "./conflicts.ts";
 export {
   CLIENT_CONTEXT_MAX_ENTRIES,

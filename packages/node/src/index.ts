@@ -19,14 +19,8 @@ export type { ExchangeOutcome, ExchangeProgress } from "./exchange/ask.ts";
 export type { Comparison, KeyDifference } from "./exchange/compare.ts";
 export { EXCHANGE_LIMITS, type ExchangeLimits } from "./exchange/session.ts";
 export { establishIdentity, type Identity, IdentityError, type IdentityFault } from "./identity.ts";
-export {
-  type Admitted,
-  Node,
-  type NodeConfig,
-  type NodePorts,
-  type WriteFault,
-  type Written,
-} from "./node.ts";
+export type { Admitted, FloorsDiffer, WriteFault } from "./merging.ts";
+export { Node, type NodeConfig, type NodePorts, type Written } from "./node.ts";
 export { PeerFault, type PeerFaultReason } from "./peer-fault.ts";
 export type {
   Clock,

@@ -5,9 +5,7 @@
  * store), so no two writes of a key ever interleave; its promise settles with the store's group commit.
  */
 import {
-  admit,
   applyWrite,
-  boundSiblings,
   type ClientContext,
   type ConflictRules,
   clientContextTime,
@@ -17,19 +15,17 @@ import {
   hlcToMs,
   type KeyedRecord,
   type KeyRecord,
-  latestTime,
-  mergeRecords,
   type NodeId,
   type Sibling,
   type Standing,
-  siblingLimit,
   type Version,
 } from "@hearsay/core";
 import { type Content, toSibling } from "./content.ts";
-import { type Readable, readOrLost } from "./damaged.ts";
-import { type ClockFault, DurableClock } from "./durable-clock.ts";
+import { readOrLost } from "./damaged.ts";
+import { DurableClock } from "./durable-clock.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { knownPart } from "./known-context.ts";
+import { type Admitted, type FloorsDiffer, Merging, type WriteFault } from "./merging.ts";
 import type { Clock, Log, Metrics, Random, RecordStore } from "./ports.ts";
 import { Uncommitted } from "./uncommitted.ts";
 import { Waiters } from "./waiters.ts";
@@ -67,42 +63,30 @@ export interface Written {
   readonly committed: Promise<void>;
 }
 
-/** What came of one record of a peer. */
-export interface AdmittedRecord {
-  readonly key: string;
-  /** What is held now; undefined when nothing is. */
-  readonly record: KeyRecord | undefined;
-  readonly quarantined: readonly Sibling[];
-  readonly alarming: readonly Sibling[];
-}
-
-export interface Admitted {
-  /** In the order of the records. */
-  readonly merged: readonly AdmittedRecord[];
-  /** Settles when all of it is durable. */
-  readonly committed: Promise<void>;
-}
-
-/** The context of a client, or the record of a peer, lies too far ahead of this node's clock. */
-export type WriteFault = ClockFault;
-
 export class Node {
   readonly identity: Identity;
   readonly #ports: NodePorts;
-  readonly #config: NodeConfig;
   readonly #clock: DurableClock;
   readonly #uncommitted: Uncommitted;
   readonly #waiters: Waiters;
+  readonly #merging: Merging;
   #lastWrite: HlcTime;
   #isKnown: (id: NodeId) => boolean = (id) => id === this.id || this.identity.retired.includes(id);
 
   private constructor(ports: NodePorts, config: NodeConfig, identity: Identity, clock: DurableClock) {
     this.#ports = ports;
-    this.#config = config;
     this.identity = identity;
     this.#clock = clock;
     this.#lastWrite = clock.last;
     this.#waiters = new Waiters(config.maxWaiters);
+    this.#merging = new Merging({
+      store: ports.store,
+      log: ports.log,
+      metrics: ports.metrics,
+      clock,
+      conflicts: config.conflicts,
+      stored: (key) => this.#notify(key),
+    });
     this.#uncommitted = new Uncommitted((keys) => {
       if (this.#waiters.count > 0) for (const key of keys) this.#notify(key);
     });
@@ -153,50 +137,29 @@ export class Node {
     const version: Version = { time: this.#clock.tick(nowMs), node: this.id };
     this.#lastWrite = version.time;
     const written = applyWrite(previous, toSibling(content, version, nowMs), covered);
-    const record = this.#bounded(key, written);
+    const record = this.#merging.bounded(key, written);
     this.#clock.persist();
     const committed = this.#uncommitted.add(key, version.time, this.#ports.store.put(key, record));
     return { version, previous, context: contextAfterWrite(record, covered), committed };
   }
 
-  /**
-   * Merges a record that was made elsewhere into what is held: versions stay as they are. The clock observes it.
-   * @returns when it is durable
-   */
+  /** See {@link Merging.merge}. */
   merge(key: string, record: KeyRecord): Promise<void> | WriteFault {
-    const drift = this.observe(latestTime(record));
-    if (drift !== undefined) return drift;
-    const held = this.#ports.store.latest(key);
-    const merged = held === undefined ? record : mergeRecords(held, record);
-    this.#clock.persist();
-    return this.#ports.store.put(key, this.#bounded(key, merged)).then(() => this.#notify(key));
+    return this.#merging.merge(key, record);
   }
 
-  /**
-   * Merges records from a peer under the ghost rule; nothing is changed, the clock included, when a time in any of them is
-   * too far ahead. What is damaged here is taken from the peer as it comes, because a replica that lacks a record is not
-   * complete, whatever it has confirmed.
-   * @param own where this node stands, `sender` where the peer stood when it sent them
-   */
-  admit(records: readonly KeyedRecord[], own: Standing, sender: Standing): Admitted | WriteFault {
-    let latest: HlcTime = 0;
-    for (const { record } of records) latest = Math.max(latest, latestTime(record));
-    const drift = this.observe(latest);
-    if (drift !== undefined) return drift;
-    const merged: AdmittedRecord[] = [];
-    const stored: Promise<void>[] = [];
-    for (const { key, record } of records) {
-      const { record: held, lost } = this.#latest(key);
-      const standing = lost === undefined ? own : { floor: own.floor, complete: false };
-      const admission = admit(held, record, standing, sender);
-      const result = admission.record === undefined ? undefined : this.#bounded(key, admission.record);
-      merged.push({ key, record: result, quarantined: admission.quarantined, alarming: admission.alarming });
-      if (result === undefined || result === held) continue;
-      if (lost !== undefined) this.#forgetLost(key, result, lost, stored);
-      stored.push(this.#ports.store.put(key, result).then(() => this.#notify(key)));
-    }
-    this.#clock.persist();
-    return { merged, committed: Promise.all(stored).then(() => undefined) };
+  /** See {@link Merging.admit}. */
+  admit(
+    records: readonly KeyedRecord[],
+    own: Standing,
+    sender: Standing,
+  ): Admitted | WriteFault | FloorsDiffer {
+    return this.#merging.admit(records, own, sender);
+  }
+
+  /** See {@link Merging.takeMail}. */
+  takeMail(records: readonly KeyedRecord[], floor: HlcTime): Promise<void> | WriteFault {
+    return this.#merging.takeMail(records, floor);
   }
 
   /** A fresh time of this node's clock, durable before it is returned: no later run issues it again. */
@@ -281,37 +244,11 @@ export class Node {
     key: string,
     seen: ClientContext | undefined,
   ): { readonly previous: KeyRecord | undefined; readonly covered: ClientContext | undefined } {
-    const { record: previous, lost } = this.#latest(key);
+    const { record: previous, lost } = this.#merging.latest(key);
     const known = seen === undefined ? undefined : knownPart(seen, previous, this.#isKnown);
     if (lost === undefined || known !== undefined) return { previous, covered: known };
     const vector = new Map<NodeId, HlcTime>();
     for (const { node, time } of lost) vector.set(node, Math.max(time, vector.get(node) ?? 0));
     return { previous: undefined, covered: { vector, dot: undefined } };
-  }
-
-  #latest(key: string): Readable {
-    return readOrLost(() => this.#ports.store.latest(key));
-  }
-
-  /**
-   * The store heals a damaged key by a record that covers what was lost. A peer's record that does not is taken too, and
-   * what was lost is no longer waited for: whoever still has it lists a record that differs, and so hands it over.
-   */
-  #forgetLost(key: string, record: KeyRecord, lost: readonly Version[], stored: Promise<void>[]): void {
-    const missing = lost.filter((version) => !covers(record.context, version));
-    if (missing.length === 0) return;
-    this.#ports.log.warn("damaged_versions_missing", { key, versions: missing.length });
-    stored.push(this.#ports.store.remove(key));
-  }
-
-  #bounded(key: string, record: KeyRecord): KeyRecord {
-    const bounded = boundSiblings(record, siblingLimit(this.#config.conflicts, key));
-    if (bounded.dropped.length > 0) this.#reportDropped(key, bounded.dropped);
-    return bounded.record;
-  }
-
-  #reportDropped(key: string, dropped: readonly Sibling[]): void {
-    this.#ports.metrics.count("hearsay_conflicts_dropped_total", dropped.length);
-    this.#ports.log.warn("conflicts_dropped", { key, dropped: dropped.length });
   }
 }

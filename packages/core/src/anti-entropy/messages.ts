@@ -3,7 +3,7 @@
  * other answers. Only the last transfer, marked `final`, lets the answering side draw its conclusion.
  */
 import type { Standing } from "../completeness/admission.ts";
-import type { ExchangeOffer } from "../completeness/completeness.ts";
+import type { ExchangeOffer } from "../completeness/terms.ts";
 import type { KeyRecord } from "../record.ts";
 import type { Version } from "../version.ts";
 import type { CompareReply, CompareRequest } from "./merkle-walk.ts";

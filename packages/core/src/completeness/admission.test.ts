@@ -1,15 +1,24 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { covers } from "../context.ts";
-import { holds, type KeyRecord, mergeRecords, type Siblings } from "../record.ts";
+import { holds, type KeyRecord, mergeRecords, type Sibling, type Siblings } from "../record.ts";
 import { compareVersions, type Version } from "../version.ts";
-import { admit, dropRefused, type Standing } from "./admission.ts";
+import { type Admission, admit, admitMail, dropRefused, type Standing } from "./admission.ts";
 
 const FLOOR = 100;
 const complete: Standing = { floor: FLOOR, complete: true };
 const incomplete: Standing = { floor: FLOOR, complete: false };
 const otherFloor: Standing = { floor: FLOOR - 1, complete: true };
 
+const NO_GHOST = { quarantined: [], alarming: [], disturbing: false };
+
+const liveValue = (version: Version, expiresAtMs: number | null = null): Sibling => ({
+  kind: "value",
+  version,
+  bytes: new Uint8Array(),
+  contentType: "",
+  expiresAtMs,
+});
 const v = (time: number, node = "a"): Version => ({ time, node: `${node}~0000000000` });
 const record = (versions: readonly [Version, ...Version[]], covered: readonly Version[] = []): KeyRecord => {
   const context = new Map<string, number>();
@@ -18,16 +27,22 @@ const record = (versions: readonly [Version, ...Version[]], covered: readonly Ve
   }
   const [first, ...rest] = [...versions]
     .sort((x, y) => compareVersions(y, x))
-    .map((version) => ({ kind: "tombstone" as const, version }));
+    .map((version) => liveValue(version));
   if (first === undefined) throw new Error("a record has a sibling");
   const siblings: Siblings = [first, ...rest];
   return { context, siblings };
 };
+/** As {@link admit} where it decides. */
+function admitted(...of: Parameters<typeof admit>): Admission {
+  const admission = admit(...of);
+  if (admission === undefined) throw new Error("nothing was decided");
+  return admission;
+}
 const versions = (of: KeyRecord | undefined) => of?.siblings.map((sibling) => sibling.version);
 
 describe("a complete replica", () => {
   test("keeps out what it neither holds nor covers at or below its floor", () => {
-    const admission = admit(undefined, record([v(FLOOR)]), complete, incomplete);
+    const admission = admitted(undefined, record([v(FLOOR)]), complete, incomplete);
     expect(admission.record).toBeUndefined();
     expect(admission.quarantined.map((ghost) => ghost.version)).toEqual([v(FLOOR)]);
     expect(admission.alarming).toEqual([]);
@@ -35,27 +50,25 @@ describe("a complete replica", () => {
 
   test("merges what lies above its floor", () => {
     const offered = record([v(FLOOR + 1)]);
-    expect(admit(undefined, offered, complete, incomplete)).toEqual({
+    expect(admitted(undefined, offered, complete, incomplete)).toEqual({
       record: offered,
-      quarantined: [],
-      alarming: [],
+      ...NO_GHOST,
     });
   });
 
   test("merges what it holds or covers already, however old", () => {
     const held = record([v(FLOOR + 9)], [v(50, "b")]);
-    expect(admit(held, record([v(50, "b")]), complete, incomplete)).toEqual({
+    expect(admitted(held, record([v(50, "b")]), complete, incomplete)).toEqual({
       record: held,
-      quarantined: [],
-      alarming: [],
+      ...NO_GHOST,
     });
     const old = record([v(3)]);
-    expect(admit(old, old, complete, incomplete).record).toBe(old);
+    expect(admitted(old, old, complete, incomplete).record).toBe(old);
   });
 
   test("takes the rest of a record that brings a ghost, and its context", () => {
     const offered = record([v(FLOOR + 5, "b"), v(40)], [v(30, "c")]);
-    const admission = admit(undefined, offered, complete, incomplete);
+    const admission = admitted(undefined, offered, complete, incomplete);
     expect(versions(admission.record)).toEqual([v(FLOOR + 5, "b")]);
     expect(admission.record?.context).toEqual(offered.context);
     expect(admission.quarantined.map((ghost) => ghost.version)).toEqual([v(40)]);
@@ -64,40 +77,49 @@ describe("a complete replica", () => {
   test("covers a ghost once its context is merged, and counts it once", () => {
     const held = record([v(FLOOR + 5, "b")]);
     const offered = record([v(40)]);
-    const { record: merged } = admit(held, offered, complete, incomplete);
+    const { record: merged } = admitted(held, offered, complete, incomplete);
     expect(versions(merged)).toEqual([v(FLOOR + 5, "b")]);
     expect(merged !== undefined && covers(merged.context, v(40))).toBe(true);
-    expect(admit(merged, offered, complete, incomplete).quarantined).toEqual([]);
+    expect(admitted(merged, offered, complete, incomplete).quarantined).toEqual([]);
   });
 
   test("gives up what only the ghost had superseded, and may be left with nothing", () => {
     const held = record([v(30, "b"), v(FLOOR + 2, "c")]);
     const offered = record([v(40)], [v(30, "b")]);
-    expect(versions(admit(held, offered, complete, incomplete).record)).toEqual([v(FLOOR + 2, "c")]);
-    expect(admit(record([v(30, "b")]), offered, complete, incomplete).record).toBeUndefined();
+    expect(versions(admitted(held, offered, complete, incomplete).record)).toEqual([v(FLOOR + 2, "c")]);
+    expect(admitted(record([v(30, "b")]), offered, complete, incomplete).record).toBeUndefined();
   });
 
   test("does not bring back a superseded sibling that comes along with the ghost of its own", () => {
     // The ghost supersedes what is held; what is held has superseded the ghost's neighbour.
     const held = record([v(60, "b")], [v(20, "c")]);
     const offered = record([v(40), v(20, "c")], [v(60, "b")]);
-    expect(admit(held, offered, complete, incomplete).record).toBeUndefined();
+    expect(admitted(held, offered, complete, incomplete).record).toBeUndefined();
   });
 
   test("takes it with an alarm when the sender is complete at the same floor", () => {
-    const admission = admit(undefined, record([v(40)]), complete, complete);
+    const admission = admitted(undefined, record([v(40)]), complete, complete);
     expect(versions(admission.record)).toEqual([v(40)]);
     expect(admission.alarming.map((sibling) => sibling.version)).toEqual([v(40)]);
     expect(admission.quarantined).toEqual([]);
   });
 
-  test("keeps it out when the sender was complete at another floor", () => {
-    expect(admit(undefined, record([v(40)]), complete, otherFloor).record).toBeUndefined();
+  test("decides nothing when the sender stands at another floor, unless there is nothing to decide", () => {
+    for (const isComplete of [true, false]) {
+      const sender: Standing = { floor: FLOOR - 1, complete: isComplete };
+      expect(admit(undefined, record([v(40)]), complete, sender)).toBeUndefined();
+      expect(admit(undefined, record([v(FLOOR + 1)]), complete, sender)).toMatchObject(NO_GHOST);
+    }
   });
 
-  test("drops nothing on a peer's word", () => {
-    const held = record([v(40)]);
-    expect(dropRefused(held, [v(40)], complete, complete)).toBe(held);
+  test("takes no deletion and no expired value for a ghost, and does not keep what may go", () => {
+    const expired = liveValue(v(40), 0);
+    for (const sibling of [expired, { kind: "tombstone" as const, version: v(40) }]) {
+      const offered: KeyRecord = { context: new Map([[v(40).node, 40]]), siblings: [sibling] };
+      expect(admit(undefined, offered, complete, incomplete)).toEqual({ record: undefined, ...NO_GHOST });
+      expect(admit(record([v(40)]), offered, incomplete, complete)?.record).toBeDefined();
+      expect(admitMail(undefined, offered, FLOOR)).toBeUndefined();
+    }
   });
 });
 
@@ -105,26 +127,40 @@ describe("an incomplete replica", () => {
   test("merges everything", () => {
     const held = record([v(30, "b")]);
     for (const sender of [complete, incomplete, otherFloor]) {
-      expect(admit(held, record([v(40)]), incomplete, sender)).toEqual({
+      expect(admitted(held, record([v(40)]), incomplete, sender)).toEqual({
         record: mergeRecords(held, record([v(40)])),
-        quarantined: [],
-        alarming: [],
+        ...NO_GHOST,
+        disturbing: sender !== complete,
       });
     }
+    expect(admitted(held, record([v(FLOOR + 1)]), incomplete, incomplete).disturbing).toBe(false);
   });
 
   test("drops what a complete peer refused, and still covers it", () => {
     const held = record([v(40), v(FLOOR + 1, "b")]);
-    const left = dropRefused(held, [v(40)], incomplete, complete);
+    const left = dropRefused(held, [v(40)], FLOOR);
     expect(versions(left)).toEqual([v(FLOOR + 1, "b")]);
     expect(left?.context).toEqual(held.context);
-    expect(dropRefused(record([v(40)]), [v(40)], incomplete, complete)).toBeUndefined();
+    expect(dropRefused(record([v(40)]), [v(40)], FLOOR)).toBeUndefined();
   });
 
-  test("drops nothing that it does not hold, and nothing on an incomplete peer's word", () => {
-    const held = record([v(40)]);
-    expect(dropRefused(held, [v(41)], incomplete, complete)).toBe(held);
-    expect(dropRefused(held, [v(40)], incomplete, incomplete)).toBe(held);
+  test("drops nothing that it does not hold, and nothing above its floor", () => {
+    const held = record([v(FLOOR + 1), v(40, "b")]);
+    expect(dropRefused(held, [v(41), v(FLOOR + 1)], FLOOR)).toBe(held);
+  });
+});
+
+describe("mail", () => {
+  test("is merged unless it brings something live at or below the floor that is not known", () => {
+    const fresh = record([v(FLOOR + 1)], [v(20, "b")]);
+    expect(admitMail(undefined, fresh, FLOOR)).toBe(fresh);
+    expect(admitMail(undefined, record([v(FLOOR + 1), v(20, "b")]), FLOOR)).toBeUndefined();
+    const held = record([v(30, "b")]);
+    expect(admitMail(held, record([v(40)]), FLOOR)).toBe(held);
+    expect(versions(admitMail(held, record([v(FLOOR + 1), v(20, "b")]), FLOOR))).toEqual([
+      v(FLOOR + 1),
+      v(30, "b"),
+    ]);
   });
 });
 
@@ -148,13 +184,16 @@ test("the rule holds for any two records and standings", () => {
       standing,
       standing,
       (held, offered, own, sender) => {
-        const { record: after, quarantined, alarming } = admit(held, offered, own, sender);
+        const admission = admit(held, offered, own, sender);
         const unknown = offered.siblings.filter(
           ({ version: { time, node } }) => time <= own.floor && (held?.context.get(node) ?? -1) < time,
         );
-        const trusted = sender.complete && sender.floor === own.floor;
-        expect(quarantined).toEqual(own.complete && !trusted ? unknown : []);
-        expect(alarming).toEqual(own.complete && trusted ? unknown : []);
+        const isUndecided = own.complete && unknown.length > 0 && sender.floor !== own.floor;
+        expect(admission === undefined).toBe(isUndecided);
+        if (admission === undefined) return;
+        const { record: after, quarantined, alarming } = admission;
+        expect(quarantined).toEqual(own.complete && !sender.complete ? unknown : []);
+        expect(alarming).toEqual(own.complete && sender.complete ? unknown : []);
         for (const ghost of quarantined)
           expect(after !== undefined && holds(after, ghost.version)).toBe(false);
         if (after === undefined) {

@@ -1,19 +1,23 @@
 /**
- * The ghost rule: what a replica does with a version it is offered at or below its floor.
+ * The ghost rule: what a replica does with a live version that it is offered at or below its floor and neither holds
+ * nor covers. A deletion or an expired value is never a ghost, because merging it brings nothing back; and what may go
+ * at the floor is not kept in the first place.
  *
- * 1. Above the floor, or held or covered already: ordinary merging.
- * 2. An incomplete replica merges everything: it cannot tell a ghost from what it has missed.
- * 3. A complete replica knows that such a version was superseded or deleted, and the deletion purged, everywhere:
- *    it keeps the version out of the record (quarantine), but merges the context that came with it.
- * 4. Unless the sender is complete at the same floor: then one of both has silently lost data, and the version
- *    is taken, with an alarm.
+ * In an exchange ({@link admit}):
+ * 1. An incomplete replica merges it: it cannot tell a ghost from what it has missed. When the sender is incomplete
+ *    too, that disturbs what an exchange with a complete peer proves meanwhile.
+ * 2. A complete replica whose peer stands at another floor decides nothing; the next exchange begins at one floor.
+ * 3. A complete replica knows that the version was superseded or deleted, and the deletion purged, everywhere. What an
+ *    incomplete peer offers it keeps out of the record (quarantine), but merges the context that came with it. The
+ *    peer drops the version on its word ({@link dropRefused}); without that the two would differ for ever.
+ * 4. What a complete peer offers at the same floor is taken, with an alarm: one of both has silently lost data.
  *
- * What a complete replica keeps out, an incomplete sender drops on its word ({@link dropRefused}); without that the
- * two would differ for ever.
+ * Mail judges nothing ({@link admitMail}): it brings what was just written, and what is unknown at or below the floor is
+ * not new. An exchange brings it if it is right.
  */
-import type { HlcTime } from "../clock.ts";
+import { type HlcTime, hlcFromMs } from "../clock.ts";
 import { covers } from "../context.ts";
-import { type KeyRecord, mergeRecords, type Sibling } from "../record.ts";
+import { type KeyRecord, mergeRecords, purgeableFrom, type Sibling } from "../record.ts";
 import { sameVersion, type Version } from "../version.ts";
 
 /** Where a replica stands; travels with every message that carries records. */
@@ -29,39 +33,83 @@ export interface Admission {
   readonly quarantined: readonly Sibling[];
   /** Taken although both sides are complete: a sign of silent loss on one of them. */
   readonly alarming: readonly Sibling[];
+  /** Taken from a peer that cannot judge it, by a replica that cannot either. */
+  readonly disturbing: boolean;
 }
 
+/** @returns undefined when the two stand at different floors, so that nothing can be decided */
 export function admit(
   held: KeyRecord | undefined,
   offered: KeyRecord,
   own: Standing,
   sender: Standing,
-): Admission {
-  const suspects = own.complete
-    ? offered.siblings.filter(({ version }) => version.time <= own.floor && !knows(held, version))
-    : [];
+): Admission | undefined {
+  const suspects = unknownBelow(own.floor, held, offered);
   const merged = held === undefined ? offered : mergeRecords(held, offered);
-  if (suspects.length === 0) return { record: merged, quarantined: [], alarming: [] };
-  if (sender.complete && sender.floor === own.floor) {
-    return { record: merged, quarantined: [], alarming: suspects };
-  }
+  const taken: Admission = {
+    record: kept(merged, own.floor),
+    quarantined: [],
+    alarming: [],
+    disturbing: false,
+  };
+  if (suspects.length === 0) return taken;
+  if (!own.complete) return { ...taken, disturbing: !sender.complete || sender.floor !== own.floor };
+  if (sender.floor !== own.floor) return undefined;
+  if (sender.complete) return { ...taken, alarming: suspects };
   // Taken out after merging: before it, the merge would see a context without the sibling that stands for it.
-  const ghosts = suspects.map(({ version }) => version);
-  return { record: without(merged, ghosts), quarantined: suspects, alarming: [] };
+  const left = without(
+    merged,
+    suspects.map(({ version }) => version),
+  );
+  return {
+    ...taken,
+    record: left === undefined ? undefined : kept(left, own.floor),
+    quarantined: suspects,
+  };
+}
+
+/** The record after mail has come for it: what was held, where the mail is no news. */
+export function admitMail(
+  held: KeyRecord | undefined,
+  offered: KeyRecord,
+  floor: HlcTime,
+): KeyRecord | undefined {
+  if (unknownBelow(floor, held, offered).length > 0) return held;
+  return kept(held === undefined ? offered : mergeRecords(held, offered), floor) ?? held;
 }
 
 /**
- * The record after a peer has refused some of its versions as ghosts; undefined when nothing remains. The peer's
- * word counts only when it is complete and this replica is not. The versions stay covered, so that they do not
- * come back while a sibling beside them remains.
+ * The record after a complete peer has refused some of its versions as ghosts, which were sent to it by this replica
+ * when it was incomplete; undefined when nothing remains. What was rightly refused never becomes right again, so it
+ * does not matter what this replica is by now. A version above the floor was never refused rightly. The versions stay
+ * covered, so that they do not come back while a sibling beside them remains.
  */
 export function dropRefused(
   held: KeyRecord,
   refused: readonly Version[],
-  own: Standing,
-  peer: Standing,
+  floor: HlcTime,
 ): KeyRecord | undefined {
-  return own.complete || !peer.complete ? held : without(held, refused);
+  return without(
+    held,
+    refused.filter(({ time }) => time <= floor),
+  );
+}
+
+/** Live siblings at or below the floor that are neither held nor covered. */
+function unknownBelow(floor: HlcTime, held: KeyRecord | undefined, offered: KeyRecord): Sibling[] {
+  return offered.siblings.filter(
+    (sibling) => sibling.version.time <= floor && isLiveAt(sibling, floor) && !knows(held, sibling.version),
+  );
+}
+
+function isLiveAt(sibling: Sibling, floor: HlcTime): boolean {
+  if (sibling.kind === "tombstone") return false;
+  return sibling.expiresAtMs === null || hlcFromMs(sibling.expiresAtMs) > floor;
+}
+
+/** What may go at the floor has gone everywhere, and would only make two replicas differ. */
+function kept(record: KeyRecord, floor: HlcTime): KeyRecord | undefined {
+  return (purgeableFrom(record) ?? Number.POSITIVE_INFINITY) <= floor ? undefined : record;
 }
 
 function knows(held: KeyRecord | undefined, version: Version): boolean {

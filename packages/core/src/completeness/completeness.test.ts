@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Standing } from "./admission.ts";
+import { Completeness } from "./completeness.ts";
 import {
-  Completeness,
   type CompletenessState,
   type CompletenessUnit,
   type CountedMembers,
   INITIAL_COMPLETENESS,
-} from "./completeness.ts";
+} from "./terms.ts";
 
 const [A, B, C] = ["a~0000000000", "b~0000000000", "c~0000000000"] as const;
 const RETENTION = 50;
@@ -14,13 +15,17 @@ const table = (ids: readonly string[], tableHash = ids.join(" ")): CountedMember
 const ABC = table([A, B, C]);
 const AB = table([A, B], "c retired");
 
+/** A founder, unless it is said otherwise. */
+const FOUNDER: CompletenessState = { ...INITIAL_COMPLETENESS, recorded: true, complete: true };
 const create = (state: Partial<CompletenessState> = {}): Completeness =>
-  new Completeness(A, RETENTION, { ...INITIAL_COMPLETENESS, ...state });
+  new Completeness(A, RETENTION, { ...FOUNDER, ...state });
+const incomplete: Standing = { floor: 0, complete: false };
 const unit = (completeThrough: number, part: Partial<CompletenessUnit> = {}): CompletenessUnit => ({
   sequence: completeThrough,
   completeThrough,
   tableHash: ABC.tableHash,
   settledAt: 0,
+  complete: true,
   ...part,
 });
 const offer = (time: number, vector: Record<string, number> = {}) => ({
@@ -31,8 +36,8 @@ const offer = (time: number, vector: Record<string, number> = {}) => ({
 /** A at 100 with everybody met, B and C as given. */
 function met(b: CompletenessUnit | undefined, c: CompletenessUnit | undefined): Completeness {
   const node = create();
-  node.exchanged(B, offer(100), node.epoch);
-  node.exchanged(C, offer(100), node.epoch);
+  node.exchanged(B, offer(100), incomplete, node.begin());
+  node.exchanged(C, offer(100), incomplete, node.begin());
   node.unit(ABC, 100, 100);
   if (b !== undefined) node.absorb(B, b);
   if (c !== undefined) node.absorb(C, c);
@@ -42,15 +47,15 @@ function met(b: CompletenessUnit | undefined, c: CompletenessUnit | undefined): 
 describe("the vector", () => {
   test("rises by what the peer offered, and never falls", () => {
     const node = create();
-    node.exchanged(B, offer(80, { [C]: 60, [B]: 70 }), node.epoch);
+    node.exchanged(B, offer(80, { [C]: 60, [B]: 70 }), incomplete, node.begin());
     expect(node.state.vector).toEqual(
       new Map([
         [C, 60],
         [B, 80],
       ]),
     );
-    node.exchanged(C, offer(90, { [B]: 10 }), node.epoch);
-    node.exchanged(B, offer(5, { [C]: 7 }), node.epoch);
+    node.exchanged(C, offer(90, { [B]: 10 }), incomplete, node.begin());
+    node.exchanged(B, offer(5, { [C]: 7 }), incomplete, node.begin());
     expect(node.state.vector).toEqual(
       new Map([
         [C, 90],
@@ -61,16 +66,16 @@ describe("the vector", () => {
 
   test("has no entry of the node's own that a peer could raise", () => {
     const node = create();
-    node.exchanged(B, offer(80, { [A]: 1000 }), node.epoch);
+    node.exchanged(B, offer(80, { [A]: 1000 }), incomplete, node.begin());
     expect(node.state.vector.get(A)).toBeUndefined();
     expect(node.completeThrough(table([A, B]), 70)).toBe(70);
   });
 
   test("is offered with the own time in it, as it was at that moment", () => {
     const node = create();
-    node.exchanged(B, offer(80), node.epoch);
+    node.exchanged(B, offer(80), incomplete, node.begin());
     const offered = node.offer(85);
-    node.exchanged(B, offer(99), node.epoch);
+    node.exchanged(B, offer(99), incomplete, node.begin());
     expect(offered).toEqual({
       time: 85,
       vector: new Map([
@@ -82,16 +87,17 @@ describe("the vector", () => {
 
   test("is not moved by an exchange begun before a retirement was settled", () => {
     const node = create();
-    const { epoch } = node;
+    const begun = node.begin();
     node.retirementSettled(90);
-    expect(node.exchanged(B, offer(80), epoch)).toBe(false);
+    expect(node.isVoid(begun)).toBe(true);
+    expect(node.exchanged(B, offer(80), incomplete, begun)).toBe(false);
     expect(node.state.vector.size).toBe(0);
-    expect(node.exchanged(B, offer(80), node.epoch)).toBe(true);
+    expect(node.exchanged(B, offer(80), incomplete, node.begin())).toBe(true);
   });
 
   test("keeps no entries of ids that are not counted", () => {
     const node = create();
-    node.exchanged(B, offer(80, { [C]: 60 }), node.epoch);
+    node.exchanged(B, offer(80, { [C]: 60 }), incomplete, node.begin());
     node.advance(AB);
     expect([...node.state.vector.keys()]).toEqual([B]);
   });
@@ -100,15 +106,15 @@ describe("the vector", () => {
 describe("completeness", () => {
   test("is the least of the counted members' entries and the own time; a member never met counts 0", () => {
     const node = create();
-    node.exchanged(B, offer(80), node.epoch);
+    node.exchanged(B, offer(80), incomplete, node.begin());
     expect(node.completeThrough(ABC, 100)).toBe(0);
-    node.exchanged(C, offer(90), node.epoch);
+    node.exchanged(C, offer(90), incomplete, node.begin());
     expect(node.completeThrough(ABC, 100)).toBe(80);
     expect(node.completeThrough(ABC, 70)).toBe(70);
     expect(node.completeThrough(table([A]), 100)).toBe(100);
   });
 
-  test("is lost when a floor above what was ever confirmed is adopted by hearsay, and found again", () => {
+  test("is lost when a floor above what was ever confirmed is adopted by hearsay", () => {
     const node = met(undefined, undefined);
     expect(node.adoptFloor(100)).toEqual([{ kind: "floor", floor: 100 }]);
     expect(node.complete).toBe(true);
@@ -118,11 +124,75 @@ describe("completeness", () => {
     ]);
     expect(node.complete).toBe(false);
     expect(node.adoptFloor(150)).toEqual([{ kind: "floor", floor: 150 }]);
-    node.exchanged(B, offer(150), node.epoch);
-    node.exchanged(C, offer(150), node.epoch);
+  });
+
+  test("is not found again by a vector that reaches the floor: that says nothing of what should not be there", () => {
+    const node = create({ complete: false, floor: 150 });
+    for (const peer of [B, C]) node.exchanged(peer, offer(200), incomplete, node.begin());
+    expect(node.unit(ABC, 201, 201)).toMatchObject({ completeThrough: 200, complete: false });
     expect(node.complete).toBe(false);
-    node.unit(ABC, 151, 151);
+  });
+
+  test("is got by an exchange with a complete peer at one floor", () => {
+    const node = create({ complete: false, floor: 150 });
+    node.exchanged(B, offer(200), { floor: 150, complete: true }, node.begin());
+    expect([node.complete, node.state.completeFloor]).toEqual([true, 150]);
+  });
+
+  test.each<[string, (node: Completeness) => void, Partial<Standing>, Partial<CompletenessState>]>([
+    ["the peer is not complete", () => undefined, { complete: false }, {}],
+    ["the peer stood at another floor", () => undefined, { floor: 149 }, {}],
+    ["the floor has moved meanwhile", (node) => node.adoptFloor(151), {}, {}],
+    ["another peer that cannot judge has brought something", (node) => node.disturbed(), {}, {}],
+    ["a retirement was settled meanwhile", (node) => node.retirementSettled(160), {}, {}],
+    ["no majority has recorded this node", () => undefined, {}, { recorded: false }],
+  ])("is not got by an exchange when %s", (_, meanwhile, standing, state) => {
+    const node = create({ complete: false, floor: 150, ...state });
+    const begun = node.begin();
+    meanwhile(node);
+    node.exchanged(B, offer(200), { floor: 150, complete: true, ...standing }, begun);
+    expect(node.complete).toBe(false);
+  });
+
+  test("is not got from a dry run, which offers nothing", () => {
+    const node = create({ complete: false });
+    node.exchanged(B, offer(0), { floor: 0, complete: true }, node.begin());
+    expect(node.complete).toBe(false);
+  });
+
+  test("counts from what the node has said before, so that a watermark of that does not end it", () => {
+    const node = create({ complete: false });
+    for (const peer of [B, C]) node.exchanged(peer, offer(100), incomplete, node.begin());
+    node.unit(ABC, 100, 100);
+    node.exchanged(B, offer(110), { floor: 0, complete: true }, node.begin());
+    expect(node.adoptFloor(100)).toEqual([{ kind: "floor", floor: 100 }]);
     expect(node.complete).toBe(true);
+  });
+
+  test("is got by a watermark that the node takes itself and that reaches the floor, when nobody is complete", () => {
+    const silent = { complete: false };
+    const node = create({ complete: false, floor: 60 });
+    for (const peer of [B, C]) node.exchanged(peer, offer(100), incomplete, node.begin());
+    node.unit(ABC, 100, 100);
+    node.absorb(B, unit(59, silent));
+    node.absorb(C, unit(95, silent));
+    expect(node.advance(ABC)).toEqual([{ kind: "watermark", watermark: 59 }]);
+    expect(node.complete).toBe(false);
+    node.absorb(B, unit(90, silent));
+    expect(node.advance(ABC)).toContainEqual({ kind: "complete", floor: 60 });
+    expect(node.complete).toBe(true);
+  });
+
+  test("is not got by a watermark while any counted member says that it is complete, nor by one of others", () => {
+    const node = create({ complete: false, floor: 60 });
+    for (const peer of [B, C]) node.exchanged(peer, offer(100), incomplete, node.begin());
+    node.unit(ABC, 100, 100);
+    node.absorb(B, unit(90, { complete: false }));
+    node.absorb(C, unit(95));
+    node.advance(ABC);
+    expect([node.watermark, node.complete]).toEqual([90, false]);
+    node.adoptWatermark(99);
+    expect(node.complete).toBe(false);
   });
 
   test("once confirmed stays so when a new member, never met, brings the present value to 0", () => {
@@ -159,7 +229,7 @@ describe("units", () => {
   test("stand still between a retirement and its settling", () => {
     const node = met(unit(90), unit(95));
     const before = node.unitOf(A);
-    node.exchanged(B, offer(200), node.epoch);
+    node.exchanged(B, offer(200), incomplete, node.begin());
     expect(node.unit(AB, 210, 210)).toBe(before);
     node.retirementSettled(211);
     expect(node.unit(AB, 212, 212)).toEqual({
@@ -167,6 +237,7 @@ describe("units", () => {
       completeThrough: 200,
       tableHash: AB.tableHash,
       settledAt: 211,
+      complete: true,
     });
   });
 });
@@ -260,6 +331,8 @@ test("the state comes back as it was, and shares nothing with the node", () => {
       [B, 100],
       [C, 100],
     ]),
+    recorded: true,
+    complete: true,
     completeFloor: 100,
     floor: 40,
     watermark: 90,
@@ -267,8 +340,8 @@ test("the state comes back as it was, and shares nothing with the node", () => {
   });
   const again = new Completeness(A, RETENTION, state);
   expect(again.state).toEqual(state);
-  again.exchanged(B, offer(500), again.epoch);
-  node.exchanged(B, offer(400), node.epoch);
+  again.exchanged(B, offer(500), incomplete, again.begin());
+  node.exchanged(B, offer(400), incomplete, node.begin());
   expect(state.vector.get(B)).toBe(100);
 });
 
@@ -320,7 +393,8 @@ describe("whatever happens", () => {
           expect(after.completeFloor).toBeGreaterThanOrEqual(before.completeFloor);
           expect(after.settledAt).toBeGreaterThanOrEqual(before.settledAt);
           for (const [id, entry] of before.vector) expect(after.vector.get(id)).toBeGreaterThanOrEqual(entry);
-          expect(node.complete).toBe(after.completeFloor >= after.floor);
+          expect(!node.complete || after.completeFloor >= after.floor).toBe(true);
+          expect(node.complete && !before.complete).toBe(false);
         }
       }),
     );
@@ -355,7 +429,12 @@ describe("whatever happens", () => {
   function run(node: Completeness, next: Step): void {
     switch (next.do) {
       case "exchanged":
-        node.exchanged(next.peer, offer(next.time, { [next.peer === B ? C : B]: next.other }), node.epoch);
+        node.exchanged(
+          next.peer,
+          offer(next.time, { [next.peer === B ? C : B]: next.other }),
+          incomplete,
+          node.begin(),
+        );
         break;
       case "unit":
         node.unit(ABC, next.time, next.time);

@@ -11,6 +11,10 @@
  *    table and not before its latest retirement was settled; so every write at or below it that is not covered
  *    is held by every counted member. It never moves back.
  * 3. The floor is a function of the watermark alone, never moves back, and is durable before anything is purged.
+ * 4. A complete node holds at or below its floor exactly what is right: everything that nothing covers, and nothing
+ *    else. The vector cannot say that, because it says what is not missing and not what should not be there. So
+ *    completeness is a bit that a founder has, and that others get by an exchange with a complete node, or by a
+ *    watermark which they take themselves while no counted member is complete.
  *
  * A retirement is settled in two steps. When the node learns of it, it refuses the retired id at once, drops its
  * sessions with it and commits everything accepted from it. Then it calls {@link Completeness.retirementSettled},
@@ -21,77 +25,31 @@
  */
 import type { HlcTime } from "../clock.ts";
 import type { NodeId } from "../identity.ts";
-
-/** What a node says of itself, as one unit; the unit with the greatest sequence is the one that holds. */
-export interface CompletenessUnit {
-  /** The node's clock when it made the unit; rises across restarts because the clock does. */
-  readonly sequence: HlcTime;
-  /** The node holds or covers everything any counted member held at this time. */
-  readonly completeThrough: HlcTime;
-  /** Hash of the ids and retirements of the member table under which that was computed. */
-  readonly tableHash: string;
-  /** The node's clock when it had settled the latest retirement it adopted; 0 for none. */
-  readonly settledAt: HlcTime;
-}
-
-/**
- * What has to survive a restart. Losing a rise of `vector` or `completeFloor` is safe; losing one of the others is
- * not. A node that restarts with retirements in its table settles them again, because it may have stopped before
- * it had. A new incarnation in doubt keeps `watermark` and `floor`, with an empty vector and 0 for `completeFloor`.
- */
-export interface CompletenessState {
-  readonly vector: ReadonlyMap<NodeId, HlcTime>;
-  /** Greatest completeness since this node last doubted itself (F). */
-  readonly completeFloor: HlcTime;
-  readonly floor: HlcTime;
-  readonly watermark: HlcTime;
-  readonly settledAt: HlcTime;
-}
-
-export const INITIAL_COMPLETENESS: CompletenessState = {
-  vector: new Map(),
-  completeFloor: 0,
-  floor: 0,
-  watermark: 0,
-  settledAt: 0,
-};
-
-/** What a node offers at the start of an exchange, as of the moment it took its root. */
-export interface ExchangeOffer {
-  readonly time: HlcTime;
-  readonly vector: ReadonlyMap<NodeId, HlcTime>;
-}
-
-/** The member table as far as completeness is concerned; a retirement shows in it once it is settled. */
-export interface CountedMembers {
-  /** All ids that are not retired, this node's own among them. */
-  readonly ids: readonly NodeId[];
-  readonly tableHash: string;
-}
-
-export type CompletenessEvent =
-  | { readonly kind: "watermark"; readonly watermark: HlcTime }
-  | { readonly kind: "floor"; readonly floor: HlcTime }
-  /** A floor above what this node has confirmed was adopted on a peer's word: it has to catch up first. */
-  | { readonly kind: "incomplete"; readonly floor: HlcTime; readonly completeFloor: HlcTime };
-
-export interface HeldBack {
-  readonly node: NodeId;
-  readonly reason: "silent" | "other_table" | "behind" | "unsettled";
-  readonly completeThrough: HlcTime;
-}
+import type { Standing } from "./admission.ts";
+import type {
+  CompletenessEvent,
+  CompletenessState,
+  CompletenessUnit,
+  CountedMembers,
+  ExchangeBegin,
+  ExchangeOffer,
+  HeldBack,
+} from "./terms.ts";
 
 export class Completeness {
   readonly #self: NodeId;
   readonly #retention: HlcTime;
   readonly #vector: Map<NodeId, HlcTime>;
   readonly #units: Map<NodeId, CompletenessUnit> = new Map();
+  #recorded: boolean;
+  #complete: boolean;
   #completeFloor: HlcTime;
   #floor: HlcTime;
   #watermark: HlcTime;
   #agreed: HlcTime = 0;
   #settledAt: HlcTime;
   #epoch = 0;
+  #disturbances = 0;
   /** The members the last unit was made for; undefined when the next one may lack any of them. */
   #countedInUnit: readonly NodeId[] | undefined;
 
@@ -100,6 +58,8 @@ export class Completeness {
     this.#self = self;
     this.#retention = retention;
     this.#vector = new Map(state.vector);
+    this.#recorded = state.recorded;
+    this.#complete = state.complete && state.completeFloor >= state.floor;
     this.#completeFloor = state.completeFloor;
     this.#floor = state.floor;
     this.#watermark = state.watermark;
@@ -109,6 +69,8 @@ export class Completeness {
   get state(): CompletenessState {
     return {
       vector: new Map(this.#vector),
+      recorded: this.#recorded,
+      complete: this.#complete,
       completeFloor: this.#completeFloor,
       floor: this.#floor,
       watermark: this.#watermark,
@@ -139,14 +101,34 @@ export class Completeness {
     return this.#floor;
   }
 
-  /** Whether this node has confirmed everything up to its floor, so that it may judge what lies below. */
+  /** Whether this node holds exactly what is right up to its floor, so that it may judge what lies below. */
   get complete(): boolean {
-    return this.#completeFloor >= this.#floor;
+    return this.#complete;
   }
 
-  /** Rises when claims under way have become void; an exchange notes it at its start. */
-  get epoch(): number {
-    return this.#epoch;
+  /** A majority of the others has this node on disk, or it founded the cluster. */
+  get recorded(): boolean {
+    return this.#recorded;
+  }
+
+  /** A majority of the others has this node on disk. */
+  recordedByMajority(): void {
+    this.#recorded = true;
+  }
+
+  /** To be noted at the start of an exchange. */
+  begin(): ExchangeBegin {
+    return { epoch: this.#epoch, disturbances: this.#disturbances };
+  }
+
+  /** A peer that is not complete has brought a live version at or below the floor, and this node has taken it. */
+  disturbed(): void {
+    this.#disturbances += 1;
+  }
+
+  /** Whether claims that began then are void by now. */
+  isVoid({ epoch }: ExchangeBegin): boolean {
+    return epoch !== this.#epoch;
   }
 
   /** What to offer in an exchange that starts now; to be taken before the root is computed. */
@@ -155,14 +137,19 @@ export class Completeness {
   }
 
   /**
-   * An exchange with a counted peer was completed and everything it brought is committed.
-   * @param epoch the one noted when the exchange began
-   * @returns false when the epoch has moved and the exchange therefore proves nothing
+   * An exchange with a counted peer was completed, everything it brought is committed, and everything the peer has
+   * refused is dropped. Where the peer stood on the floor on which this node stands still, and was complete, this
+   * node is from now on: it holds at or below the floor what the peer holds, unless others have brought something.
+   * @param standing where the peer stood when it made the offer
+   * @param begun noted when the exchange began
+   * @returns false when the exchange proves nothing, because a retirement was settled meanwhile
    */
-  exchanged(peer: NodeId, offer: ExchangeOffer, epoch: number): boolean {
-    if (epoch !== this.#epoch) return false;
+  exchanged(peer: NodeId, offer: ExchangeOffer, standing: Standing, begun: ExchangeBegin): boolean {
+    if (this.isVoid(begun)) return false;
     for (const [node, time] of offer.vector) this.#raise(node, time);
     this.#raise(peer, offer.time);
+    const isTold = standing.complete && standing.floor === this.#floor && offer.time > 0;
+    if (isTold && this.#recorded && begun.disturbances === this.#disturbances) this.#becomeComplete();
     return true;
   }
 
@@ -194,8 +181,14 @@ export class Completeness {
     const last = this.#units.get(this.#self);
     if (last !== undefined && this.#countedInUnit?.some((id) => !members.ids.includes(id))) return last;
     const completeThrough = this.completeThrough(members, ownTime);
-    this.#completeFloor = Math.max(this.#completeFloor, completeThrough);
-    const unit = { sequence, completeThrough, tableHash: members.tableHash, settledAt: this.#settledAt };
+    if (this.#complete) this.#completeFloor = Math.max(this.#completeFloor, completeThrough);
+    const unit: CompletenessUnit = {
+      sequence,
+      completeThrough,
+      tableHash: members.tableHash,
+      settledAt: this.#settledAt,
+      complete: this.#complete,
+    };
     this.#units.set(this.#self, unit);
     this.#countedInUnit = members.ids;
     return unit;
@@ -212,15 +205,21 @@ export class Completeness {
     this.#keepCounted(members);
     let least = Number.POSITIVE_INFINITY;
     let settled = 0;
+    let isAnyComplete = this.#complete;
     for (const id of members.ids) {
       const unit = this.#units.get(id);
       if (unit === undefined || unit.tableHash !== members.tableHash) return [];
       least = Math.min(least, unit.completeThrough);
       settled = Math.max(settled, unit.settledAt);
+      isAnyComplete ||= unit.complete;
     }
     if (least < settled) return [];
-    if (least !== Number.POSITIVE_INFINITY) this.#agreed = Math.max(this.#agreed, least);
-    return this.adoptWatermark(least);
+    if (least === Number.POSITIVE_INFINITY) return [];
+    this.#agreed = Math.max(this.#agreed, least);
+    const events = this.adoptWatermark(least);
+    if (isAnyComplete || !this.#recorded || least < this.#floor) return events;
+    this.#becomeComplete();
+    return [...events, { kind: "complete", floor: this.#floor }];
   }
 
   /** Takes a watermark another node has computed, or {@link advance} has. */
@@ -233,10 +232,10 @@ export class Completeness {
   /** Takes the larger floor of a peer, or the one that follows from the watermark. */
   adoptFloor(floor: HlcTime): CompletenessEvent[] {
     if (floor <= this.#floor) return [];
-    const wasComplete = this.complete;
     this.#floor = floor;
     const events: CompletenessEvent[] = [{ kind: "floor", floor }];
-    if (wasComplete && !this.complete) {
+    if (this.#complete && this.#completeFloor < floor) {
+      this.#complete = false;
       events.push({ kind: "incomplete", floor, completeFloor: this.#completeFloor });
     }
     return events;
@@ -262,6 +261,13 @@ export class Completeness {
   /** The newest unit known of a member. */
   unitOf(node: NodeId): CompletenessUnit | undefined {
     return this.#units.get(node);
+  }
+
+  /** What this node has said of itself, it has confirmed, whether it was complete then or not. */
+  #becomeComplete(): void {
+    this.#complete = true;
+    const said = this.#units.get(this.#self)?.completeThrough ?? 0;
+    this.#completeFloor = Math.max(this.#completeFloor, this.#floor, said);
   }
 
   /** Forgetting is safe: a unit is sent again, and a vector entry only says less without it. */

@@ -8,9 +8,10 @@ import { type ClientContext, covers } from "../context.ts";
 import { randomBelow, SeededRandom } from "../random.ts";
 import { applyWrite, holds, type KeyRecord, latestTime, purgeableFrom, type Sibling } from "../record.ts";
 import { formatVersion, sameVersion, type Version } from "../version.ts";
-import { admit, dropRefused, type Standing } from "./admission.ts";
+import { admit, admitMail, dropRefused, type Standing } from "./admission.ts";
 import { Completeness } from "./completeness.ts";
 import { KEYS, RETENTION, Replica, type Table, type Write } from "./small-replica.contract.ts";
+import type { ExchangeBegin, ExchangeOffer } from "./terms.ts";
 
 export type Rule =
   /** An exchange counts once all it brought is committed. */
@@ -46,7 +47,7 @@ export class Cluster {
     this.random = new SeededRandom(seed);
     this.#without = without;
     const ids = new Set(["a~1", "b~2", "c~3"]);
-    for (const id of ids) this.replicas.set(id, new Replica(id, { ids, retired: new Set() }));
+    for (const id of ids) this.replicas.set(id, new Replica(id, { ids, retired: new Set() }, "founder"));
   }
 
   has(rule: Rule): boolean {
@@ -146,30 +147,35 @@ export class Cluster {
     at.set(key, record, version.time, () => {
       write.acknowledged = true;
       write.givenUp = at.forgotten;
-      const { standing } = at;
       for (const to of at.peers) {
         if (!this.chance(0.6)) continue;
         const slow = this.chance(0.2) ? randomBelow(this.random, 150) : 0;
-        this.#send(
-          at,
-          to,
-          (peer) => this.#refuse(peer, at.id, this.#merge(peer, [[key, record]], standing)),
-          slow,
-        );
+        this.#send(at, to, (peer) => this.#takeMail(peer, key, record), slow);
       }
     });
   }
 
+  #takeMail(at: Replica, key: string, record: KeyRecord): void {
+    at.clock.observe(latestTime(record), this.nowMs);
+    const held = at.latest.get(key);
+    const merged = admitMail(held, record, this.has("ghost rule") ? at.completeness.floor : 0);
+    if (merged !== held) at.set(key, merged);
+  }
+
+  /** What is refused; undefined when the two cannot judge, and the exchange ends. */
   #merge(
     at: Replica,
     records: readonly (readonly [string, KeyRecord])[],
     sender: Standing,
-  ): Map<string, Version[]> {
+  ): Map<string, Version[]> | undefined {
     const refused = new Map<string, Version[]>();
     const own = this.has("ghost rule") ? at.standing : { floor: 0, complete: false };
     for (const [key, offered] of records) {
       at.clock.observe(latestTime(offered), this.nowMs);
-      const { record, quarantined, alarming } = admit(at.latest.get(key), offered, own, sender);
+      const admission = admit(at.latest.get(key), offered, own, sender);
+      if (admission === undefined) return undefined;
+      const { record, quarantined, alarming, disturbing } = admission;
+      if (disturbing) at.completeness.disturbed();
       if (record !== at.latest.get(key)) at.set(key, record);
       this.counts.alarms += alarming.length;
       this.counts.quarantined += quarantined.length;
@@ -182,19 +188,16 @@ export class Cluster {
     return refused;
   }
 
-  #drop(at: Replica, refused: ReadonlyMap<string, Version[]>, peer: Standing): void {
+  #drop(at: Replica, refused: ReadonlyMap<string, Version[]>): void {
     for (const [key, versions] of refused) {
       const held = at.latest.get(key);
-      if (held !== undefined) at.set(key, dropRefused(held, versions, at.standing, peer));
+      if (held !== undefined) at.set(key, dropRefused(held, versions, at.completeness.floor));
     }
   }
 
-  #refuse(at: Replica, to: string, refused: ReadonlyMap<string, Version[]>): void {
-    const { standing } = at;
-    if (refused.size > 0) this.#send(at, to, (sender) => this.#drop(sender, refused, standing));
-  }
-
   purge(at: Replica): void {
+    // The floor is durable before anything is purged to it, and everything with it.
+    if (at.completeness.floor > at.saved.floor) at.saved = at.completeness.state;
     const byAge = hlcFromMs(this.nowMs) - RETENTION;
     const limit = this.has("purging follows the floor") ? at.completeness.floor : byAge;
     for (const [key, record] of at.durable) {
@@ -215,23 +218,24 @@ export class Cluster {
 
   exchange(asker: Replica, peer: string): void {
     this.purge(asker);
-    const { epoch } = asker.completeness;
+    const begun = asker.completeness.begin();
     const { starts } = asker;
     const offer = asker.completeness.offer(this.#ownTime(asker));
-    const floor = asker.completeness.floor;
-    const { root } = asker;
+    const { root, standing } = asker;
     this.#send(asker, peer, (answerer) => {
-      this.#settleFloor(answerer, floor);
-      const claim = this.#claim(answerer, asker.id, offer, answerer.completeness.epoch);
+      const answererBegun = answerer.completeness.begin();
+      this.#settleFloor(answerer, standing.floor);
+      const claim = this.#claim(answerer, asker.id, { offer, standing }, answererBegun);
       const answerOffer = answerer.completeness.offer(this.#ownTime(answerer));
-      const answerFloor = answerer.completeness.floor;
+      const answerStanding = answerer.standing;
       const equal = answerer.root === root;
       if (equal) claim();
       const answererStarts = answerer.starts;
       this.#send(answerer, asker.id, () => {
         if (asker.starts !== starts) return;
-        this.#settleFloor(asker, answerFloor);
-        const conclude = this.#claim(asker, peer, answerOffer, epoch);
+        this.#settleFloor(asker, answerStanding.floor);
+        const said = { offer: answerOffer, standing: answerStanding };
+        const conclude = this.#claim(asker, peer, said, begun);
         if (equal) conclude();
         else
           this.#transfer({ asker, starts, conclude }, { answerer, starts: answererStarts, conclude: claim });
@@ -254,21 +258,33 @@ export class Cluster {
         if (asker.starts !== ask.starts) return;
         const [ours, ourStanding] = [recordsOf(asker, keys), asker.standing];
         const refused = this.#merge(asker, theirs, theirStanding);
-        ask.conclude();
+        if (refused === undefined) return;
         this.#send(asker, answerer.id, () => {
           if (answerer.starts !== answer.starts) return;
-          this.#drop(answerer, refused, ourStanding);
-          this.#refuse(answerer, asker.id, this.#merge(answerer, ours, ourStanding));
+          this.#drop(answerer, refused);
+          const refusedHere = this.#merge(answerer, ours, ourStanding);
+          if (refusedHere === undefined) return;
           answer.conclude();
+          this.#send(answerer, asker.id, () => {
+            if (asker.starts !== ask.starts) return;
+            this.#drop(asker, refusedHere);
+            ask.conclude();
+          });
         });
       });
     });
   }
 
-  #claim(at: Replica, peer: string, offer: ReturnType<Completeness["offer"]>, epoch: number): () => void {
+  #claim(
+    at: Replica,
+    peer: string,
+    said: { readonly offer: ExchangeOffer; readonly standing: Standing },
+    begun: ExchangeBegin,
+  ): () => void {
     const { completeness } = at;
     const claim = () => {
-      if (!at.retired.has(peer) && completeness.exchanged(peer, offer, epoch)) this.counts.exchanges += 1;
+      if (at.retired.has(peer)) return;
+      if (completeness.exchanged(peer, said.offer, said.standing, begun)) this.counts.exchanges += 1;
     };
     return () => {
       if (this.has("claims follow commits")) at.queue.push({ own: undefined, run: claim });
@@ -320,14 +336,14 @@ export class Cluster {
   restart(at: Replica): void {
     at.up = true;
     at.starts += 1;
-    const { floor, watermark, settledAt } = at.completeness.state;
-    at.completeness = new Completeness(at.id, RETENTION, { ...at.saved, floor, watermark, settledAt });
+    const { watermark, settledAt } = at.completeness.state;
+    at.completeness = new Completeness(at.id, RETENTION, { ...at.saved, watermark, settledAt });
     for (const id of at.retired) at.settled.add(id);
     if (at.retired.size > 0) at.completeness.retirementSettled(at.clock.tick(this.nowMs));
   }
 
   join(id: string, via: Replica): Replica {
-    const joiner = new Replica(id, via);
+    const joiner = new Replica(id, via, "joiner");
     joiner.clock.observe(via.clock.tick(this.nowMs), this.nowMs);
     joiner.completeness.adoptFloor(via.completeness.floor);
     this.replicas.set(id, joiner);
@@ -338,18 +354,47 @@ export class Cluster {
   /** A joiner takes writes once most of the members it counts have recorded it. */
   takesWrites(at: Replica): boolean {
     const recorded = at.counted.filter((id) => this.replicas.get(id)?.ids.has(at.id) === true);
-    return !this.has("joiners wait with their writes") || recorded.length * 2 > at.counted.length;
+    const isRecorded = !this.has("joiners wait with their writes") || recorded.length * 2 > at.counted.length;
+    if (isRecorded) at.completeness.recordedByMajority();
+    return isRecorded;
+  }
+
+  backUp(at: Replica): void {
+    const table: Table = { ids: new Set(at.ids), retired: new Set(at.retired) };
+    at.backup = { records: new Map(at.durable), state: at.completeness.state, table };
+  }
+
+  /** The old copy takes the place of the directory, and its node comes back as another one. */
+  restore(at: Replica, id: string): Replica {
+    const { records, state, table } = at.backup ?? { records: at.durable, state: at.saved, table: at };
+    const fresh = new Replica(id, table, state);
+    for (const [key, record] of records) fresh.durable.set(key, record);
+    fresh.latest = new Map(records);
+    fresh.clock.observe(state.watermark, this.nowMs);
+    for (const record of records.values()) fresh.clock.observe(latestTime(record), this.nowMs);
+    this.replicas.set(id, fresh);
+    at.up = false;
+    at.gone = true;
+    this.#giveUp();
+    this.retire(fresh, at.id);
+    for (const to of fresh.peers) this.exchange(fresh, to);
+    return fresh;
   }
 
   forget(by: Replica, id: string): void {
     const lost = this.replicas.get(id);
     if (lost !== undefined) lost.forgotten = true;
+    this.#giveUp();
+    this.retire(by, id);
+  }
+
+  /** What nobody who is left knows is lost. */
+  #giveUp(): void {
     const others = [...this.replicas.values()].filter((replica) => !replica.gone && !replica.forgotten);
     for (const write of this.writes) {
       const isKnown = others.some((replica) => knows(replica.durable.get(write.key), write.sibling.version));
       if (write.acknowledged && !isKnown) write.givenUp = true;
     }
-    this.retire(by, id);
   }
 
   // What may never be
@@ -378,12 +423,12 @@ export class Cluster {
     }
   }
 
-  /** A replica never shows again what it has seen superseded. */
+  /** A replica never shows a value again that it has seen superseded; one that is incomplete may, until it is told. */
   checkShown(at: Replica): void {
     if (at.gone) return;
     for (const [key, record] of at.durable) {
-      for (const { version } of record.siblings) {
-        if (at.hidden.has(formatVersion(version))) {
+      for (const { kind, version } of record.siblings) {
+        if (kind === "value" && at.completeness.complete && at.hidden.has(formatVersion(version))) {
           throw new Violation(`${at.id} shows ${key} ${formatVersion(version)} again`);
         }
         const write = this.writes.find(({ sibling }) => sameVersion(sibling.version, version));

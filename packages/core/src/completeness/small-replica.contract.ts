@@ -3,7 +3,8 @@ import { type HlcTime, HybridLogicalClock, hlcFromMs } from "../clock.ts";
 import type { KeyRecord, Sibling } from "../record.ts";
 import { formatVersion } from "../version.ts";
 import type { Standing } from "./admission.ts";
-import { Completeness, type CompletenessState, INITIAL_COMPLETENESS } from "./completeness.ts";
+import { Completeness } from "./completeness.ts";
+import { type CompletenessState, INITIAL_COMPLETENESS } from "./terms.ts";
 
 export const KEYS = ["x", "y", "z"];
 export const RETENTION = hlcFromMs(20);
@@ -30,6 +31,13 @@ export interface Table {
   readonly retired: ReadonlySet<string>;
 }
 
+/** What of a directory comes back with a copy of it, under another id. */
+export interface Copy {
+  readonly records: ReadonlyMap<string, KeyRecord>;
+  readonly state: CompletenessState;
+  readonly table: Table;
+}
+
 export class Replica {
   readonly id: string;
   readonly clock: HybridLogicalClock = new HybridLogicalClock({ durableBound: 0, maxDriftMs: FAR_MS });
@@ -41,8 +49,10 @@ export class Replica {
   /** The retirements that show in the members it counts. */
   readonly settled: Set<string>;
   completeness: Completeness;
+  /** An old copy of the directory. */
+  backup: Copy | undefined;
   /** What of the state a crash leaves, but for what is always durable. */
-  saved: CompletenessState = INITIAL_COMPLETENESS;
+  saved: CompletenessState;
   /** Versions it has seen superseded. */
   readonly hidden: Set<string> = new Set();
   up = true;
@@ -50,12 +60,17 @@ export class Replica {
   forgotten = false;
   starts = 0;
 
-  constructor(id: string, table: Table) {
+  constructor(id: string, table: Table, knows: "founder" | "joiner" | CompletenessState) {
     this.id = id;
     this.ids = new Set(table.ids).add(id);
     this.retired = new Set(table.retired);
     this.settled = new Set(table.retired);
-    this.completeness = new Completeness(id, RETENTION, INITIAL_COMPLETENESS);
+    const isFounder = knows === "founder";
+    this.saved =
+      typeof knows === "object"
+        ? { ...knows, vector: new Map(), recorded: false, complete: false, completeFloor: 0 }
+        : { ...INITIAL_COMPLETENESS, recorded: isFounder, complete: isFounder };
+    this.completeness = new Completeness(id, RETENTION, this.saved);
   }
 
   get counted(): string[] {

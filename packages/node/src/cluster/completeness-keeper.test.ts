@@ -140,9 +140,9 @@ describe("a retirement", () => {
 
   test("makes exchanges under way prove nothing", async () => {
     const { a } = await pair();
-    const { epoch } = a.keeper.completeness;
+    const begun = a.keeper.completeness.begin();
     await a.keeper.retirementAdopted();
-    expect(a.keeper.completeness.epoch).toBeGreaterThan(epoch);
+    expect(a.keeper.completeness.isVoid(begun)).toBe(true);
   });
 });
 
@@ -150,18 +150,57 @@ describe("what is known", () => {
   test("survives a restart, of which a new incarnation keeps only floor and watermark", async () => {
     const store = new MemoryStore();
     const first = await MemoryReplica.open({ name: "a", store, retention: 5 * HLC_TICKS_PER_MS });
-    first.keeper.completeness.exchanged("b~0123456789", { time: 77, vector: new Map() }, 0);
+    const offer = { time: 77, vector: new Map() };
+    const { completeness } = first.keeper;
+    completeness.exchanged("b~0123456789", offer, { floor: 0, complete: true }, completeness.begin());
+    completeness.unit(first.counted, NOW, NOW);
     first.keeper.adoptWatermark(NOW);
     await first.keeper.save();
     const state = first.keeper.completeness.state;
     expect(state).toMatchObject({ watermark: NOW, floor: NOW - 5 * HLC_TICKS_PER_MS });
-    const again = await MemoryReplica.open({ name: "a", store });
+    expect(state).toMatchObject({ recorded: true, complete: true });
+    const again = await MemoryReplica.open({ name: "a", store, company: "members" });
     expect(again.keeper.completeness.state).toEqual(state);
-    const fresh = await MemoryReplica.open({ name: "a", store, incarnation: "fresh" });
-    expect(fresh.keeper.completeness.state).toEqual({ ...state, vector: new Map(), completeFloor: 0 });
+    const forgotten = { vector: new Map(), completeFloor: 0, complete: false, recorded: false };
+    const company = "strangers";
+    const fresh = await MemoryReplica.open({ name: "a", store, incarnation: "fresh", company });
+    expect(fresh.keeper.completeness.state).toEqual({ ...state, ...forgotten });
     const newcomer = await MemoryReplica.open({ name: "a", store, incarnation: "newcomer" });
     expect(newcomer.keeper.completeness.state).toMatchObject({ watermark: 0, floor: 0 });
   });
+
+  test("by an id that is another one now counts for nothing, also when the start in between has ended too early", async () => {
+    const store = new MemoryStore();
+    const first = await MemoryReplica.open({ name: "a", store });
+    const { completeness } = first.keeper;
+    const offer = { time: 77, vector: new Map() };
+    completeness.exchanged("b~0123456789", offer, { floor: 0, complete: true }, completeness.begin());
+    await first.keeper.save();
+    const stored = Buffer.from(store.committed.meta.get("completeness") ?? []).toString();
+    await store.meta.put("completeness", encodeUtf8(stored.replace(first.id, "a~zzzzzzzzzz")));
+    const second = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+    expect(second.keeper.completeness.state).toMatchObject({ complete: false, recorded: false });
+    expect(second.keeper.completeness.state.vector.size).toBe(0);
+  });
+
+  test("by an older build does not say that it is complete, which is found again by an exchange", async () => {
+    const store = new MemoryStore();
+    const text = '{"vector":[],"completeFloor":9,"floor":5,"watermark":7,"settledAt":1}';
+    await store.meta.put("completeness", encodeUtf8(text));
+    const { keeper } = await MemoryReplica.open({ name: "a", store, company: "members" });
+    expect(keeper.completeness.state).toMatchObject({ complete: false, recorded: true, floor: 5 });
+  });
+
+  test.each([
+    ["nobody", true],
+    ["strangers", false],
+  ] as const)(
+    "is nothing for a new node that finds %s, and so it is complete: %s",
+    async (company, isFounder) => {
+      const { keeper } = await MemoryReplica.open({ name: "a", company });
+      expect(keeper.completeness.state).toMatchObject({ recorded: isFounder, complete: isFounder });
+    },
+  );
 
   test.each([
     "",

@@ -20,7 +20,7 @@ import {
   type NodeId,
 } from "@hearsay/core";
 import { IdentityError } from "../identity.ts";
-import type { WriteFault } from "../node.ts";
+import type { WriteFault } from "../merging.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
 import { parseJson } from "../stored-json.ts";
@@ -36,6 +36,12 @@ const META_NAME = "completeness";
  * as another one does. `newcomer`: it was about another cluster, in which this node was alone.
  */
 export type Incarnation = "same" | "fresh" | "newcomer";
+
+/**
+ * Whom a starting node finds. `nobody`: it is on its own, so it founds a cluster or goes on as the only one. `members`: it
+ * was a member among others in an earlier run. `strangers`: it has yet to be recorded by those it was told of.
+ */
+export type Company = "nobody" | "members" | "strangers";
 
 export interface KeeperPorts {
   readonly meta: MetaStore;
@@ -65,8 +71,13 @@ export class CompletenessKeeper {
   #purging: Promise<void> = Promise.resolve();
   #purgedTo: HlcTime = 0;
 
-  constructor(self: NodeId, retention: HlcTime, incarnation: Incarnation, ports: KeeperPorts) {
-    const state = stateFor(incarnation, ports.meta);
+  constructor(
+    self: NodeId,
+    retention: HlcTime,
+    beginning: { readonly incarnation: Incarnation; readonly company: Company },
+    ports: KeeperPorts,
+  ) {
+    const state = stateFor(self, beginning.incarnation, beginning.company, ports.meta);
     this.#self = self;
     this.#ports = ports;
     this.completeness = new Completeness(self, retention, state);
@@ -152,12 +163,18 @@ export class CompletenessKeeper {
     await this.purge();
   }
 
+  /** A majority of the others has this node on disk; settles when that is durable. */
+  async recordedByMajority(): Promise<void> {
+    this.completeness.recordedByMajority();
+    await this.save();
+  }
+
   heldBackBy(): HeldBack[] {
     return this.completeness.heldBackBy(this.members);
   }
 
   async save(): Promise<void> {
-    await this.#ports.meta.put(META_NAME, encodeUtf8(formatState(this.completeness.state)));
+    await this.#ports.meta.put(META_NAME, encodeUtf8(formatState(this.#self, this.completeness.state)));
   }
 
   /** Purges to the floor, once it is durable. One purge runs at a time; one that failed is made up for by the next. */
@@ -182,7 +199,9 @@ export class CompletenessKeeper {
 
   #follow(events: readonly CompletenessEvent[]): void {
     for (const event of events) {
-      if (event.kind === "incomplete") {
+      if (event.kind === "complete") {
+        this.#ports.log.info("complete", { node: this.#self, floor: event.floor });
+      } else if (event.kind === "incomplete") {
         this.#ports.log.warn("incomplete", {
           node: this.#self,
           floor: event.floor,
@@ -193,42 +212,71 @@ export class CompletenessKeeper {
   }
 }
 
-function stateFor(incarnation: Incarnation, meta: MetaStore): CompletenessState {
-  switch (incarnation) {
-    case "same":
-      return readState(meta);
-    case "fresh":
-      return { ...readState(meta), vector: new Map(), completeFloor: 0 };
-    case "newcomer":
-      return INITIAL_COMPLETENESS;
+function stateFor(
+  self: NodeId,
+  incarnation: Incarnation,
+  company: Company,
+  meta: MetaStore,
+): CompletenessState {
+  const isAlone = company === "nobody";
+  const stored = incarnation === "newcomer" ? undefined : readState(meta);
+  if (stored === undefined) {
+    const isFounder = isAlone && incarnation === "same";
+    return { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
   }
+  const { about, state } = stored;
+  // A start that ended between the new identity and this leaves what the id before it knew.
+  const isFresh = incarnation === "fresh" || (about !== undefined && about !== self);
+  if (isFresh) {
+    return { ...state, vector: new Map(), recorded: isAlone, complete: false, completeFloor: 0 };
+  }
+  // What it was on its own it is not among others.
+  if (company === "strangers") return { ...state, recorded: false, complete: false };
+  return { ...state, recorded: state.recorded ?? true };
 }
 
-function formatState(state: CompletenessState): string {
-  return JSON.stringify({ ...state, vector: [...state.vector] });
+/** A state as an earlier run has left it; older builds did not say whether the node was recorded. */
+type StoredState = Omit<CompletenessState, "recorded"> & { readonly recorded: boolean | undefined };
+
+function formatState(about: NodeId, state: CompletenessState): string {
+  return JSON.stringify({ about, ...state, vector: [...state.vector] });
 }
 
 /**
  * Nothing of it is made up for by a default: a lost floor would let purged versions come back.
  * @throws IdentityError `membership_unreadable`
  */
-function readState(meta: MetaStore): CompletenessState {
+function readState(
+  meta: MetaStore,
+): { readonly about: NodeId | undefined; readonly state: StoredState } | undefined {
   const stored = meta.get(META_NAME);
-  if (stored === undefined) return INITIAL_COMPLETENESS;
+  if (stored === undefined) return undefined;
   const parsed = parseJson(stored);
-  const state = typeof parsed === "object" && parsed !== null ? toState(parsed) : undefined;
+  const found: Partial<Record<string, unknown>> =
+    typeof parsed === "object" && parsed !== null ? { ...parsed } : {};
+  const state = toState(found);
   if (state === undefined) throw new IdentityError({ code: "membership_unreadable" });
-  return state;
+  const { about } = found;
+  return { about: typeof about === "string" && isNodeId(about) ? about : undefined, state };
 }
 
-function toState(parsed: Partial<Record<keyof CompletenessState, unknown>>): CompletenessState | undefined {
-  const { vector, completeFloor, floor, watermark, settledAt } = parsed;
+function toState(parsed: Partial<Record<string, unknown>>): StoredState | undefined {
+  const { vector, completeFloor, floor, watermark, settledAt, complete, recorded } = parsed;
   const entries: unknown[] = Array.isArray(vector) ? vector : [null];
   if (!isHlcTime(completeFloor) || !isHlcTime(floor) || !isHlcTime(watermark) || !isHlcTime(settledAt)) {
     return undefined;
   }
   if (!entries.every(isVectorEntry)) return undefined;
-  return { vector: new Map(entries), completeFloor, floor, watermark, settledAt };
+  return {
+    vector: new Map(entries),
+    // What an older build took for completeness was not: it is found again by an exchange.
+    complete: complete === true,
+    recorded: typeof recorded === "boolean" ? recorded : undefined,
+    completeFloor,
+    floor,
+    watermark,
+    settledAt,
+  };
 }
 
 function isVectorEntry(entry: unknown): entry is [NodeId, HlcTime] {

@@ -34,6 +34,7 @@ describe("a joiner", () => {
   let entered: (readonly string[])[];
   let taken: number[][];
   let clockIsBehind: boolean;
+  let isRecorded: boolean;
   let resolve: (seed: string) => Promise<readonly string[]>;
   let joining: Joining;
 
@@ -46,6 +47,7 @@ describe("a joiner", () => {
     entered = [];
     taken = [];
     clockIsBehind = false;
+    isRecorded = false;
     resolve = async (seed) => [seed];
     joining = new Joining(["a:1", "b:1"], RETRY_MS, 2000, {
       transport: {
@@ -67,6 +69,9 @@ describe("a joiner", () => {
         if (clockIsBehind) return false;
         taken.push(times);
         return true;
+      },
+      recorded: async () => {
+        isRecorded = true;
       },
     });
     joining.start();
@@ -116,10 +121,25 @@ describe("a joiner", () => {
     answers.delete("a:1");
     answers.set("d:1", { ...WELCOME, recorded: true });
     await timers.advance(RETRY_MS);
-    expect(joining.state).toEqual({ kind: "member" });
+    expect([joining.state, isRecorded]).toEqual([{ kind: "member" }, true]);
     const before = asked.length;
     await timers.advance(10 * RETRY_MS);
     expect([asked.length, timers.armed]).toEqual([before, 0]);
+  });
+
+  test("takes the clock of each who has recorded it, and does not count one whose clock it cannot take", async () => {
+    answers.set("a:1", WELCOME);
+    others = ["a", "b", "c"].map(peer);
+    await timers.advance(0);
+    taken = [];
+    answers.set("b:1", { ...WELCOME, recorded: true, time: 71 });
+    answers.set("c:1", { ...WELCOME, recorded: true, time: 72 });
+    clockIsBehind = true;
+    await timers.advance(RETRY_MS);
+    expect([joining.state, isRecorded]).toEqual([{ kind: "joining", recordedBy: 0, needed: 2 }, false]);
+    clockIsBehind = false;
+    await timers.advance(RETRY_MS);
+    expect([joining.state.kind, taken.map(([time]) => time)]).toEqual(["member", [71, 72]]);
   });
 
   test("is no member by the word of those that have gone from the table, or with nobody else in it", async () => {

@@ -1,9 +1,10 @@
 /**
  * Becoming a member: agree on limits with an introducer, take its clock and floor, enter the member table, and take
- * client writes once a majority of the counted members has this node on disk.
+ * client writes once a majority of the counted members has this node on disk. So does a new incarnation of a member.
  *
  * Why the majority: a node that takes writes before others count it could lose them with nobody to miss it, and a
- * watermark could pass them unseen.
+ * watermark could pass them unseen. Why the clock of each who has recorded it, as of then: what that one had said
+ * before, without this node in its table, lies below it, and so no watermark reaches this node's writes unseen.
  */
 import type { HelloReply, HlcTime, NodeId, Peer, PeerReply, SharedLimits } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
@@ -20,8 +21,10 @@ export interface JoiningPorts {
   others(): readonly Peer[];
   /** Enters the member table at these addresses. */
   enter(seeds: readonly string[]): void;
-  /** Takes an introducer's clock, floor and watermark. @returns false when its clock is too far ahead */
+  /** Takes a member's clock, floor and watermark. @returns false when its clock is too far ahead */
   take(time: HlcTime, floor: HlcTime, watermark: HlcTime): Promise<boolean>;
+  /** A majority has recorded this node; settles when that is durable. */
+  recorded(): Promise<void>;
 }
 
 export type JoiningState =
@@ -91,10 +94,7 @@ export class Joining {
         this.#ports.log.error("limits_differ", { by: address, knobs: knobs.join(",") });
         return;
       }
-      if (!(await this.#ports.take(welcome.time, welcome.floor, welcome.watermark))) {
-        this.#ports.log.warn("join_failed", { at: address, code: "clock_drift" });
-        continue;
-      }
+      if (!(await this.#take(welcome, address))) continue;
       this.#welcomed = true;
       this.#ports.enter(addresses);
       return;
@@ -105,18 +105,27 @@ export class Joining {
     const others = this.#ports.others();
     await Promise.all(
       others.map(async (peer) => {
+        if (this.#recordedBy.has(peer.id)) return;
         const welcome = await this.#hello(peer);
-        if (welcome?.recorded === true) this.#recordedBy.add(peer.id);
+        if (welcome?.recorded !== true || !(await this.#take(welcome, peer.address))) return;
+        this.#recordedBy.add(peer.id);
       }),
     );
     const counted = others.filter(({ id }) => this.#recordedBy.has(id)).length;
     const needed = Math.floor(others.length / 2) + 1;
-    this.#state =
-      others.length > 0 && counted >= needed
-        ? { kind: "member" }
-        : { kind: "joining", recordedBy: counted, needed };
-    if (this.#state.kind === "member")
-      this.#ports.log.info("member", { recordedBy: counted, of: others.length });
+    if (others.length === 0 || counted < needed) {
+      this.#state = { kind: "joining", recordedBy: counted, needed };
+      return;
+    }
+    await this.#ports.recorded();
+    this.#state = { kind: "member" };
+    this.#ports.log.info("member", { recordedBy: counted, of: others.length });
+  }
+
+  async #take({ time, floor, watermark }: HelloReply, address: string): Promise<boolean> {
+    const isTaken = await this.#ports.take(time, floor, watermark);
+    if (!isTaken) this.#ports.log.warn("join_failed", { at: address, code: "clock_drift" });
+    return isTaken;
   }
 
   async #hello(peer: Peer): Promise<HelloReply | undefined> {

@@ -2,8 +2,9 @@
  * How a member comes and goes: joining, returning, leaving, forgetting others; and whether it takes client writes
  * meanwhile.
  *
- * Leaving: no more writes, an exchange with a member that itself stays, then the own id is retired. If no such exchange
- * comes about the node stays what it was.
+ * Leaving: no more writes, an exchange with a member that itself stays, then the own id is retired. If a retirement is
+ * adopted meanwhile it begins again: what the retired one gave this node after the exchange had begun, nobody else may
+ * have. If no such exchange comes about the node stays what it was.
  */
 import type { HelloReply, NodeId, Peer } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
@@ -103,13 +104,15 @@ export class Lifecycle {
     }
     const { keeper, membership } = this.#parts;
     const { completeness } = keeper;
+    // Before the clock is read: the sender takes it for a time at which it was recorded here.
+    const recorded = membership.hasRecorded(from);
     return {
       kind: "welcome",
       limits: this.#config.limits,
       time: await this.#ports.node.tick(),
       floor: completeness.floor,
       watermark: completeness.watermark,
-      recorded: membership.hasRecorded(from),
+      recorded,
     };
   }
 
@@ -126,9 +129,14 @@ export class Lifecycle {
   async leave(): Promise<void> {
     this.#leaving = true;
     try {
-      await this.#ports.facts.flush();
-      await this.#handOver();
-      await this.#parts.membership.leave();
+      const { membership } = this.#parts;
+      let retired: number;
+      do {
+        retired = membership.retiredCount;
+        await this.#ports.facts.flush();
+        await this.#handOver();
+      } while (membership.retiredCount !== retired);
+      await membership.leave();
       this.#retired = true;
     } catch (error) {
       this.#leaving = false;
@@ -136,8 +144,10 @@ export class Lifecycle {
     }
   }
 
-  /** @throws PeerFault `busy` while the disk takes nothing */
+  /** @throws PeerFault `busy` while the disk takes nothing, or this node is not a member itself */
   async forget(id: NodeId): Promise<void> {
+    // It would make itself a cluster of one, beside the one that has not recorded it.
+    if (this.joiningState.kind !== "member") throw new PeerFault({ code: "busy" });
     const { membership } = this.#parts;
     await membership.retire(id);
     if (membership.hasRecorded(id)) throw new PeerFault({ code: "busy" });

@@ -8,6 +8,8 @@ import {
 } from "@hearsay/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { MAX_DRIFT_MS, MemoryReplica, START_MS } from "../exchange/memory-replica.contract.ts";
+import type { MergedBatch } from "../exchange/replica.ts";
+import { rest } from "./manual-timers.contract.ts";
 
 const FLOOR = hlcFromMs(START_MS);
 const OTHER: NodeId = "b~0123456789";
@@ -27,6 +29,12 @@ function recordOf(first: Sibling, ...rest: Sibling[]): KeyRecord {
 
 const old = recordOf(value(FLOOR - 5));
 
+function merged(a: MemoryReplica, record: KeyRecord, sender: Standing): MergedBatch {
+  const batch = a.replica.merge([{ key: "k", record }], sender);
+  if (batch === undefined) throw new Error("nothing was decided");
+  return batch;
+}
+
 describe("a replica", () => {
   let a: MemoryReplica;
 
@@ -43,9 +51,10 @@ describe("a replica", () => {
 
   test("that is complete keeps a ghost aside, says which, and takes nothing of it", async () => {
     await stand("complete");
-    const { merged, refused, committed } = a.replica.merge([{ key: "k", record: old }], incomplete);
-    await committed;
-    expect(merged).toMatchObject([{ key: "k", record: undefined }]);
+    const batch = merged(a, old, incomplete);
+    await batch.committed;
+    const { refused } = batch;
+    expect(batch.merged).toMatchObject([{ key: "k", record: undefined }]);
     expect(refused).toEqual([{ key: "k", versions: [old.siblings[0].version] }]);
     expect(a.graveyard.ghosts).toEqual([{ key: "k", sibling: old.siblings[0] }]);
     expect(a.contents().size).toBe(0);
@@ -56,7 +65,7 @@ describe("a replica", () => {
   test("takes the live sibling beside a ghost, and the context of both", async () => {
     await stand("complete");
     const mixed = recordOf(value(FLOOR + 9, THIRD), value(FLOOR - 5));
-    const { refused, committed } = a.replica.merge([{ key: "k", record: mixed }], incomplete);
+    const { refused, committed } = merged(a, mixed, incomplete);
     await committed;
     expect(refused).toEqual([{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
     expect(a.store.get("k")).toEqual({ context: mixed.context, siblings: [mixed.siblings[0]] });
@@ -64,7 +73,7 @@ describe("a replica", () => {
 
   test("takes a ghost with an alarm when its sender is complete at the same floor", async () => {
     await stand("complete");
-    const { refused, committed } = a.replica.merge([{ key: "k", record: old }], complete);
+    const { refused, committed } = merged(a, old, complete);
     await committed;
     expect([refused, a.store.get("k")]).toEqual([[], old]);
     expect(a.log.of("silent_loss_suspected")).toEqual([{ key: "k", versions: 1 }]);
@@ -72,61 +81,101 @@ describe("a replica", () => {
     expect(a.replica.alarms).toBe(1);
   });
 
-  test("takes no delayed mail for an alarm: the floors have to be the same", async () => {
+  test("decides nothing and takes nothing when its peer stands at another floor", async () => {
     await stand("complete");
-    await a.replica.merge([{ key: "k", record: old }], { floor: FLOOR - 1, complete: true }).committed;
-    expect([a.replica.alarms, a.graveyard.ghosts.length, a.contents().size]).toEqual([0, 1, 0]);
+    const fresh = recordOf(value(FLOOR + 9, THIRD));
+    const records = [fresh, old].map((record, i) => ({ key: `k${i}`, record }));
+    for (const complete of [true, false]) {
+      expect(a.replica.merge(records, { floor: FLOOR - 1, complete })).toBeUndefined();
+    }
+    await rest();
+    expect([a.replica.alarms, a.graveyard.ghosts.length, a.contents().size]).toEqual([0, 0, 0]);
+  });
+
+  test.each(["complete", "incomplete"] as const)(
+    "that is %s takes mail of what is new, and leaves what is old and unknown to an exchange",
+    async (own) => {
+      await stand(own);
+      const mixed = recordOf(value(FLOOR + 9, THIRD), value(FLOOR - 5));
+      const fresh = recordOf(value(FLOOR + 9, THIRD));
+      await a.replica.takeMail([
+        { key: "old", record: old },
+        { key: "mixed", record: mixed },
+        { key: "fresh", record: fresh },
+      ]);
+      expect([...a.contents().keys()]).toEqual(["fresh"]);
+      expect([a.replica.alarms, a.graveyard.ghosts]).toEqual([0, []]);
+    },
+  );
+
+  test("does not keep a deletion that may go at its floor, and lets go what it covers", async () => {
+    await merged(a, recordOf(value(FLOOR - 9)), incomplete).committed;
+    await stand("complete");
+    const deletion = recordOf({ kind: "tombstone", version: { time: FLOOR - 5, node: OTHER } });
+    const { refused, committed } = merged(a, deletion, { floor: FLOOR - 1, complete: true });
+    await committed;
+    expect([refused, a.contents().size]).toEqual([[], 0]);
+  });
+
+  test("that is incomplete notes what another incomplete one has brought, and not what a complete one has", async () => {
+    await stand("incomplete");
+    const before = a.keeper.completeness.begin();
+    await merged(a, old, complete).committed;
+    expect(a.keeper.completeness.begin()).toEqual(before);
+    await merged(a, recordOf(value(FLOOR - 4, THIRD)), incomplete).committed;
+    expect(a.keeper.completeness.begin()).not.toEqual(before);
   });
 
   test("that is incomplete takes everything", async () => {
     await stand("incomplete");
-    const { refused, committed } = a.replica.merge([{ key: "k", record: old }], complete);
+    const { refused, committed } = merged(a, old, complete);
     await committed;
     expect([refused, a.store.get("k"), a.graveyard.ghosts]).toEqual([[], old, []]);
   });
 
   test("that is incomplete drops on a complete peer's word what that has refused, and keeps it aside", async () => {
-    await a.replica.merge([{ key: "k", record: old }], incomplete).committed;
+    await merged(a, old, incomplete).committed;
     await stand("incomplete");
-    await a.replica.drop([{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }], complete);
+    await a.replica.drop([{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
     expect([a.contents().size, a.graveyard.ghosts.length]).toEqual([0, 1]);
     expect(a.log.of("ghost_dropped")).toEqual([{ key: "k", versions: 1 }]);
   });
 
   test("drops only what was refused: siblings beside it stay, and versions it does not hold are no matter", async () => {
     const both = recordOf(value(FLOOR + 9, THIRD), value(FLOOR - 5));
-    await a.replica.merge([{ key: "k", record: both }], incomplete).committed;
+    await merged(a, both, incomplete).committed;
     await stand("incomplete");
     const versions = [
       { time: FLOOR - 5, node: OTHER },
       { time: 3, node: OTHER },
     ];
-    await a.replica.drop(
-      [
-        { key: "k", versions },
-        { key: "never heard of", versions },
-      ],
-      complete,
-    );
+    await a.replica.drop([
+      { key: "k", versions },
+      { key: "never heard of", versions },
+    ]);
     expect(a.store.get("k")?.siblings).toEqual([both.siblings[0]]);
     expect(a.graveyard.ghosts).toHaveLength(1);
   });
 
-  test.each<["complete" | "incomplete", Standing]>([
-    ["complete", complete],
-    ["complete", incomplete],
-    ["incomplete", incomplete],
-  ])("that is %s drops nothing on the word of %j", async (own, peer) => {
-    await a.replica.merge([{ key: "k", record: old }], incomplete).committed;
-    await stand(own);
-    await a.replica.drop([{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }], peer);
-    expect([a.store.get("k"), a.graveyard.ghosts]).toEqual([old, []]);
+  test("drops what was refused also when it is complete by then, for that never becomes right again", async () => {
+    await merged(a, old, incomplete).committed;
+    await stand("complete");
+    await a.replica.drop([{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
+    expect([a.contents().size, a.graveyard.ghosts.length]).toEqual([0, 1]);
+  });
+
+  test("drops nothing above its floor, whatever a peer says", async () => {
+    const fresh = recordOf(value(FLOOR + 5));
+    await merged(a, fresh, incomplete).committed;
+    await stand("incomplete");
+    await a.replica.drop([{ key: "k", versions: [{ time: FLOOR + 5, node: OTHER }] }]);
+    expect([a.store.get("k"), a.graveyard.ghosts]).toEqual([fresh, []]);
   });
 
   test("without room for a ghost says so, and keeps it out all the same", async () => {
     await stand("complete");
     a.graveyard.room = 0;
-    await a.replica.merge([{ key: "k", record: old }], incomplete).committed;
+    await merged(a, old, incomplete).committed;
     expect(a.log.counts.get("hearsay_ghosts_not_kept_total")).toBe(1);
     expect(a.log.of("ghost_not_kept")).toEqual([{ key: "k", time: FLOOR - 5 }]);
     expect(a.contents().size).toBe(0);
@@ -150,7 +199,7 @@ describe("a replica", () => {
 
   test("is not told that a batch is committed when the store has refused it", async () => {
     a.store.failNext = true;
-    await expect(a.replica.merge([{ key: "k", record: old }], complete).committed).rejects.toThrow();
+    await expect(merged(a, old, complete).committed).rejects.toThrow();
     expect(a.contents().size).toBe(0);
   });
 });

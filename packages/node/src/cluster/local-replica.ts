@@ -14,7 +14,8 @@ import {
 } from "@hearsay/core";
 import { readOrLost } from "../damaged.ts";
 import type { ExchangeReplica, MergedBatch } from "../exchange/replica.ts";
-import type { Admitted, Node } from "../node.ts";
+import type { Admitted } from "../merging.ts";
+import type { Node } from "../node.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Clock, Log, Metrics, RecordStore } from "../ports.ts";
 import type { CompletenessKeeper } from "./completeness-keeper.ts";
@@ -80,10 +81,14 @@ export class LocalReplica implements ExchangeReplica {
     return readOrLost(() => this.#ports.store.get(key)).record;
   }
 
-  merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch {
+  merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch | undefined {
     const { node, store, graveyard } = this.#ports;
     const admitted = node.admit(records, this.standing(), sender);
-    if ("code" in admitted) throw new PeerFault(admitted);
+    if ("code" in admitted) {
+      if (admitted.code === "floors_differ") return undefined;
+      throw new PeerFault(admitted);
+    }
+    if (admitted.disturbing) this.completeness.disturbed();
     const kept: Promise<void>[] = [admitted.committed];
     const refused = this.#report(admitted, kept);
     for (const { key, record } of admitted.merged) {
@@ -92,8 +97,14 @@ export class LocalReplica implements ExchangeReplica {
     return { merged: admitted.merged, refused, committed: Promise.all(kept).then(() => undefined) };
   }
 
-  async drop(refused: readonly RefusedVersions[], peer: Standing): Promise<void> {
-    await Promise.all(refused.map((ghost) => this.#dropGhost(ghost, peer)));
+  async takeMail(records: readonly KeyedRecord[]): Promise<void> {
+    const taken = this.#ports.node.takeMail(records, this.completeness.floor);
+    if ("code" in taken) throw new PeerFault(taken);
+    await taken;
+  }
+
+  async drop(refused: readonly RefusedVersions[]): Promise<void> {
+    await Promise.all(refused.map((ghost) => this.#dropGhost(ghost)));
   }
 
   acceptOffer({ time, vector }: ExchangeOffer): ExchangeOffer {
@@ -107,16 +118,17 @@ export class LocalReplica implements ExchangeReplica {
     await this.#ports.keeper.settleFloor(floor);
   }
 
-  async #dropGhost({ key, versions }: RefusedVersions, peer: Standing): Promise<void> {
+  async #dropGhost({ key, versions }: RefusedVersions): Promise<void> {
     const { store, graveyard, log } = this.#ports;
     const { record: held } = readOrLost(() => store.latest(key));
     if (held === undefined) return;
-    const left = dropRefused(held, versions, this.standing(), peer);
+    const left = dropRefused(held, versions, this.completeness.floor);
     if (left === held) return;
-    log.warn("ghost_dropped", { key, versions: versions.length });
-    const ghosts = held.siblings.filter(({ version }) =>
-      versions.some((ghost) => sameVersion(ghost, version)),
+    const ghosts = held.siblings.filter(
+      ({ version }) =>
+        left === undefined || !left.siblings.some((kept) => sameVersion(kept.version, version)),
     );
+    log.warn("ghost_dropped", { key, versions: ghosts.length });
     const removed = left === undefined ? graveyard.remove(key) : store.put(key, left);
     await Promise.all([removed, ...ghosts.map((sibling) => this.#keepAside(key, sibling))]);
   }

@@ -2,13 +2,14 @@
 import {
   FullView,
   hlcFromMs,
+  type Member,
   type NodeId,
   type Peer,
   preferHealthy,
   type RumorHeldEvent,
 } from "@hearsay/core";
 import type { PeerFault } from "../peer-fault.ts";
-import { CompletenessKeeper } from "./completeness-keeper.ts";
+import { type Company, CompletenessKeeper } from "./completeness-keeper.ts";
 import { HELLO_TIMEOUT_MS, Joining } from "./joining.ts";
 import { LocalReplica } from "./local-replica.ts";
 import type { MemberConfig, MemberPorts } from "./member-config.ts";
@@ -25,7 +26,7 @@ export interface MemberParts {
   readonly rumors: Rumors;
   readonly repair: Repair;
   readonly states: States;
-  /** Undefined for a node that was a member before, or begins a cluster. */
+  /** Undefined for a node that was recorded before, or begins a cluster. */
   readonly joining: Joining | undefined;
 }
 
@@ -60,8 +61,7 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   const rumors = makeRumors(recipe, { membership, replica, sampler });
   const repair = makeRepair(recipe, membership, replica);
   const states = makeStates(recipe, sampler);
-  const needsToJoin = config.seeds.length > 0 && (config.incarnation === "newcomer" || !membership.wasMember);
-  const joining = needsToJoin ? makeJoining(recipe, membership, keeper) : undefined;
+  const joining = keeper.completeness.recorded ? undefined : makeJoining(recipe, membership, keeper);
   return { membership, keeper, replica, sampler, rumors, repair, states, joining };
 }
 
@@ -89,7 +89,9 @@ function makeMembership({ config, ports, events }: Recipe): Membership {
 function makeKeeper({ config, ports }: Recipe, membership: Membership): CompletenessKeeper {
   const { node, store, graveyard, facts, log } = ports;
   const retention = hlcFromMs(config.tombstoneRetentionMs);
-  return new CompletenessKeeper(node.id, retention, config.incarnation, {
+  const { incarnation } = config;
+  const beginning = { incarnation, company: companyOf(config, membership, node.id) };
+  return new CompletenessKeeper(node.id, retention, beginning, {
     meta: store.meta,
     graveyard,
     log,
@@ -99,6 +101,12 @@ function makeKeeper({ config, ports }: Recipe, membership: Membership): Complete
     ownTime: () => node.ownTime(),
     observe: (time) => node.observe(time),
   });
+}
+
+function companyOf({ seeds, incarnation }: MemberConfig, membership: Membership, self: NodeId): Company {
+  if (membership.wasMember && incarnation === "same") return "members";
+  const isAlone = seeds.length === 0 && membership.members().every(({ id }) => id === self);
+  return isAlone ? "nobody" : "strangers";
 }
 
 function makeReplica(
@@ -169,19 +177,23 @@ function makeStates({ config, ports, events }: Recipe, sampler: FullView): State
 
 function makeJoining({ config, ports }: Recipe, membership: Membership, keeper: CompletenessKeeper): Joining {
   const { node, transport, timers, log } = ports;
-  return new Joining(config.seeds, config.swim.joinRetryIntervalMs, HELLO_TIMEOUT_MS, {
+  const others = (): Member[] => membership.members().filter(({ id }) => id !== node.id);
+  // A node that comes back as another one announces itself to the addresses it knows: whoever is there may be another, too.
+  const seeds = [...new Set([...config.seeds, ...others().map(({ address }) => address)])];
+  return new Joining(seeds, config.swim.joinRetryIntervalMs, HELLO_TIMEOUT_MS, {
     transport,
     timers,
     log,
     limits: config.limits,
     resolveSeed: (seed) => ports.resolveSeed(seed),
-    others: () => membership.members().filter(({ id }) => id !== node.id),
-    enter: (seeds) => membership.join(seeds),
+    others,
+    enter: (addresses) => membership.join(addresses),
     take: async (time, floor, watermark) => {
       if (node.observe(Math.max(time, floor, watermark)) !== undefined) return false;
       keeper.adoptWatermark(watermark);
       await keeper.settleFloor(floor);
       return true;
     },
+    recorded: () => keeper.recordedByMajority(),
   });
 }

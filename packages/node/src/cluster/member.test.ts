@@ -119,7 +119,7 @@ describe("stopping", () => {
 
 describe("what another says of a time too far ahead", () => {
   const ahead = hlcFromMs(START_MS + MAX_DRIFT_MS + 1000);
-  const unit = { sequence: 5, completeThrough: 5, settledAt: 5, tableHash: "0".repeat(16) };
+  const unit = { sequence: 5, completeThrough: 5, settledAt: 5, tableHash: "0".repeat(16), complete: true };
 
   test.each<[string, string, string | number]>([
     ["a watermark", "watermark", ahead],

@@ -101,7 +101,7 @@ export class ClusterMember {
     await this.keeper.start();
     this.membership.start();
     this.#lifecycle.start();
-    if (this.membership.wasMember) await this.#lifecycle.returnTo();
+    if (this.#parts.joining === undefined) await this.#lifecycle.returnTo();
     this.repair.start();
     this.states.start();
     this.#periodic.every(this.stateIntervalMs, () => this.#publishing.publish());
@@ -222,7 +222,8 @@ export class ClusterMember {
     const reply = await this.#ports.transport.request(peer, { kind: "fetch", key }, timeoutMs);
     if (reply.kind !== "fetched") throw new PeerFault({ code: "bad_message", what: reply.kind });
     if (reply.record !== null) {
-      await this.#parts.replica.merge([{ key, record: reply.record }], reply.standing).committed;
+      // Asked and answered in one go, at one floor, this is as good as an exchange; at two it is left to one.
+      await this.#parts.replica.merge([{ key, record: reply.record }], reply.standing)?.committed;
     }
     return reply;
   }

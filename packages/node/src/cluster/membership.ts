@@ -68,7 +68,7 @@ export class Membership {
   #announced: (() => void) | undefined;
   #saving: Promise<void> = Promise.resolve();
   #recorded: ReadonlySet<NodeId>;
-  /** This directory was a member among others before, so it need not ask to be let in. */
+  /** This id was a member among others in an earlier run, at least as far as it knows itself. */
   readonly wasMember: boolean;
 
   constructor(options: MembershipOptions, ports: MembershipPorts, listener: MembershipListener) {

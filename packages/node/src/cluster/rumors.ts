@@ -23,7 +23,6 @@ import {
   type RumorReply,
   type RumorRequest,
   type RumorTimer,
-  type Standing,
   type Update,
 } from "@hearsay/core";
 import type { ExchangeReplica } from "../exchange/replica.ts";
@@ -96,7 +95,7 @@ export class Rumors {
   }
 
   async serve(from: Peer, message: LoadedRumorRequest): Promise<LoadedRumorReply> {
-    const received = await this.#take(message.rumors, message.standing);
+    const received = await this.#take(message.rumors);
     this.#updatesCame(message.updates, from.id);
     const request: RumorRequest = { ...message, kind: "rumor_request" };
     const reply = await this.#driver.serve((token) =>
@@ -126,7 +125,7 @@ export class Rumors {
       ),
     );
     this.#updatesCame(reply.updates, to.id);
-    const received = await this.#take(reply.rumors, reply.standing);
+    const received = await this.#take(reply.rumors);
     return { reply: { ...reply, kind: "rumor_reply" }, received };
   }
 
@@ -145,22 +144,20 @@ export class Rumors {
   }
 
   /** Merges what came with records; settles when it is committed, with what became of each rumor. */
-  async #take(rumors: readonly LoadedRumor[], sender: Standing): Promise<ReceivedRumor[]> {
+  async #take(rumors: readonly LoadedRumor[]): Promise<ReceivedRumor[]> {
     const carried = rumors.flatMap(({ key, record }) => (record === null ? [] : [{ key, record }]));
     const before = new Map(carried.map(({ key }) => [key, this.#replica.get(key)]));
-    const { refused, committed } = this.#replica.merge(carried, sender);
-    await committed;
-    const refusedKeys = new Set(refused.map(({ key }) => key));
-    return rumors.map((rumor) => this.#verdict(rumor, before.get(rumor.key), refusedKeys));
+    await this.#replica.takeMail(carried);
+    return rumors.map((rumor) => this.#verdict(rumor, before.get(rumor.key)));
   }
 
-  #verdict(rumor: LoadedRumor, before: KeyRecord | undefined, refused: ReadonlySet<string>): ReceivedRumor {
-    if (refused.has(rumor.key)) return { state: "refused" };
+  #verdict(rumor: LoadedRumor, before: KeyRecord | undefined): ReceivedRumor {
     const held = this.#replica.get(rumor.key);
-    if (held === undefined) return { state: rumor.record === null ? "lacking" : "refused" };
-    if (!rumor.versions.every((version) => holds(held, version) || covers(held.context, version))) {
-      return { state: "lacking" };
-    }
+    const isHeld =
+      held !== undefined &&
+      rumor.versions.every((version) => holds(held, version) || covers(held.context, version));
+    // Something old came along that is no news, and was left to an exchange.
+    if (!isHeld) return { state: rumor.record === null ? "lacking" : "refused" };
     return {
       state: rumor.record === null || held === before ? "known" : "new",
       held: heldRecord(rumor.key, held),

@@ -87,6 +87,8 @@ export class States {
   /** Says of this node what changed. */
   publish(state: PublishedState): void {
     const values: Readonly<Record<string, StateValue | undefined>> = {
+      // Before the unit: whoever has a unit has what it says of this, because changes spread in the order they were made.
+      complete: state.unit === undefined ? undefined : Number(state.unit.complete),
       unit: state.unit === undefined ? undefined : formatUnit(state.unit),
       watermark: state.watermark,
       keys: state.keys,
@@ -113,7 +115,8 @@ export class States {
     };
     const watermark = value("watermark");
     return {
-      unit: parseUnit(text("unit") ?? ""),
+      // An older build does not say. It may be complete, and know better than this node.
+      unit: parseUnit(text("unit") ?? "", count("complete") !== 0),
       watermark: isHlcTime(watermark) ? watermark : undefined,
       keys: count("keys"),
       bytes: count("bytes"),

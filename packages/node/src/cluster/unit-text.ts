@@ -1,4 +1,7 @@
-/** A completeness unit as one text, the form in which it spreads among the application states. */
+/**
+ * A completeness unit as one text, the form in which it spreads among the application states; whether its node is complete
+ * is a state of its own, because older builds take no text of more parts.
+ */
 import { type CompletenessUnit, isHlcTime } from "@hearsay/core";
 
 /** `sequence.complete through.settled at.table hash`, times in base 36. */
@@ -7,7 +10,7 @@ export function formatUnit(unit: CompletenessUnit): string {
   return [...times, unit.tableHash].join(".");
 }
 
-export function parseUnit(text: string): CompletenessUnit | undefined {
+export function parseUnit(text: string, complete: boolean): CompletenessUnit | undefined {
   const [sequence, completeThrough, settledAt, tableHash, ...rest] = text.split(".");
   if (tableHash === undefined || rest.length > 0 || !/^[0-9a-f]{16}$/.test(tableHash)) return undefined;
   const times = [sequence, completeThrough, settledAt].map((part) =>
@@ -15,5 +18,5 @@ export function parseUnit(text: string): CompletenessUnit | undefined {
   );
   const [first, second, third] = times;
   if (!isHlcTime(first) || !isHlcTime(second) || !isHlcTime(third)) return undefined;
-  return { sequence: first, completeThrough: second, settledAt: third, tableHash };
+  return { sequence: first, completeThrough: second, settledAt: third, tableHash, complete };
 }

@@ -1,14 +1,15 @@
 /**
  * The answering side of an exchange.
  *
- * A session remembers what the asking side offered at its start and under which epoch of this node's completeness
- * that was. The claim that follows is made once, at the final transfer, after everything in it is committed.
+ * A session remembers what the asking side offered at its start, and how far this node's completeness was then. The
+ * claim that follows is made once, at the final transfer, after everything in it is committed.
  */
 import {
   answerCompare,
   type BucketEntry,
   type BucketWant,
   type Completeness,
+  type ExchangeBegin,
   type ExchangeCompare,
   type ExchangeOffer,
   type ExchangeReply,
@@ -19,6 +20,7 @@ import {
   isCompareRequest,
   type KeyedRecord,
   type NodeId,
+  type Standing,
 } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { ExchangeReplica } from "./replica.ts";
@@ -33,9 +35,11 @@ import {
 
 interface AnsweringSession {
   readonly offer: ExchangeOffer;
+  /** Where the asking side stood when it made the offer. */
+  readonly standing: Standing;
   /** The incarnation's own completeness: a claim for an earlier incarnation must not touch a later one. */
   readonly completeness: Completeness;
-  readonly epoch: number;
+  readonly begun: ExchangeBegin;
   movedAtMs: number;
 }
 
@@ -75,14 +79,14 @@ export class ExchangeAnswerer {
     if (request.tableHash !== replica.tableHash()) return { kind: "exchange-tables-differ" };
     const theirs = replica.acceptOffer(request.offer);
     const { completeness } = replica;
-    const epoch = completeness.epoch;
+    const begun = completeness.begin();
     await replica.settleFloor(request.standing.floor);
     // Time and vector are offered as of a moment before the root: everything held then is in the root.
     const offer = completeness.offer(await replica.ownTime());
     const root = rootBytes(await replica.digests.root());
     const standing = replica.standing();
     if (sameBytes(root, request.root)) {
-      completeness.exchanged(from, theirs, epoch);
+      completeness.exchanged(from, theirs, request.standing, begun);
       return {
         kind: "exchange-equal",
         standing,
@@ -91,7 +95,13 @@ export class ExchangeAnswerer {
         wallMs: replica.wallMs(),
       };
     }
-    this.#open(from, request, { offer: theirs, completeness, epoch, movedAtMs: nowMs });
+    this.#open(from, request, {
+      offer: theirs,
+      standing: request.standing,
+      completeness,
+      begun,
+      movedAtMs: nowMs,
+    });
     const children = replica.digests.children(0, 0);
     return { kind: "exchange-differs", standing, offer, children, wallMs: replica.wallMs() };
   }
@@ -117,8 +127,13 @@ export class ExchangeAnswerer {
     const session = this.#session(from, request.session, nowMs);
     if (session === undefined) return { kind: "exchange-void" };
     const replica = this.#replica;
-    const { merged, refused, committed } = replica.merge(request.records, request.standing);
-    await Promise.all([committed, replica.drop(request.refused, request.standing)]);
+    const batch = replica.merge(request.records, request.standing);
+    if (batch === undefined) {
+      this.#sessions.delete(sessionKey(from, request.session));
+      return { kind: "exchange-void" };
+    }
+    const { merged, refused, committed } = batch;
+    await Promise.all([committed, replica.drop(request.refused)]);
     const answer: KeyedRecord[] = [];
     let bytes = 0;
     for (const [position, { key, record }] of merged.entries()) {
@@ -129,7 +144,9 @@ export class ExchangeAnswerer {
     }
     const leftOut = await this.#fetch(request.wants, bytes, answer);
     if (request.final) {
-      session.completeness.exchanged(from, session.offer, session.epoch);
+      // What the other side would refuse of this last answer, this one is never told.
+      const standing = { ...session.standing, complete: session.standing.complete && answer.length === 0 };
+      session.completeness.exchanged(from, session.offer, standing, session.begun);
       this.#sessions.delete(sessionKey(from, request.session));
     }
     return {
@@ -184,10 +201,8 @@ export class ExchangeAnswerer {
     const key = sessionKey(from, id);
     const session = this.#sessions.get(key);
     if (session === undefined) return undefined;
-    if (
-      nowMs - session.movedAtMs > this.#limits.sessionIdleMs ||
-      session.epoch !== session.completeness.epoch
-    ) {
+    const isIdle = nowMs - session.movedAtMs > this.#limits.sessionIdleMs;
+    if (isIdle || session.completeness.isVoid(session.begun)) {
       this.#sessions.delete(key);
       return undefined;
     }

@@ -97,7 +97,7 @@ export class ExchangeAsker {
   async run(): Promise<ExchangeOutcome | undefined> {
     const replica = this.#replica;
     const { completeness } = replica;
-    const epoch = completeness.epoch;
+    const begun = completeness.begin();
     await replica.settleFloor(replica.standing().floor);
     // Offered as of a moment before the root is taken; see ExchangeAnswerer.
     const offer = completeness.offer(await replica.ownTime());
@@ -117,7 +117,7 @@ export class ExchangeAsker {
         await replica.settleFloor(started.standing.floor);
         return {
           equal: true,
-          concluded: completeness.exchanged(this.#peer, theirs, epoch),
+          concluded: completeness.exchanged(this.#peer, theirs, started.standing, begun),
           staying: started.staying,
           offered: offer.time,
           ...this.#tally,
@@ -128,7 +128,7 @@ export class ExchangeAsker {
         const { staying } = await this.#reconcile(started);
         return {
           equal: false,
-          concluded: completeness.exchanged(this.#peer, theirs, epoch),
+          concluded: completeness.exchanged(this.#peer, theirs, started.standing, begun),
           staying,
           offered: offer.time,
           ...this.#tally,
@@ -231,7 +231,9 @@ export class ExchangeAsker {
   }
 
   async #receive(reply: ExchangeTransferred, wants: readonly BucketWant[]): Promise<void> {
-    const { merged, refused, committed } = this.#replica.merge(reply.records, reply.standing);
+    const batch = this.#replica.merge(reply.records, reply.standing);
+    if (batch === undefined) throw new PeerFault({ code: "exchange_broken", what: "floors differ" });
+    const { merged, refused, committed } = batch;
     committed.catch(() => {
       // A store that is full refuses at once, long before this is waited for below.
     });
@@ -258,7 +260,7 @@ export class ExchangeAsker {
       throw new PeerFault({ code: "exchange_broken", what: "nothing was sent" });
     }
     await this.#pushUnanswered(unanswered, reply);
-    await Promise.all([committed, this.#replica.drop(reply.refused, reply.standing)]);
+    await Promise.all([committed, this.#replica.drop(reply.refused)]);
   }
 
   /**

@@ -18,6 +18,7 @@ import {
   type KeyRecord,
   MerkleWalk,
   purgeableFrom,
+  type Standing,
   winner,
 } from "@hearsay/core";
 import type { ListedRecord } from "../cluster/ports.ts";
@@ -59,7 +60,7 @@ export async function compareReplicas(
     kind: "exchange-start",
     session: ports.session,
     tableHash: replica.tableHash(),
-    standing: { floor: 0, complete: replica.standing().complete },
+    standing: NOWHERE,
     offer: { time: 0, vector: new Map() },
     root: rootBytes(await replica.digests.root()),
   });
@@ -152,7 +153,7 @@ class Comparing {
       const reply = await this.#ports.ask({
         kind: "exchange-transfer",
         session: this.#ports.session,
-        standing: { floor: 0, complete: this.#replica.standing().complete },
+        standing: NOWHERE,
         records: [],
         wants: asked,
         refused: [],
@@ -191,6 +192,8 @@ class Comparing {
   }
 }
 
+/** From this the peer adopts no floor, and draws no conclusion. */
+const NOWHERE: Standing = { floor: 0, complete: false };
 /** Listed times are whole units of 4 ms. */
 const LISTED_TIME_UNIT: HlcTime = 2 ** 13;
 const BUCKETS_PER_FETCH = 256;

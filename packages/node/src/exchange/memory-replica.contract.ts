@@ -13,7 +13,7 @@ import {
   TREE_DEPTH,
   WALK_HASH_BYTES,
 } from "@hearsay/core";
-import { CompletenessKeeper, type Incarnation } from "../cluster/completeness-keeper.ts";
+import { type Company, CompletenessKeeper, type Incarnation } from "../cluster/completeness-keeper.ts";
 import { EventLog } from "../cluster/event-log.contract.ts";
 import { LocalReplica } from "../cluster/local-replica.ts";
 import type { DigestStore, Graveyard, ListedRecord } from "../cluster/ports.ts";
@@ -140,6 +140,8 @@ export interface ReplicaOptions {
   readonly store?: MemoryStore;
   readonly retention?: HlcTime;
   readonly incarnation?: Incarnation;
+  /** Of itself it founds a cluster, and is complete. */
+  readonly company?: Company;
   /** Buckets into which all keys fall. */
   readonly buckets?: number;
   readonly nowMs?: () => number;
@@ -167,7 +169,11 @@ export class MemoryReplica {
     this.graveyard = new MemoryGraveyard(store);
     this.digests = new MemoryDigests(store, options.buckets ?? 64);
     this.counted = { ids: [node.id], tableHash: "0".repeat(16) };
-    this.keeper = new CompletenessKeeper(node.id, options.retention ?? 0, options.incarnation ?? "same", {
+    const beginning = {
+      incarnation: options.incarnation ?? "same",
+      company: options.company ?? "nobody",
+    };
+    this.keeper = new CompletenessKeeper(node.id, options.retention ?? 0, beginning, {
       meta: store.meta,
       graveyard: this.graveyard,
       log,

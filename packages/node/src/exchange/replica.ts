@@ -40,10 +40,16 @@ export interface ExchangeReplica {
   /** A time below every own write that is not committed; durable before it is returned. */
   ownTime(): Promise<HlcTime>;
   get(key: string): KeyRecord | undefined;
-  /** Merges under the ghost rule, all or nothing. @throws PeerFault `clock_drift` with nothing changed */
-  merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch;
-  /** Drops versions a complete peer has refused as ghosts, if this node is itself incomplete. */
-  drop(refused: readonly RefusedVersions[], peer: Standing): Promise<void>;
+  /**
+   * Merges under the ghost rule, all or nothing.
+   * @returns undefined when a record would have to be judged and the two sides stand at different floors
+   * @throws PeerFault `clock_drift`; then, too, nothing is changed
+   */
+  merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch | undefined;
+  /** Merges what is news; see the ghost rule. Settles when it is committed. @throws PeerFault `clock_drift` */
+  takeMail(records: readonly KeyedRecord[]): Promise<void>;
+  /** Drops versions that a complete peer has refused as ghosts. */
+  drop(refused: readonly RefusedVersions[]): Promise<void>;
   /** Adopts the larger floor and purges to it. @throws PeerFault `clock_drift` with nothing changed */
   settleFloor(floor: HlcTime): Promise<void>;
   /**

@@ -1,0 +1,186 @@
+/** What peers send and snapshots bring: merged into what is held, versions staying as they are. */
+import {
+  admit,
+  admitMail,
+  boundSiblings,
+  type ConflictRules,
+  covers,
+  type HlcTime,
+  type KeyedRecord,
+  type KeyRecord,
+  latestTime,
+  mergeRecords,
+  type Sibling,
+  type Standing,
+  siblingLimit,
+  type Version,
+} from "@hearsay/core";
+import { type Readable, readOrLost } from "./damaged.ts";
+import type { ClockFault, DurableClock } from "./durable-clock.ts";
+import type { Log, Metrics, RecordStore } from "./ports.ts";
+
+/** What came of one record of a peer. */
+export interface AdmittedRecord {
+  readonly key: string;
+  /** What is held now; undefined when nothing is. */
+  readonly record: KeyRecord | undefined;
+  readonly quarantined: readonly Sibling[];
+  readonly alarming: readonly Sibling[];
+}
+
+export interface Admitted {
+  /** In the order of the records. */
+  readonly merged: readonly AdmittedRecord[];
+  /** Something was taken that neither side can judge. */
+  readonly disturbing: boolean;
+  /** Settles when all of it is durable. */
+  readonly committed: Promise<void>;
+}
+
+/** The context of a client, or the record of a peer, lies too far ahead of this node's clock. */
+export type WriteFault = ClockFault;
+
+/** This node and the peer stand at different floors, and one of the records would have to be judged. */
+export interface FloorsDiffer {
+  readonly code: "floors_differ";
+}
+
+export interface MergingPorts {
+  readonly store: RecordStore;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: DurableClock;
+  readonly conflicts: ConflictRules;
+  /** The record of a key is durable. */
+  stored(key: string): void;
+}
+
+export class Merging {
+  readonly #ports: MergingPorts;
+
+  constructor(ports: MergingPorts) {
+    this.#ports = ports;
+  }
+
+  /** The record the next change of the key builds on. */
+  latest(key: string): Readable {
+    return readOrLost(() => this.#ports.store.latest(key));
+  }
+
+  /**
+   * Merges a record that was made elsewhere into what is held: versions stay as they are. The clock observes it.
+   * @returns when it is durable
+   */
+  merge(key: string, record: KeyRecord): Promise<void> | WriteFault {
+    const drift = this.#ports.clock.observe(latestTime(record));
+    if (drift !== undefined) return drift;
+    const held = this.#ports.store.latest(key);
+    const merged = held === undefined ? record : mergeRecords(held, record);
+    this.#ports.clock.persist();
+    return this.#ports.store.put(key, this.bounded(key, merged)).then(() => this.#ports.stored(key));
+  }
+
+  /**
+   * Merges records that an exchange brought, under the ghost rule; nothing is changed when a time in any of them is too
+   * far ahead (the clock included), or when one cannot be judged. What is damaged here is taken from the peer as it comes,
+   * because a replica that lacks a record is not complete, whatever it has confirmed.
+   * @param own where this node stands, `sender` where the peer stood when it sent them
+   */
+  admit(
+    records: readonly KeyedRecord[],
+    own: Standing,
+    sender: Standing,
+  ): Admitted | WriteFault | FloorsDiffer {
+    const drift = this.#observeAll(records);
+    if (drift !== undefined) return drift;
+    if (own.floor !== sender.floor && records.some((offered) => !this.#admits(offered, own, sender))) {
+      return { code: "floors_differ" };
+    }
+    const merged: AdmittedRecord[] = [];
+    const stored: Promise<void>[] = [];
+    let disturbing = false;
+    for (const { key, record } of records) {
+      const of = this.latest(key);
+      const admission = admit(of.record, record, standingWith(of, own), sender);
+      if (admission === undefined) return { code: "floors_differ" };
+      const { quarantined, alarming } = admission;
+      const kept = admission.record === undefined ? undefined : this.#keep(key, admission.record, of, stored);
+      merged.push({ key, record: kept, quarantined, alarming });
+      disturbing ||= admission.disturbing;
+    }
+    this.#ports.clock.persist();
+    return { merged, disturbing, committed: Promise.all(stored).then(() => undefined) };
+  }
+
+  /**
+   * Merges records that came as mail, but for those that bring anything old this node does not know. Nothing is changed
+   * when a time in any of them is too far ahead.
+   * @returns when it is durable
+   */
+  takeMail(records: readonly KeyedRecord[], floor: HlcTime): Promise<void> | WriteFault {
+    const drift = this.#observeAll(records);
+    if (drift !== undefined) return drift;
+    const stored: Promise<void>[] = [];
+    for (const { key, record } of records) {
+      const of = this.latest(key);
+      // Of a damaged record the store still knows the versions; what covers them is wanted, however old.
+      const isHealing = of.lost?.some((version) => covers(record.context, version)) === true;
+      const result = isHealing ? record : admitMail(of.record, record, floor);
+      if (result !== undefined) this.#keep(key, result, of, stored);
+    }
+    this.#ports.clock.persist();
+    return Promise.all(stored).then(() => undefined);
+  }
+
+  bounded(key: string, record: KeyRecord): KeyRecord {
+    const bounded = boundSiblings(record, siblingLimit(this.#ports.conflicts, key));
+    if (bounded.dropped.length > 0) this.#reportDropped(key, bounded.dropped);
+    return bounded.record;
+  }
+
+  #reportDropped(key: string, dropped: readonly Sibling[]): void {
+    this.#ports.metrics.count("hearsay_conflicts_dropped_total", dropped.length);
+    this.#ports.log.warn("conflicts_dropped", { key, dropped: dropped.length });
+  }
+
+  #admits({ key, record }: KeyedRecord, own: Standing, sender: Standing): boolean {
+    const of = this.latest(key);
+    return admit(of.record, record, standingWith(of, own), sender) !== undefined;
+  }
+
+  #observeAll(records: readonly KeyedRecord[]): WriteFault | undefined {
+    let latest: HlcTime = 0;
+    for (const { record } of records) latest = Math.max(latest, latestTime(record));
+    return this.#ports.clock.observe(latest);
+  }
+
+  /** Stores what a key's record has become by merging, unless it is what it was. */
+  #keep(
+    key: string,
+    merged: KeyRecord,
+    { record: held, lost }: Readable,
+    stored: Promise<void>[],
+  ): KeyRecord {
+    const result = this.bounded(key, merged);
+    if (result === held) return result;
+    if (lost !== undefined) this.#forgetLost(key, result, lost, stored);
+    stored.push(this.#ports.store.put(key, result).then(() => this.#ports.stored(key)));
+    return result;
+  }
+
+  /**
+   * The store heals a damaged key by a record that covers what was lost. A peer's record that does not is taken too, and
+   * what was lost is no longer waited for: whoever still has it lists a record that differs, and so hands it over.
+   */
+  #forgetLost(key: string, record: KeyRecord, lost: readonly Version[], stored: Promise<void>[]): void {
+    const missing = lost.filter((version) => !covers(record.context, version));
+    if (missing.length === 0) return;
+    this.#ports.log.warn("damaged_versions_missing", { key, versions: missing.length });
+    stored.push(this.#ports.store.remove(key));
+  }
+}
+
+/** Who has lost a record is not complete as far as that is concerned. */
+function standingWith({ lost }: Readable, own: Standing): Standing {
+  return lost === undefined ? own : { floor: own.floor, complete: false };
+}

@@ -1,0 +1,117 @@
+/** Deleted values that old copies of directories bring back: who may judge them, and on whose word. */
+import { ANTI_ENTROPY_DEFAULTS } from "@hearsay/core";
+import { describe, expect, test } from "vitest";
+import { type DirectoryCopy, VirtualCluster } from "./virtual-cluster.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const NAMES = ["a", "b", "c"];
+
+/** Exchanges only when the test says so. */
+const BY_HAND = { antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, intervalMs: HOUR_MS } };
+
+async function writable(cluster: VirtualCluster, ...names: readonly string[]): Promise<void> {
+  await cluster.time.until(
+    `${names.join(", ")} take writes`,
+    () => names.every((name) => cluster.machine(name).running.notWritable() === undefined),
+    2 * MINUTE_MS,
+  );
+}
+
+async function copyOf(cluster: VirtualCluster, name: string): Promise<DirectoryCopy> {
+  await cluster.stop(name);
+  const copy = await cluster.copyDirectory(name);
+  await cluster.run(name, []);
+  return copy;
+}
+
+async function restore(cluster: VirtualCluster, name: string, copy: DirectoryCopy): Promise<void> {
+  await cluster.kill(name);
+  await cluster.restoreDirectory(name, copy);
+  await cluster.run(name, []);
+}
+
+async function purgedEverywhere(cluster: VirtualCluster, key: string): Promise<void> {
+  await cluster.time.until(
+    `the tombstone of ${key} is purged everywhere`,
+    () => NAMES.every((name) => cluster.machine(name).store?.get(key) === undefined),
+    20 * MINUTE_MS,
+  );
+}
+
+/** One exchange, begun by the first. @returns whether it came to its end */
+async function exchange(cluster: VirtualCluster, by: string, peer: string): Promise<boolean> {
+  const { running } = cluster.machine(by);
+  const member = running.membership.peer(cluster.machine(peer).running.id);
+  if (member === undefined) throw new Error(`${by} does not know ${peer}`);
+  const ended = running.exchange(member).then(
+    () => true,
+    () => false,
+  );
+  await cluster.time.advance(500);
+  return await ended;
+}
+
+function isComplete(cluster: VirtualCluster, name: string): boolean {
+  return cluster.machine(name).running.standing.complete;
+}
+
+async function allComplete(cluster: VirtualCluster): Promise<void> {
+  await cluster.time.until(
+    "all are complete",
+    () => NAMES.every((name) => isComplete(cluster, name)),
+    5 * MINUTE_MS,
+  );
+}
+
+/** x is deleted and its tombstone purged; a and b are then old copies of before, with x, that meet nobody by themselves. */
+async function twoOldCopies(seed: number): Promise<VirtualCluster> {
+  const cluster = new VirtualCluster(seed);
+  await cluster.start(...NAMES);
+  await cluster.put("a", "x", "deleted since");
+  await cluster.converged(...NAMES);
+  const copies = [await copyOf(cluster, "a"), await copyOf(cluster, "b")] as const;
+  await writable(cluster, ...NAMES);
+  await cluster.remove("c", "x");
+  await purgedEverywhere(cluster, "x");
+  await allComplete(cluster);
+  for (const name of NAMES) cluster.machine(name).overrides = BY_HAND;
+  await cluster.stop("c");
+  await cluster.run("c", []);
+  await restore(cluster, "a", copies[0]);
+  await restore(cluster, "b", copies[1]);
+  await writable(cluster, ...NAMES);
+  await cluster.time.until(
+    "all know each other's new incarnations",
+    () => {
+      const ids = NAMES.map((name) => cluster.machine(name).running.id).sort();
+      return NAMES.every(
+        (name) => cluster.machine(name).running.membership.counted().ids.join() === ids.join(),
+      );
+    },
+    2 * MINUTE_MS,
+  );
+  return cluster;
+}
+
+describe("of three nodes, two come back as old copies with a value that was deleted and purged:", () => {
+  test("one that has dropped it and takes it again from the other does not judge it, and it stays deleted", async () => {
+    const cluster = await twoOldCopies(61);
+    expect(NAMES.map((name) => cluster.read(name, "x"))).toEqual([
+      "deleted since",
+      "deleted since",
+      undefined,
+    ]);
+    await exchange(cluster, "b", "c");
+    expect(cluster.read("b", "x")).toBeUndefined();
+    await exchange(cluster, "b", "a");
+    // A round of what each says of itself: enough for a vector to reach the floor.
+    await cluster.time.advance(5000);
+    await exchange(cluster, "b", "c");
+    for (const name of ["a", "b"]) await exchange(cluster, name, "c");
+    expect(NAMES.map((name) => cluster.read(name, "x"))).toEqual([undefined, undefined, undefined]);
+    expect(cluster.events("silent_loss_suspected")).toEqual([]);
+    await allComplete(cluster);
+    expect(await cluster.agree(...NAMES)).toBe(true);
+  });
+});
