@@ -116,9 +116,9 @@ export class Completeness {
     this.#recorded = true;
   }
 
-  /** To be noted at the start of an exchange. */
+  /** To be noted at the start of an exchange, before everything accepted so far is flushed and the root is taken. */
   begin(): ExchangeBegin {
-    return { epoch: this.#epoch, disturbances: this.#disturbances };
+    return { epoch: this.#epoch, floor: this.#floor, disturbances: this.#disturbances };
   }
 
   /** A peer that is not complete has brought a live version at or below the floor, and this node has taken it. */
@@ -138,8 +138,8 @@ export class Completeness {
 
   /**
    * An exchange with a counted peer was completed, everything it brought is committed, and everything the peer has
-   * refused is dropped. Where the peer stood on the floor on which this node stands still, and was complete, this
-   * node is from now on: it holds at or below the floor what the peer holds, unless others have brought something.
+   * refused is dropped. Where the peer was complete, at the floor at which this node stood and stands, this node is
+   * from now on: it holds at or below the floor what the peer holds, unless others have brought something.
    * @param standing where the peer stood when it made the offer
    * @param begun noted when the exchange began
    * @returns false when the exchange proves nothing, because a retirement was settled meanwhile
@@ -149,7 +149,8 @@ export class Completeness {
     for (const [node, time] of offer.vector) this.#raise(node, time);
     this.#raise(peer, offer.time);
     const isTold = standing.complete && standing.floor === this.#floor && offer.time > 0;
-    if (isTold && this.#recorded && begun.disturbances === this.#disturbances) this.#becomeComplete();
+    const isAsItWas = begun.floor === this.#floor && begun.disturbances === this.#disturbances;
+    if (isTold && isAsItWas && this.#recorded) this.#becomeComplete();
     return true;
   }
 

@@ -55,6 +55,7 @@ export interface ExchangeOffer {
 export interface ExchangeBegin {
   /** Rises when claims under way have become void. */
   readonly epoch: number;
+  readonly floor: HlcTime;
   /** Rises when a peer that cannot judge has brought a live version at or below the floor. */
   readonly disturbances: number;
 }

@@ -30,6 +30,8 @@ export interface LocalReplicaPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Settles when everything put so far is committed. */
+  flush(): Promise<void>;
   tableHash(): string;
   staying(): boolean;
 }
@@ -79,6 +81,10 @@ export class LocalReplica implements ExchangeReplica {
   /** A damaged record is none: peers are asked for it as for any other that is missing. */
   get(key: string): KeyRecord | undefined {
     return readOrLost(() => this.#ports.store.get(key)).record;
+  }
+
+  async flush(): Promise<void> {
+    await this.#ports.flush();
   }
 
   merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch | undefined {

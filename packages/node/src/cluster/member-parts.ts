@@ -114,7 +114,7 @@ function makeReplica(
   membership: Membership,
   keeper: CompletenessKeeper,
 ): LocalReplica {
-  const { node, store, digests, graveyard, clock, log, metrics } = ports;
+  const { node, store, digests, graveyard, facts, clock, log, metrics } = ports;
   return new LocalReplica({
     node,
     store,
@@ -124,6 +124,7 @@ function makeReplica(
     clock,
     log,
     metrics,
+    flush: () => facts.flush(),
     tableHash: () => membership.counted().tableHash,
     staying: () => events.isStaying(),
   });

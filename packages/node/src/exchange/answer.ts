@@ -79,8 +79,11 @@ export class ExchangeAnswerer {
     if (request.tableHash !== replica.tableHash()) return { kind: "exchange-tables-differ" };
     const theirs = replica.acceptOffer(request.offer);
     const { completeness } = replica;
-    const begun = completeness.begin();
+    const { epoch } = completeness.begin();
     await replica.settleFloor(request.standing.floor);
+    // The epoch as of before this: a retirement that is settled from here on is one that the session has not seen.
+    const begun = { ...completeness.begin(), epoch };
+    await replica.flush();
     // Time and vector are offered as of a moment before the root: everything held then is in the root.
     const offer = completeness.offer(await replica.ownTime());
     const root = rootBytes(await replica.digests.root());

@@ -99,36 +99,34 @@ export class ExchangeAsker {
     const { completeness } = replica;
     const begun = completeness.begin();
     await replica.settleFloor(replica.standing().floor);
+    await replica.flush();
     // Offered as of a moment before the root is taken; see ExchangeAnswerer.
     const offer = completeness.offer(await replica.ownTime());
+    const root = await replica.digests.root();
     const started = await this.#ask({
       kind: "exchange-start",
       session: this.#session,
       tableHash: replica.tableHash(),
       standing: replica.standing(),
       offer,
-      root: rootBytes(await replica.digests.root()),
+      root: rootBytes(root),
     });
     switch (started.kind) {
       case "exchange-tables-differ":
         return undefined;
-      case "exchange-equal": {
+      case "exchange-equal":
+      case "exchange-differs": {
+        const equal = started.kind === "exchange-equal";
         const theirs = replica.acceptOffer(started.offer);
         await replica.settleFloor(started.standing.floor);
+        await replica.flush();
+        // Whether what is compared is what is held at the floor of both: in the walk it is, and so it was when nothing changed.
+        const isCompared = !equal || (await replica.digests.root()) === root;
+        const floor = isCompared ? completeness.floor : begun.floor;
+        const { staying } = equal ? started : await this.#reconcile(started);
         return {
-          equal: true,
-          concluded: completeness.exchanged(this.#peer, theirs, started.standing, begun),
-          staying: started.staying,
-          offered: offer.time,
-          ...this.#tally,
-        };
-      }
-      case "exchange-differs": {
-        const theirs = replica.acceptOffer(started.offer);
-        const { staying } = await this.#reconcile(started);
-        return {
-          equal: false,
-          concluded: completeness.exchanged(this.#peer, theirs, started.standing, begun),
+          equal,
+          concluded: completeness.exchanged(this.#peer, theirs, started.standing, { ...begun, floor }),
           staying,
           offered: offer.time,
           ...this.#tally,
@@ -141,7 +139,6 @@ export class ExchangeAsker {
 
   async #reconcile(started: ExchangeDiffers): Promise<ExchangeTransferred> {
     const { digests } = this.#replica;
-    await this.#replica.settleFloor(started.standing.floor);
     // The floor may have purged what the root still showed.
     await digests.root();
     if (!isChildHashes(started.children)) throw new PeerFault({ code: "bad_message", what: "child hashes" });

@@ -192,6 +192,7 @@ export class MemoryReplica {
       clock: { nowMs: options.nowMs ?? (() => START_MS) },
       log,
       metrics: log,
+      flush: () => store.meta.put("flush", new Uint8Array()),
       tableHash: () => this.counted.tableHash,
       staying: () => this.staying,
     });

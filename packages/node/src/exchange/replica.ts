@@ -40,6 +40,8 @@ export interface ExchangeReplica {
   /** A time below every own write that is not committed; durable before it is returned. */
   ownTime(): Promise<HlcTime>;
   get(key: string): KeyRecord | undefined;
+  /** Settles when everything accepted so far is committed, so that the next root shows it. */
+  flush(): Promise<void>;
   /**
    * Merges under the ghost rule, all or nothing.
    * @returns undefined when a record would have to be judged and the two sides stand at different floors
