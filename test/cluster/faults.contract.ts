@@ -3,8 +3,10 @@
  *
  * Every acknowledged write is kept with the context of the record it made: the versions it covers are those its node
  * held, none of which may be seen again, anywhere.
+ *
+ * Old copies of directories come back only while another node is complete, and at most twice: else nobody may be left
+ * who knows of a deletion or of a new incarnation, which no protocol can make good.
  */
-
 import {
   type Context,
   covers,
@@ -26,8 +28,19 @@ interface Write {
   readonly context: Context;
 }
 
+/** The contents of a data directory at one time. */
+type DirectoryCopy = Awaited<ReturnType<VirtualCluster["copyDirectory"]>>;
+
 const KEYS = 12;
 const HOUR_MS = 3_600_000;
+const RESTORES_MAX = 2;
+
+export interface FaultOptions {
+  readonly names: readonly string[];
+  readonly retentionMs: number;
+  /** Old copies of data directories are put back, too. */
+  readonly restores: boolean;
+}
 
 export class FaultRun {
   readonly cluster: VirtualCluster;
@@ -37,9 +50,15 @@ export class FaultRun {
   readonly #random: SeededRandom;
   /** The last floor seen of each node. */
   readonly #floors: Map<string, number> = new Map();
+  /** Acknowledged by a node whose directory was replaced before anyone else had them. */
+  readonly #lost: Set<Write> = new Set();
+  readonly #copies: Map<string, DirectoryCopy> = new Map();
+  readonly #restored: Set<string> = new Set();
+  readonly #restores: boolean;
   #written = 0;
 
-  constructor(seed: number, names: readonly string[], retentionMs: number) {
+  constructor(seed: number, { names, retentionMs, restores }: FaultOptions) {
+    this.#restores = restores;
     this.cluster = new VirtualCluster(platform, seed, {
       tombstoneRetentionMs: retentionMs,
       // Small messages, so that exchanges take several.
@@ -58,7 +77,8 @@ export class FaultRun {
     const kind = this.#below(100);
     const name = this.#one(this.#names);
     const other = this.#one(this.#names);
-    if (kind < 55) await this.#write(name);
+    if (this.#restores && this.#below(8) === 0) await this.#copyOrRestore(name);
+    else if (kind < 55) await this.#write(name);
     else if (kind < 62) this.#note(`partition ${name}`, () => cluster.partition([name], this.#but(name)));
     else if (kind < 67) this.#note(`cut ${name} to ${other}`, () => cluster.cut(name, other));
     else if (kind < 77) this.#note("heal", () => cluster.heal());
@@ -89,7 +109,13 @@ export class FaultRun {
       HOUR_MS,
     );
     await cluster.converged(...this.#names);
+    await cluster.time.until(
+      "all are complete",
+      () => this.#names.every((name) => this.#isComplete(name)),
+      HOUR_MS,
+    );
     this.check();
+    if (cluster.events("silent_loss_suspected").length > 0) this.#fail("a loss is suspected that was none");
   }
 
   /** Throws when anything that must hold does not. */
@@ -114,6 +140,7 @@ export class FaultRun {
   /** On this node every acknowledged write is held, covered or purged with its deletion, and nothing covered is seen. */
   checkSettled(name: string): void {
     for (const write of this.writes) {
+      if (this.#lost.has(write)) continue;
       if (!this.#has(name, write)) this.#fail(`${name} lost ${write.key} ${show(write.version)}`);
       for (const { version } of this.cluster.machine(name).store?.get(write.key)?.siblings ?? []) {
         if (same(version, write.version) || !covers(write.context, version)) continue;
@@ -139,9 +166,11 @@ export class FaultRun {
 
   #checkWatermark(name: string, watermark: number): void {
     for (const write of this.writes) {
-      if (write.version.time > watermark) continue;
+      if (write.version.time > watermark || this.#lost.has(write)) continue;
       for (const holder of this.#names) {
-        if (this.#has(holder, write)) continue;
+        // A new incarnation holds no watermark up that was taken without it; it has to catch up first.
+        const isCatchingUp = this.#restored.has(holder) && !this.#isComplete(holder);
+        if (isCatchingUp || this.#has(holder, write)) continue;
         this.#fail(
           `${name} says complete through ${watermark}, but ${holder} lacks ${write.key} ${show(write.version)}`,
         );
@@ -187,6 +216,34 @@ export class FaultRun {
     if (this.cluster.machine(name).member === undefined) return;
     this.steps.push(`${how} ${name}`);
     await this.cluster[how](name);
+  }
+
+  #isComplete(name: string): boolean {
+    return this.cluster.machine(name).member?.standing.complete === true;
+  }
+
+  async #copyOrRestore(name: string): Promise<void> {
+    const { cluster } = this;
+    const copy = this.#copies.get(name);
+    const all = this.#names.every((each) => cluster.machine(each).member !== undefined);
+    if (!all || this.#restored.has(name)) return;
+    if (copy === undefined) {
+      this.steps.push(`copy ${name}`);
+      await cluster.kill(name);
+      this.#copies.set(name, await cluster.copyDirectory(name));
+      await cluster.run(name, []);
+      return;
+    }
+    const isSafe = this.#but(name).some((other) => this.#isComplete(other));
+    if (!isSafe || this.#restored.size >= RESTORES_MAX) return;
+    this.steps.push(`restore ${name}`);
+    this.#restored.add(name);
+    await cluster.kill(name);
+    await cluster.restoreDirectory(name, copy);
+    await cluster.run(name, []);
+    for (const write of this.writes) {
+      if (!this.#names.some((each) => this.#has(each, write))) this.#lost.add(write);
+    }
   }
 
   async #bringUp(name: string): Promise<void> {

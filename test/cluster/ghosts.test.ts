@@ -1,7 +1,11 @@
 /** Deleted values that old copies of directories bring back: who may judge them, and on whose word. */
 import { ANTI_ENTROPY_DEFAULTS } from "@hearsay/core";
+import { VirtualCluster } from "@hearsay/simulator";
 import { describe, expect, test } from "vitest";
-import { type DirectoryCopy, VirtualCluster } from "./virtual-cluster.ts";
+import { platform } from "../platform.ts";
+
+/** The contents of a data directory at one time. */
+type DirectoryCopy = Awaited<ReturnType<VirtualCluster["copyDirectory"]>>;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -66,7 +70,7 @@ async function allComplete(cluster: VirtualCluster): Promise<void> {
 
 /** x is deleted and its tombstone purged; a and b are then old copies of before, with x, that meet nobody by themselves. */
 async function twoOldCopies(seed: number): Promise<VirtualCluster> {
-  const cluster = new VirtualCluster(seed);
+  const cluster = new VirtualCluster(platform, seed);
   await cluster.start(...NAMES);
   await cluster.put("a", "x", "deleted since");
   await cluster.converged(...NAMES);
