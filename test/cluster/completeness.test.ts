@@ -1,4 +1,4 @@
-import { hlcToMs, parseVersion } from "@hearsay/core";
+import { ANTI_ENTROPY_DEFAULTS, hlcToMs, parseVersion } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
 import { platform } from "../platform.ts";
@@ -92,6 +92,60 @@ test("a member that leaves hands over what it holds, and no longer counts", asyn
   await cluster.time.until(
     "the watermark goes on",
     () => completeness.watermark >= (version?.time ?? Number.NaN),
+    MINUTE_MS,
+  );
+});
+
+test("a node that has left says so when it is started again, and joins nobody", async () => {
+  const cluster = new VirtualCluster(platform, 10);
+  await cluster.start("a", "b", "c");
+  const left = cluster.machine("c").running.leave();
+  await cluster.time.advance(10_000);
+  await left;
+  await cluster.kill("c");
+  const again = await cluster.run("c", ["a:1"]);
+  expect(again.notWritable()).toEqual({ code: "retired" });
+  await cluster.time.advance(MINUTE_MS);
+  expect(again.notWritable()).toEqual({ code: "retired" });
+  expect(cluster.events("retired")).toEqual(["c"]);
+  expect(cluster.machine("a").running.membership.counted().ids).toHaveLength(2);
+});
+
+test("a leaving node begins again when it hears of a retirement meanwhile: only it may have what came from that one", async () => {
+  const cluster = new VirtualCluster(platform, 11, {
+    antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, intervalMs: 60 * MINUTE_MS },
+  });
+  await cluster.start("a", "b", "c", "d");
+  await cluster.time.advance(10_000);
+  const { id } = cluster.machine("d").running;
+  cluster.partition(["d"], ["a", "b"]);
+  const leaving = cluster.machine("c").running;
+  const exchanged: string[] = [];
+  const { repair } = leaving;
+  const exchange = repair.exchange.bind(repair);
+  repair.exchange = async (peer) => {
+    exchanged.push(peer.id);
+    const outcome = await exchange(peer);
+    if (exchanged.length > 1) return outcome;
+    // d's write reaches c alone, after c's exchange; then d is gone for good.
+    await cluster.put("d", "from d", "known to c alone");
+    await cluster.time.advance(1000);
+    await cluster.kill("d");
+    await cluster.machine("a").running.forget(id);
+    await cluster.time.until("c has heard", () => leaving.membership.isRetired(id), MINUTE_MS);
+    return outcome;
+  };
+  let isGone = false;
+  const left = leaving.leave().then(() => {
+    isGone = true;
+  });
+  await cluster.time.until("c has left", () => isGone, 2 * MINUTE_MS);
+  await left;
+  cluster.heal();
+  expect(exchanged.length).toBeGreaterThan(1);
+  await cluster.time.until(
+    "a and b have it",
+    () => ["a", "b"].some((name) => cluster.read(name, "from d") !== undefined),
     MINUTE_MS,
   );
 });

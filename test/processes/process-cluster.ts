@@ -21,6 +21,7 @@ const QUICK = {
   "antiEntropy.intervalMs": "100",
   "gossip.stateIntervalMs": "100",
   "tombstones.minRetentionMs": "1000",
+  "clock.maxDriftMs": "1000",
 } as const;
 
 /** Long enough for a loaded machine of two cores. */

@@ -23,12 +23,13 @@ export class Lifecycle {
   readonly #skew: ClockSkew = new ClockSkew(SKEW_MEMORY_MS);
   #nameHolder: Peer | undefined;
   #leaving = false;
-  #retired = false;
+  #retired: boolean;
 
   constructor(config: MemberConfig, ports: MemberPorts, parts: MemberParts) {
     this.#config = config;
     this.#ports = ports;
     this.#parts = parts;
+    this.#retired = parts.membership.wasRetired;
   }
 
   get isLeaving(): boolean {
@@ -144,10 +145,14 @@ export class Lifecycle {
     }
   }
 
-  /** @throws PeerFault `busy` while the disk takes nothing, or this node is not a member itself */
+  /**
+   * Retires another id by an operator's word, durably. The caller has checked that it is not alive.
+   * @throws PeerFault `busy` while the disk takes nothing; the retirement holds and spreads, but may not outlive this
+   * run. `unknown_member` while this node is not a member itself; then nothing is changed
+   */
   async forget(id: NodeId): Promise<void> {
     // It would make itself a cluster of one, beside the one that has not recorded it.
-    if (this.joiningState.kind !== "member") throw new PeerFault({ code: "busy" });
+    if (this.joiningState.kind !== "member") throw new PeerFault({ code: "unknown_member" });
     const { membership } = this.#parts;
     await membership.retire(id);
     if (membership.hasRecorded(id)) throw new PeerFault({ code: "busy" });

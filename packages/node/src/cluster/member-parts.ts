@@ -61,7 +61,8 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   const rumors = makeRumors(recipe, { membership, replica, sampler });
   const repair = makeRepair(recipe, membership, replica);
   const states = makeStates(recipe, sampler);
-  const joining = keeper.completeness.recorded ? undefined : makeJoining(recipe, membership, keeper);
+  const isToJoin = !keeper.completeness.recorded && !membership.wasRetired;
+  const joining = isToJoin ? makeJoining(recipe, membership, keeper) : undefined;
   return { membership, keeper, replica, sampler, rumors, repair, states, joining };
 }
 

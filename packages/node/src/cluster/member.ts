@@ -48,6 +48,7 @@ export class ClusterMember {
   /** The mean time in which each node publishes its state. */
   readonly stateIntervalMs: number;
   readonly #ports: MemberPorts;
+  readonly #events: MemberEvents;
   readonly #parts: MemberParts;
   readonly #lifecycle: Lifecycle;
   readonly #acks: Acknowledgements;
@@ -58,6 +59,7 @@ export class ClusterMember {
 
   constructor(config: MemberConfig, ports: MemberPorts, events: MemberEvents) {
     this.#ports = ports;
+    this.#events = events;
     this.stateIntervalMs = config.stateIntervalMs;
     this.#acks = new Acknowledgements(config.maxPendingAcks);
     this.#parts = makeParts(config, ports, {
@@ -98,6 +100,7 @@ export class ClusterMember {
   }
 
   async start(): Promise<void> {
+    if (this.#lifecycle.isRetired) return this.#events.retired();
     await this.keeper.start();
     this.membership.start();
     this.#lifecycle.start();
@@ -285,10 +288,7 @@ export class ClusterMember {
     this.halt();
   }
 
-  /**
-   * Retires another id by an operator's word, durably. The caller has checked that it is not alive.
-   * @throws PeerFault `busy` while the disk takes nothing; the retirement holds and spreads, but may not outlive this run
-   */
+  /** See {@link Lifecycle.forget}. */
   async forget(id: NodeId): Promise<void> {
     await this.#lifecycle.forget(id);
   }

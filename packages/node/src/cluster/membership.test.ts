@@ -84,11 +84,30 @@ describe("a refusal in a reply", () => {
       };
       await it.timers.advance(2000);
       expect([it.retired, it.member.notWritable()]).toEqual([true, { code: "retired" }]);
+      expect(it.log.lines.find(({ event }) => event === "self_retired")?.level).toBe("error");
       await expect(it.member.serve(FRIEND.id, { kind: "hello", limits: LIMITS })).rejects.toMatchObject({
         reason: { code: "busy" },
       });
     }
   });
+});
+
+test("leaving is what was asked for, and no error", async () => {
+  const it = await start();
+  const left = it.member.leave();
+  await it.timers.advance(2000);
+  await left;
+  expect(it.log.lines.find(({ event }) => event === "self_retired")?.level).toBe("info");
+  expect(it.log.lines.filter(({ level }) => level === "error")).toEqual([]);
+  expect(it.retired).toBe(false);
+});
+
+test("a node that is yet to be recorded by a majority may not forget others", async () => {
+  const it = await start(new MemoryStore(), ["b:1"]);
+  it.answer = undefined;
+  await introduce(it, FRIEND);
+  await expect(it.member.forget(FRIEND.id)).rejects.toMatchObject({ reason: { code: "unknown_member" } });
+  expect(it.member.membership.isRetired(FRIEND.id)).toBe(false);
 });
 
 describe("the member table", () => {

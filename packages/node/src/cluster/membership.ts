@@ -70,6 +70,9 @@ export class Membership {
   #recorded: ReadonlySet<NodeId>;
   /** This id was a member among others in an earlier run, at least as far as it knows itself. */
   readonly wasMember: boolean;
+  /** This id was retired in an earlier run, and never comes back. */
+  readonly wasRetired: boolean;
+  #isLeaving = false;
 
   constructor(options: MembershipOptions, ports: MembershipPorts, listener: MembershipListener) {
     this.#ports = ports;
@@ -78,6 +81,7 @@ export class Membership {
     const known = readTable(ports.meta);
     const others = known.members.length > 1 || known.retired.length > 0;
     this.wasMember = others && known.members.some(({ id }) => id === options.self.id);
+    this.wasRetired = known.retired.includes(options.self.id);
     this.#recorded = new Set(known.members.map(({ id }) => id));
     this.#swim = new Swim({
       self: { ...options.self, generation: options.generation, state: "alive" },
@@ -194,6 +198,7 @@ export class Membership {
 
   /** Retires this node's own id. */
   async leave(): Promise<void> {
+    this.#isLeaving = true;
     await this.#announce(() => this.#swim.leave(this.#ports.timers.monotonicMs()));
     await this.#saving;
   }
@@ -242,7 +247,8 @@ export class Membership {
         this.#listener.peersChanged();
         break;
       case "self-retired":
-        log.error("self_retired", { node: this.self.id });
+        if (this.#isLeaving) log.info("self_retired", { node: this.self.id });
+        else log.error("self_retired", { node: this.self.id });
         this.#listener.selfRetired();
         break;
       case "joined":

@@ -64,7 +64,8 @@ export const CLUSTER_KNOBS: { readonly [Name in keyof ClusterSettings]: Knob<Clu
   }),
   "tombstones.minRetentionMs": duration({
     sets: "how long a deletion is kept after every member has confirmed it; the same on all nodes",
-    reason: "whatever goes wrong and is noticed within an hour is repaired like any difference",
+    reason:
+      "whatever goes wrong and is noticed within an hour is repaired like any difference; not below clock.maxDriftMs",
     fallback: HOUR_MS,
     min: 1_000,
     max: 2_147_483_647,

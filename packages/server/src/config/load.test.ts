@@ -111,6 +111,16 @@ describe("configuration", () => {
     expect(faults({ file: file("name: a\nname: b\n") })).toContain("node.yaml:2");
   });
 
+  it("refuses to forget deletions before the slowest clock has seen them expire", () => {
+    const path = file("tombstones: { minRetentionMs: 5s }\n");
+    expect(faults({ file: path })).toBe(
+      `clock.maxDriftMs (default), tombstones.minRetentionMs (${path}:1): clock.maxDriftMs must not exceed tombstones.minRetentionMs`,
+    );
+    expect(faults({ file: file("tombstones: { minRetentionMs: 5s }\nclock: { maxDriftMs: 5s }\n") })).toBe(
+      "",
+    );
+  });
+
   it("refuses contradictions and names both places", () => {
     const path = file("limits:\n  headersTimeoutMs: 20s\n  requestTimeoutMs: 10s\n");
     expect(faults({ file: path })).toBe(

@@ -18,6 +18,8 @@ const ORDERED: readonly (readonly [NumericKnob, NumericKnob])[] = [
   ["limits.maxBatchBytes", "store.pendingMaxBytes"],
   ["swim.probeTimeoutMs", "swim.probeIntervalMs"],
   ["clock.maxDriftMs", "security.messageWindowMs"],
+  // What is dead by the fastest clock may still be shown by the slowest.
+  ["clock.maxDriftMs", "tombstones.minRetentionMs"],
   ["rumor.inlineMaxBytes", "gossip.maxMessageBytes"],
   ["limits.maxValueBytes", "gossip.maxMessageBytes"],
   ["overload.scansLagMs", "overload.writesLagMs"],

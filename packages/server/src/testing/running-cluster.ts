@@ -12,6 +12,7 @@ const QUICK: Readonly<Record<string, string>> = {
   "antiEntropy.intervalMs": "50",
   "gossip.stateIntervalMs": "50",
   "tombstones.minRetentionMs": "1000",
+  "clock.maxDriftMs": "1000",
 };
 
 const PATIENCE_MS = 30_000;
