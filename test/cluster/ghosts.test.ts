@@ -119,3 +119,89 @@ describe("of three nodes, two come back as old copies with a value that was dele
     expect(await cluster.agree(...NAMES)).toBe(true);
   });
 });
+
+describe("an old copy of a directory with a value that was deleted and purged", () => {
+  /** c is an old copy; the others are complete, and up or down. */
+  async function oneOldCopy(seed: number, others: "up" | "down"): Promise<VirtualCluster> {
+    const cluster = new VirtualCluster(seed);
+    await cluster.start(...NAMES);
+    await cluster.put("a", "x", "deleted since");
+    await cluster.converged(...NAMES);
+    const copy = await copyOf(cluster, "c");
+    await writable(cluster, ...NAMES);
+    await cluster.remove("a", "x");
+    await purgedEverywhere(cluster, "x");
+    await allComplete(cluster);
+    for (const name of NAMES) cluster.machine(name).overrides = BY_HAND;
+    for (const name of ["a", "b"]) {
+      await cluster.stop(name);
+      if (others === "up") await cluster.run(name, []);
+    }
+    await restore(cluster, "c", copy);
+    return cluster;
+  }
+
+  test("is told by one exchange with a complete node, also while another member is down for days", async () => {
+    const cluster = await oneOldCopy(62, "up");
+    await writable(cluster, "c");
+    await cluster.kill("b");
+    await cluster.time.advance(10 * MINUTE_MS);
+    expect([isComplete(cluster, "c"), cluster.read("c", "x")]).toEqual([false, "deleted since"]);
+    // The first brings both to one floor, if they stand at two.
+    for (let turn = 0; turn < 2; turn++) await exchange(cluster, "c", "a");
+    expect([isComplete(cluster, "c"), cluster.read("c", "x")]).toEqual([true, undefined]);
+    expect(cluster.read("a", "x")).toBeUndefined();
+  });
+
+  test("spreads nothing old by mail, neither to those that judge nor to those that cannot", async () => {
+    const cluster = await oneOldCopy(63, "up");
+    await writable(cluster, "c");
+    await cluster.kill("b");
+    await cluster.restoreDirectory("b", await cluster.copyDirectory("b"));
+    await cluster.run("b", []);
+    await writable(cluster, "b");
+    expect(["a", "b"].map((name) => isComplete(cluster, name))).toEqual([true, false]);
+    cluster.machine("c").running.spread("x", 0);
+    await cluster.time.advance(5000);
+    expect(["a", "b"].map((name) => cluster.read(name, "x"))).toEqual([undefined, undefined]);
+    expect(cluster.events("ghost_quarantined")).toEqual([]);
+  });
+
+  test("takes no writes and forgets nobody before a majority has recorded its new incarnation", async () => {
+    const cluster = await oneOldCopy(64, "down");
+    await cluster.time.advance(MINUTE_MS);
+    const { running } = cluster.machine("c");
+    expect(running.notWritable()).toMatchObject({ code: "joining" });
+    const [other] = running.membership.members().filter(({ id }) => id !== running.id);
+    await expect(running.forget(other?.id ?? "")).rejects.toMatchObject({
+      reason: { code: "unknown_member" },
+    });
+    for (const name of ["a", "b"]) await cluster.run(name, []);
+    await writable(cluster, "c");
+  });
+
+  test("is still not recorded after a restart that comes before anyone has answered", async () => {
+    const cluster = await oneOldCopy(65, "down");
+    await cluster.time.advance(MINUTE_MS);
+    await cluster.kill("c");
+    await cluster.run("c", []);
+    await cluster.time.advance(MINUTE_MS);
+    expect(cluster.machine("c").running.notWritable()).toMatchObject({ code: "joining" });
+    expect(isComplete(cluster, "c")).toBe(false);
+  });
+});
+
+test("when all are in doubt at once they agree on what they have, and are complete again", async () => {
+  const cluster = new VirtualCluster(66);
+  await cluster.start(...NAMES);
+  await cluster.put("a", "kept", "v");
+  await cluster.converged(...NAMES);
+  await cluster.time.advance(2 * MINUTE_MS);
+  for (const name of NAMES) await cluster.kill(name);
+  for (const name of NAMES) await cluster.restoreDirectory(name, await cluster.copyDirectory(name));
+  for (const name of NAMES) await cluster.run(name, []);
+  expect(NAMES.some((name) => isComplete(cluster, name))).toBe(false);
+  await writable(cluster, ...NAMES);
+  await allComplete(cluster);
+  for (const name of NAMES) expect(cluster.read(name, "kept")).toBe("v");
+});

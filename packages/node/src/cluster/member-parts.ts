@@ -2,7 +2,6 @@
 import {
   FullView,
   hlcFromMs,
-  type Member,
   type NodeId,
   type Peer,
   preferHealthy,
@@ -91,7 +90,7 @@ function makeKeeper({ config, ports }: Recipe, membership: Membership): Complete
   const { node, store, graveyard, facts, log } = ports;
   const retention = hlcFromMs(config.tombstoneRetentionMs);
   const { incarnation } = config;
-  const beginning = { incarnation, company: companyOf(config, membership, node.id) };
+  const beginning = { incarnation, company: companyOf(config, membership) };
   return new CompletenessKeeper(node.id, retention, beginning, {
     meta: store.meta,
     graveyard,
@@ -104,10 +103,9 @@ function makeKeeper({ config, ports }: Recipe, membership: Membership): Complete
   });
 }
 
-function companyOf({ seeds, incarnation }: MemberConfig, membership: Membership, self: NodeId): Company {
+function companyOf({ seeds, incarnation }: MemberConfig, membership: Membership): Company {
   if (membership.wasMember && incarnation === "same") return "members";
-  const isAlone = seeds.length === 0 && membership.members().every(({ id }) => id === self);
-  return isAlone ? "nobody" : "strangers";
+  return seeds.length === 0 && membership.knownAddresses.length === 0 ? "nobody" : "strangers";
 }
 
 function makeReplica(
@@ -179,16 +177,15 @@ function makeStates({ config, ports, events }: Recipe, sampler: FullView): State
 
 function makeJoining({ config, ports }: Recipe, membership: Membership, keeper: CompletenessKeeper): Joining {
   const { node, transport, timers, log } = ports;
-  const others = (): Member[] => membership.members().filter(({ id }) => id !== node.id);
   // A node that comes back as another one announces itself to the addresses it knows: whoever is there may be another, too.
-  const seeds = [...new Set([...config.seeds, ...others().map(({ address }) => address)])];
+  const seeds = [...new Set([...config.seeds, ...membership.knownAddresses])];
   return new Joining(seeds, config.swim.joinRetryIntervalMs, HELLO_TIMEOUT_MS, {
     transport,
     timers,
     log,
     limits: config.limits,
     resolveSeed: (seed) => ports.resolveSeed(seed),
-    others,
+    others: () => membership.members().filter(({ id }) => id !== node.id),
     enter: (addresses) => membership.join(addresses),
     take: async (time, floor, watermark) => {
       if (node.observe(Math.max(time, floor, watermark)) !== undefined) return false;

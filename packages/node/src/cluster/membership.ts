@@ -70,6 +70,8 @@ export class Membership {
   #recorded: ReadonlySet<NodeId>;
   /** This id was a member among others in an earlier run, at least as far as it knows itself. */
   readonly wasMember: boolean;
+  /** Where others were found in an earlier run, under whatever ids. */
+  readonly knownAddresses: readonly string[];
   /** This id was retired in an earlier run, and never comes back. */
   readonly wasRetired: boolean;
   #isLeaving = false;
@@ -79,8 +81,10 @@ export class Membership {
     this.#listener = listener;
     this.#updatesMax = options.config.piggybackMaxItems;
     const known = readTable(ports.meta);
-    const others = known.members.length > 1 || known.retired.length > 0;
-    this.wasMember = others && known.members.some(({ id }) => id === options.self.id);
+    const isAmongOthers = known.members.length > 1 || known.retired.length > 0;
+    this.wasMember = isAmongOthers && known.members.some(({ id }) => id === options.self.id);
+    const isOwn = (id: NodeId): boolean => id === options.self.id || options.retired.includes(id);
+    this.knownAddresses = known.members.filter(({ id }) => !isOwn(id)).map(({ address }) => address);
     this.wasRetired = known.retired.includes(options.self.id);
     this.#recorded = new Set(known.members.map(({ id }) => id));
     this.#swim = new Swim({
@@ -165,7 +169,7 @@ export class Membership {
     return this.#phi.phi(id, this.#ports.timers.monotonicMs());
   }
 
-  /** A message of this peer arrived, whichever protocol it belongs to. */
+  /** A message of this peer arrived. */
   heard(id: NodeId): void {
     this.#phi.heard(id, this.#ports.timers.monotonicMs());
   }
@@ -175,7 +179,7 @@ export class Membership {
     return this.#swim.piggyback(this.#updatesMax);
   }
 
-  /** Membership changes that came on a message of another protocol. */
+  /** Membership changes that came along with one. */
   updatesCame(updates: readonly Update[], from: NodeId): void {
     this.#driver.perform(this.#swim.absorb(updates, from, this.#ports.timers.monotonicMs()));
   }
@@ -247,8 +251,7 @@ export class Membership {
         this.#listener.peersChanged();
         break;
       case "self-retired":
-        if (this.#isLeaving) log.info("self_retired", { node: this.self.id });
-        else log.error("self_retired", { node: this.self.id });
+        log[this.#isLeaving ? "info" : "error"]("self_retired", { node: this.self.id });
         this.#listener.selfRetired();
         break;
       case "joined":
@@ -268,12 +271,7 @@ export class Membership {
         });
         break;
       case "refused":
-        log.warn("peer_refused", {
-          by: event.by.address,
-          code: event.code,
-          holder: event.holder?.address ?? null,
-        });
-        if (event.code === "name_taken" && event.holder !== undefined) this.#listener.nameTaken(event.holder);
+        this.#refused(event);
         break;
       case "table-full":
         log.error("member_table_full", { member: event.id });
@@ -284,6 +282,11 @@ export class Membership {
       case "announced":
         this.#announced?.();
     }
+  }
+
+  #refused({ by, code, holder }: Extract<SwimEvent, { readonly kind: "refused" }>): void {
+    this.#ports.log.warn("peer_refused", { by: by.address, code, holder: holder?.address ?? null });
+    if (code === "name_taken" && holder !== undefined) this.#listener.nameTaken(holder);
   }
 
   /** Saves the table after the one that is being saved; changes of one turn share a save. */
