@@ -32,8 +32,9 @@ export class Lifecycle {
     this.#retired = parts.membership.wasRetired;
   }
 
-  get isLeaving(): boolean {
-    return this.#leaving;
+  /** Whether a member that leaves may rely on this one. */
+  get isStaying(): boolean {
+    return !this.#leaving && this.joiningState.kind === "member";
   }
 
   get isRetired(): boolean {

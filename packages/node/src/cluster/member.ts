@@ -75,7 +75,7 @@ export class ClusterMember {
       },
       learnt: (id, state) => this.#publishing.learnt(id, state),
       held: (event) => this.#acks.held(event),
-      isStaying: () => !this.#lifecycle.isLeaving,
+      isStaying: () => this.#lifecycle.isStaying,
     });
     this.#lifecycle = new Lifecycle(config, ports, this.#parts);
     this.#publishing = new Publishing(ports, this.#parts, this.#lifecycle);

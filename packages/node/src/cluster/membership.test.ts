@@ -1,6 +1,7 @@
 import { encodeUtf8, type Peer, type PeerReply, type PeerRequest, type SwimReply } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { START_MS } from "../exchange/memory-replica.contract.ts";
+import { rootBytes } from "../exchange/session.ts";
 import { IdentityError } from "../identity.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { PeerFault } from "../peer-fault.ts";
@@ -100,6 +101,20 @@ test("leaving is what was asked for, and no error", async () => {
   expect(it.log.lines.find(({ event }) => event === "self_retired")?.level).toBe("info");
   expect(it.log.lines.filter(({ level }) => level === "error")).toEqual([]);
   expect(it.retired).toBe(false);
+});
+
+test.each([
+  ["a founder", [], true],
+  ["a joiner", ["b:1"], false],
+] as const)("to whom a leaving node hands over: %s", async (_, seeds, staying) => {
+  const it = await start(new MemoryStore(), seeds);
+  await introduce(it, FRIEND);
+  const root = rootBytes(await it.replica.digests.root());
+  const { tableHash } = it.member.membership.counted();
+  const offer = { time: 1, vector: new Map() };
+  const standing = { floor: 0, complete: true };
+  const request = { kind: "exchange-start", session: 1, tableHash, standing, offer, root } as const;
+  expect(await it.member.serve(FRIEND.id, request)).toMatchObject({ kind: "exchange-equal", staying });
 });
 
 test("a node that is yet to be recorded by a majority may not forget others", async () => {

@@ -179,7 +179,6 @@ export class Membership {
     return this.#swim.piggyback(this.#updatesMax);
   }
 
-  /** Membership changes that came along with one. */
   updatesCame(updates: readonly Update[], from: NodeId): void {
     this.#driver.perform(this.#swim.absorb(updates, from, this.#ports.timers.monotonicMs()));
   }
