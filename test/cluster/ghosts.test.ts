@@ -123,7 +123,7 @@ describe("of three nodes, two come back as old copies with a value that was dele
 describe("an old copy of a directory with a value that was deleted and purged", () => {
   /** c is an old copy; the others are complete, and up or down. */
   async function oneOldCopy(seed: number, others: "up" | "down"): Promise<VirtualCluster> {
-    const cluster = new VirtualCluster(seed);
+    const cluster = new VirtualCluster(platform, seed);
     await cluster.start(...NAMES);
     await cluster.put("a", "x", "deleted since");
     await cluster.converged(...NAMES);
@@ -192,7 +192,7 @@ describe("an old copy of a directory with a value that was deleted and purged", 
 });
 
 test("when all are in doubt at once they agree on what they have, and are complete again", async () => {
-  const cluster = new VirtualCluster(66);
+  const cluster = new VirtualCluster(platform, 66);
   await cluster.start(...NAMES);
   await cluster.put("a", "kept", "v");
   await cluster.converged(...NAMES);
