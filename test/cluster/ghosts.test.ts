@@ -68,6 +68,19 @@ async function allComplete(cluster: VirtualCluster): Promise<void> {
   );
 }
 
+async function allKnown(cluster: VirtualCluster): Promise<void> {
+  await cluster.time.until(
+    "all know each other's new incarnations",
+    () => {
+      const ids = NAMES.map((name) => cluster.machine(name).running.id).sort();
+      return NAMES.every(
+        (name) => cluster.machine(name).running.membership.counted().ids.join() === ids.join(),
+      );
+    },
+    2 * MINUTE_MS,
+  );
+}
+
 /** x is deleted and its tombstone purged; a and b are then old copies of before, with x, that meet nobody by themselves. */
 async function twoOldCopies(seed: number): Promise<VirtualCluster> {
   const cluster = new VirtualCluster(platform, seed);
@@ -85,16 +98,7 @@ async function twoOldCopies(seed: number): Promise<VirtualCluster> {
   await restore(cluster, "a", copies[0]);
   await restore(cluster, "b", copies[1]);
   await writable(cluster, ...NAMES);
-  await cluster.time.until(
-    "all know each other's new incarnations",
-    () => {
-      const ids = NAMES.map((name) => cluster.machine(name).running.id).sort();
-      return NAMES.every(
-        (name) => cluster.machine(name).running.membership.counted().ids.join() === ids.join(),
-      );
-    },
-    2 * MINUTE_MS,
-  );
+  await allKnown(cluster);
   return cluster;
 }
 
@@ -160,9 +164,12 @@ describe("an old copy of a directory with a value that was deleted and purged", 
     await cluster.restoreDirectory("b", await cluster.copyDirectory("b"));
     await cluster.run("b", []);
     await writable(cluster, "b");
+    await allKnown(cluster);
     expect(["a", "b"].map((name) => isComplete(cluster, name))).toEqual([true, false]);
+    const mailed = cluster.traffic.get("rumors")?.messages ?? 0;
     cluster.machine("c").running.spread("x", 0);
     await cluster.time.advance(5000);
+    expect(cluster.traffic.get("rumors")?.messages).toBeGreaterThanOrEqual(mailed + 2);
     expect(["a", "b"].map((name) => cluster.read(name, "x"))).toEqual([undefined, undefined]);
     expect(cluster.events("ghost_quarantined")).toEqual([]);
   });
