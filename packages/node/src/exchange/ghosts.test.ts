@@ -1,0 +1,126 @@
+/** What exchanges make of versions that one side does not know, and when a side is complete after one. */
+import { hlcFromMs, type KeyRecord, type NodeId, type Sibling } from "@hearsay/core";
+import { describe, expect, test } from "vitest";
+import type { AskPeer } from "./ask.ts";
+import { compareReplicas } from "./compare.ts";
+import { between, dialogue, exchange, knows } from "./dialogue.contract.ts";
+import { MemoryReplica, meet, START_MS } from "./memory-replica.contract.ts";
+import { EXCHANGE_LIMITS } from "./session.ts";
+
+const FLOOR = hlcFromMs(START_MS);
+const WRITER: NodeId = "w~0123456789";
+
+function ghost(time: number): KeyRecord {
+  const version = { time, node: WRITER };
+  const sibling: Sibling = {
+    kind: "value",
+    version,
+    bytes: new Uint8Array(),
+    contentType: "",
+    expiresAtMs: null,
+  };
+  return { context: new Map([[WRITER, time]]), siblings: [sibling] };
+}
+
+/** b is complete at the floor; a is not, and holds an old value that b does not know. */
+async function pair(): Promise<[MemoryReplica, MemoryReplica]> {
+  const a = await MemoryReplica.open({ name: "a", company: "strangers" });
+  const b = await MemoryReplica.open({ name: "b" });
+  meet(a, b);
+  await a.keeper.recordedByMajority();
+  b.keeper.completeness.unit({ ids: [b.id], tableHash: "" }, FLOOR, FLOOR);
+  for (const replica of [a, b]) await replica.keeper.settleFloor(FLOOR);
+  await a.replica.merge([{ key: "k", record: ghost(FLOOR - 5) }], a.replica.standing())?.committed;
+  expect([a, b].map(({ keeper }) => keeper.completeness.complete)).toEqual([false, true]);
+  return [a, b];
+}
+
+const complete = ({ keeper }: MemoryReplica): boolean => keeper.completeness.complete;
+
+describe("after an exchange with a complete node", () => {
+  test.each(["asks", "answers"])(
+    "a node that %s has dropped what was refused, and is complete",
+    async (does) => {
+      const [a, b] = await pair();
+      await (does === "asks" ? between(a, b) : between(b, a));
+      expect([a.contents().size, b.contents().size, a.graveyard.ghosts.length]).toEqual([0, 0, 1]);
+      expect([complete(a), complete(b)]).toEqual([true, true]);
+    },
+  );
+
+  test("a node is not complete when another incomplete one has brought something meanwhile", async () => {
+    const [a, b] = await pair();
+    const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+    const disturbed: AskPeer = async (request) => {
+      const reply = await ask(request);
+      if (request.kind === "exchange-transfer") {
+        const incomplete = { floor: FLOOR, complete: false };
+        await a.replica.merge([{ key: "other", record: ghost(FLOOR - 7) }], incomplete)?.committed;
+      }
+      return reply;
+    };
+    expect(await exchange(a, b.id, disturbed)).toMatchObject({ concluded: true });
+    expect([complete(a), [...a.contents().keys()]]).toEqual([false, ["other"]]);
+    await between(a, b);
+    expect([complete(a), a.contents().size]).toEqual([true, 0]);
+  });
+
+  test("a node that is yet to be recorded is not complete", async () => {
+    const joiner = await MemoryReplica.open({ name: "c", company: "strangers" });
+    const founder = await MemoryReplica.open({ name: "d" });
+    meet(joiner, founder);
+    await between(joiner, founder);
+    expect(complete(joiner)).toBe(false);
+    await joiner.keeper.recordedByMajority();
+    await between(joiner, founder);
+    expect(complete(joiner)).toBe(true);
+  });
+});
+
+test("a dry run makes nobody complete", async () => {
+  for (const differs of [true, false]) {
+    const a = await MemoryReplica.open({ name: "a", company: "strangers" });
+    const b = await MemoryReplica.open({ name: "b" });
+    meet(a, b);
+    await a.keeper.recordedByMajority();
+    if (differs) await b.write("k", "v");
+    const { ask } = dialogue(b, a, EXCHANGE_LIMITS);
+    await compareReplicas(b.replica, EXCHANGE_LIMITS, { session: 1, ask, limit: 10 });
+    expect(complete(a)).toBe(false);
+  }
+});
+
+describe("an exchange whose sides stand at two floors by the time an old version turns up", () => {
+  test("ends without a claim when the asking side would have to judge it", async () => {
+    const [a, b] = await pair();
+    const { ask } = dialogue(b, a, EXCHANGE_LIMITS);
+    const outcome = exchange(b, a.id, async (request) => {
+      const reply = await ask(request);
+      return reply.kind === "exchange-transferred"
+        ? { ...reply, standing: { ...reply.standing, floor: FLOOR - 1 } }
+        : reply;
+    });
+    await expect(outcome).rejects.toMatchObject({
+      reason: { code: "exchange_broken", what: "floors differ" },
+    });
+    expect([knows(b, a), b.contents().size, b.graveyard.ghosts.length, a.contents().size]).toEqual([
+      0, 0, 0, 1,
+    ]);
+  });
+
+  test("ends without a claim when the answering side would have to judge it", async () => {
+    const [a, b] = await pair();
+    const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+    const outcome = exchange(a, b.id, (request) =>
+      ask(
+        request.kind === "exchange-transfer"
+          ? { ...request, standing: { ...request.standing, floor: FLOOR - 1 } }
+          : request,
+      ),
+    );
+    await expect(outcome).rejects.toMatchObject({
+      reason: { code: "exchange_broken", what: "exchange-void" },
+    });
+    expect([knows(a, b), knows(b, a), b.graveyard.ghosts.length, a.contents().size]).toEqual([0, 0, 0, 1]);
+  });
+});
