@@ -117,6 +117,45 @@ describe("stopping", () => {
   });
 });
 
+test("who asks whether it is recorded is told as of before the clock is read that it is given", async () => {
+  const it = await start();
+  const { node } = it.replica;
+  const tick = node.tick.bind(node);
+  node.tick = async () => {
+    const time = await tick();
+    // It is recorded in between, so this time is too early for it.
+    await introduce(it, FRIEND);
+    await it.member.membership.saved();
+    return time;
+  };
+  const hello = { kind: "hello", limits: LIMITS } as const;
+  expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: false });
+  expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: true });
+});
+
+test("that it is complete is told before the unit it belongs to, and by an older build not at all", async () => {
+  const it = await start();
+  await introduce(it, FRIEND);
+  const told = await it.member.serve(FRIEND.id, { kind: "state-digest", digests: [], whole: true });
+  if (told.kind !== "state-answer") throw new Error(told.kind);
+  const entries = told.deltas.flatMap((delta) => (delta.node === it.member.id ? delta.entries : []));
+  const keys = entries.map(({ key }) => key);
+  expect(keys).toContain("unit");
+  expect(entries.find(({ key }) => key === "complete")?.value).toBe(1);
+  expect(keys.indexOf("complete")).toBeLessThan(keys.indexOf("unit"));
+  const unit = { sequence: 5, completeThrough: 5, settledAt: 5, tableHash: "0".repeat(16), complete: false };
+  for (const complete of [0, undefined]) {
+    const said = [
+      { key: "complete", value: complete ?? null, version: 1 },
+      { key: "unit", value: formatUnit({ ...unit, sequence: complete === 0 ? 5 : 6 }), version: 2 },
+    ];
+    const generation = complete === 0 ? 1 : 2;
+    const deltas = [{ node: FRIEND.id, generation, after: 0, entries: said }];
+    await it.member.serve(FRIEND.id, { kind: "state-delta", deltas });
+    expect(it.member.keeper.completeness.unitOf(FRIEND.id)?.complete).toBe(complete !== 0);
+  }
+});
+
 describe("what another says of a time too far ahead", () => {
   const ahead = hlcFromMs(START_MS + MAX_DRIFT_MS + 1000);
   const unit = { sequence: 5, completeThrough: 5, settledAt: 5, tableHash: "0".repeat(16), complete: true };
