@@ -30,6 +30,8 @@ export interface Change {
   /** As committed before the group that holds this change. */
   readonly before: KeyState;
   readonly after: KeyState;
+  /** `after` as it is stored; undefined where it is no record. */
+  readonly value: Uint8Array | undefined;
   /** What the fingerprints lose and gain; computed while the batch is written. */
   loses: Contribution | undefined;
   gains: Contribution | undefined;

@@ -90,16 +90,12 @@ export class Codec {
 
   /** Undefined when the value is damaged. Values in the answer are views of the given bytes. */
   decodeRecord(databaseKey: Uint8Array, value: Uint8Array): DecodedRecord | undefined {
-    return this.#open(databaseKey, value, (reader) => {
-      if (reader.u8() !== FORMAT) return undefined;
-      const revision = reader.u32();
-      const nodes = readNodes(reader);
-      const context = new Map<NodeId, HlcTime>();
-      const known = reader.u16();
-      for (let i = 0; i < known; i++) context.set(nodeAt(nodes, i), reader.f64());
-      const [first, ...rest] = readSiblings(reader, nodes);
-      return first === undefined ? undefined : { record: { context, siblings: [first, ...rest] }, revision };
-    });
+    return this.#open(databaseKey, value, readRecord);
+  }
+
+  /** The same for what this process has encoded itself and kept in memory. */
+  decodeTrusted(value: Uint8Array): DecodedRecord | undefined {
+    return readRecord(new Reader(value, this.#texts));
   }
 
   /** What the index should say of a stored record. Nothing but that is decoded. Undefined when the value is damaged. */
@@ -287,6 +283,17 @@ export class Codec {
       throw error;
     }
   }
+}
+
+function readRecord(reader: Reader): DecodedRecord | undefined {
+  if (reader.u8() !== FORMAT) return undefined;
+  const revision = reader.u32();
+  const nodes = readNodes(reader);
+  const context = new Map<NodeId, HlcTime>();
+  const known = reader.u16();
+  for (let i = 0; i < known; i++) context.set(nodeAt(nodes, i), reader.f64());
+  const [first, ...rest] = readSiblings(reader, nodes);
+  return first === undefined ? undefined : { record: { context, siblings: [first, ...rest] }, revision };
 }
 
 function summarySize(summary: Summary): number {

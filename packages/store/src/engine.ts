@@ -71,7 +71,9 @@ export class Engine {
     this.#metas = opened.metas;
     this.#doubt = opened.doubt;
     this.#damaged = opened.damaged;
-    this.cache = new RecordCache(options.limits.cacheMaxBytes);
+    this.cache = new RecordCache(options.limits.cacheMaxBytes, (key, value, bucket) =>
+      this.table.unpack(key, value, bucket),
+    );
     opened.handle.onReadFailed = (detail) => this.#readFailed(detail);
     this.tree = new BucketTree(options.hashing, opened.tally, () => options.yieldToEventLoop());
     this.pipeline = new CommitPipeline({

@@ -1,4 +1,5 @@
 import type { KeyRecord } from "@hearsay/core";
+import { PackedRecords } from "./packed-records.ts";
 import type { Summary } from "./summary.ts";
 
 /** A committed record with what the store remembers of it. */
@@ -11,23 +12,97 @@ export interface Stored {
   readonly summary: Summary;
 }
 
-/** Estimated size of the objects around a cached record, measured on records with one sibling. */
-const ENTRY_OVERHEAD_BYTES = 700;
+/** Estimated size of the objects around a decoded record, measured on records with one sibling. */
+const DECODED_OVERHEAD_BYTES = 700;
+
+/** Decodes what {@link RecordCache.written} was given. */
+export type Decode = (key: string, value: Uint8Array, bucket: number) => Stored | undefined;
 
 /**
- * The newest records, in two generations: when the young one holds half of what is allowed, it becomes the old
- * one and the old one is dropped. Everything is O(1), and at least the newest half is always there.
+ * The newest records: those that were written as they are stored, those that were read decoded. Each kind lies in two
+ * generations: when the young one is full it becomes the old one and the old one is dropped. Everything is O(1). What is
+ * written again keeps its place, so that one key that is written all the time pushes out no other.
+ *
+ * Bound: what was read takes at most half, what was written the rest.
  */
 export class RecordCache {
+  readonly #maxBytes: number;
+  readonly #decode: Decode;
+  readonly #read: DecodedRecords;
+  #young: PackedRecords = new PackedRecords();
+  #old: PackedRecords = new PackedRecords();
+
+  /** @param maxBytes by estimate; 0 keeps nothing */
+  constructor(maxBytes: number, decode: Decode) {
+    this.#maxBytes = maxBytes;
+    this.#decode = decode;
+    this.#read = new DecodedRecords(maxBytes / 4);
+  }
+
+  get bytes(): number {
+    return this.#young.bytes + this.#old.bytes + this.#read.bytes;
+  }
+
+  /** For a reader: what it finds is kept decoded, the same object for as long as it stays. */
+  get(key: string): Stored | undefined {
+    const read = this.#read.get(key);
+    if (read !== undefined) return read;
+    const stored = this.#unpack(key);
+    if (stored !== undefined) this.keep(key, stored);
+    return stored;
+  }
+
+  /** For a writer, who is about to replace it. */
+  peek(key: string): Stored | undefined {
+    return this.#read.get(key) ?? this.#unpack(key);
+  }
+
+  /** Keeps what was read from the database. */
+  keep(key: string, stored: Stored): void {
+    this.#read.set(key, stored);
+    this.#stayWithin();
+  }
+
+  /** @param value as stored; it is copied */
+  written(key: string, bucket: number, value: Uint8Array): void {
+    this.#read.delete(key);
+    if (this.#young.replace(key, value) || this.#old.replace(key, value)) return;
+    const size = PackedRecords.sizeOf(value);
+    const generationBytes = (this.#maxBytes - this.#read.bytes) / 2;
+    if (size > generationBytes) return;
+    if (this.#young.bytes + size > generationBytes) {
+      this.#old = this.#young;
+      this.#young = new PackedRecords();
+    }
+    this.#young.add(key, bucket, value);
+    this.#stayWithin();
+  }
+
+  delete(key: string): void {
+    this.#read.delete(key);
+    this.#young.delete(key);
+    this.#old.delete(key);
+  }
+
+  #stayWithin(): void {
+    if (this.bytes > this.#maxBytes) this.#old = new PackedRecords();
+  }
+
+  #unpack(key: string): Stored | undefined {
+    const packed = this.#young.get(key) ?? this.#old.get(key);
+    return packed === undefined ? undefined : this.#decode(key, packed.value, packed.bucket);
+  }
+}
+
+class DecodedRecords {
   readonly #generationBytes: number;
   #young: Map<string, Stored> = new Map();
   #youngBytes: number = 0;
   #old: Map<string, Stored> = new Map();
   #oldBytes: number = 0;
 
-  /** @param maxBytes by estimate; 0 keeps nothing */
-  constructor(maxBytes: number) {
-    this.#generationBytes = maxBytes / 2;
+  constructor(generationBytes: number) {
+    this.#generationBytes = generationBytes;
   }
 
   get bytes(): number {
@@ -38,9 +113,9 @@ export class RecordCache {
     return this.#young.get(key) ?? this.#old.get(key);
   }
 
+  /** Of a key that is not there. */
   set(key: string, stored: Stored): void {
     const bytes = sizeOf(stored);
-    this.delete(key);
     if (bytes > this.#generationBytes) return;
     if (this.#youngBytes + bytes > this.#generationBytes) {
       this.#old = this.#young;
@@ -53,6 +128,7 @@ export class RecordCache {
   }
 
   delete(key: string): void {
+    if (this.bytes === 0) return;
     const young = this.#young.get(key);
     if (young !== undefined) {
       this.#young.delete(key);
@@ -67,5 +143,5 @@ export class RecordCache {
 }
 
 function sizeOf(stored: Stored): number {
-  return stored.summary.bytes + ENTRY_OVERHEAD_BYTES;
+  return stored.summary.bytes + DECODED_OVERHEAD_BYTES;
 }

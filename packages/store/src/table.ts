@@ -15,6 +15,7 @@ import {
 } from "@hearsay/core";
 import {
   ABSENT,
+  type Change,
   countedSummary,
   type Damaged,
   type KeyState,
@@ -51,9 +52,12 @@ export interface TableParts {
 
 export class Table {
   readonly #parts: TableParts;
-  /** What `newest` answered last: the put that follows in the same turn needs it again. */
-  #lastRead: { readonly key: string; readonly state: KeyState } | undefined;
-
+  /**
+   * What `newest` has answered in this turn: the check before a batch, each write and the put that follows build upon
+   * the same answer.
+   */
+  readonly #turn: Map<string, KeyState> = new Map();
+  readonly #endTurn: () => void = () => this.#turn.clear();
   #lastPlace: { readonly key: string; readonly place: KeyPlace } | undefined;
   readonly #keys: KeyScratch = new KeyScratch();
 
@@ -68,23 +72,32 @@ export class Table {
     const cached = this.#parts.cache.get(key);
     if (cached !== undefined) return cached;
     const state = this.#read(key);
-    if (state.kind === "record") this.#parts.cache.set(key, state);
+    if (state.kind === "record") this.#parts.cache.keep(key, state);
     else if (state.kind === "damaged") this.quarantine(key, state);
     return state;
   }
 
   /** What the next write builds on. */
   newest(key: string): KeyState {
-    const state = this.#parts.pipeline.pending(key)?.after ?? this.committed(key);
-    this.#lastRead = { key, state };
+    const known = this.#turn.get(key);
+    if (known !== undefined) return known;
+    const { pipeline, cache } = this.#parts;
+    const pending = pipeline.pending(key);
+    if (pending !== undefined) return pending.after;
+    const state = cache.peek(key) ?? this.#read(key);
+    if (state.kind === "damaged") {
+      this.quarantine(key, state);
+      return state;
+    }
+    if (this.#turn.size === 0) void Promise.resolve().then(this.#endTurn);
+    this.#turn.set(key, state);
     return state;
   }
 
   /** Stages a record; the group's promise settles with its commit. Not to be called when writes are refused. */
   put(key: string, record: KeyRecord): Promise<void> {
     const { codec, pipeline, historySlots } = this.#parts;
-    const newest = this.#lastRead?.key === key ? this.#lastRead.state : this.newest(key);
-    this.#lastRead = undefined;
+    const newest = this.newest(key);
     if (newest.kind === "damaged" && !coversDamaged(record, newest))
       return Promise.reject(damageError(key, newest));
     const bucket = (newest.kind === "record" ? newest.bucket : undefined) ?? this.#bucketOf(key);
@@ -107,17 +120,16 @@ export class Table {
       group.put(slotKey, codec.encodeSiblings(slotKey, ring));
     }
     writePut(group, { keyBytes, bucket, from: newest, to: after }, encoded);
-    this.#change(group, key, bucket, newest, after);
+    this.#change(group, { key, bucket, after, value: encoded.value }, newest);
     return group.settled;
   }
 
   /** Stages the removal of a record. */
   remove(key: string): Promise<void> {
     const newest = this.newest(key);
-    this.#lastRead = undefined;
     const group = this.#parts.pipeline.open();
     writeRemoval(group, this.#step(key, newest, ABSENT), this.#parts.historySlotsEver);
-    this.#change(group, key, this.#bucketOf(key), newest, ABSENT);
+    this.#change(group, { key, bucket: this.#bucketOf(key), after: ABSENT, value: undefined }, newest);
     return group.settled;
   }
 
@@ -131,7 +143,7 @@ export class Table {
     const group = this.#parts.pipeline.open();
     const kept: Damaged = { ...found, counted: false };
     writeQuarantine(group, this.#step(key, found, kept), found.raw);
-    this.#change(group, key, this.#bucketOf(key), found, kept);
+    this.#change(group, { key, bucket: this.#bucketOf(key), after: kept, value: undefined }, found);
     // Nobody waits for it: should it fail, the next read finds the damage again.
     group.settled.catch(() => undefined);
   }
@@ -182,9 +194,9 @@ export class Table {
   /** Lets the cache follow a commit. */
   apply(group: Group): void {
     const { cache, onEvent } = this.#parts;
-    this.#lastRead = undefined;
-    for (const { key, before, after } of group.changes.values()) {
-      if (after.kind === "record") cache.set(key, after);
+    this.#turn.clear();
+    for (const { key, bucket, before, after, value } of group.changes.values()) {
+      if (value !== undefined) cache.written(key, bucket, value);
       else cache.delete(key);
       if (before.kind === "damaged" && after.kind === "record") onEvent({ code: "record_healed", key });
     }
@@ -192,7 +204,7 @@ export class Table {
 
   /** Forgets what was read, after the database was reopened. */
   forget(keys: Iterable<string>): void {
-    this.#lastRead = undefined;
+    this.#turn.clear();
     for (const key of keys) this.#parts.cache.delete(key);
   }
 
@@ -218,10 +230,21 @@ export class Table {
   }
 
   /** Notes down what the group does to the key: one change for each key, from what is committed before it. */
-  #change(group: Group, key: string, bucket: number, newest: KeyState, after: KeyState): void {
+  #change(group: Group, next: Pick<Change, "key" | "bucket" | "after" | "value">, newest: KeyState): void {
+    const { key, bucket, after, value } = next;
     const forming = group.changes.get(key);
     const before = forming?.before ?? this.#parts.pipeline.inFlight(key)?.after ?? newest;
-    group.changes.set(key, { key, bucket, before, after, loses: undefined, gains: undefined });
+    group.changes.set(key, { key, bucket, before, after, value, loses: undefined, gains: undefined });
+    this.#turn.delete(key);
+  }
+
+  /** What the cache was given when it was written; it has passed through memory only, so its checksum is not computed again. */
+  unpack(key: string, value: Uint8Array, bucket: number): Stored | undefined {
+    const decoded = this.#parts.codec.decodeTrusted(value);
+    if (decoded === undefined) return undefined;
+    const { record, revision } = decoded;
+    const summary = summarize(record, this.#keys.encode(key).length + value.length);
+    return { kind: "record", record, revision, bucket, summary };
   }
 
   /** A put asks for the place of the key that was just looked up. */
