@@ -273,7 +273,7 @@ export class Codec {
   ): T | undefined {
     if (value.length < CRC_BYTES) return undefined;
     const reader = new Reader(value, this.#texts);
-    const content = value.subarray(0, value.length - CRC_BYTES);
+    const content = new Uint8Array(value.buffer, value.byteOffset, value.length - CRC_BYTES);
     if (this.#crc32(content, this.#crc32(databaseKey)) !== reader.checksum()) return undefined;
     try {
       return read(reader);
