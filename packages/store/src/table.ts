@@ -7,7 +7,6 @@
 import {
   encodeUtf8,
   holds,
-  type KeyPlace,
   type KeyRecord,
   type RecordHasher,
   type Sibling,
@@ -30,6 +29,7 @@ import type { CommitPipeline, Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
 import { StoreError, type StoreEvent } from "./faults.ts";
 import { historyKey, indexKey, KeyScratch, quarantineKey, recordKey } from "./keyspace.ts";
+import { Places } from "./places.ts";
 import type { Presence } from "./presence.ts";
 import type { RecordCache, Stored } from "./record-cache.ts";
 import { summarize } from "./summary.ts";
@@ -58,11 +58,12 @@ export class Table {
    */
   readonly #turn: Map<string, KeyState> = new Map();
   readonly #endTurn: () => void = () => this.#turn.clear();
-  #lastPlace: { readonly key: string; readonly place: KeyPlace } | undefined;
+  readonly #places: Places;
   readonly #keys: KeyScratch = new KeyScratch();
 
   constructor(parts: TableParts) {
     this.#parts = parts;
+    this.#places = new Places(parts.hasher);
   }
 
   /** What readers may see. A damaged record is put into quarantine on the way. */
@@ -101,7 +102,7 @@ export class Table {
     if (newest.kind === "damaged" && !coversDamaged(record, newest))
       return Promise.reject(damageError(key, newest));
     const bucket = (newest.kind === "record" ? newest.bucket : undefined) ?? this.#bucketOf(key);
-    if (newest.kind === "absent") this.#parts.presence.add(this.#placeOf(key));
+    if (newest.kind === "absent") this.#parts.presence.add(this.#places.of(key));
     const keyBytes = this.#keys.encode(key);
     const ring = newest.kind === "record" && historySlots > 0 ? replacedBy(record, newest.record) : NONE;
     const replaces = newest.kind === "record" ? newest.revision : 0;
@@ -139,7 +140,7 @@ export class Table {
     if (this.#parts.pipeline.pending(key) !== undefined) return;
     this.#parts.onEvent({ code: "record_damaged", key });
     this.#parts.onDamage();
-    this.#parts.presence.add(this.#placeOf(key));
+    this.#parts.presence.add(this.#places.of(key));
     const group = this.#parts.pipeline.open();
     const kept: Damaged = { ...found, counted: false };
     writeQuarantine(group, this.#step(key, found, kept), found.raw);
@@ -221,7 +222,7 @@ export class Table {
 
   /** What is committed for a key under which a scan has found something, whether or not it was ever put. */
   found(key: string): KeyState {
-    this.#parts.presence.add(this.#placeOf(key));
+    this.#parts.presence.add(this.#places.of(key));
     return this.committed(key);
   }
 
@@ -247,19 +248,13 @@ export class Table {
     return { kind: "record", record, revision, bucket, summary };
   }
 
-  /** A put asks for the place of the key that was just looked up. */
-  #placeOf(key: string): KeyPlace {
-    if (this.#lastPlace?.key !== key) this.#lastPlace = { key, place: this.#parts.hasher.place(key) };
-    return this.#lastPlace.place;
-  }
-
   #bucketOf(key: string): number {
-    return this.#placeOf(key).bucket;
+    return this.#places.of(key).bucket;
   }
 
   #read(key: string): KeyState {
     const { handle, codec } = this.#parts;
-    if (!this.#parts.presence.mayHold(this.#placeOf(key))) return ABSENT;
+    if (!this.#parts.presence.mayHold(this.#places.of(key))) return ABSENT;
     const keyBytes = this.#keys.encode(key);
     const value = handle.get(this.#keys.recordKey());
     if (value !== undefined) return this.#decode(key, keyBytes, value);
