@@ -44,4 +44,16 @@ describe("an answer in one write", () => {
     expect(actual).toBe(expected);
     expect(actual).toContain("HTTP/1.1 200 OK");
   });
+
+  it("waits for the others of its turn, and no longer", async () => {
+    const before: boolean[] = [];
+    const after: boolean[] = [];
+    await onTheWire("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", (response) => {
+      response.writeHead(200, HEAD);
+      endInOneWrite(response, BODY);
+      before.push(response.writableEnded);
+      setImmediate(() => after.push(response.writableEnded));
+    });
+    expect({ before, after }).toEqual({ before: [false], after: [true] });
+  });
 });
