@@ -11,6 +11,7 @@ import { decodeReply, encodeRequest, type ReplyEnvelope } from "@hearsay/wire";
 import { type Dispatcher, errors, Pool } from "undici";
 import { type AddressPolicy, AddressRefused } from "./address-policy.ts";
 import { AUTH_HEADER, type Authentication } from "./authentication.ts";
+import { type Answer, Call } from "./call.ts";
 import type { RefusalLog } from "./refusal-log.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -35,7 +36,6 @@ export interface TransportOptions {
 
 export const PEER_PATH = "/peer/";
 const CONTENT_TYPE = "application/msgpack";
-const PROBLEM_MAX_BYTES = 16_384;
 /** Requests to one peer under way at a time: far more than the protocols keep open; reads with many replicas share them. */
 const REQUESTS_PER_PEER = 1024;
 
@@ -64,27 +64,13 @@ export class HttpTransport implements Transport {
     const body = encodeRequest({ cluster, from: from(), message });
     const path = PEER_PATH + message.kind;
     const { header, nonce } = authentication.signRequest(path, body);
-    const headers: Record<string, string> = { "content-type": CONTENT_TYPE };
-    if (header !== undefined) headers[AUTH_HEADER] = header;
-    const pool = this.#pool(origin);
-    const {
-      statusCode,
-      headers: replyHeaders,
-      bytes,
-    } = await within(timeoutMs, (signal) =>
-      pool.exchange({
-        method: "POST",
-        path,
-        headers,
-        body,
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
-        signal,
-      }),
+    const headers = ["content-type", CONTENT_TYPE];
+    if (header !== undefined) headers.push(AUTH_HEADER, header);
+    const { statusCode, signature, bytes } = await this.#pool(origin).exchange(
+      { method: "POST", path, headers, body, headersTimeout: 0, bodyTimeout: 0 },
+      timeoutMs,
     );
     traffic.count(message.kind, body.length, bytes.length);
-    const replyHeader = replyHeaders[AUTH_HEADER];
-    const signature = Array.isArray(replyHeader) ? replyHeader[0] : replyHeader;
     const isSigned = authentication.checkReply(nonce, signature, bytes);
     if (statusCode !== 200) {
       throw new PeerFault({ code: "refused", reason: refusalOf(bytes, { isSigned }) });
@@ -145,30 +131,6 @@ function expectFrom(to: Peer, reply: ReplyEnvelope): PeerReply {
   throw new PeerFault({ code: "refused", reason: "not_me" });
 }
 
-/**
- * Runs a request in a time that bounds the whole of it. undici's own time-outs begin when a request gets a connection and
- * start anew with every byte that trickles in, and its signal does nothing while the request waits for a connection.
- */
-function within<T>(timeoutMs: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const fault = new PeerFault({ code: "timeout" });
-      reject(fault);
-      controller.abort(fault);
-    }, timeoutMs);
-    run(controller.signal)
-      .then(resolve, reject)
-      .finally(() => clearTimeout(timer));
-  });
-}
-
-interface Answer {
-  readonly statusCode: number;
-  readonly headers: Dispatcher.ResponseData["headers"];
-  readonly bytes: Uint8Array;
-}
-
 /** The connections to one peer. Requests beyond them wait, a bounded number of them. */
 class PeerPool {
   readonly #pool: Pool;
@@ -179,37 +141,22 @@ class PeerPool {
     this.#pool = new Pool(origin, options);
   }
 
-  async exchange(request: Dispatcher.RequestOptions): Promise<Answer> {
+  exchange(request: Dispatcher.DispatchOptions, timeoutMs: number): Promise<Answer> {
     if (this.#underWay >= REQUESTS_PER_PEER) throw new PeerFault({ code: "busy" });
     this.#underWay += 1;
-    try {
-      const { statusCode, headers, body } = await this.#pool.request(request);
-      return { statusCode, headers, bytes: statusCode === 200 ? await wholeOf(body) : await startOf(body) };
-    } finally {
-      this.#underWay -= 1;
-    }
+    return new Promise((resolve, reject) => {
+      const settle = { resolve, reject, over: () => this.#over() };
+      this.#pool.dispatch(request, new Call(timeoutMs, settle));
+    });
   }
 
   async destroy(): Promise<void> {
     await this.#pool.destroy();
   }
-}
 
-async function wholeOf(body: Dispatcher.ResponseData["body"]): Promise<Uint8Array> {
-  return new Uint8Array(await body.arrayBuffer());
-}
-
-/** As much of a problem document as its code may stand in; a longer one costs its connection. */
-async function startOf(body: Dispatcher.ResponseData["body"]): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    if (!(chunk instanceof Uint8Array)) continue;
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > PROBLEM_MAX_BYTES) break;
+  #over(): void {
+    this.#underWay -= 1;
   }
-  return Buffer.concat(chunks);
 }
 
 /** What a node says before it knows who asks, and which therefore is not signed. Nothing follows from these codes. */
