@@ -29,6 +29,8 @@ function run(nodes: number, load: Load, options: Partial<RumorOptions> = {}) {
   };
 }
 
+const NO_MAIL: Partial<RumorOptions> = { directMailMax: 0 };
+
 describe("32 nodes on a local network, by rumors alone", () => {
   const loads: readonly (readonly [string, Load])[] = [
     ["500 writes a second", { writes: 1500, perSecond: 500, sizeBytes: 100 }],
@@ -39,7 +41,7 @@ describe("32 nodes on a local network, by rumors alone", () => {
   test.each(loads)(
     "%s: all know within 100 ms at p99, with at most 2 copies of a value per node",
     (_, load) => {
-      const result = run(32, load);
+      const result = run(32, load, NO_MAIL);
       expect(result.p99Ms).toBeLessThan(100);
       expect(result.copies).toBeLessThanOrEqual(2);
       expect(result.missing).toBeLessThan(result.pairs / 10_000);
@@ -48,22 +50,38 @@ describe("32 nodes on a local network, by rumors alone", () => {
   );
 
   test("values above the inline bound travel once to each node", () => {
-    const result = run(32, { writes: 200, perSecond: 100, sizeBytes: 20_000 });
+    const result = run(32, { writes: 200, perSecond: 100, sizeBytes: 20_000 }, NO_MAIL);
     expect(result.missing).toBe(0);
     expect(result.copies).toBeCloseTo(31 / 32, 2);
   });
 
   test("with one message in fifty lost, few are left to anti-entropy, and nothing stays hot or wanted", () => {
-    const result = run(32, { writes: 700, perSecond: 500, sizeBytes: 100, lossRate: 0.02 });
+    const result = run(32, { writes: 700, perSecond: 500, sizeBytes: 100, lossRate: 0.02 }, NO_MAIL);
     expect(result.missing).toBeLessThan(result.pairs / 2000);
     expect(result.copies).toBeLessThanOrEqual(2);
   });
 
   test("keys written again while they spread end in the newest version everywhere", () => {
-    const network = new LanNetwork(32, 3);
+    const network = new LanNetwork(32, 3, NO_MAIL);
     for (let i = 0; i < 600; i++) network.write(i * 2, (i * 11) % 32, `key-${i % 20}`, 100);
     network.run();
     expect(network.missing()).toBe(0);
+  });
+});
+
+describe("32 nodes on a local network, by mail", () => {
+  test("each small value is sent once to each peer and is there within 20 ms", () => {
+    const result = run(32, { writes: 1000, perSecond: 500, sizeBytes: 100 });
+    expect(result.missing).toBe(0);
+    expect(result.p99Ms).toBeLessThan(20);
+    expect(result.network.counts.records).toBe(31 * 1000);
+  });
+
+  test("a large value is not sent to all by one node", () => {
+    const { missing, copies, network } = run(32, { writes: 1, perSecond: 1, sizeBytes: 20_000 });
+    expect(missing).toBe(0);
+    expect(copies).toBeCloseTo(31 / 32, 2);
+    expect(Math.max(...network.nodes.map((node) => node.machine.counters.records))).toBeLessThan(16);
   });
 });
 

@@ -17,6 +17,9 @@ import { DEFAULT_RUMOR_OPTIONS, type RumorOptions } from "./options.ts";
 
 const SELF = "self~0000000000";
 
+/** Mail and rounds at sizes that a test can list, each after a time of its own. */
+const SMALL = { directMailMax: 8, coalesceMs: 2 };
+
 function peersNamed(count: number): readonly Peer[] {
   return Array.from({ length: count }, (_, i) => ({ id: `p${i}~0000000000`, address: `10.0.0.${i}` }));
 }
@@ -28,7 +31,11 @@ function held(time: number, sizeBytes = 100) {
 /** A machine whose sampler always begins with the first peers. */
 function machineWith(peers: readonly Peer[], options: Partial<RumorOptions> = {}): RumorMonger {
   const sampler: PeerSampler = { sample: (count) => peers.slice(0, count) };
-  const machine = new RumorMonger({ ...DEFAULT_RUMOR_OPTIONS, ...options }, sampler, new SeededRandom(1));
+  const machine = new RumorMonger(
+    { ...DEFAULT_RUMOR_OPTIONS, ...SMALL, ...options },
+    sampler,
+    new SeededRandom(1),
+  );
   machine.peersChanged(peers, peers.length + 1, 0);
   return machine;
 }
@@ -221,7 +228,7 @@ describe("mongering", () => {
     const peers = peersNamed(20);
     let turn = 0;
     const sampler: PeerSampler = { sample: () => peers.slice(turn, ++turn) };
-    const options = { ...DEFAULT_RUMOR_OPTIONS, fanout: 1, k: 2, mode: "push" } as const;
+    const options = { ...DEFAULT_RUMOR_OPTIONS, ...SMALL, fanout: 1, k: 2, mode: "push" } as const;
     const machine = new RumorMonger(options, sampler, new SeededRandom(1));
     machine.peersChanged(peers, 21, 0);
     const clock = new Clock(machine);
@@ -254,7 +261,7 @@ describe("mongering", () => {
   });
 
   test("ends a rumor after its sends even when every contact is lost", () => {
-    const network = new LanNetwork(12, 1, { k: 99, sendsFactor: 1 });
+    const network = new LanNetwork(12, 1, { directMailMax: 0, k: 99, sendsFactor: 1 });
     network.lossRate = 1;
     network.write(0, 0, "a", 100);
     network.run();

@@ -92,7 +92,7 @@ export class RumorMonger {
   /** Takes up a write that is durable here, or a record that repair brought. */
   add(rumor: NewRumor, now: number): readonly RumorEffect[] {
     const { key, versions, sizeBytes, origin, acks } = rumor;
-    const mailed = this.#spreader.mailsToAll;
+    const mailed = this.#spreader.mailsToAll(sizeBytes);
     this.#spreader.spread({ key, versions, sizeBytes, hops: 0, mailed }, origin, acks, now);
     return this.#outbox.takeEffects();
   }

@@ -13,6 +13,9 @@ import { Pipes } from "./pipes.ts";
 /** A rumor that no contact ends, because its peers are away, is given up after this many rounds for each send it has. */
 const ROUNDS_PER_SEND = 4;
 
+/** Records above `inlineMaxBytes` are mailed to at most so many peers; to more they would all have to come from one node. */
+const LARGE_MAIL_PEERS_MAX = 8;
+
 /** Offers what is hot, by mail or in rounds, and learns from the answers when a rumor has lost interest. */
 export class Spreader {
   readonly pipes: Pipes;
@@ -47,9 +50,11 @@ export class Spreader {
     return this.#clusterSize <= this.#live.length + 1;
   }
 
-  get mailsToAll(): boolean {
-    const { mode, directMailMax } = this.#options;
-    return mode !== "pull" && this.knowsAll && this.#live.length <= directMailMax;
+  mailsToAll(sizeBytes: number): boolean {
+    const { mode, directMailMax, inlineMaxBytes } = this.#options;
+    const peersMax =
+      sizeBytes <= inlineMaxBytes ? directMailMax : Math.min(directMailMax, LARGE_MAIL_PEERS_MAX);
+    return mode !== "pull" && this.knowsAll && this.#live.length <= peersMax;
   }
 
   peersChanged(live: readonly Peer[], clusterSize: number, now: number): void {

@@ -98,8 +98,8 @@ export const CLUSTER_KNOBS: { readonly [Name in keyof ClusterSettings]: Knob<Clu
     options: ["push", "pull", "push_pull"],
   }),
   "rumor.coalesceMs": duration({
-    sets: "how long a fresh write waits for others to share its message",
-    reason: "about a round trip in a local network",
+    sets: "how long a fresh write waits for others to share its message, beside the time the one before is under way",
+    reason: "writes that come in quick succession share messages without it",
     fallback: DEFAULT_RUMOR_OPTIONS.coalesceMs,
     min: 0,
     max: 1_000,
@@ -113,7 +113,7 @@ export const CLUSTER_KNOBS: { readonly [Name in keyof ClusterSettings]: Knob<Clu
   }),
   "rumor.directMailMax": count({
     sets: "up to how many live peers a write is mailed to all of them at once",
-    reason: "below it that costs no more than spreading by chance",
+    reason: "below it that costs no node more than spreading by chance, and is there sooner",
     fallback: DEFAULT_RUMOR_OPTIONS.directMailMax,
     min: 0,
     max: 1_000,
