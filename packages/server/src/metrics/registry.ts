@@ -6,6 +6,9 @@ import { clusterMetrics, type MetricSource, type Sample } from "./cluster.ts";
 import type { EventCounts } from "./events.ts";
 import { DURATION_BUCKETS_MS, type RequestMetrics } from "./requests.ts";
 
+/** Finer looks would wake an idle process a hundred times a second. */
+const LAG_PRECISION_MS = 100;
+
 export interface MetricSources {
   readonly requests: RequestMetrics;
   readonly events: EventCounts;
@@ -94,7 +97,7 @@ export class NodeMetrics {
   constructor(services: Services, sources: MetricSources) {
     this.#requests = sources.requests;
     const registers = [this.#registry];
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_PRECISION_MS });
     for (const { name, help, read } of GAUGES) {
       new Gauge({
         name,
