@@ -1,4 +1,9 @@
-/** Several nodes in one process: `host.js DIRECTORY FIRST COUNT SEED [KNOB=VALUE...]`. Prints their addresses, one a line. */
+/**
+ * Several nodes in one process: `host.js DIRECTORY FIRST COUNT SEED [KNOB=VALUE...]`. Prints their addresses, one a line;
+ * later, for each line it reads, the bytes that all sockets of the process have written.
+ */
+import { subscribe } from "node:diagnostics_channel";
+import { Socket } from "node:net";
 import { join } from "node:path";
 import { isKnobName, type KnobName, loadConfig, type RunningServer, startServer } from "@hearsay/server";
 
@@ -8,6 +13,22 @@ for (const knob of knobs) {
   const equals = knob.indexOf("=");
   const name = knob.slice(0, equals);
   if (isKnobName(name)) given[name] = knob.slice(equals + 1);
+}
+
+/** Bytes of sockets that are closed, and those that are open. */
+let closedBytes = 0;
+const open = new Set<Socket>();
+for (const channel of ["net.client.socket", "net.server.socket"]) {
+  subscribe(channel, (message) => {
+    const socket =
+      typeof message === "object" && message !== null && "socket" in message ? message.socket : null;
+    if (!(socket instanceof Socket)) return;
+    open.add(socket);
+    socket.once("close", () => {
+      open.delete(socket);
+      closedBytes += socket.bytesWritten;
+    });
+  });
 }
 
 const servers: RunningServer[] = [];
@@ -30,7 +51,12 @@ for (let i = Number(first); i < Number(first) + Number(count); i++) {
 process.stdout.write("all\n");
 
 // The benchmark's end closes this process's input, however it came about.
-process.stdin.resume().on("end", stop);
+process.stdin.on("data", () => {
+  let bytes = closedBytes;
+  for (const socket of open) bytes += socket.bytesWritten;
+  process.stdout.write(`written ${bytes}\n`);
+});
+process.stdin.on("end", stop);
 process.on("SIGTERM", stop);
 
 function stop(): void {

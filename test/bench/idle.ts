@@ -22,15 +22,22 @@ async function cost(
   try {
     for (let i = 0; i < 100; i++) await put(cluster.nodes[0] ?? raise(), `idle/${i}`, "v");
     await pause(10_000);
+    const recordsBefore = await records(cluster);
     const before = {
-      traffic: await traffic(cluster),
+      bytes: await cluster.writtenBytes(),
       cpu: await cluster.cpuSeconds(),
       ms: performance.now(),
     };
+    // Nothing is asked of the nodes meanwhile, so all they write goes to one another.
     await pause(seconds * 1000);
-    const after = { traffic: await traffic(cluster), cpu: await cluster.cpuSeconds(), ms: performance.now() };
+    const after = {
+      bytes: await cluster.writtenBytes(),
+      cpu: await cluster.cpuSeconds(),
+      ms: performance.now(),
+    };
+    const recordsAfter = await records(cluster);
     const elapsed = (after.ms - before.ms) / 1000;
-    const perNode = (after.traffic.sent - before.traffic.sent) / elapsed / nodes / 1000;
+    const perNode = (after.bytes - before.bytes) / elapsed / nodes / 1000;
     const share = ((after.cpu - before.cpu) / elapsed / nodes) * 100;
     const where = perProcess === 1 ? "each a process" : `${perProcess} a process`;
     print({
@@ -47,7 +54,7 @@ async function cost(
     });
     print({
       name: `idle cluster of ${nodes}: records exchanged`,
-      value: after.traffic.records - before.traffic.records,
+      value: recordsAfter - recordsBefore,
       unit: "",
       target: { atMost: 0 },
     });
@@ -95,31 +102,22 @@ async function watermark(): Promise<void> {
   }
 }
 
-/**
- * What HTTP adds to a message, head of request and of reply with their signatures: as counted on the wire, and taken
- * whole for each message a node asks or answers, though it sends but one of the two.
- */
-const HEAD_BYTES = 250;
-
 function sum(text: string, pattern: RegExp): number {
   let total = 0;
   for (const [, value] of text.matchAll(pattern)) total += Number(value);
   return total;
 }
 
-/** Bytes between nodes as their own counters tell, with what HTTP adds to each message. */
-async function traffic(cluster: BenchCluster): Promise<{ readonly sent: number; readonly records: number }> {
+/** Records the nodes have sent one another. */
+async function records(cluster: BenchCluster): Promise<number> {
   let sent = 0;
-  let records = 0;
   for (const node of cluster.nodes) {
     const answer = await node.pool.request({ method: "GET", path: "/metrics" });
     const text = await answer.body.text();
-    sent += sum(text, /^hearsay_peer_bytes_total\{.*direction="sent".*\} (\S+)/gm);
-    sent += sum(text, /^hearsay_peer_messages_total(?:\{.*\})? (\S+)/gm) * HEAD_BYTES;
-    records += sum(text, /^hearsay_rumor_records_total (\S+)/gm);
-    records += sum(text, /^hearsay_events_total\{event="hearsay_repaired_keys_total"\} (\S+)/gm);
+    sent += sum(text, /^hearsay_rumor_records_total (\S+)/gm);
+    sent += sum(text, /^hearsay_events_total\{event="hearsay_repaired_keys_total"\} (\S+)/gm);
   }
-  return { sent, records };
+  return sent;
 }
 
 function raise(): never {

@@ -44,6 +44,19 @@ export class BenchCluster {
     return seconds;
   }
 
+  /** Bytes all sockets of all processes have written so far, heads of HTTP and answers to this process included. */
+  async writtenBytes(): Promise<number> {
+    let bytes = 0;
+    for (const { stdin, stdout } of this.#children) {
+      if (stdin === null || stdout === null) continue;
+      const answered = once(stdout, "data");
+      stdin.write("written\n");
+      const [line]: unknown[] = await answered;
+      bytes += Number(/^written (\d+)/.exec(String(line))?.[1]);
+    }
+    return bytes;
+  }
+
   async stop(): Promise<void> {
     for (const { pool } of this.nodes) await pool.destroy();
     for (const child of this.#children) {
