@@ -36,7 +36,12 @@ export type {
   KeyedRecord,
   RefusedVersions,
 } from "./anti-entropy/messages.ts";
-export { ANTI_ENTROPY_DEFAULTS, type AntiEntropyConfig, ExchangeSchedule } from "./anti-entropy/schedule.ts";
+export {
+  ANTI_ENTROPY_DEFAULTS,
+  type AntiEntropyConfig,
+  CALM_FACTOR,
+  ExchangeSchedule,
+} from "./anti-entropy/schedule.ts";
 export {
   type ClockDrift,
   type ClockOptions,

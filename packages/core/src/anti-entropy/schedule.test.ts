@@ -6,6 +6,8 @@ import { ANTI_ENTROPY_DEFAULTS, type AntiEntropyConfig, ExchangeSchedule } from 
 const schedule = (config: Partial<AntiEntropyConfig> = {}, seed = 1): ExchangeSchedule =>
   new ExchangeSchedule({ ...ANTI_ENTROPY_DEFAULTS, ...config }, new SeededRandom(seed));
 
+const EQUAL = { equal: true, root: "a" };
+
 const peers = (count: number) => Array.from({ length: count }, (_, i) => ({ id: `n${i}~0000000000` }));
 
 describe("whom to meet", () => {
@@ -21,7 +23,7 @@ describe("whom to meet", () => {
         if (peer === undefined) throw new Error("nobody was chosen");
         longest = Math.max(longest, choice - (chosenAt.get(peer.id) ?? 0));
         chosenAt.set(peer.id, choice);
-        due.met(peer.id, choice, 0);
+        due.met(peer.id, choice, 0, EQUAL);
       }
       for (const last of chosenAt.values()) longest = Math.max(longest, 40 * count + bound - last);
       expect(longest).toBeLessThanOrEqual(bound);
@@ -31,7 +33,7 @@ describe("whom to meet", () => {
   test("a peer not met for longest is chosen twice as often as by chance", () => {
     const due = schedule();
     const live = peers(10);
-    for (const { id } of live.slice(1)) due.met(id, 5, 0);
+    for (const { id } of live.slice(1)) due.met(id, 5, 0, EQUAL);
     let chosen = 0;
     for (let i = 0; i < 20_000; i++) if (due.choose(live) === live[0]) chosen += 1;
     // 1 - (9/10)^2 = 0.19; 0.01 is more than three standard deviations.
@@ -46,7 +48,7 @@ describe("whom to meet", () => {
       const peer = due.choose(live);
       if (peer === undefined || peer === live[0]) continue;
       met.add(peer.id);
-      due.met(peer.id, i, 0);
+      due.met(peer.id, i, 0, EQUAL);
     }
     expect(met.size).toBe(7);
   });
@@ -57,8 +59,8 @@ describe("whom to meet", () => {
 
   test("peers that are no longer members are forgotten, the others are not", () => {
     const due = schedule();
-    due.met("a", 10, 0);
-    due.met("b", 20, 0);
+    due.met("a", 10, 0, EQUAL);
+    due.met("b", 20, 0, EQUAL);
     due.retain(new Set(["b", "c"]));
     expect(due.lastMetMs("a")).toBeUndefined();
     expect(due.lastMetMs("b")).toBe(20);
@@ -97,8 +99,8 @@ describe("when to meet", () => {
           nowMs += due.pauseMs(nowMs);
           // Before this exchange, all earlier ones are paid for.
           expect(spent).toBeLessThanOrEqual(((nowMs - 1_000_000) / 1000) * budget + 1e-3);
-          due.met("a", nowMs, cost);
-          due.met("b", nowMs, 1000);
+          due.met("a", nowMs, cost, EQUAL);
+          due.met("b", nowMs, 1000, EQUAL);
           spent += cost + 1000;
         }
       }),
@@ -107,14 +109,14 @@ describe("when to meet", () => {
 
   test("an unused budget is not saved up", () => {
     const due = schedule({ intervalMs: 1, maxBytesPerSecond: 1000 });
-    due.met("a", 3_600_000, 5000);
+    due.met("a", 3_600_000, 5000, EQUAL);
     expect(due.pauseMs(3_600_000)).toBe(5000);
     expect(due.pauseMs(3_602_000)).toBe(3000);
   });
 
   test("without a budget no exchange delays the next", () => {
     const due = schedule({ intervalMs: 1000, jitter: 0 });
-    due.met("a", 0, 1e12);
+    due.met("a", 0, 1e12, EQUAL);
     expect(due.pauseMs(0)).toBe(1000);
   });
 
@@ -129,5 +131,33 @@ describe("when to meet", () => {
       false,
     ]);
     expect(schedule().isQuiet(at(3, 0))).toBe(false);
+  });
+});
+
+describe("calm", () => {
+  const calm = (): ExchangeSchedule => {
+    const due = schedule({ jitter: 0 });
+    for (let i = 0; i <= 6; i++) {
+      expect(due.pauseMs(i)).toBe(1000);
+      due.met("a", i, 0, EQUAL);
+    }
+    return due;
+  };
+
+  test("pauses are twice as long once six exchanges in a row found equal sides and nothing new here", () => {
+    const due = calm();
+    expect(due.isCalm).toBe(true);
+    expect(due.pauseMs(10)).toBe(2000);
+  });
+
+  test.each<[string, (due: ExchangeSchedule) => void]>([
+    ["a difference", (due) => due.met("a", 10, 0, { equal: false, root: "a" })],
+    ["a change here", (due) => due.met("a", 10, 0, { equal: true, root: "b" })],
+    ["a write or a peer that comes or goes", (due) => due.disturbed()],
+  ])("%s ends it", (_, disturb) => {
+    const due = calm();
+    disturb(due);
+    expect(due.isCalm).toBe(false);
+    expect(due.pauseMs(10)).toBe(1000);
   });
 });

@@ -27,10 +27,24 @@ export const ANTI_ENTROPY_DEFAULTS: AntiEntropyConfig = {
 
 const HOUR_MS = 3_600_000;
 
+/** So many exchanges in a row that found both sides equal, and this one as it was, say that nothing is going on. */
+const CALM_AFTER = 6;
+
+/** While nothing is going on, pauses are longer by this factor: half the idle cost for a repair that starts a second later. */
+export const CALM_FACTOR = 2;
+
+/** What an exchange found: whether both sides were equal, and this node's root after it. */
+export interface Finding {
+  readonly equal: boolean;
+  readonly root: string;
+}
+
 export class ExchangeSchedule {
   readonly #config: AntiEntropyConfig;
   readonly #random: RandomSource;
   readonly #metAtMs: Map<string, number> = new Map();
+  #root: string | undefined;
+  #equalInARow = 0;
   #debtBytes = 0;
   #debtAsOfMs = 0;
 
@@ -39,10 +53,21 @@ export class ExchangeSchedule {
     this.#random = random;
   }
 
-  /** Pause before the next exchange, in milliseconds; longer while the budget is overdrawn. */
+  /** Whether the latest exchanges all found equal sides, and none a change here. */
+  get isCalm(): boolean {
+    return this.#equalInARow >= CALM_AFTER;
+  }
+
+  /** Something changed that an exchange may have to do with. */
+  disturbed(): void {
+    this.#equalInARow = 0;
+  }
+
+  /** Pause before the next exchange, in milliseconds; longer in calm, and while the budget is overdrawn. */
   pauseMs(nowMs: number): number {
     const { intervalMs, jitter, maxBytesPerSecond } = this.#config;
-    const pause = intervalMs * (1 + jitter * (2 * this.#random.next() - 1));
+    const mean = this.isCalm ? intervalMs * CALM_FACTOR : intervalMs;
+    const pause = mean * (1 + jitter * (2 * this.#random.next() - 1));
     if (maxBytesPerSecond === 0) return pause;
     this.#settle(nowMs);
     return Math.max(pause, (this.#debtBytes / maxBytesPerSecond) * 1000);
@@ -66,8 +91,10 @@ export class ExchangeSchedule {
   }
 
   /** An exchange with the peer ended, whichever side began it. */
-  met(peer: string, nowMs: number, bytes: number): void {
+  met(peer: string, nowMs: number, bytes: number, { equal, root }: Finding): void {
     this.#metAtMs.set(peer, nowMs);
+    this.#equalInARow = equal && root === this.#root ? this.#equalInARow + 1 : 0;
+    this.#root = root;
     if (this.#config.maxBytesPerSecond === 0) return;
     this.#settle(nowMs);
     this.#debtBytes += bytes;

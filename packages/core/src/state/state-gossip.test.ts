@@ -189,3 +189,13 @@ test("options are checked", () => {
     { code: "option_out_of_range", option: "maxPartBytes", min: 4096 },
   ]);
 });
+
+test("a round may be further away while nothing is going on", () => {
+  const view = new FullView("n0~0000000000", new SeededRandom(1));
+  const states = new NodeStates("n0~0000000000", 1);
+  const gossip = new StateGossip(states, DEFAULT_STATE_GOSSIP_OPTIONS, view, new SeededRandom(1));
+  const pause = (effects: readonly StateEffect[]): number[] =>
+    effects.flatMap((effect) => (effect.kind === "timer" ? [effect.afterMs] : []));
+  expect(pause(gossip.onTimer())).toEqual([1000]);
+  expect(pause(gossip.onTimer(2))).toEqual([2000]);
+});

@@ -80,8 +80,9 @@ export class StateGossip {
     return [this.#timer(this.#random.next() * this.#options.intervalMs)];
   }
 
-  onTimer(): readonly StateEffect[] {
-    const effects: StateEffect[] = [this.#timer(this.#options.intervalMs)];
+  /** @param stretch times the interval until the next round: 1, or more while nothing is going on */
+  onTimer(stretch: number = 1): readonly StateEffect[] {
+    const effects: StateEffect[] = [this.#timer(this.#options.intervalMs * stretch)];
     const [to] = this.#sampler.sample(1);
     if (to === undefined || this.#open !== undefined) return effects;
     const message = {

@@ -5,7 +5,7 @@
  * present root. A node that is cut off does not hear of the others any more, so it stops saying so: as soon as it
  * suspects them, and at the latest when their news are older than {@link newsExpireMs}.
  */
-import { type HeldBack, type HlcTime, hlcToMs } from "@hearsay/core";
+import { CALM_FACTOR, type HeldBack, type HlcTime, hlcToMs } from "@hearsay/core";
 import type { ClusterMember } from "./member.ts";
 import { type MemberStatus, memberStatuses } from "./status.ts";
 
@@ -86,5 +86,5 @@ function differingKeys(member: ClusterMember, { id, lastExchange }: MemberStatus
  * rounds more, do not pass without news of a member that is there.
  */
 function newsExpireMs(stateIntervalMs: number, members: number): number {
-  return stateIntervalMs * (4 + 2 * Math.ceil(Math.log2(members + 1)));
+  return CALM_FACTOR * stateIntervalMs * (4 + 2 * Math.ceil(Math.log2(members + 1)));
 }

@@ -59,7 +59,7 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   const replica = makeReplica(recipe, membership, keeper);
   const rumors = makeRumors(recipe, { membership, replica, sampler });
   const repair = makeRepair(recipe, membership, replica);
-  const states = makeStates(recipe, sampler);
+  const states = makeStates(recipe, repair, sampler);
   const isToJoin = !keeper.completeness.recorded && !membership.wasRetired;
   const joining = isToJoin ? makeJoining(recipe, membership, keeper) : undefined;
   return { membership, keeper, replica, sampler, rumors, repair, states, joining };
@@ -164,13 +164,14 @@ function makeRepair(
   });
 }
 
-function makeStates({ config, ports, events }: Recipe, sampler: FullView): States {
+function makeStates({ config, ports, events }: Recipe, repair: Repair, sampler: FullView): States {
   const { node, clock, timers, transport, random } = ports;
   return new States(node.id, clock.nowMs(), config.stateIntervalMs, {
     timers,
     transport,
     random,
     sampler,
+    isCalm: () => repair.isCalm,
     learnt: (id, state) => events.learnt(id, state),
   });
 }

@@ -192,6 +192,7 @@ export class ClusterMember {
   /** A write of this node is committed: it spreads. */
   spread(key: string, acks: number): void {
     if (this.size === 1 || this.#stopped) return;
+    this.repair.disturbed();
     const record = this.#ports.store.get(key);
     if (record !== undefined) this.rumors.spread(key, record, "write", acks);
   }
@@ -305,7 +306,7 @@ export class ClusterMember {
     this.#parts.sampler.peersChanged(live);
     this.rumors.peersChanged(live, live.length + 1);
     const members = new Set(this.membership.counted().ids);
-    this.repair.retain(members);
+    this.repair.peersChanged(members);
   }
 
   #retirementAdopted(id: NodeId): void {

@@ -58,6 +58,8 @@ export class Repair {
   readonly #progress: Map<NodeId, ExchangeProgress> = new Map();
   #session: number;
   #cancel: (() => void) | undefined;
+  /** The next exchange of the schedule has not begun. */
+  #pausing = false;
   #running = 0;
 
   constructor(
@@ -79,9 +81,24 @@ export class Repair {
     this.#arm();
   }
 
+  /** Whether nothing is going on, as far as the latest exchanges tell. */
+  get isCalm(): boolean {
+    return this.#schedule.isCalm;
+  }
+
+  /** A write was made here, or a peer came or went: exchanges go back to their ordinary pace. */
+  disturbed(): void {
+    if (!this.#schedule.isCalm) return;
+    this.#schedule.disturbed();
+    if (!this.#pausing) return;
+    this.#cancel?.();
+    this.#arm();
+  }
+
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#pausing = false;
   }
 
   lastExchange(peer: NodeId): LastExchange | undefined {
@@ -113,8 +130,9 @@ export class Repair {
     this.#answerer.dropSessionsWith(peer);
   }
 
-  /** Forgets peers that are no longer members. */
-  retain(members: ReadonlySet<NodeId>): void {
+  /** Forgets peers that are no longer members; whoever came or went is a reason to look. */
+  peersChanged(members: ReadonlySet<NodeId>): void {
+    this.disturbed();
     this.#schedule.retain(members);
     for (const known of [this.#last, this.#clocks]) {
       for (const peer of known.keys()) if (!members.has(peer)) known.delete(peer);
@@ -147,7 +165,7 @@ export class Repair {
         });
         return asker.run();
       });
-      this.#remember(peer.id, outcome);
+      this.#remember(peer.id, outcome, await this.#replica.digests.root());
       this.#ports.ended(peer.id, undefined);
       return outcome;
     } catch (error) {
@@ -194,17 +212,20 @@ export class Repair {
     return reply;
   }
 
-  #remember(peer: NodeId, outcome: ExchangeOutcome): void {
+  #remember(peer: NodeId, outcome: ExchangeOutcome, root: string): void {
     const { clock, timers, metrics } = this.#ports;
     this.#last.set(peer, { ...outcome, atMs: clock.nowMs() });
-    this.#schedule.met(peer, timers.monotonicMs(), outcome.bytesSent + outcome.bytesReceived);
+    const bytes = outcome.bytesSent + outcome.bytesReceived;
+    this.#schedule.met(peer, timers.monotonicMs(), bytes, { equal: outcome.equal, root });
     metrics.count("hearsay_exchanges_total", 1);
     metrics.count("hearsay_repaired_keys_total", outcome.keysSent + outcome.keysReceived);
   }
 
   #arm(): void {
     const pauseMs = this.#schedule.pauseMs(this.#ports.timers.monotonicMs());
+    this.#pausing = true;
     this.#cancel = this.#ports.timers.after(pauseMs, () => {
+      this.#pausing = false;
       // The next pause starts when this exchange has ended, so a slow one never piles up.
       this.#tick().then(
         () => this.#again(),

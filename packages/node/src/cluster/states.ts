@@ -1,5 +1,6 @@
 /** Drives the gossip of node states: what each node says of itself, known to all. */
 import {
+  CALM_FACTOR,
   type CompletenessUnit,
   DEFAULT_STATE_GOSSIP_OPTIONS,
   type HlcTime,
@@ -39,6 +40,8 @@ export interface StatePorts {
   readonly transport: Transport;
   readonly random: RandomSource;
   readonly sampler: PeerSampler;
+  /** Nothing is going on: the rounds may be further apart. */
+  isCalm(): boolean;
   /** A peer's state became known, or newer. */
   learnt(id: NodeId, state: PublishedState): void;
 }
@@ -63,7 +66,7 @@ export class States {
           this.#gossip.onFailure(id);
           return [];
         },
-        timer: () => this.#gossip.onTimer(),
+        timer: () => this.#gossip.onTimer(ports.isCalm() ? CALM_FACTOR : 1),
         event: (event) => this.#onEvent(event),
       },
       async (to: Peer, message, timeoutMs) =>

@@ -71,7 +71,7 @@ export const CLUSTER_KNOBS: { readonly [Name in keyof ClusterSettings]: Knob<Clu
     max: 2_147_483_647,
   }),
   "antiEntropy.intervalMs": duration({
-    sets: "the mean time between exchanges this node starts",
+    sets: "the mean time between exchanges this node starts; twice that while nothing is going on",
     reason: "what rumors miss is repaired within seconds, and an idle exchange is one small message each way",
     fallback: ANTI_ENTROPY_DEFAULTS.intervalMs,
     min: 10,
@@ -133,7 +133,7 @@ export const CLUSTER_KNOBS: { readonly [Name in keyof ClusterSettings]: Knob<Clu
     max: 64 * MIB,
   }),
   "gossip.stateIntervalMs": duration({
-    sets: "how often a node says what it holds, and hands on what it heard of others",
+    sets: "how often a node says what it holds, and hands on what it heard of others; handed on half as often while nothing is going on",
     reason: "the watermark is a few seconds behind, at a few hundred bytes a second",
     fallback: 1_000,
     min: 50,

@@ -1,0 +1,94 @@
+import { ANTI_ENTROPY_DEFAULTS, SeededRandom } from "@hearsay/core";
+import { expect, test } from "vitest";
+import { dialogue, pair } from "../exchange/dialogue.contract.ts";
+import type { MemoryReplica } from "../exchange/memory-replica.contract.ts";
+import { EXCHANGE_LIMITS } from "../exchange/session.ts";
+import { EventLog } from "./event-log.contract.ts";
+import { ManualTimers, rest } from "./manual-timers.contract.ts";
+import { Repair } from "./repair.ts";
+
+const INTERVAL_MS = ANTI_ENTROPY_DEFAULTS.intervalMs;
+
+interface Scheduled {
+  readonly a: MemoryReplica;
+  readonly b: MemoryReplica;
+  readonly repair: Repair;
+  readonly timers: ManualTimers;
+  /** Exchanges begun in that time. */
+  during(ms: number): Promise<number>;
+}
+
+/** The first of two replicas repairs itself with the second on its schedule. */
+async function scheduled(): Promise<Scheduled> {
+  const [a, b] = await pair();
+  const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+  const timers = new ManualTimers();
+  const log = new EventLog();
+  let begun = 0;
+  const repair = new Repair(a.replica, { ...ANTI_ENTROPY_DEFAULTS, jitter: 0 }, EXCHANGE_LIMITS, {
+    clock: { nowMs: () => 1_900_000_000_000 + timers.monotonicMs() },
+    timers,
+    transport: {
+      request: async (_, message) => {
+        switch (message.kind) {
+          case "exchange-start":
+            begun += 1;
+            return await ask(message);
+          case "exchange-compare":
+          case "exchange-transfer":
+            return await ask(message);
+          default:
+            throw new Error(message.kind);
+        }
+      },
+    },
+    random: new SeededRandom(1),
+    log,
+    metrics: log,
+    livePeers: () => [{ id: b.id, address: "h:1" }],
+    exchangeTables: async () => undefined,
+    ended: () => undefined,
+  });
+  repair.start();
+  const during = async (ms: number): Promise<number> => {
+    const before = begun;
+    await timers.advance(ms);
+    while (repair.running > 0) await rest();
+    return begun - before;
+  };
+  return { a, b, repair, timers, during };
+}
+
+test("exchanges that keep finding nothing come half as often", async () => {
+  const { during, repair } = await scheduled();
+  expect(await during(10 * INTERVAL_MS)).toBeGreaterThan(7);
+  expect(repair.isCalm).toBe(true);
+  expect(await during(10 * INTERVAL_MS)).toBe(5);
+});
+
+test("a write here brings the next exchange within one interval, and one exchange at a time goes on", async () => {
+  const { during, repair } = await scheduled();
+  await during(20 * INTERVAL_MS);
+  expect(repair.isCalm).toBe(true);
+  for (let i = 0; i < 3; i++) repair.disturbed();
+  expect(repair.isCalm).toBe(false);
+  expect(await during(INTERVAL_MS)).toBe(1);
+  expect(await during(3 * INTERVAL_MS)).toBe(3);
+});
+
+test("a difference that only an exchange shows ends the calm", async () => {
+  const { b, during, repair } = await scheduled();
+  await during(20 * INTERVAL_MS);
+  await b.write("k", "v");
+  await during(2 * INTERVAL_MS);
+  expect(repair.isCalm).toBe(false);
+  expect(await during(3 * INTERVAL_MS)).toBe(3);
+});
+
+test("nothing is begun after the stop, whatever disturbs", async () => {
+  const { during, repair } = await scheduled();
+  await during(20 * INTERVAL_MS);
+  repair.stop();
+  repair.disturbed();
+  expect(await during(10 * INTERVAL_MS)).toBe(0);
+});
