@@ -56,6 +56,11 @@ const MAX_PENDING_ACKS = 10_000;
 const TIMERS: Timers = {
   monotonicMs: () => performance.now(),
   after(ms, callback) {
+    // A timer takes a millisecond at least; what is due at once waits only for what has arrived by now.
+    if (ms <= 0) {
+      const immediate = setImmediate(callback);
+      return () => clearImmediate(immediate);
+    }
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);
   },
