@@ -252,6 +252,20 @@ describe("claims", () => {
     expect(told.codes()).toEqual(["watermark_false"]);
   });
 
+  it("watermark_false is not about a member that has joined since, until the watermark has moved on with it", () => {
+    told.watermark("n1");
+    told.wait(20_000);
+    told.put("n1", "a");
+    told.watermark("n1");
+    told.watermark("n2", [idOf("n1"), idOf("n2", 2)]);
+    told.get("n2", "a", [], { id: idOf("n2", 2) });
+    told.wait(6_000);
+    expect(told.codes()).toEqual([]);
+    told.watermark("n2", [idOf("n1"), idOf("n2", 2)]);
+    told.get("n2", "a", [], { id: idOf("n2", 2) });
+    expect(told.codes()).toEqual(["watermark_false"]);
+  });
+
   it("watermark_false is not about a node's next life, nor about writes of one that lost its data", () => {
     told.put("n1", "a");
     told.watermark("n1");
@@ -313,5 +327,17 @@ describe("the end", () => {
     expect(told.codes()).toEqual(["crashed"]);
     told.tell({ type: "fault", atMs: 1, endMs: 1, kind: "flip-bits", nodes: ["n1"], detail: "" });
     expect(told.codes()).toEqual([]);
+  });
+
+  it("unfinished is a history that breaks off, in which nothing was acknowledged, or a key was not read on every node", () => {
+    told.put("n1", "a", { outcome: "none" });
+    expect(told.allCodes()).toEqual(["unfinished"]);
+    told.tell({ type: "end", atMs: 5 });
+    expect(told.allCodes()).toEqual(["unfinished"]);
+    const write = told.put("n1", "a");
+    told.final("a", [seen(write)], ["n1", "n2"]);
+    expect(told.allCodes()).toEqual(["unfinished"]);
+    told.final("a", [seen(write)], ["n3"]);
+    expect(told.allCodes()).toEqual([]);
   });
 });

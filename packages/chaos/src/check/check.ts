@@ -25,8 +25,31 @@ export function check(history: History): Findings {
     ...checkBounds(history, showings, writes),
     ...checkCompleteness(history, showings, writes, losses),
     ...checkProcesses(history),
+    ...unfinished(history),
   ];
   return { violations: violations.sort((a, b) => a.atMs - b.atMs), counts: end.counts };
+}
+
+/** What was not looked at cannot have held. */
+function* unfinished({ begin, endMs, writes, finals }: History): Generator<Violation> {
+  const found = (node: string, detail: string): Violation => ({
+    code: "unfinished",
+    node,
+    atMs: endMs,
+    detail,
+  });
+  if (begin === undefined || endMs === 0) {
+    yield found("", "the history breaks off before the end of its run");
+    return;
+  }
+  const acknowledged = writes.filter(({ outcome }) => outcome === "ok");
+  if (acknowledged.length === 0) yield found("", "no write was acknowledged, so nothing was tested");
+  const keys = new Set(acknowledged.map(({ key }) => key));
+  for (const node of begin.nodes) {
+    const read = new Set(finals.filter((final) => final.node === node).map(({ key }) => key));
+    const missing = [...keys].filter((key) => !read.has(key)).length;
+    if (missing > 0) yield found(node, `${missing} keys were not read on ${node} at the end`);
+  }
 }
 
 /** A run that started nothing cannot tell what became of an id that is gone; the others know what they destroyed. */

@@ -68,31 +68,55 @@ function boundsOf({ writes, receipts }: History, showings: readonly Showing[]): 
   return bounds;
 }
 
-/** The latest watermark each id was claimed to hold everything through, as the showings go by. */
+type WithWatermark = StatusEvent & { readonly watermarkMs: number };
+
+/**
+ * The latest watermark each id was claimed to hold everything through, as the showings go by. A watermark stays what it was
+ * when a member joins, so it says nothing of that one before it has moved on with it.
+ */
 class Watermarks {
   readonly #statuses: readonly StatusEvent[];
-  readonly #byId: Map<string, StatusEvent & { readonly watermarkMs: number }> = new Map();
+  readonly #byId: Map<string, WithWatermark> = new Map();
+  readonly #listedMs: Map<string, number> = new Map();
+  /** The greatest watermark that an id was listed with while not all could have heard of it. */
+  readonly #before: Map<string, number> = new Map();
+  #highest = Number.NEGATIVE_INFINITY;
   #next = 0;
 
   constructor(statuses: readonly StatusEvent[]) {
     this.#statuses = [...statuses].sort((a, b) => a.atMs - b.atMs);
   }
 
-  of(id: string, beforeMs: number): (StatusEvent & { readonly watermarkMs: number }) | undefined {
+  of(id: string, beforeMs: number): WithWatermark | undefined {
     for (; ; this.#next++) {
       const status = this.#statuses[this.#next];
       if (status === undefined || status.atMs >= beforeMs) break;
       const { watermarkMs } = status;
-      if (watermarkMs === null) continue;
+      this.#highest = Math.max(this.#highest, watermarkMs ?? Number.NEGATIVE_INFINITY);
       for (const member of status.members) {
-        const before = this.#byId.get(member.id);
-        if (before === undefined || before.watermarkMs < watermarkMs)
-          this.#byId.set(member.id, { ...status, watermarkMs });
+        this.#list(member.id, status.atMs);
+        if (watermarkMs !== null) this.#claim(member.id, { ...status, watermarkMs });
       }
     }
     return this.#byId.get(id);
   }
+
+  #list(id: string, atMs: number): void {
+    const listedMs = this.#listedMs.get(id) ?? atMs;
+    this.#listedMs.set(id, listedMs);
+    const isFounder = listedMs - (this.#statuses[0]?.atMs ?? 0) < HEARSAY_MS;
+    if (!isFounder && atMs - listedMs < HEARSAY_MS) this.#before.set(id, this.#highest);
+  }
+
+  #claim(id: string, status: WithWatermark): void {
+    const known = this.#byId.get(id)?.watermarkMs ?? Number.NEGATIVE_INFINITY;
+    const before = this.#before.get(id) ?? Number.NEGATIVE_INFINITY;
+    if (status.watermarkMs > known && status.watermarkMs > before) this.#byId.set(id, status);
+  }
 }
+
+/** In so long everybody has heard of a new member. */
+const HEARSAY_MS = 5_000;
 
 export function* checkCompleteness(
   history: History,

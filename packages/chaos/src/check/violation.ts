@@ -13,7 +13,8 @@ export type ViolationCode =
   | "not_converged"
   | "damaged"
   | "crashed"
-  | "not_back";
+  | "not_back"
+  | "unfinished";
 
 export interface Violation {
   readonly code: ViolationCode;

@@ -40,7 +40,7 @@ const MAKERS: readonly Maker[] = [
   },
   // Everybody sees a majority, and no two the same one.
   (nodes) => {
-    const near = Math.floor(nodes.length / 4);
+    const near = Math.ceil(Math.floor(nodes.length / 2) / 2);
     const cut = nodes.flatMap((from, i) =>
       nodes.flatMap((to, j) => {
         const apart = Math.abs(i - j);

@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import { check } from "../check/check.ts";
+import { idOf, seen, ToldHistory } from "../check/told-history.contract.ts";
+import { History } from "../history/history.ts";
+import { formatLine, parseLines } from "../history/lines.ts";
+import { htmlReport } from "./html.ts";
+import { markdownReport } from "./markdown.ts";
+import { summarize } from "./summary.ts";
+
+function told(): ToldHistory {
+  const history = new ToldHistory();
+  const write = history.put("n1", "<b>&");
+  history.put("n2", "a", { outcome: "unknown", version: undefined });
+  history.fault({ kind: "pause", pastSuspicion: true });
+  history.fault({ kind: "kill", kills: 2 });
+  history.fault({ kind: "disk-full", skipped: "not root" });
+  history.fault({ kind: "partition", nodes: ["n1", "n2", "n3"], detail: "halves n1 | n2 n3" });
+  history.watermark("n1");
+  history.tell({ type: "verdict", atMs: 900, node: "n1", verdict: "converged", keys: null });
+  history.final("<b>&", [seen(write)], ["n1", "n2"]);
+  history.final("<b>&", [], ["n3"]);
+  history.tell({ type: "settled", node: "n1", id: idOf("n1"), afterMs: 1_234, detail: "" });
+  history.tell({ type: "end", atMs: 3_000 });
+  return history;
+}
+
+describe("the report", () => {
+  const history = History.of(told().events);
+  const findings = check(history);
+  const summary = summarize(history, findings);
+
+  it("counts what happened", () => {
+    expect(summary).toMatchObject({
+      writes: { acknowledged: 1, unknown: 1, refused: 0 },
+      kills: 2,
+      pausesPastSuspicion: 1,
+      settledMs: 1_234,
+      looked: 3,
+    });
+    expect(summary.violations).toEqual({ lost: 1, diverged: 1, watermark_false: 1 });
+    expect(summary.faults).toContainEqual({ kind: "disk-full", done: 0, skipped: 1 });
+  });
+
+  it("is a page of its own in which nothing is markup that came from outside", () => {
+    const page = htmlReport(history, findings, summary);
+    expect(page).not.toContain("<b>&");
+    expect(page).toContain("&lt;b&gt;&amp;");
+    expect(page).not.toMatch(/(?:src|href)=/);
+    expect(page.replace('xmlns="http://www.w3.org/2000/svg"', "")).not.toContain("http");
+    for (const part of ["verdict converged", "fault network", "fault process", "lag lag0", "write unknown"])
+      expect(page).toContain(part);
+    expect(page.match(/class="violation"/g)?.length).toBeGreaterThan(findings.violations.length);
+  });
+
+  it("is also text, with the command that repeats the run", () => {
+    const text = markdownReport(history, findings, summary);
+    expect(text).toContain("hearsay chaos --seed 1");
+    expect(text).toContain("halves n1 \\| n2 n3");
+    expect(text).toContain("| lost |");
+  });
+
+  it("comes out the same from the lines of the history", () => {
+    const again = History.of(parseLines(told().events.map(formatLine).join("")));
+    expect(check(again)).toEqual(findings);
+    expect(() => parseLines('{"type":"begin"}\nnonsense\n')).toThrow("line 2 of the history is no JSON");
+    expect(() => parseLines('{"type":"other"}')).toThrow("line 1 of the history is no event");
+  });
+});

@@ -1,0 +1,104 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { documents, endAllNodes, hearsay, type RunningNode, startNode, temporaryDirectory } from "./cli-process.ts";
+import { spawnHearsay } from "./dev-process.ts";
+import { type Lie, type LyingNode, lyingNode } from "./lying-node.ts";
+
+const directory = temporaryDirectory();
+
+afterAll(async () => {
+  await endAllNodes();
+  directory.remove();
+});
+
+/** On a machine that runs many tests at one time. */
+const PATIENT = ["--settle", "60s"];
+
+describe("hearsay chaos", () => {
+  it("breaks three nodes for a while, and finds that everything holds", async () => {
+    const report = join(directory.path, "short");
+    const args = ["chaos", "--nodes", "3", "--minutes", "0.3", "--seed", "20", "--report", report, "--json", ...PATIENT];
+    const run = await hearsay(args);
+    const [summary] = documents(run);
+    expect(summary).toMatchObject({ ok: true, seed: 20, violations: [] });
+    expect(run.code).toBe(0);
+    expect(summary).toMatchObject({ kills: expect.any(Number), faults: expect.any(Array) });
+    expect(readFileSync(join(report, "report.html"), "utf8")).toContain("Everything held.");
+    expect(readFileSync(join(report, "report.md"), "utf8")).toContain("chaos --nodes 3 --minutes 0.3");
+    const again = await hearsay(["chaos", "--check", join(report, "history.ndjson")]);
+    expect(again.text).toContain("Everything held.");
+  });
+
+  it("ends at once on Ctrl-C, with every node it started", async () => {
+    const report = join(directory.path, "stopped");
+    const run = spawnHearsay(["chaos", "--nodes", "2", "--minutes", "5", "--report", report, "--faults", "pause"]);
+    const pids = (): number[] =>
+      [...run.said().matchAll(/"pid":(\d+)/g)].map(([, pid]) => Number(pid));
+    await expect.poll(run.said, { timeout: 45_000 }).toContain("working under faults");
+    expect(await run.end("SIGINT")).toBe(130);
+    expect(pids()).toEqual([]);
+    expect(existsSync(join(report, "n1.log"))).toBe(true);
+  });
+
+  it("names what is wrong with its options", async () => {
+    for (const [args, text] of [
+      [["--faults", "burn"], 'there is no fault "burn"'],
+      [["--minutes", "0"], "Give a number of minutes"],
+      [["--seed", "x"], "Give a whole number"],
+    ] as const) {
+      const { code, err } = await hearsay(["chaos", ...args], { cwd: directory.path });
+      expect(code).not.toBe(0);
+      expect(err).toContain(text);
+    }
+  });
+});
+
+describe("the checks", () => {
+  let node: RunningNode;
+  let liar: LyingNode | undefined;
+  const workload = join(directory.path, "workload.yaml");
+
+  beforeAll(async () => {
+    node = await startNode(join(directory.path, "liar"));
+    writeFileSync(
+      workload,
+      `
+sessions: 4
+ratePerSecond: 100
+operations:
+  - { do: put, weight: 4, keys: once }
+  - { do: delete, weight: 2, keys: own }
+  - { do: get, weight: 2, keys: last }
+`,
+    );
+  });
+
+  afterEach(() => liar?.close());
+
+  async function run(lie: Lie): Promise<{ readonly code: number | undefined; readonly violations: unknown }> {
+    liar = await lyingNode(node.url, lie);
+    const report = join(directory.path, lie);
+    const args = ["--endpoints", liar.url, "--minutes", "0.04", "--workload", workload, "--report", report];
+    const result = await hearsay(["chaos", ...args, "--json", ...PATIENT]);
+    const [summary] = documents(result);
+    const { violations } = summary as { readonly violations: readonly { readonly code: string }[] };
+    return { code: result.code, violations: [...new Set(violations.map(({ code }) => code))].sort() };
+  }
+
+  it("pass a node that only has a proxy before it", async () => {
+    expect(await run("none")).toEqual({ code: 0, violations: [] });
+  });
+
+  it("fail a node that acknowledges writes and drops them", async () => {
+    const { code, violations } = await run("drops");
+    expect(code).toBe(1);
+    expect(violations).toEqual(expect.arrayContaining(["lost", "went_back", "stale_after"]));
+  });
+
+  it("fail a node that acknowledges deletions and keeps the values", async () => {
+    const { code, violations } = await run("revives");
+    expect(code).toBe(1);
+    expect(violations).toEqual(expect.arrayContaining(["lost", "resurrected"]));
+  });
+});
