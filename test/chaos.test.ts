@@ -1,13 +1,21 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { documents, endAllNodes, hearsay, type RunningNode, startNode, temporaryDirectory } from "./cli-process.ts";
-import { spawnHearsay } from "./dev-process.ts";
+import {
+  documents,
+  endAllNodes,
+  hearsay,
+  type RunningNode,
+  startNode,
+  temporaryDirectory,
+} from "./cli-process.ts";
+import { endAllDevs, spawnHearsay } from "./dev-process.ts";
 import { type Lie, type LyingNode, lyingNode } from "./lying-node.ts";
 
 const directory = temporaryDirectory();
 
 afterAll(async () => {
+  await endAllDevs();
   await endAllNodes();
   directory.remove();
 });
@@ -18,7 +26,19 @@ const PATIENT = ["--settle", "60s"];
 describe("hearsay chaos", () => {
   it("breaks three nodes for a while, and finds that everything holds", async () => {
     const report = join(directory.path, "short");
-    const args = ["chaos", "--nodes", "3", "--minutes", "0.3", "--seed", "20", "--report", report, "--json", ...PATIENT];
+    const args = [
+      "chaos",
+      "--nodes",
+      "3",
+      "--minutes",
+      "0.3",
+      "--seed",
+      "20",
+      "--report",
+      report,
+      "--json",
+      ...PATIENT,
+    ];
     const run = await hearsay(args);
     const [summary] = documents(run);
     expect(summary).toMatchObject({ ok: true, seed: 20, violations: [] });
@@ -30,15 +50,18 @@ describe("hearsay chaos", () => {
     expect(again.text).toContain("Everything held.");
   });
 
-  it("ends at once on Ctrl-C, with every node it started", async () => {
+  it("ends on Ctrl-C with every node it started, paused ones too", async () => {
     const report = join(directory.path, "stopped");
-    const run = spawnHearsay(["chaos", "--nodes", "2", "--minutes", "5", "--report", report, "--faults", "pause"]);
-    const pids = (): number[] =>
-      [...run.said().matchAll(/"pid":(\d+)/g)].map(([, pid]) => Number(pid));
+    const args = ["--nodes", "2", "--minutes", "5", "--report", report, "--faults", "pause", "--seed", "3"];
+    const run = spawnHearsay(directory.path, "chaos", ...args);
     await expect.poll(run.said, { timeout: 45_000 }).toContain("working under faults");
+    const urls = ["n1", "n2"].map((name) => {
+      const log = readFileSync(join(report, `${name}.log`), "utf8");
+      return /"address":"(http:[^"]+)"/.exec(log)?.[1] ?? "";
+    });
+    for (const url of urls) expect((await fetch(`${url}/livez`)).status).toBe(200);
     expect(await run.end("SIGINT")).toBe(130);
-    expect(pids()).toEqual([]);
-    expect(existsSync(join(report, "n1.log"))).toBe(true);
+    for (const url of urls) await expect(fetch(`${url}/livez`)).rejects.toThrow();
   });
 
   it("names what is wrong with its options", async () => {

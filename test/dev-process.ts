@@ -1,4 +1,4 @@
-/** Runs `hearsay dev` as a process of its own. */
+/** Runs `hearsay dev`, and what else goes on until it is ended, as a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -20,7 +20,7 @@ export interface SpawnedDev {
   readonly said: () => string;
   /** Settles with what it prints first; rejects when it ends before. */
   readonly printed: Promise<string>;
-  /** Sends the signal and waits for the end of `dev` itself. */
+  /** Sends the signal and waits for the end of the command itself. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
@@ -32,16 +32,17 @@ const running = new Set<ChildProcess>();
 
 /** Starts a cluster on free ports. */
 export function spawnDev(cwd: string, ...args: readonly string[]): SpawnedDev {
+  return spawnHearsay(cwd, "dev", "--port", "0", "--json", ...NEVER_OVERLOADED, ...args);
+}
+
+/** Starts a command that runs until it is told to end. */
+export function spawnHearsay(cwd: string, ...args: readonly string[]): SpawnedDev {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("HEARSAY_"));
-  const child = spawn(
-    process.execPath,
-    [MAIN, "dev", "--port", "0", "--json", ...NEVER_OVERLOADED, ...args],
-    {
-      cwd,
-      env: Object.fromEntries(own),
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd,
+    env: Object.fromEntries(own),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   running.add(child);
   const ended = new Promise<number | null>((resolve) => {
     // Not "close": nodes that outlive it would hold its streams open.
@@ -60,7 +61,7 @@ export function spawnDev(cwd: string, ...args: readonly string[]): SpawnedDev {
       out += part;
       if (out.endsWith("\n")) resolve(out);
     });
-    void ended.then((code) => reject(new Error(`dev ended with ${code} before it was ready:\n${said}`)));
+    void ended.then((code) => reject(new Error(`it ended with ${code} before it was ready:\n${said}`)));
   });
   printed.catch(() => undefined);
   return {

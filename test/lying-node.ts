@@ -45,7 +45,10 @@ async function forward(
   const path = request.url ?? "/";
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
-    if (typeof value === "string" && !["host", "connection", "content-length", "transfer-encoding"].includes(name))
+    if (
+      typeof value === "string" &&
+      !["host", "connection", "content-length", "transfer-encoding"].includes(name)
+    )
       headers.set(name, value);
   }
   const method = request.method ?? "GET";
