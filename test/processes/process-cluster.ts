@@ -1,7 +1,7 @@
 /** Real nodes, each a process with a LevelDB of its own, on the loopback interface, with links that can be cut. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,6 @@ import { SeededRandom } from "@hearsay/core";
 import { expect } from "vitest";
 
 const CLI = fileURLToPath(new URL("../../packages/cli/dist/main.js", import.meta.url));
-const CLOCK_SHIFT = new URL("./clock-shift.mjs", import.meta.url).href;
 
 /** Everything that waits in a cluster waits a fraction of what it does by default. */
 const QUICK = {
@@ -69,15 +68,14 @@ export class ProcessCluster {
       advertise: place.address,
       "peers.localAddress": place.host,
       join: seedAddresses.join(","),
+      ...(clockShiftMs === 0 ? undefined : await wrongClock(place, clockShiftMs)),
       ...settings,
     };
     const sets = Object.entries(given).flatMap(([knob, value]) => ["--set", `${knob}=${value}`]);
-    const preload = clockShiftMs === 0 ? [] : ["--import", CLOCK_SHIFT];
     place.output = "";
     const child = spawn(
       process.execPath,
       [
-        ...preload,
         CLI,
         "serve",
         "--name",
@@ -88,7 +86,7 @@ export class ProcessCluster {
         `${place.host}:0`,
         ...sets,
       ],
-      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, CLOCK_SHIFT_MS: String(clockShiftMs) } },
+      { stdio: ["ignore", "pipe", "pipe"] },
     );
     place.child = child;
     place.url = await new Promise((resolve, reject) => {
@@ -259,4 +257,11 @@ export class ProcessCluster {
     for (const [name, place] of this.#places) if (place.host === host) return name;
     return "";
   }
+}
+
+/** The settings of a node whose clock is wrong by so much. */
+async function wrongClock({ data }: Place, shiftMs: number): Promise<Record<string, string>> {
+  const path = `${data}.clock`;
+  await writeFile(path, `${shiftMs}\n`);
+  return { "test.hooks": "true", "test.clockFile": path };
 }

@@ -37,7 +37,7 @@ export function mustCover(s: KnownWrite, w: KnownWrite, writes: WritesByKey): bo
 }
 
 /** A deletion, or a value whose time may be over. */
-export function mayBeGone({ event }: KnownWrite, atMs: number, clockErrorMs: number): boolean {
+function mayBeGone({ event }: KnownWrite, atMs: number, clockErrorMs: number): boolean {
   if (event.outcome === "none" || event.startMs > atMs) return false;
   if (event.do === "delete") return true;
   return event.ttlMs !== undefined && atMs >= event.startMs + event.ttlMs - clockErrorMs;

@@ -50,7 +50,7 @@ export const FAULTS: readonly FaultKind[] = [
   { name: "clock", group: "clock", weight: 1, minNodes: 1, forMs: [1_000, 8_000] },
 ];
 
-export const FAULT_GROUPS: readonly FaultGroup[] = ["network", "process", "disk", "clock"];
+const FAULT_GROUPS: readonly FaultGroup[] = ["network", "process", "disk", "clock"];
 
 /** A name that is none of a fault or a group. */
 export class FaultNameError extends Error {

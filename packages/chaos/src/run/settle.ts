@@ -63,7 +63,25 @@ const READ_TRIES = 5;
 
 /** Everything that lies under the prefix, or was written to, on each node. */
 export async function readAll(targets: Targets, recorder: Recorder, prefix: string): Promise<void> {
-  await Promise.all(targets.all.map((target) => readNode(targets, target, recorder, prefix)));
+  await Promise.all(
+    targets.all.map(async (target) => {
+      try {
+        await readNode(targets, target, recorder, prefix);
+      } catch (error) {
+        if (!(error instanceof HearsayError)) throw error;
+        const atMs = recorder.nowMs();
+        const ending = `cannot be read: ${error.message}`;
+        recorder.record({
+          type: "process",
+          atMs,
+          node: target.name,
+          event: "not_back",
+          expected: false,
+          ending,
+        });
+      }
+    }),
+  );
 }
 
 async function readNode(targets: Targets, target: Target, recorder: Recorder, prefix: string): Promise<void> {
@@ -101,14 +119,43 @@ const VERIFY_TIMEOUT_MS = 60_000;
 /** Each node checks its own records, index and fingerprints. */
 export async function verifyAll(targets: Targets, recorder: Recorder): Promise<void> {
   await Promise.all(
-    targets.all.map(async ({ name: node, url }) => {
-      const answer = await fetch(`${url}/verify?deep=true`, {
-        signal: AbortSignal.timeout(VERIFY_TIMEOUT_MS),
+    targets.all.map(async (target) => {
+      const { sound, last } = await verify(target);
+      recorder.record({
+        type: "verify",
+        node: target.name,
+        sound,
+        detail: sound ? "" : `verify said ${last}`,
       });
-      const last = (await answer.text()).trimEnd().split("\n").at(-1) ?? "";
-      const sound =
-        /"event":"end"/.test(last) && /"consistent":true/.test(last) && /"damaged":0\b/.test(last);
-      recorder.record({ type: "verify", node, sound, detail: sound ? "" : `verify said ${last}` });
+    }),
+  );
+}
+
+async function verify({ url }: Target): Promise<{ readonly sound: boolean; readonly last: string }> {
+  try {
+    const answer = await fetch(`${url}/verify?deep=true`, { signal: AbortSignal.timeout(VERIFY_TIMEOUT_MS) });
+    const last = (await answer.text()).trimEnd().split("\n").at(-1) ?? "";
+    const sound = /"event":"end"/.test(last) && /"consistent":true/.test(last) && /"damaged":0\b/.test(last);
+    return { sound, last };
+  } catch (error) {
+    return { sound: false, last: `nothing: ${String(error)}` };
+  }
+}
+
+/** A node that finds damage starts again, but not more often than every 30 s. */
+const SALVAGE_MS = 60_000;
+const SALVAGE_ASK_MS = 500;
+
+/** Flipped bits do nothing until they are read, so the fault is not over before each node has read everything it holds. */
+export async function findDamage(targets: Targets, recorder: Recorder): Promise<void> {
+  const isFlipped = recorder.history.faults.some(
+    ({ kind, skipped }) => kind === "flip-bits" && skipped === undefined,
+  );
+  if (!isFlipped) return;
+  const endMs = recorder.nowMs() + SALVAGE_MS;
+  await Promise.all(
+    targets.all.map(async (target) => {
+      while (!(await verify(target)).sound && recorder.nowMs() < endMs) await pause(SALVAGE_ASK_MS, NEVER);
     }),
   );
 }

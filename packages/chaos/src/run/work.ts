@@ -1,4 +1,5 @@
 /** The part that every run has: sessions and observers for a time, then the reading of everything. */
+import { setMaxListeners } from "node:events";
 import { SeededRandom } from "@hearsay/core";
 import { SessionPlan } from "../workload/session-plan.ts";
 import { observe } from "./observer.ts";
@@ -6,7 +7,7 @@ import type { RunEvents, RunOptions } from "./options.ts";
 import { pause } from "./pause.ts";
 import type { Recorder } from "./recorder.ts";
 import { Session } from "./session.ts";
-import { readAll, settle, verifyAll } from "./settle.ts";
+import { findDamage, readAll, settle, verifyAll } from "./settle.ts";
 import type { Targets } from "./target.ts";
 
 /** Sets the workload's draws apart from those of the faults. */
@@ -30,6 +31,8 @@ export async function workThrough(
 ): Promise<void> {
   const over = new AbortController();
   const observed = new AbortController();
+  // Every session, lane and observer listens.
+  setMaxListeners(0, over.signal, observed.signal);
   const { sessions } = options.workload;
   const random = new SeededRandom(options.seed ^ WORKLOAD_SALT);
   const workers = Array.from({ length: sessions }, (_, session) => {
@@ -65,13 +68,14 @@ export async function lookAtEnd(
   events: RunEvents,
 ): Promise<void> {
   events.stage("waiting until the nodes agree");
+  await findDamage(targets, recorder);
   await settle(targets, recorder, settleMs);
   events.stage("reading every key on every node");
   await readAll(targets, recorder, prefixOf(run));
   await verifyAll(targets, recorder);
 }
 
-export function prefixOf(run: string): string {
+function prefixOf(run: string): string {
   return `chaos/${run}/`;
 }
 
