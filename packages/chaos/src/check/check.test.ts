@@ -320,11 +320,11 @@ describe("the end", () => {
     expect(told.codes()).toEqual(["crashed", "damaged", "not_back", "not_converged"]);
   });
 
-  it("crashed is also an error in a log, unless a fault of that node explains it", () => {
+  it("alarm is an error in a log, unless a fault of that node explains it", () => {
     told.tell({ type: "log", atMs: 2, node: "n1", text: "restarting {}" });
-    expect(told.codes()).toEqual(["crashed"]);
+    expect(told.codes()).toEqual(["alarm"]);
     told.tell({ type: "fault", atMs: 1, endMs: 1, kind: "flip-bits", nodes: ["n2"], detail: "" });
-    expect(told.codes()).toEqual(["crashed"]);
+    expect(told.codes()).toEqual(["alarm"]);
     told.tell({ type: "fault", atMs: 1, endMs: 1, kind: "flip-bits", nodes: ["n1"], detail: "" });
     expect(told.codes()).toEqual([]);
   });

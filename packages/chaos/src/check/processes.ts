@@ -22,7 +22,7 @@ export function* checkProcesses(history: History): Generator<Violation> {
   }
   for (const log of logs) {
     if (isExplained(log, faults)) continue;
-    yield { code: "crashed", node: log.node, atMs: log.atMs, detail: `${log.node} logged ${log.text}` };
+    yield { code: "alarm", node: log.node, atMs: log.atMs, detail: `${log.node} logged ${log.text}` };
   }
   for (const { node, afterMs, detail } of settled) {
     if (afterMs === null) yield { code: "not_converged", node, atMs: endMs, detail: `${node}: ${detail}` };

@@ -13,6 +13,7 @@ export type ViolationCode =
   | "not_converged"
   | "damaged"
   | "crashed"
+  | "alarm"
   | "not_back"
   | "unfinished";
 

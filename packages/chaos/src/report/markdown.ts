@@ -45,7 +45,9 @@ export function markdownReport(history: History, { violations }: Findings, summa
 }
 
 export function verdictOf(violations: number): string {
-  return violations === 0 ? "Everything held." : `${violations} violations.`;
+  return violations === 0
+    ? "Everything held."
+    : `${violations} ${violations === 1 ? "violation" : "violations"}.`;
 }
 
 /** Name and text of what a reader looks for first. */

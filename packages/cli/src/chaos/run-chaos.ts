@@ -23,6 +23,7 @@ import { CliError, EXIT } from "../failure.ts";
 import { invocation } from "../invocation.ts";
 import type { Io } from "../io.ts";
 import { Printer } from "../printer.ts";
+import { ProgressLine } from "../progress.ts";
 import { printFindings } from "./print-findings.ts";
 
 const SEED_BOUND = 2 ** 31;
@@ -37,7 +38,7 @@ export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
     return;
   }
   const seed = flags.seed ?? randomInt(SEED_BOUND);
-  const report = flags.report ?? `hearsay-chaos-${seed}`;
+  const report = flags.report ?? `.hearsay/chaos-${seed}`;
   const faults = chooseFaults(flags.faults ?? []);
   const workload = await workloadOf(flags);
   const options: RunOptions = {
@@ -76,20 +77,40 @@ async function perform(
   { nodes, endpoints, set = [] }: ChaosFlags,
   { options, faults, recorder }: Run,
 ): Promise<string | undefined> {
+  const progress = new ProgressLine(io, () => performance.now());
   const events = {
     stage: (text: string): void => {
       if (print.json) return;
+      progress.end();
       const time = (recorder.nowMs() / 1000).toFixed(1).padStart(6);
       print.note(`${time} s  ${text}`).catch(() => {
         // Whoever does not read the messages shall still get the report.
       });
     },
   };
-  if (endpoints !== undefined) {
-    await runOnEndpoints(endpoints, options, recorder, events, io.stopped);
-    return undefined;
+  const drawing = setInterval(() => progress.update(() => progressOf(recorder)), PROGRESS_MS);
+  try {
+    if (endpoints !== undefined) {
+      await runOnEndpoints(endpoints, options, recorder, events, io.stopped);
+      return undefined;
+    }
+    return await runLocally(
+      { ...options, nodes, faults, set, command: HEARSAY },
+      recorder,
+      events,
+      io.stopped,
+    );
+  } finally {
+    clearInterval(drawing);
+    progress.end();
   }
-  return await runLocally({ ...options, nodes, faults, set, command: HEARSAY }, recorder, events, io.stopped);
+}
+
+const PROGRESS_MS = 250;
+
+function progressOf(recorder: Recorder): string {
+  const { operations, faults } = recorder.history;
+  return `${Math.round(recorder.nowMs() / 1_000)} s, ${operations.length} operations, ${faults.length} faults`;
 }
 
 async function workloadOf({ workload }: ChaosFlags): Promise<WorkloadSpec> {
@@ -127,7 +148,7 @@ async function conclude(
   if (violations.length === 0) return;
   const onlyLate = violations.every(({ code }) => code === "not_converged");
   const data = kept?.directory === undefined ? "" : `\nThe nodes' data is kept in ${kept.directory}.`;
-  throw new CliError(`${violations.length} violations`, {
+  throw new CliError(`${violations.length} ${violations.length === 1 ? "violation" : "violations"}`, {
     code: onlyLate ? "not_converged" : "promise_broken",
     exit: onlyLate ? EXIT.timedOut : EXIT.error,
     next: `Run it again with:\n  ${history.begin?.command ?? ""}${data}`,

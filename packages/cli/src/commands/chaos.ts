@@ -64,7 +64,7 @@ nodes did not agree in time, and with 1 for anything else that does not hold. do
       duration,
       DEFAULT_SETTLE_MS,
     )
-    .option("--report <dir>", "gets history, report and logs (default: hearsay-chaos-SEED)")
+    .option("--report <dir>", "gets history, report and logs (default: .hearsay/chaos-SEED)")
     .option("--endpoints <list>", "nodes of a running cluster; nothing is started and nothing broken", list)
     .option("--check <file>", "check a recorded history, and nothing else")
     .option("--set <knob=value>", "any setting of the nodes; repeat it for more", collect)
