@@ -69,6 +69,7 @@ describe("hearsay chaos", () => {
       [["--faults", "burn"], 'there is no fault "burn"'],
       [["--minutes", "0"], "Give a number of minutes"],
       [["--seed", "x"], "Give a whole number"],
+      [["--endpoints", "127.0.0.1:1", "--report", "nowhere"], "cannot be reached"],
     ] as const) {
       const { code, err } = await hearsay(["chaos", ...args], { cwd: directory.path });
       expect(code).not.toBe(0);

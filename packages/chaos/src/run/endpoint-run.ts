@@ -4,7 +4,7 @@ import type { Recorder } from "./recorder.ts";
 import { Targets } from "./target.ts";
 import { lookAtEnd, runName, workThrough } from "./work.ts";
 
-/** @throws HearsayError when a node cannot be asked at the end, and the reason of `stopped` */
+/** @throws HearsayError when a node cannot be asked at the beginning, and the reason of `stopped` */
 export async function runOnEndpoints(
   endpoints: readonly string[],
   options: RunOptions,
@@ -13,6 +13,8 @@ export async function runOnEndpoints(
   stopped: AbortSignal,
 ): Promise<void> {
   const targets = new Targets(endpoints.map((url) => ({ name: new URL(url).host, url })));
+  events.stage("asking the nodes");
+  await introduce(targets, events, stopped);
   const nowMs = Date.now();
   const run = runName(options.seed, nowMs);
   recorder.record({
@@ -30,6 +32,19 @@ export async function runOnEndpoints(
   await workThrough(work, options, async () => undefined, stopped);
   await lookAtEnd(work, options, events);
   recorder.record({ type: "end", atMs: recorder.nowMs() });
+}
+
+/** All have to be there, and are best all that there are. */
+async function introduce(targets: Targets, events: RunEvents, signal: AbortSignal): Promise<void> {
+  const named = new Set<string>();
+  const members = new Map<string, string>();
+  for (const target of targets.all) {
+    const status = await targets.client(target).cluster.status({ signal });
+    named.add(status.node);
+    for (const { id, name } of status.members) members.set(id, name);
+  }
+  const others = [...members].filter(([id]) => !named.has(id)).map(([, name]) => name);
+  if (others.length > 0) events.stage(`not named, so not read at the end: ${others.join(", ")}`);
 }
 
 /** The default of `clock.maxDriftMs`: further apart clocks make nodes refuse one another. */

@@ -91,7 +91,7 @@ async function perform(
   const drawing = setInterval(() => progress.update(() => progressOf(recorder)), PROGRESS_MS);
   try {
     if (endpoints !== undefined) {
-      await runOnEndpoints(endpoints, options, recorder, events, io.stopped);
+      await runOnEndpoints(endpoints.map(baseUrlOf), options, recorder, events, io.stopped);
       return undefined;
     }
     return await runLocally(
@@ -103,6 +103,17 @@ async function perform(
   } finally {
     clearInterval(drawing);
     progress.end();
+  }
+}
+
+function baseUrlOf(text: string): string {
+  try {
+    return new URL(text.includes("://") ? text : `http://${text}`).href.replace(/\/+$/, "");
+  } catch {
+    throw new CliError(`${JSON.stringify(text)} is no URL of a node`, {
+      code: "bad_endpoint",
+      exit: EXIT.usage,
+    });
   }
 }
 
