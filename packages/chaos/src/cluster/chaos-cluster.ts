@@ -16,7 +16,8 @@ const QUICK: readonly string[] = [
   "swim.pushPullIntervalMs=1000",
   "antiEntropy.intervalMs=200",
   "gossip.stateIntervalMs=200",
-  "tombstones.minRetentionMs=10000",
+  "clock.maxDriftMs=4000",
+  "tombstones.minRetentionMs=4000",
   "peers.connectTimeoutMs=500",
   // What a busy machine refuses proves nothing.
   "overload.scansLagMs=60000",

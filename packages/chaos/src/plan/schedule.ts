@@ -36,7 +36,7 @@ const QUIET_MS = 1_500;
 /** From so many nodes on the machines have two lanes. */
 const TWO_LANES_MIN = 4;
 /** More ahead, and a write that the node has taken by then cannot be handed on for as long. */
-const AHEAD_MAX_MS = 6_000;
+const AHEAD_MAX_MS = 2_500;
 const BACK_MAX_MS = 60_000;
 
 /** The lanes, each in the order of time. */

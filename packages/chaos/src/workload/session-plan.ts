@@ -15,6 +15,12 @@ export interface PlannedOperation {
   readonly afterMs: number;
 }
 
+/**
+ * Writes to a key whose writers have seen nothing, on average: each stays beside the others, and a key keeps
+ * `conflicts.maxSiblings` of them, 32 by default.
+ */
+const SIBLINGS = 8;
+
 export class SessionPlan {
   readonly #random: RandomSource;
   readonly #spec: WorkloadSpec;
@@ -22,6 +28,7 @@ export class SessionPlan {
   readonly #session: number;
   #node: number;
   #count = 0;
+  readonly #drawn: Map<OperationSpec, number> = new Map();
 
   constructor(random: RandomSource, session: number, spec: WorkloadSpec, nodes: number) {
     this.#random = random;
@@ -49,10 +56,16 @@ export class SessionPlan {
     };
   }
 
-  #keyOf({ keys }: OperationSpec): string | undefined {
+  #keyOf(spec: OperationSpec): string | undefined {
+    const { keys, context } = spec;
     if (keys === "once") return `once/${this.#session}-${this.#count}`;
     if (keys === "own" || keys === "last") return undefined;
-    return `${keys.prefix}${randomBelow(this.#random, keys.count)}`;
+    const key = `${keys.prefix}${randomBelow(this.#random, keys.count)}`;
+    if (context !== "empty") return key;
+    // All sessions change to new keys at about the same time.
+    const drawn = this.#drawn.get(spec) ?? 0;
+    this.#drawn.set(spec, drawn + 1);
+    return `${key}.${Math.floor((drawn * this.#spec.sessions) / (keys.count * SIBLINGS))}`;
   }
 
   #draw(): OperationSpec {

@@ -51,6 +51,11 @@ describe("the plan of a session", () => {
     const planned = take(planOf(1), 2_000);
     expect(new Set(planned.map(({ spec }) => spec))).toEqual(new Set(DEFAULT_WORKLOAD.operations));
     expect(new Set(planned.map(({ node }) => node))).toEqual(new Set([0, 1, 2]));
+    const sums = new Map<string, number>();
+    for (const { key = "" } of Array.from({ length: 6 }, (_, i) => take(planOf(i + 1), 5_000)).flat())
+      if (key.startsWith("sum/")) sums.set(key, (sums.get(key) ?? 0) + 1);
+    expect(Math.max(...sums.values())).toBeLessThan(32);
+    expect(sums.size).toBeGreaterThan(100);
     const once = planned.filter(({ spec }) => spec.keys === "once").map(({ key }) => key);
     expect(new Set(once).size).toBe(once.length);
     const meanMs = planned.reduce((sum, { afterMs }) => sum + afterMs, 0) / planned.length;
