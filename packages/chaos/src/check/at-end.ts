@@ -25,6 +25,10 @@ export function checkEnd(history: History, writes: WritesByKey, losses: Losses):
   const counts: EndCounts = { looked: 0, uncertain: 0, destroyed: 0 };
   const clockErrorMs = history.begin?.clockErrorMs ?? 0;
   for (const final of history.finals) {
+    if (final.unreadable !== undefined) {
+      violations.push(damaged(final));
+      continue;
+    }
     const keyWrites = writes.of(final.key);
     for (const write of keyWrites.acknowledged) {
       counts.looked += 1;
@@ -36,7 +40,7 @@ export function checkEnd(history: History, writes: WritesByKey, losses: Losses):
     }
     violations.push(...resurrected(final, keyWrites, writes, losses));
   }
-  violations.push(...diverged(history.finals));
+  violations.push(...diverged(history.finals.filter(({ unreadable }) => unreadable === undefined)));
   return { violations, counts };
 }
 
@@ -73,6 +77,10 @@ export function sourcesOf({ version, value }: SeenSibling, writes: KeyWrites): r
       event.outcome === "unknown" &&
       (event.do === "delete" || event.ttlMs !== undefined),
   );
+}
+
+function damaged({ node, key, endMs, unreadable = "" }: FinalEvent): Violation {
+  return { code: "damaged", node, key, atMs: endMs, detail: `${node} could not show the key: ${unreadable}` };
 }
 
 function lost({ node, key, endMs, siblings }: FinalEvent, { event, version }: KnownWrite): Violation {

@@ -320,6 +320,38 @@ describe("the end", () => {
     expect(told.codes()).toEqual(["crashed", "damaged", "not_back", "not_converged"]);
   });
 
+  it("crashed is not a node that does not start on a full disk, but is one that ends while it runs", () => {
+    const end = (atMs: number): void =>
+      told.tell({ type: "process", atMs, node: "n1", event: "ended", ending: "code 1", expected: false });
+    told.tell({ type: "fault", atMs: 10, endMs: 50, kind: "disk-full", nodes: ["n1"], detail: "" });
+    told.tell({ type: "process", atMs: 15, node: "n1", event: "ended", ending: "SIGKILL", expected: true });
+    end(20);
+    expect(told.codes()).toEqual([]);
+    end(60);
+    expect(told.codes()).toEqual(["crashed"]);
+    told = new ToldHistory();
+    told.tell({ type: "fault", atMs: 10, endMs: 50, kind: "disk-full", nodes: ["n1"], detail: "" });
+    end(20);
+    expect(told.codes()).toEqual(["crashed"]);
+  });
+
+  it("damaged is also a key that a node cannot show", () => {
+    const write = told.put("n1", "a");
+    told.final("a", [seen(write)], ["n1", "n2"]);
+    const { id, node } = { id: idOf("n3"), node: "n3" };
+    told.tell({
+      type: "final",
+      startMs: 1,
+      endMs: 2,
+      node,
+      id,
+      key: "a",
+      siblings: [],
+      unreadable: "record_damaged",
+    });
+    expect(told.codes()).toEqual(["damaged"]);
+  });
+
   it("alarm is an error in a log, unless a fault of that node explains it", () => {
     told.tell({ type: "log", atMs: 2, node: "n1", text: "restarting {}" });
     expect(told.codes()).toEqual(["alarm"]);

@@ -107,7 +107,7 @@ export function showingsOf(history: History): Showing[] {
     if (read.outcome !== "ok" || id === undefined || siblings === undefined) continue;
     found.push({ node, id, key, startMs, endMs, siblings, after, completeThroughMs });
   }
-  found.push(...history.finals);
+  found.push(...history.finals.filter(({ unreadable }) => unreadable === undefined));
   return found.sort((a, b) => a.startMs - b.startMs);
 }
 

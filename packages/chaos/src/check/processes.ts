@@ -10,13 +10,16 @@ const EXPLAINED: readonly { readonly pattern: RegExp; readonly kinds: readonly s
     kinds: ["flip-bits", "old-copy", "disk-lost"],
   },
   { pattern: /^exchange_crashed .*being reopened/, kinds: ["flip-bits", "disk-full"] },
-  { pattern: /disk_full|the disk is full|ENOSPC|No space left/, kinds: ["disk-full"] },
+  { pattern: /disk_full|the disk is full|Make room on the disk|ENOSPC|No space left/, kinds: ["disk-full"] },
 ];
 
 export function* checkProcesses(history: History): Generator<Violation> {
   const { processes, logs, faults, settled, verifications, endMs } = history;
+  const before = new Map<string, string>();
   for (const { event, node, expected, ending = "", atMs } of processes) {
-    if (event === "ended" && !expected)
+    const wasReady = before.get(node) === "started";
+    before.set(node, event);
+    if (event === "ended" && !expected && (wasReady || !isFull(faults, node, atMs)))
       yield { code: "crashed", node, atMs, detail: `${node} ended with ${ending}` };
     if (event === "not_back") yield { code: "not_back", node, atMs, detail: `${node}: ${ending}` };
   }
@@ -30,6 +33,14 @@ export function* checkProcesses(history: History): Generator<Violation> {
   for (const { node, sound, detail } of verifications) {
     if (!sound) yield { code: "damaged", node, atMs: endMs, detail: `${node}: ${detail}` };
   }
+}
+
+/** Then a node does not start, and says so; one that runs goes on. */
+function isFull(faults: readonly FaultEvent[], name: string, atMs: number): boolean {
+  return faults.some(
+    (fault) =>
+      fault.kind === "disk-full" && fault.nodes.includes(name) && fault.atMs <= atMs && atMs <= fault.endMs,
+  );
 }
 
 function isExplained({ text, node, atMs }: LogEvent, faults: readonly FaultEvent[]): boolean {

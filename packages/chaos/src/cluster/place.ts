@@ -29,7 +29,7 @@ export interface PlaceEvents {
 }
 
 /** Longer than a start takes on a busy machine, recovery included. */
-const START_PATIENCE_MS = 30_000;
+const START_PATIENCE_MS = 60_000;
 
 /** How the end of a process was asked for. */
 type EndWish = "none" | "kill" | "stop";

@@ -143,6 +143,8 @@ export interface FinalEvent {
   readonly id: string;
   readonly key: string;
   readonly siblings: readonly SeenSibling[];
+  /** The code with which it refused to show the key. */
+  readonly unreadable?: string | undefined;
 }
 
 export interface VerifyEvent {

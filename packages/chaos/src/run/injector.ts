@@ -59,7 +59,8 @@ function partsOf({ kind, nodes }: PlannedFault): readonly number[] {
   }
 }
 
-const STARTS_MAX = 3;
+/** Longer than a disk is full. */
+const STARTS_MAX = 8;
 const START_AGAIN_MS = 1_000;
 
 export class Injector {

@@ -1,6 +1,7 @@
 /** After the faults: until the nodes agree, and what each holds then. */
 import { HearsayError } from "@hearsay/client";
 import { versionMs } from "../check/key-writes.ts";
+import type { FinalEvent } from "../history/events.ts";
 import { askOnce, type Said } from "./observer.ts";
 import { pause } from "./pause.ts";
 import type { Recorder } from "./recorder.ts";
@@ -95,11 +96,28 @@ async function readNode(targets: Targets, target: Target, recorder: Recorder, pr
   const readers = Array.from({ length: READS_AT_ONCE }, async () => {
     for (const key of queue) {
       const startMs = recorder.nowMs();
-      const { siblings } = await patiently(() => readSiblings(client, key));
-      recorder.record({ type: "final", startMs, endMs: recorder.nowMs(), node, id, key, siblings });
+      const shown = await patiently(() => readSiblings(client, key)).catch(damageIn);
+      const { siblings } = shown;
+      const unreadable = "unreadable" in shown ? shown.unreadable : undefined;
+      recorder.record({
+        type: "final",
+        startMs,
+        endMs: recorder.nowMs(),
+        node,
+        id,
+        key,
+        siblings,
+        unreadable,
+      });
     }
   });
   await Promise.all(readers);
+}
+
+/** @throws what is not the refusal to show a damaged record */
+function damageIn(error: unknown): Pick<FinalEvent, "siblings" | "unreadable"> {
+  if (!(error instanceof HearsayError) || error.code !== "record_damaged") throw error;
+  return { siblings: [], unreadable: error.code };
 }
 
 /** A node may be busy for a moment. @throws HearsayError when it is for longer */
@@ -108,7 +126,8 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof HearsayError) || tries === READ_TRIES) throw error;
+      const isFinal = !(error instanceof HearsayError) || error.code === "record_damaged";
+      if (isFinal || tries === READ_TRIES) throw error;
       await pause(ASK_MS * 2 ** tries, NEVER);
     }
   }
