@@ -24,6 +24,17 @@ test("a writer is told once, when so many different peers hold its version or a 
   expect(acks.size).toBe(0);
 });
 
+test("a peer that holds a later version of another node may not have the write, and does not count", () => {
+  const acks = new Acknowledgements(10);
+  const told: number[] = [];
+  acks.wait("k", version(5), 1, (peers) => told.push(peers));
+  const other: Version = { time: 9, node: "b~0123456789" };
+  acks.held({ kind: "rumor_held", peer: "b~0123456789", key: "k", versions: [other] });
+  expect(told).toEqual([]);
+  acks.held({ kind: "rumor_held", peer: "b~0123456789", key: "k", versions: [other, version(5)] });
+  expect(told).toEqual([1]);
+});
+
 test("writers of one key wait each for its own version and number", () => {
   const acks = new Acknowledgements(10);
   const told: string[] = [];

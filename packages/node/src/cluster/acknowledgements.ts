@@ -17,8 +17,9 @@ export interface AckWait {
 }
 
 /**
- * Counts which peers hold a write, for `ack=n`. A peer that holds a state of the key's record whose newest version is
- * not older than the write holds or covers the write, because a record's state contains what it merged.
+ * Counts which peers hold a write, for `ack=n`. A peer whose record of the key has the write, or a later one of the
+ * same node, holds or covers the write: the node's later record was built upon it. A later version of another node says
+ * nothing, because the two may be concurrent.
  *
  * Bound: as many as `maxPending` writers wait; one more is refused.
  */
@@ -58,9 +59,9 @@ export class Acknowledgements {
   }
 
   held(event: RumorHeldEvent): void {
-    const newest = event.versions[0]?.time ?? 0;
     for (const pending of this.#byKey.get(event.key) ?? []) {
-      if (newest < pending.version.time) continue;
+      const { node, time } = pending.version;
+      if (!event.versions.some((version) => version.node === node && version.time >= time)) continue;
       pending.peers.add(event.peer);
       if (pending.peers.size < pending.needed) continue;
       this.#remove(pending);

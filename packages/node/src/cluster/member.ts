@@ -65,9 +65,7 @@ export class ClusterMember {
     this.#parts = makeParts(config, ports, {
       peersChanged: () => this.#peersChanged(),
       retirementAdopted: (id) => this.#retirementAdopted(id),
-      selfRetired: () => {
-        if (this.#lifecycle.selfRetired()) events.retired();
-      },
+      selfRetired: () => this.#selfRetired(),
       nameTaken: (holder) => this.#lifecycle.nameTaken(holder),
       exchangeEnded: (peer, fault) => {
         this.#lifecycle.exchangeEnded(peer, fault);
@@ -103,6 +101,8 @@ export class ClusterMember {
     if (this.#lifecycle.isRetired) return this.#events.retired();
     await this.keeper.start();
     this.membership.start();
+    // An earlier run was told, and has it in its table; nobody would tell this one again.
+    if (this.membership.isRetired(this.id)) this.#selfRetired();
     this.#lifecycle.start();
     if (this.#parts.joining === undefined) await this.#lifecycle.returnTo();
     this.repair.start();
@@ -299,6 +299,10 @@ export class ClusterMember {
     // That nothing is held would be an answer; that it cannot be read is none.
     if (lost !== undefined) throw new PeerFault({ code: "busy" });
     return { kind: "fetched", standing: this.standing, record: record ?? null };
+  }
+
+  #selfRetired(): void {
+    if (this.#lifecycle.selfRetired()) this.#events.retired();
   }
 
   #peersChanged(): void {

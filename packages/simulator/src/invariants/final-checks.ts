@@ -20,7 +20,8 @@ export function checkFinalStates(ledger: WriteLedger, states: readonly FinalStat
   for (const state of states) {
     for (const [key, record] of state.records) {
       const violation =
-        checkRecord(ledger, key, record, state.nowMs) ?? checkNothingBack(ledger, state, record);
+        checkRecord(ledger, key, record, { nowMs: state.nowMs, complete: true }) ??
+        checkNothingBack(ledger, state, record);
       if (violation !== undefined) found.push(at(state, violation));
     }
     for (const write of ledger.all()) {

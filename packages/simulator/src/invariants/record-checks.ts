@@ -3,16 +3,26 @@ import { covers, decodeUtf8, holds, type KeyRecord, type Sibling } from "@hearsa
 import type { Violation } from "./invariant.ts";
 import { describeWrite, isSuperseded, type Write, type WriteLedger } from "./ledger.ts";
 
-/** @param nowMs the wall clock of whoever holds it, for what expires */
+/** Who holds a record. */
+export interface Holder {
+  /** Its wall clock, for what expires. */
+  readonly nowMs: number;
+  /**
+   * Whether it claims to hold everything up to its floor. One that does not may show what was deleted and purged while it
+   * was away, and says so; when nothing is known, false.
+   */
+  readonly complete: boolean;
+}
+
 export function checkRecord(
   ledger: WriteLedger,
   key: string,
   record: KeyRecord,
-  nowMs: number,
+  { nowMs, complete }: Holder,
 ): Violation | undefined {
   return (
     checkSiblings(ledger, key, record) ??
-    checkNothingAgain(ledger, record) ??
+    checkNothingAgain(ledger, record, complete) ??
     checkNothingDropped(ledger, key, record, nowMs)
   );
 }
@@ -54,13 +64,16 @@ function isAsWritten(sibling: Sibling, write: Write): boolean {
 }
 
 /** A replica that has heard of a write does not show what that write covers. */
-function checkNothingAgain(ledger: WriteLedger, record: KeyRecord): Violation | undefined {
+function checkNothingAgain(ledger: WriteLedger, record: KeyRecord, complete: boolean): Violation | undefined {
   for (const { version } of record.siblings) {
     for (const later of ledger.find(version)?.superseders ?? []) {
+      // A version that never came about is covered all the same by a later one of its node.
+      if (later.outcome !== "acknowledged" || later.isExcused) continue;
       if (!covers(record.context, later.version)) continue;
       const write = ledger.find(version);
       const what = write === undefined ? "" : describeWrite(write);
       const invariant = holds(record, later.version) ? "siblings" : "resurrection";
+      if (!complete && invariant === "resurrection") continue;
       return { invariant, detail: `${what} is shown beside ${describeWrite(later)}, which covers it` };
     }
   }
@@ -75,7 +88,8 @@ function checkNothingDropped(
   nowMs: number,
 ): Violation | undefined {
   for (const write of ledger.of(key)) {
-    if (write.text === undefined || isSuperseded(write) || write.outcome === "failed") continue;
+    if (write.outcome !== "acknowledged" || write.isExcused) continue;
+    if (write.text === undefined || isSuperseded(write)) continue;
     if (write.expiresAtMs !== null && write.expiresAtMs <= nowMs + EXPIRY_SLACK_MS) continue;
     if (!covers(record.context, write.version) || holds(record, write.version)) continue;
     return { invariant: "siblings", detail: `${describeWrite(write)} is gone, and no write covers it` };

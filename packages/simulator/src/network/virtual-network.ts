@@ -58,6 +58,8 @@ export class VirtualNetwork {
   readonly links: Links;
   /** Messages by kind, and their bytes. */
   readonly traffic: Map<string, { messages: number; bytes: number }> = new Map();
+  /** Records, and versions of records, that messages have carried. */
+  records = 0;
   readonly #ports: NetworkPorts;
   readonly #happened: (event: LinkEvent) => void;
 
@@ -84,6 +86,7 @@ export class VirtualNetwork {
           reject(fault);
         },
       };
+      this.records += recordsIn(message);
       this.#count(letter.kind, letter.bytes.length);
       this.#send(letter);
     });
@@ -138,7 +141,7 @@ export class VirtualNetwork {
     } catch (error) {
       if (error instanceof PeerFault) return { bytes: undefined, reason: error.reason.code };
       // What the disk causes is an answer without content to the one who asked; anything else is a mistake of ours.
-      if (!(error instanceof StoreError)) this.#ports.broke?.(error);
+      if (!(error instanceof StoreError) && !receiver.hasEnded) this.#ports.broke?.(error);
       return { bytes: undefined, reason: "failed" };
     }
   }
@@ -167,6 +170,7 @@ export class VirtualNetwork {
     const decoded = decodeReply(bytes, MAX_MESSAGE_BYTES);
     if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
     const { from: answeredBy, message } = decoded.envelope;
+    this.records += recordsIn(message);
     if (to.id !== ANYONE && to.id !== answeredBy && message.kind !== "refused") {
       reject(new PeerFault({ code: "refused", reason: "not_me" }));
     } else resolve(message);
@@ -180,5 +184,20 @@ export class VirtualNetwork {
     }
     seen.messages += 1;
     seen.bytes += bytes;
+  }
+}
+
+function recordsIn(message: PeerRequest | PeerReply): number {
+  switch (message.kind) {
+    case "rumors":
+    case "rumors-reply":
+      return message.rumors.length;
+    case "exchange-transfer":
+    case "exchange-transferred":
+      return message.records.length;
+    case "fetched":
+      return message.record === null ? 0 : 1;
+    default:
+      return 0;
   }
 }

@@ -2,6 +2,7 @@
 import {
   type ClientContext,
   contextAfterRead,
+  covers,
   EMPTY_CLIENT_CONTEXT,
   encodeUtf8,
   type HlcTime,
@@ -151,7 +152,7 @@ export class Clients {
         error instanceof StoreError && "outcome" in error.fault && error.fault.outcome === "none";
       write.outcome = isNone ? "failed" : "unknown";
       this.counts[isNone ? "refused" : "unknown"] += 1;
-      this.#failed(error);
+      if (run?.hasEnded !== true) this.#failed(error);
       return;
     }
     // What a process has not said when it ends, nobody was told.
@@ -176,7 +177,7 @@ export class Clients {
         detail: `${holders} replicas were said to hold ${key}, and ${write.holders.size} do`,
       });
     } catch (error) {
-      this.#failed(error);
+      if (machine.run?.hasEnded === false) this.#failed(error);
     }
   }
 
@@ -186,7 +187,9 @@ export class Clients {
     this.counts.reads += 1;
     watcher.count("invention");
     watcher.count("checksum");
-    if (record !== undefined) watcher.report(checkRecord(watcher.ledger, key, record, machine.nowMs()));
+    if (record === undefined) return undefined;
+    const holder = { nowMs: machine.nowMs(), complete: machine.running.standing.complete };
+    watcher.report(checkRecord(watcher.ledger, key, record, holder));
     return record;
   }
 
@@ -209,9 +212,16 @@ export class Clients {
   }
 }
 
-/** Of what a client says it has seen, what the node has taken into the record: it leaves out ids that it does not know. */
+/**
+ * Of what a client says it has seen, what the node has taken into the record: it leaves out ids that it does not know, and
+ * a client's own last write that it has not received (docs/decisions/0001).
+ */
 function taken(seen: ClientContext, { context, previous }: Written): ClientContext {
   const known = (id: NodeId, time: HlcTime): boolean =>
     (context.vector.get(id) ?? -1) >= time || (previous?.context.get(id) ?? -1) >= time;
-  return { vector: new Map([...seen.vector].filter(([id, time]) => known(id, time))), dot: seen.dot };
+  const { dot } = seen;
+  return {
+    vector: new Map([...seen.vector].filter(([id, time]) => known(id, time))),
+    dot: dot !== undefined && previous !== undefined && covers(previous.context, dot) ? dot : undefined,
+  };
 }

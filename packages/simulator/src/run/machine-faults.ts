@@ -22,13 +22,21 @@ const META_SPACE = 0x6d;
 /** Bytes before the user's key in the spaces of records and of the index. */
 const PREFIX = { [RECORD_SPACE]: 1, [INDEX_SPACE]: 3 } as const;
 const BURST = 40;
+/** When an operator tells the others that the directory is lost. */
+const FORGET_AFTER_MS = 20_000;
 
 export class MachineFaults {
   readonly #ports: MachineFaultPorts;
   readonly #copies: Map<string, DiskContents> = new Map();
+  #isOver = false;
 
   constructor(ports: MachineFaultPorts) {
     this.#ports = ports;
+  }
+
+  /** No more of it by itself. */
+  stop(): void {
+    this.#isOver = true;
   }
 
   /** @returns false for a fault that is none of a machine's */
@@ -72,6 +80,9 @@ export class MachineFaults {
     await this.#takeDown(machine, fault);
     await cluster.time.sleep(fault.durationMs);
     if (operator.is(machine.name, "down")) await operator.start(machine.name);
+    if (fault.fault !== "disk_lost") return;
+    await cluster.time.sleep(FORGET_AFTER_MS);
+    if (!this.#isOver) await operator.forgetStrays();
   }
 
   async #takeDown(machine: Machine, fault: Fault): Promise<void> {

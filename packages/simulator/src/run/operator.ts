@@ -114,7 +114,10 @@ export class Operator {
     this.#set(name, "busy");
     this.#ports.trace.note(`${name} stops`);
     const { cluster } = this.#ports;
-    const stopping = cluster.beginStop(name).catch((error: unknown) => this.#expect(error));
+    const { run } = this.machine(name);
+    const stopping = cluster.beginStop(name).catch((error: unknown) => {
+      if (run?.hasEnded !== true) this.#expect(error);
+    });
     await Promise.race([stopping, cluster.time.sleep(STOP_GRACE_MS)]);
     if (this.machine(name).run !== undefined) await cluster.kill(name);
     this.#set(name, "down");
@@ -145,6 +148,23 @@ export class Operator {
     return true;
   }
 
+  /** Retires the ids whose directories are gone: nothing will ever come back under them. */
+  async forgetStrays(): Promise<void> {
+    const [by] = this.up;
+    const member = by === undefined ? undefined : this.machine(by).member;
+    if (member === undefined) return;
+    const current = new Set(this.present.map((name) => this.idOf(name)));
+    for (const { id, state } of member.membership.members()) {
+      if (current.has(id) || state === "alive") continue;
+      this.#ports.trace.note(`${by} forgets ${id}`);
+      try {
+        await member.forget(id);
+      } catch (error) {
+        this.#expect(error);
+      }
+    }
+  }
+
   /** @returns whether it has left */
   async leave(name: string): Promise<boolean> {
     const { member } = this.machine(name);
@@ -155,7 +175,9 @@ export class Operator {
     try {
       await member.leave();
     } catch (error) {
+      if (run?.hasEnded === true) return false;
       this.#expect(error);
+      this.#ports.trace.note(`${name} cannot leave: ${String(error)}`);
       if (this.machine(name).run === run) this.#set(name, "up");
       return false;
     }

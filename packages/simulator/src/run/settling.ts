@@ -23,9 +23,6 @@ const SETTLE_MS = 600_000;
 /** A core whose other members never come back. */
 const CORE_MS = 300_000;
 const IDLE_MS = 20_000;
-/** Messages that carry records; when nothing has changed, none of them is sent. */
-const RECORD_KINDS = ["rumors", "exchange-compare", "exchange-transfer", "fetch"];
-
 export class Settling {
   readonly #ports: SettlingPorts;
 
@@ -39,6 +36,9 @@ export class Settling {
     trace.note("everything works again");
     await this.#comesTrue("membership", "every node runs and takes writes", SETTLE_MS, () => this.#allRun());
     const names = operator.present;
+    await this.#comesTrue("membership", "nobody waits for a node that is gone", SETTLE_MS, () =>
+      this.#noStrays(),
+    );
     await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
       this.#allAlive(names),
     );
@@ -108,6 +108,17 @@ export class Settling {
     return this.#run(this.#ports.operator.present) && this.#writable(this.#ports.operator.present);
   }
 
+  /** What an operator sees who looks at the members, and forgets those that nothing will bring back. */
+  #noStrays(): boolean {
+    const { operator, cluster } = this.#ports;
+    // Time passes only outside of this check.
+    void operator.forgetStrays();
+    const current = new Set(operator.present.map((name) => operator.idOf(name)));
+    return operator.present.every((name) =>
+      (cluster.machine(name).member?.membership.counted().ids ?? []).every((id) => current.has(id)),
+    );
+  }
+
   #run(names: readonly string[]): boolean {
     const { operator, cluster } = this.#ports;
     for (const name of names) if (operator.is(name, "down")) void operator.start(name);
@@ -154,17 +165,16 @@ export class Settling {
   /** Nothing has changed for a while, so no records travel. */
   async #isIdle(names: readonly string[]): Promise<void> {
     const { cluster, watcher } = this.#ports;
-    const sent = (): number =>
-      RECORD_KINDS.reduce((sum, kind) => sum + (cluster.traffic.get(kind)?.messages ?? 0), 0);
     await cluster.time.advance(IDLE_MS);
-    const before = sent();
+    const before = cluster.network.records;
     const roots = await Promise.all(names.map((name) => cluster.machine(name).store?.root()));
     await cluster.time.advance(IDLE_MS);
     const after = await Promise.all(names.map((name) => cluster.machine(name).store?.root()));
     // What expired or was purged meanwhile is change.
     if (roots.join() !== after.join() || this.#hasBroken) return;
     watcher.count("quiescence");
-    if (sent() > before)
-      watcher.report({ invariant: "quiescence", detail: `${sent() - before} messages with records` });
+    const sent = cluster.network.records - before;
+    if (sent === 0) return;
+    watcher.report({ invariant: "quiescence", detail: `${sent} records were sent, and nothing has changed` });
   }
 }

@@ -121,6 +121,7 @@ class Simulation {
     }
     this.#isOver = true;
     this.#membership.stop();
+    this.#machines.stop();
     const settling = new Settling({
       cluster: this.#cluster,
       operator: this.#operator,

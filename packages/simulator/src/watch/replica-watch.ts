@@ -2,7 +2,15 @@
  * What one machine durably holds, mirrored from outside its store, and compared with what it holds after each commit and
  * each opening: nothing acknowledged goes, nothing regresses, nothing that went comes back.
  */
-import { type Context, covers, type HlcTime, holds, joinContexts, type KeyRecord } from "@hearsay/core";
+import {
+  type Context,
+  covers,
+  type HlcTime,
+  holds,
+  isLive,
+  joinContexts,
+  type KeyRecord,
+} from "@hearsay/core";
 import type { Machine } from "../cluster/machine.ts";
 import type { Violation } from "../invariants/invariant.ts";
 import { describeWrite, purgeTime, type WriteLedger } from "../invariants/ledger.ts";
@@ -21,6 +29,8 @@ export class ReplicaWatch {
   #records: Map<string, KeyRecord> = new Map();
   /** Everything it ever held or covered. */
   #seen: Map<string, Context> = new Map();
+  /** Keys of which a record may be damaged: nobody can say what of them is held. */
+  readonly #damaged: Set<string> = new Set();
   /** Records whose removal on a peer's word was asked for and has not been answered. */
   readonly #leaving: Set<string> = new Set();
 
@@ -39,17 +49,18 @@ export class ReplicaWatch {
     return this.#records;
   }
 
-  /** Whether it holds or covers the version, or did before it purged it. */
+  /** Whether it holds or covers the version, did before it purged it, or may have before its disk was damaged. */
   hasSeen(key: string, version: { readonly time: HlcTime; readonly node: string }): boolean {
     const seen = this.#seen.get(key);
-    return seen !== undefined && covers(seen, version);
+    return (seen !== undefined && covers(seen, version)) || this.#damaged.has(key);
   }
 
   /** @param complete whether the node claims to be */
   committed(key: string, record: KeyRecord, complete: boolean): Violation | undefined {
     const held = this.#records.get(key);
+    this.#damaged.delete(key);
     const violation =
-      checkRecord(this.#ledger, key, record, this.machine.nowMs()) ??
+      checkRecord(this.#ledger, key, record, { nowMs: this.machine.nowMs(), complete }) ??
       (held === undefined ? undefined : this.#regression(key, held, record)) ??
       (complete ? this.#comingBack(key, held, record) : undefined);
     this.#remember(key, record);
@@ -68,6 +79,7 @@ export class ReplicaWatch {
 
   /** One record may be damaged on disk: it may come back as a peer has it, or not at all. */
   damaged(key: string): void {
+    this.#damaged.add(key);
     this.#records.delete(key);
     this.#seen.delete(key);
     for (const write of this.#ledger.of(key)) this.#lost(write);
@@ -77,7 +89,10 @@ export class ReplicaWatch {
   reopened(actual: ReadonlyMap<string, KeyRecord>, nowMs: number): Violation | undefined {
     let violation: Violation | undefined;
     for (const [key, record] of actual) {
-      violation ??= checkRecord(this.#ledger, key, record, this.machine.nowMs());
+      violation ??= checkRecord(this.#ledger, key, record, {
+        nowMs: this.machine.nowMs(),
+        complete: false,
+      });
     }
     if (this.mayLack) this.#startAnew(actual, nowMs);
     else {
@@ -141,7 +156,10 @@ export class ReplicaWatch {
   #comingBack(key: string, held: KeyRecord | undefined, record: KeyRecord): Violation | undefined {
     const seen = this.#seen.get(key);
     if (seen === undefined) return undefined;
-    for (const { version } of record.siblings) {
+    for (const sibling of record.siblings) {
+      const { version } = sibling;
+      // A deletion that comes back shows nothing.
+      if (!isLive(sibling, this.machine.nowMs())) continue;
       if (!covers(seen, version) || (held !== undefined && holds(held, version))) continue;
       const write = this.#ledger.find(version);
       const what = write === undefined ? key : describeWrite(write);
