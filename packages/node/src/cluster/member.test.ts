@@ -1,6 +1,7 @@
 import { hlcFromMs, type NodeId, type PeerRequest, SWIM_DEFAULTS } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { MAX_DRIFT_MS, START_MS } from "../exchange/memory-replica.contract.ts";
+import { MemoryStore } from "../memory-store.contract.ts";
 import { PeerFault } from "../peer-fault.ts";
 import {
   FRIEND,
@@ -71,6 +72,16 @@ describe("a member serves", () => {
     },
   );
 
+  test.each(needMembership.map((message) => [message.kind, message] as const))(
+    "no %s to itself, which an earlier incarnation at its address was to get",
+    async (_, message) => {
+      const it = await start();
+      await expect(it.member.serve(it.member.id, message)).rejects.toMatchObject({
+        reason: { code: "unknown_member" },
+      });
+    },
+  );
+
   test("nobody any more when it has stopped or is retired", async () => {
     const it = await start();
     await introduce(it, FRIEND);
@@ -91,6 +102,21 @@ describe("a member serves", () => {
     });
     expect(it.member.membership.peer(namesake.id)).toBeUndefined();
   });
+});
+
+test("a node that was told it is retired says so again after a restart, before anybody refuses it", async () => {
+  const store = new MemoryStore();
+  const first = await start(store);
+  await introduce(first, FRIEND);
+  const retired = [first.member.id];
+  const state = { kind: "push-pull", from: FRIEND, to: "", members: [FRIEND], retired } as const;
+  await first.member.serve(FRIEND.id, state);
+  expect(first.retired).toBe(true);
+  await first.member.membership.saved();
+  first.member.halt();
+  const second = await start(store, ["b:1"]);
+  expect(second.retired).toBe(true);
+  expect(second.member.notWritable()).toEqual({ code: "retired" });
 });
 
 describe("stopping", () => {

@@ -65,7 +65,9 @@ export class ClusterMember {
     this.#parts = makeParts(config, ports, {
       peersChanged: () => this.#peersChanged(),
       retirementAdopted: (id) => this.#retirementAdopted(id),
-      selfRetired: () => this.#selfRetired(),
+      selfRetired: () => {
+        if (this.#lifecycle.selfRetired()) events.retired();
+      },
       nameTaken: (holder) => this.#lifecycle.nameTaken(holder),
       exchangeEnded: (peer, fault) => {
         this.#lifecycle.exchangeEnded(peer, fault);
@@ -102,7 +104,7 @@ export class ClusterMember {
     await this.keeper.start();
     this.membership.start();
     // An earlier run was told, and has it in its table; nobody would tell this one again.
-    if (this.membership.isRetired(this.id)) this.#selfRetired();
+    if (this.membership.isRetired(this.id) && this.#lifecycle.selfRetired()) this.#events.retired();
     this.#lifecycle.start();
     if (this.#parts.joining === undefined) await this.#lifecycle.returnTo();
     this.repair.start();
@@ -148,7 +150,8 @@ export class ClusterMember {
       case "hello":
         return await this.#lifecycle.welcome(from);
     }
-    const peer = this.membership.peer(from);
+    // Sent to an earlier incarnation at this address, and taken for a peer's, it would acknowledge this node's own writes.
+    const peer = from === this.id ? undefined : this.membership.peer(from);
     if (peer === undefined) throw new PeerFault({ code: "unknown_member" });
     switch (message.kind) {
       case "state-digest":
@@ -260,22 +263,19 @@ export class ClusterMember {
     return this.#ports.timers;
   }
 
-  /** The root as of now, as far as it is published. */
   async publishedRoot(): Promise<string> {
     return await this.#publishing.root();
   }
 
-  /** No write of this node is later. */
   get lastWrite(): HlcTime {
     return this.#ports.node.lastWrite;
   }
 
-  /** Writers that wait for other replicas. */
   get acksPending(): number {
     return this.#acks.size;
   }
 
-  /** Versions taken with an alarm since the start: this node or the sender has lost data without noticing. */
+  /** See {@link LocalReplica.alarms}. */
   get alarms(): number {
     return this.#parts.replica.alarms;
   }
@@ -299,10 +299,6 @@ export class ClusterMember {
     // That nothing is held would be an answer; that it cannot be read is none.
     if (lost !== undefined) throw new PeerFault({ code: "busy" });
     return { kind: "fetched", standing: this.standing, record: record ?? null };
-  }
-
-  #selfRetired(): void {
-    if (this.#lifecycle.selfRetired()) this.#events.retired();
   }
 
   #peersChanged(): void {

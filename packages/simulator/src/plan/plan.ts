@@ -88,9 +88,10 @@ function drawSettings(random: RandomSource): CommonSettings {
     tombstoneRetentionMs: pick(random, [1000, 5000, 20_000, 3_600_000]),
     rumors: {
       ...DEFAULT_RUMOR_OPTIONS,
-      mode: pick(random, ["push", "push_pull", "push_pull", "pull"] as const),
+      mode: pick(random, ["push", "push_pull", "push_pull", "push_pull", "push_pull", "pull"] as const),
+      pullIntervalMs: 500,
       inlineMaxBytes: pick(random, [0, 64, 4096]),
-      directMailMax: pick(random, [0, 8, 8]),
+      directMailMax: pick(random, [0, 8, 8, 8]),
     },
     antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, intervalMs: pick(random, [500, 1000, 3000]) },
     exchange: {

@@ -55,6 +55,8 @@ export class Inspection {
       const state = await this.#read(name);
       // A damaged record is in the root until it is healed, and cannot be read.
       if (state === undefined || store === undefined || store.stats().damaged > 0) continue;
+      // A commit may have come between the root and the records.
+      if ((await store.root()) !== state.root) continue;
       watcher.count("root");
       const text = canonicalText(state.records);
       const isOther =

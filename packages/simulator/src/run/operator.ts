@@ -103,7 +103,8 @@ export class Operator {
     machine.run = undefined;
     const loss = await machine.disk.losePower();
     this.#ports.trace.note(`${name} loses power, and ${loss.lost} batches`);
-    if (loss.acknowledged > 0) this.#ports.watcher.replica(machine).mayLack = true;
+    if (this.#ports.cluster.settings.durability === "os" && loss.acknowledged > 0)
+      this.#ports.watcher.replica(machine).mayLack = true;
     this.#set(name, "down");
     return loss;
   }

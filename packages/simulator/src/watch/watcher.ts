@@ -58,7 +58,13 @@ export class Watcher implements Hooks {
         invariant: "clock",
         detail: `${node} has issued ${time} after it had issued that or later`,
       });
-    } else this.#above.push(write);
+      return undefined;
+    }
+    this.#above.push(write);
+    for (const time of facts.covered.vector.values()) {
+      if (time >= facts.version.time)
+        this.report({ invariant: "clock", detail: `${describeWrite(write)} is not above what it covers` });
+    }
     return write;
   }
 

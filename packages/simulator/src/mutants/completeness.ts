@@ -1,0 +1,174 @@
+/** Bugs in what a replica says of what it holds, and in what it removes. */
+import { hlcFromMs } from "@hearsay/core";
+import type { ClusterMember, MemberPorts } from "@hearsay/node";
+import type { Hooks } from "../cluster/composition.ts";
+import type { Mutant } from "./mutant.ts";
+
+const EQUAL_ROOTS = "0".repeat(64);
+const YOUNG_MS = 2_000;
+
+export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
+  {
+    name: "purge_by_age_alone",
+    breaks: "age alone never purges",
+    hooks: () =>
+      overPorts((ports) => ({
+        ...ports,
+        graveyard: {
+          ...ports.graveyard,
+          purge: (_floor, limit) => ports.graveyard.purge(hlcFromMs(ports.clock.nowMs() - YOUNG_MS), limit),
+        },
+      })),
+  },
+  {
+    name: "floor_above_watermark",
+    breaks: "the floor stays below the watermark",
+    hooks: () =>
+      overMember(({ keeper: { completeness } }) => {
+        const adopt = completeness.adoptFloor.bind(completeness);
+        completeness.adoptFloor = (floor) => adopt(floor + hlcFromMs(3_700_000));
+      }),
+  },
+  {
+    name: "watermark_of_this_node_alone",
+    breaks: "the watermark is the least completeness of all counted members",
+    hooks: () =>
+      overMember((member) => {
+        const { completeness } = member.keeper;
+        completeness.advance = () => {
+          const unit = completeness.unitOf(member.id);
+          return unit === undefined ? [] : completeness.adoptWatermark(unit.completeThrough);
+        };
+      }),
+  },
+  {
+    name: "watermark_without_member_set_check",
+    breaks: "the watermark is taken only when all units carry one table hash",
+    hooks: () =>
+      overMember(({ keeper: { completeness } }) => {
+        completeness.advance = (members) => {
+          const units = members.ids.flatMap((id) => completeness.unitOf(id) ?? []);
+          const least = Math.min(...units.map(({ completeThrough }) => completeThrough));
+          return completeness.adoptWatermark(units.length === 0 ? 0 : least);
+        };
+      }),
+  },
+  {
+    name: "stopped_members_not_counted",
+    breaks: "a member that is down is counted",
+    hooks: () =>
+      overMember(({ membership, keeper }) => {
+        const counted = membership.counted.bind(membership);
+        membership.counted = () => {
+          const alive = new Set(
+            membership
+              .members()
+              .filter(({ state }) => state === "alive")
+              .map(({ id }) => id),
+          );
+          const ids = counted().ids.filter((id) => alive.has(id));
+          return { ids, tableHash: ids.toSorted().join(" ") };
+        };
+        Object.defineProperty(keeper, "members", { get: () => membership.counted() });
+      }),
+  },
+  {
+    name: "vector_advanced_by_broken_exchange",
+    breaks: "a summary vector moves only when an exchange has been completed",
+    hooks: () => {
+      let claim: (
+        peer: string,
+        offer: Parameters<ClusterMember["keeper"]["completeness"]["exchanged"]>[1],
+      ) => void = () => undefined;
+      return {
+        memberPorts: (ports) => ({
+          ...ports,
+          transport: {
+            request: async (to, message, timeoutMs) => {
+              const reply = await ports.transport.request(to, message, timeoutMs);
+              if (reply.kind === "exchange-differs") claim(to.id, reply.offer);
+              return reply;
+            },
+          },
+        }),
+        opened: ({ member: { keeper } }) => {
+          const { completeness } = keeper;
+          claim = (peer, offer) => completeness.exchanged(peer, offer, completeness.epoch);
+        },
+      };
+    },
+  },
+  {
+    name: "offer_above_uncommitted_writes",
+    breaks: "the time offered is below every own write that is not committed",
+    hooks: () => ({
+      node: (node) => {
+        node.ownTime = () => node.tick();
+      },
+    }),
+  },
+  {
+    name: "ghost_rule_while_incomplete",
+    breaks: "an incomplete node merges everything",
+    hooks: () => ({
+      node: (node) => {
+        const admit = node.admit.bind(node);
+        node.admit = (records, own, sender) =>
+          admit(records, { floor: own.floor, complete: true }, { ...sender, complete: false });
+      },
+    }),
+  },
+  {
+    name: "no_ghost_rule",
+    breaks: "a complete node does not merge what it knows to be purged",
+    hooks: () => ({
+      node: (node) => {
+        const admit = node.admit.bind(node);
+        node.admit = (records, own, sender) => admit(records, { floor: own.floor, complete: false }, sender);
+      },
+    }),
+  },
+  {
+    name: "doubt_keeps_the_vector",
+    breaks: "a node in doubt starts with an empty vector",
+    hooks: () => ({ memberConfig: (config) => ({ ...config, incarnation: "same" }) }),
+  },
+  {
+    name: "roots_always_equal",
+    breaks: "roots are equal only when what is held is",
+    hooks: () =>
+      overPorts((ports) => ({
+        ...ports,
+        digests: { ...digestsOf(ports), root: () => Promise.resolve(EQUAL_ROOTS) },
+      })),
+  },
+  {
+    name: "bucket_listed_in_part",
+    breaks: "nothing is left out of an exchange",
+    hooks: () =>
+      overPorts((ports) => ({
+        ...ports,
+        digests: {
+          ...digestsOf(ports),
+          listBucket: async (bucket) =>
+            (await ports.digests.listBucket(bucket)).filter(({ time }) => time % 5 !== 0),
+        },
+      })),
+  },
+];
+
+function digestsOf({ digests }: MemberPorts): MemberPorts["digests"] {
+  return {
+    root: () => digests.root(),
+    children: (level, index) => digests.children(level, index),
+    listBucket: (bucket) => digests.listBucket(bucket),
+  };
+}
+
+function overPorts(replace: (ports: MemberPorts) => MemberPorts): Hooks {
+  return { memberPorts: replace };
+}
+
+function overMember(change: (member: ClusterMember) => void): Hooks {
+  return { opened: ({ member }) => change(member) };
+}

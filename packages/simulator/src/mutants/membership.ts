@@ -1,0 +1,81 @@
+/** Bugs in membership, acknowledgements and the spreading of writes. */
+import type { Mutant } from "./mutant.ts";
+
+const NEVER_MS = 1_000_000_000;
+
+export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
+  {
+    name: "leave_without_handing_over",
+    breaks: "who leaves first completes an exchange with a member that stays",
+    hooks: () => ({
+      opened: ({ member }) => {
+        member.leave = async () => {
+          await member.membership.leave();
+          member.halt();
+        };
+      },
+    }),
+  },
+  {
+    name: "acknowledged_by_nobody",
+    breaks: "an acknowledgement of n is given when n replicas hold the write",
+    hooks: () => ({
+      opened: ({ member }) => {
+        member.acknowledged = (key, _version, needed) => {
+          member.spread(key, 0);
+          return Promise.resolve(needed);
+        };
+      },
+    }),
+  },
+  {
+    name: "dead_members_never_asked_again",
+    breaks: "a healthy, reachable member is not dead for good",
+    hooks: () => ({
+      memberConfig: (config) => ({
+        ...config,
+        swim: { ...config.swim, reconnectIntervalMs: NEVER_MS, pushPullIntervalMs: NEVER_MS },
+      }),
+    }),
+  },
+  {
+    name: "no_anti_entropy",
+    breaks: "what rumors miss is repaired",
+    hooks: () => ({
+      memberConfig: (config) => ({ ...config, antiEntropy: { ...config.antiEntropy, intervalMs: NEVER_MS } }),
+    }),
+  },
+  {
+    name: "exchange_sends_nothing_back",
+    breaks: "an exchange brings both sides together",
+    hooks: () => ({
+      memberPorts: (ports) => ({
+        ...ports,
+        transport: {
+          request: async (to, message, timeoutMs) => {
+            const reply = await ports.transport.request(to, message, timeoutMs);
+            return reply.kind === "exchange-transferred" ? { ...reply, records: [], leftOut: [] } : reply;
+          },
+        },
+      }),
+    }),
+  },
+  {
+    name: "incarnations_share_an_id",
+    breaks: "no two incarnations of a directory have one id",
+    hooks: () => ({ nodePorts: (ports) => ({ ...ports, random: { next: () => 0.5 } }) }),
+  },
+  {
+    name: "floor_not_durable_before_purge",
+    breaks: "a purge comes after the floor is known",
+    hooks: () => ({
+      memberPorts: (ports) => ({
+        ...ports,
+        graveyard: { ...ports.graveyard, quarantine: () => Promise.resolve(true) },
+      }),
+      opened: ({ member: { keeper } }) => {
+        keeper.settleFloor = () => Promise.resolve();
+      },
+    }),
+  },
+];
