@@ -10,6 +10,7 @@ import { addMembershipCommands } from "./commands/membership.ts";
 import { addRepairCommands } from "./commands/repair.ts";
 import { addReset } from "./commands/reset.ts";
 import { addServe } from "./commands/serve.ts";
+import { addSim } from "./commands/sim.ts";
 import { addSnapshotCommands } from "./commands/snapshot.ts";
 import { addTop } from "./commands/top.ts";
 import { addTransferCommands } from "./commands/transfer.ts";
@@ -64,6 +65,7 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
   addVerify(program, io);
   program.commandsGroup("Prove:");
   addChaos(program, io);
+  addSim(program, io);
   program.commandsGroup("Other:");
   addConfigCommands(program, io);
   addDoctor(program, io);

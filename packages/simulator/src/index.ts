@@ -5,5 +5,6 @@ export type { Mutant } from "./mutants/mutant.ts";
 export { FAULT_KINDS, type FaultCounts, type FaultKind } from "./plan/faults.ts";
 export { type Mode, makePlan, type Plan, type PlanOptions } from "./plan/plan.ts";
 export type { Platform } from "./platform.ts";
+export { describeAction, type Shrunk, shrink } from "./run/shrink.ts";
 export { type RunReport, runPlan } from "./run/simulation.ts";
 export { VirtualTime } from "./time/virtual-time.ts";

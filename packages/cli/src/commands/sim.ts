@@ -1,0 +1,15 @@
+import type { Command } from "commander";
+import type { Io } from "../io.ts";
+import { addSimMutants, addSimReplay, addSimRun } from "./sim-run.ts";
+
+export function addSim(program: Command, io: Io): void {
+  const sim = program
+    .command("sim")
+    .summary("run the protocol's own code on virtual time")
+    .description(
+      "Runs the protocol's own code on virtual time: nothing here touches a network, a disk or a node that runs.",
+    );
+  addSimRun(sim, io);
+  addSimReplay(sim, io);
+  addSimMutants(sim, io);
+}

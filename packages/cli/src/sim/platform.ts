@@ -1,0 +1,20 @@
+/** What a simulation is handed of this machine. */
+import { hash } from "node:crypto";
+import { crc32 } from "node:zlib";
+import type { Platform } from "@hearsay/simulator";
+import { MemoryLevel } from "memory-level";
+
+const RAW = { keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" } as const;
+
+export const platform: Platform = {
+  hashing: {
+    sha256: (bytes) => hash("sha256", bytes, "buffer"),
+    sha256Hex: (bytes) => hash("sha256", bytes, "hex"),
+    crc32: (bytes, seed) => crc32(bytes, seed ?? 0),
+  },
+  newDatabase: () => new MemoryLevel<Uint8Array, Uint8Array>(RAW),
+  turn: () =>
+    new Promise((resolve) => {
+      setImmediate(resolve);
+    }),
+};

@@ -1,0 +1,99 @@
+import { MUTANTS } from "@hearsay/simulator";
+import type { MutantFlags, RunFlags } from "../commands/sim-run.ts";
+import { CliError, EXIT } from "../failure.ts";
+import type { Io } from "../io.ts";
+import { Printer } from "../printer.ts";
+import { ProgressLine } from "../progress.ts";
+import type { SeedJob, SeedResults } from "./seed-jobs.ts";
+import { runJobs } from "./seed-pool.ts";
+import { printSummary, Summary } from "./summary.ts";
+
+const BAR = 24;
+
+export async function runSeeds(io: Io, flags: RunFlags): Promise<void> {
+  const print = new Printer(io, { json: flags.json === true });
+  const { seeds, nodes, minutes, mode } = flags;
+  const summary = new Summary();
+  const total = seeds.to - seeds.from + 1;
+  const line = new ProgressLine(io, () => performance.now());
+  function* jobs(): Generator<Extract<SeedJob, { kind: "run" }>> {
+    for (let seed = seeds.from; seed <= seeds.to; seed++) {
+      yield { kind: "run", options: { seed, nodes, minutes, mode }, twice: flags.twice === true };
+    }
+  }
+  await runJobs<"run">(
+    jobs(),
+    (result) => {
+      summary.add(result);
+      line.update(() => `${bar(summary.runs, total)} ${summary.violations} violations`);
+    },
+    { signal: io.stopped, threads: flags.threads },
+  );
+  line.end();
+  summary.failed.sort((a, b) => a.seed - b.seed);
+  await printSummary(print, summary, mode);
+  const [first] = summary.failed;
+  if (first !== undefined) {
+    throw new CliError(`seed ${first.seed} breaks ${first.violation.invariant}`, {
+      code: "invariant_broken",
+      exit: EXIT.error,
+      next: `See how: ${replayCommand(first.seed, flags)}`,
+    });
+  }
+  if (summary.unequal.length > 0) {
+    throw new CliError(`seeds that do not replay: ${summary.unequal.join(", ")}`, {
+      code: "not_deterministic",
+      exit: EXIT.error,
+    });
+  }
+}
+
+export function replayCommand(seed: number, { nodes, minutes, mode }: Omit<RunFlags, "seeds">): string {
+  return `hearsay sim replay ${seed} --nodes ${nodes} --minutes ${minutes} --mode ${mode}`;
+}
+
+export async function huntMutants(io: Io, flags: MutantFlags): Promise<void> {
+  const print = new Printer(io, { json: flags.json === true });
+  const { seeds, nodes, minutes } = flags;
+  const hunts: SeedResults["hunt"][] = [];
+  const line = new ProgressLine(io, () => performance.now());
+  const jobs = MUTANTS.map(({ name }) => ({
+    kind: "hunt" as const,
+    mutant: name,
+    options: { seeds, nodes, minutes },
+  }));
+  await runJobs<"hunt">(
+    jobs,
+    (hunt) => {
+      hunts.push(hunt);
+      line.update(() => bar(hunts.length, jobs.length));
+    },
+    { signal: io.stopped, threads: flags.threads },
+  );
+  line.end();
+  hunts.sort((a, b) => order(a.mutant) - order(b.mutant));
+  if (print.json) await print.document({ mutants: hunts });
+  else {
+    await print.table(
+      ["MUTANT", "SEED", "CAUGHT BY", "THE RULE IT BREAKS"],
+      hunts.map(({ mutant, seed, violation, breaks }) => [
+        mutant,
+        seed === undefined ? "-" : String(seed),
+        violation?.invariant ?? "SURVIVED",
+        breaks,
+      ]),
+    );
+  }
+  const survivors = hunts.filter(({ seed }) => seed === undefined).map(({ mutant }) => mutant);
+  if (survivors.length === 0) return;
+  throw new CliError(`not caught: ${survivors.join(", ")}`, { code: "mutants_survived", exit: EXIT.error });
+}
+
+function order(mutant: string): number {
+  return MUTANTS.findIndex(({ name }) => name === mutant);
+}
+
+function bar(done: number, total: number): string {
+  const full = Math.round((BAR * done) / total);
+  return `${"#".repeat(full)}${".".repeat(BAR - full)} ${done}/${total}`;
+}

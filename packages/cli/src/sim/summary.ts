@@ -1,0 +1,99 @@
+/** What many runs come to: faults fired, invariants checked, violations, speed. */
+import {
+  type CheckCounts,
+  FAULT_KINDS,
+  type FaultCounts,
+  INVARIANTS,
+  type Mode,
+  type Violation,
+} from "@hearsay/simulator";
+import type { Printer } from "../printer.ts";
+import type { SeedRun } from "./seed-jobs.ts";
+
+/** Violations that are kept and shown. */
+const SHOWN_MAX = 20;
+
+export interface Failed {
+  readonly seed: number;
+  readonly violation: Violation;
+}
+
+export class Summary {
+  readonly fired: FaultCounts = {};
+  readonly checks: CheckCounts = {};
+  readonly failed: Failed[] = [];
+  /** Seeds whose second run went another way. */
+  readonly unequal: number[] = [];
+  runs = 0;
+  compared = 0;
+  violations = 0;
+  simulatedMs = 0;
+  wallMs = 0;
+  writes = 0;
+
+  add({ report, wallMs, isSame }: SeedRun): void {
+    this.runs += 1;
+    this.simulatedMs += report.simulatedMs;
+    this.wallMs += wallMs;
+    this.writes += report.writes;
+    for (const kind of FAULT_KINDS) this.fired[kind] = (this.fired[kind] ?? 0) + (report.fired[kind] ?? 0);
+    for (const name of invariants) this.checks[name] = (this.checks[name] ?? 0) + (report.checks[name] ?? 0);
+    if (isSame !== undefined) this.compared += 1;
+    if (isSame === false) this.unequal.push(report.seed);
+    if (report.violation === undefined) return;
+    this.violations += 1;
+    if (this.failed.length < SHOWN_MAX) this.failed.push({ seed: report.seed, violation: report.violation });
+  }
+
+  /** Simulated seconds for each second of one processor. */
+  get speed(): number {
+    return this.wallMs === 0 ? 0 : this.simulatedMs / this.wallMs;
+  }
+
+  get kindsFired(): number {
+    return FAULT_KINDS.filter((kind) => (this.fired[kind] ?? 0) > 0).length;
+  }
+}
+
+const invariants = Object.keys(INVARIANTS).filter(
+  (name): name is keyof typeof INVARIANTS => name in INVARIANTS,
+);
+
+export async function printSummary(print: Printer, summary: Summary, mode: Mode): Promise<void> {
+  const { fired, checks, runs, compared, unequal, speed } = summary;
+  if (print.json) {
+    const { failed, violations, simulatedMs, writes } = summary;
+    await print.document({
+      mode,
+      runs,
+      violations,
+      failed,
+      fired,
+      checks,
+      compared,
+      unequal,
+      simulatedMs,
+      writes,
+      speed,
+    });
+    return;
+  }
+  await print.table(
+    ["FAULT", "FIRED"],
+    FAULT_KINDS.map((kind) => [kind, String(fired[kind] ?? 0)]),
+  );
+  await print.line("");
+  await print.table(
+    ["INVARIANT", "CHECKED", "WHAT IT SAYS"],
+    invariants.map((name) => [name, String(checks[name] ?? 0), INVARIANTS[name]]),
+  );
+  await print.line("");
+  for (const { seed, violation } of summary.failed) {
+    await print.line(`seed ${seed} breaks ${violation.invariant}: ${violation.detail}`);
+  }
+  const hours = (summary.simulatedMs / 3_600_000).toFixed(1);
+  await print.line(
+    `${runs} seeds in mode ${mode}, ${hours} simulated hours, ${summary.writes} writes, ${summary.violations} violations; ${summary.kindsFired} kinds of fault fired; ${Math.round(speed)} simulated seconds a second and processor`,
+  );
+  if (compared > 0) await print.line(`${compared} seeds were run twice, ${unequal.length} went another way`);
+}
