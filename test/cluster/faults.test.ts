@@ -1,8 +1,7 @@
-/** Networks that flap and lie, and many faults at random. */
+/** Networks that flap and lie. Faults at random are in test/simulator. */
 import { VirtualCluster } from "@hearsay/simulator";
 import { describe, expect, test } from "vitest";
 import { platform } from "../platform.ts";
-import { type FaultOptions, FaultRun } from "./faults.contract.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -86,35 +85,4 @@ describe("a network", () => {
     cluster.links.lossRate = 0;
     await cluster.converged("a", "b", "c");
   });
-});
-
-/** For longer searches: so many seeds of each kind beside those listed. */
-const MORE_SEEDS = Array.from({ length: Number(process.env["FAULT_SEEDS"] ?? 0) }, (_, i) => 1000 + i);
-
-async function survive(seed: number, options: FaultOptions): Promise<void> {
-  const run = new FaultRun(seed, options);
-  await run.start();
-  for (let i = 0; i < 60; i++) await run.step();
-  await run.settle();
-  for (const name of options.names) run.checkSettled(name);
-}
-
-describe("whatever happens: nothing acknowledged is lost, nothing deleted comes back, no watermark lies", () => {
-  test.each([1, 2, 3, 4, ...MORE_SEEDS])("with deletions kept for long, seed %i", async (seed) => {
-    await survive(seed, { names: ["a", "b", "c"], retentionMs: 60 * MINUTE_MS, restores: false });
-  });
-
-  test.each([11, 12, 13, 14, ...MORE_SEEDS])(
-    "with deletions purged within seconds, seed %i",
-    async (seed) => {
-      await survive(seed, { names: ["a", "b", "c", "d"], retentionMs: 2000, restores: false });
-    },
-  );
-
-  test.each([21, 22, 23, 24, ...MORE_SEEDS])(
-    "with old copies of directories put back, seed %i",
-    async (seed) => {
-      await survive(seed, { names: ["a", "b", "c"], retentionMs: 2000, restores: true });
-    },
-  );
 });

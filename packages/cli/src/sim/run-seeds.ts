@@ -21,6 +21,7 @@ export async function runSeeds(io: Io, flags: RunFlags): Promise<void> {
       yield { kind: "run", options: { seed, nodes, minutes, mode }, twice: flags.twice === true };
     }
   }
+  const before = process.cpuUsage();
   await runJobs<"run">(
     jobs(),
     (result) => {
@@ -30,6 +31,8 @@ export async function runSeeds(io: Io, flags: RunFlags): Promise<void> {
     { signal: io.stopped, threads: flags.threads },
   );
   line.end();
+  const { user, system } = process.cpuUsage(before);
+  summary.cpuMs = (user + system) / 1000 / (flags.twice === true ? 2 : 1);
   summary.failed.sort((a, b) => a.seed - b.seed);
   await printSummary(print, summary, mode);
   const [first] = summary.failed;

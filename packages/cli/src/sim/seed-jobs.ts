@@ -12,7 +12,6 @@ export type SeedJob =
 
 export interface SeedRun {
   readonly report: RunReport;
-  readonly wallMs: number;
   /** Undefined when it was run once. */
   readonly isSame: boolean | undefined;
 }

@@ -37,20 +37,26 @@ export async function runJobs<Kind extends SeedJob["kind"]>(
 function ask<Result>(worker: Worker, job: SeedJob, signal: AbortSignal): Promise<Result> {
   signal.throwIfAborted();
   return new Promise<Result>((resolve, reject) => {
-    const stop = (): void => reject(signal.reason);
     const settle = (): void => {
       signal.removeEventListener("abort", stop);
-      worker.removeAllListeners();
+      worker.off("message", done);
+      worker.off("error", failed);
     };
-    signal.addEventListener("abort", stop, { once: true });
-    worker.once("message", (result: Result) => {
+    const stop = (): void => {
+      settle();
+      reject(signal.reason);
+    };
+    const done = (result: Result): void => {
       settle();
       resolve(result);
-    });
-    worker.once("error", (error) => {
+    };
+    const failed = (error: unknown): void => {
       settle();
       reject(error);
-    });
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    worker.on("message", done);
+    worker.on("error", failed);
     worker.postMessage(job);
   });
 }

@@ -11,11 +11,9 @@ async function perform(job: SeedJob): Promise<SeedResults[SeedJob["kind"]]> {
     return await huntMutant(platform, mutant, job.options);
   }
   const plan = makePlan(job.options);
-  const startedMs = performance.now();
   const report = await runPlan(platform, plan);
-  const wallMs = performance.now() - startedMs;
   const again = job.twice ? await runPlan(platform, plan) : undefined;
-  return { report, wallMs, isSame: again === undefined ? undefined : again.traceHash === report.traceHash };
+  return { report, isSame: again === undefined ? undefined : again.traceHash === report.traceHash };
 }
 
 parentPort?.on("message", (job: SeedJob) => {

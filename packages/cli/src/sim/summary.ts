@@ -28,13 +28,12 @@ export class Summary {
   compared = 0;
   violations = 0;
   simulatedMs = 0;
-  wallMs = 0;
+  cpuMs = 0;
   writes = 0;
 
-  add({ report, wallMs, isSame }: SeedRun): void {
+  add({ report, isSame }: SeedRun): void {
     this.runs += 1;
     this.simulatedMs += report.simulatedMs;
-    this.wallMs += wallMs;
     this.writes += report.writes;
     for (const kind of FAULT_KINDS) this.fired[kind] = (this.fired[kind] ?? 0) + (report.fired[kind] ?? 0);
     for (const name of invariants) this.checks[name] = (this.checks[name] ?? 0) + (report.checks[name] ?? 0);
@@ -45,9 +44,9 @@ export class Summary {
     if (this.failed.length < SHOWN_MAX) this.failed.push({ seed: report.seed, violation: report.violation });
   }
 
-  /** Simulated seconds for each second of one processor. */
+  /** Simulated seconds for each second of a processor's time, whatever else the machine does. */
   get speed(): number {
-    return this.wallMs === 0 ? 0 : this.simulatedMs / this.wallMs;
+    return this.cpuMs === 0 ? 0 : this.simulatedMs / this.cpuMs;
   }
 
   get kindsFired(): number {

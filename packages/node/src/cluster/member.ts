@@ -103,8 +103,6 @@ export class ClusterMember {
     if (this.#lifecycle.isRetired) return this.#events.retired();
     await this.keeper.start();
     this.membership.start();
-    // An earlier run was told, and has it in its table; nobody would tell this one again.
-    if (this.membership.isRetired(this.id) && this.#lifecycle.selfRetired()) this.#events.retired();
     this.#lifecycle.start();
     if (this.#parts.joining === undefined) await this.#lifecycle.returnTo();
     this.repair.start();

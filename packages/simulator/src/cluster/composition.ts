@@ -36,7 +36,7 @@ import { CLUSTER, MAX_MESSAGE_BYTES } from "../network/virtual-network.ts";
 import type { Machine } from "./machine.ts";
 import type { Opened, Run } from "./run.ts";
 
-/** Replacements for parts of a node; each is given what it takes the place of. */
+/** Replacements for parts of a node; each is given what it takes the place of, undefined leaves it. */
 export interface Hooks {
   store?(options: StoreOptions, machine: Machine): StoreOptions;
   /** Called with the open store before anything is made of it. */
@@ -45,7 +45,7 @@ export interface Hooks {
   nodeConfig?(config: NodeConfig, machine: Machine): NodeConfig;
   /** Called with the node before a member is made of it. */
   node?(node: Node, machine: Machine): void;
-  memberPorts?(ports: MemberPorts, machine: Machine): MemberPorts;
+  memberPorts?(ports: MemberPorts, machine: Machine): MemberPorts | undefined;
   memberConfig?(config: MemberConfig, machine: Machine): MemberConfig;
   /** Called with the whole before it starts. */
   opened?(opened: Opened, machine: Machine): void;

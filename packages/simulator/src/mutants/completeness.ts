@@ -1,24 +1,32 @@
 /** Bugs in what a replica says of what it holds, and in what it removes. */
-import { hlcFromMs } from "@hearsay/core";
+import { type ExchangeOffer, hlcFromMs, type NodeId } from "@hearsay/core";
 import type { ClusterMember, MemberPorts } from "@hearsay/node";
 import type { Hooks } from "../cluster/composition.ts";
+import type { Machine } from "../cluster/machine.ts";
 import type { Mutant } from "./mutant.ts";
 
 const EQUAL_ROOTS = "0".repeat(64);
 const YOUNG_MS = 2_000;
+const PURGE_MAX = 1_000;
 
 export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
   {
     name: "purge_by_age_alone",
     breaks: "age alone never purges",
-    hooks: () =>
-      overPorts((ports) => ({
-        ...ports,
-        graveyard: {
-          ...ports.graveyard,
-          purge: (_floor, limit) => ports.graveyard.purge(hlcFromMs(ports.clock.nowMs() - YOUNG_MS), limit),
+    hooks: () => {
+      const purges = new Map<Machine, () => Promise<unknown>>();
+      return {
+        memberPorts: ({ graveyard, clock }, machine) => {
+          purges.set(machine, () => graveyard.purge(hlcFromMs(clock.nowMs() - YOUNG_MS), PURGE_MAX));
+          return undefined;
         },
-      })),
+        opened: ({ member: { keeper } }, machine) => {
+          keeper.purge = async () => {
+            await purges.get(machine)?.();
+          };
+        },
+      };
+    },
   },
   {
     name: "floor_above_watermark",
@@ -76,24 +84,21 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
     name: "vector_advanced_by_broken_exchange",
     breaks: "a summary vector moves only when an exchange has been completed",
     hooks: () => {
-      let claim: (
-        peer: string,
-        offer: Parameters<ClusterMember["keeper"]["completeness"]["exchanged"]>[1],
-      ) => void = () => undefined;
+      const claims = new Map<Machine, (peer: NodeId, offer: ExchangeOffer) => void>();
       return {
-        memberPorts: (ports) => ({
+        memberPorts: (ports, machine) => ({
           ...ports,
           transport: {
             request: async (to, message, timeoutMs) => {
               const reply = await ports.transport.request(to, message, timeoutMs);
-              if (reply.kind === "exchange-differs") claim(to.id, reply.offer);
+              if (reply.kind === "exchange-differs") claims.get(machine)?.(to.id, reply.offer);
               return reply;
             },
           },
         }),
-        opened: ({ member: { keeper } }) => {
+        opened: ({ member: { keeper } }, machine) => {
           const { completeness } = keeper;
-          claim = (peer, offer) => completeness.exchanged(peer, offer, completeness.epoch);
+          claims.set(machine, (peer, offer) => completeness.exchanged(peer, offer, completeness.epoch));
         },
       };
     },

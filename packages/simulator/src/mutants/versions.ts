@@ -114,7 +114,9 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
         const admit = node.admit.bind(node);
         node.admit = (records, own, sender) => {
           const admitted = admit(records, own, sender);
-          return "code" in admitted ? admitted : { ...admitted, committed: Promise.resolve() };
+          if ("code" in admitted) return admitted;
+          admitted.committed.catch(() => undefined);
+          return { ...admitted, committed: Promise.resolve() };
         };
       }),
   },

@@ -22,7 +22,7 @@ export interface SettlingPorts {
 const SETTLE_MS = 600_000;
 /** A core whose other members never come back. */
 const CORE_MS = 300_000;
-const IDLE_MS = 20_000;
+const IDLE_MS = 10_000;
 export class Settling {
   readonly #ports: SettlingPorts;
 

@@ -1,0 +1,60 @@
+/** What the simulator has found, each as the least that shows it. */
+import { parseVersion, type Version } from "@hearsay/core";
+import { makePlan, runPlan, VirtualCluster } from "@hearsay/simulator";
+import { expect, test } from "vitest";
+import { platform } from "../platform.ts";
+
+function versionOf(text: string): Version {
+  const version = parseVersion(text);
+  if (version === undefined) throw new Error(`${text} is no version`);
+  return version;
+}
+
+test("a node that came back as a new incarnation does not acknowledge its own writes in the place of the old one", async () => {
+  const cluster = new VirtualCluster(platform, 7);
+  await cluster.start("a", "b", "c");
+  await cluster.kill("c");
+  cluster.wipe("c");
+  await cluster.run("c", ["a:1"]);
+  const member = cluster.machine("c").running;
+  await cluster.time.until("it takes writes", () => member.notWritable() === undefined, 60_000);
+  expect(member.membership.members().map(({ address }) => address)).toContain("c:1");
+  cluster.partition(["c"], ["a", "b"]);
+  const version = versionOf(await cluster.put("c", "k", "v"));
+  const acknowledged = member.acknowledged("k", version, 2, 2000);
+  await cluster.time.advance(3000);
+  expect(await acknowledged).toBe(1);
+});
+
+test("a retired node that is stopped before anybody acts on it says that it is retired when it starts again", async () => {
+  const cluster = new VirtualCluster(platform, 6);
+  await cluster.start("a", "b", "c");
+  const { id } = cluster.machine("c").running;
+  await cluster.kill("c");
+  await cluster.time.advance(20_000);
+  const forgetting = cluster.machine("a").running.forget(id);
+  await cluster.time.advance(1000);
+  await forgetting;
+  for (let run = 1; run <= 2; run++) {
+    await cluster.run("c", ["a:1", "b:1"]);
+    await cluster.time.advance(5000);
+    expect(cluster.machine("c").running.notWritable()).toEqual({ code: "retired" });
+    expect(cluster.events("retired")).toHaveLength(run);
+    await cluster.stop("c");
+  }
+});
+
+// Seeds that broke an invariant once, by the command that shows them.
+test.each([
+  [
+    "a returning node that was forgotten and stopped at once",
+    { seed: 6, nodes: 5, minutes: 2, mode: "safety" },
+  ],
+  [
+    "writers who wait for a second replica while a node has come back",
+    { seed: 7, nodes: 5, minutes: 2, mode: "safety" },
+  ],
+] as const)("%s breaks nothing any more", async (_, options) => {
+  const { violation } = await runPlan(platform, makePlan(options));
+  expect(violation).toBeUndefined();
+});

@@ -1,0 +1,60 @@
+/** A hundred short runs. The long ones are `npm run test:sim`. */
+import {
+  FAULT_KINDS,
+  huntMutant,
+  INVARIANTS,
+  MUTANTS,
+  makePlan,
+  type RunReport,
+  runPlan,
+} from "@hearsay/simulator";
+import { expect, test } from "vitest";
+import { platform } from "../platform.ts";
+
+const SEEDS = 100;
+const SHORT = { nodes: 5, minutes: 0.4 };
+
+async function runSeed(seed: number, mode: "safety" | "liveness" = "safety"): Promise<RunReport> {
+  return await runPlan(platform, makePlan({ seed, mode, ...SHORT }));
+}
+
+test("a hundred clusters keep every invariant through faults of every kind", async () => {
+  const fired = new Set<string>();
+  const checked = new Set<string>();
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const { violation, fired: faults, checks } = await runSeed(seed);
+    expect(violation, `seed ${seed}`).toBeUndefined();
+    for (const kind of Object.keys(faults)) fired.add(kind);
+    for (const name of Object.keys(checks)) checked.add(name);
+  }
+  expect(FAULT_KINDS.length - fired.size).toBeLessThanOrEqual(5);
+  // Only failures of a node itself are not looked for one by one.
+  expect(Object.keys(INVARIANTS).filter((name) => !checked.has(name))).toEqual(["failure"]);
+}, 300_000);
+
+test("a majority becomes one again while the others stay broken for good", async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const { violation } = await runSeed(seed, "liveness");
+    expect(violation, `seed ${seed}`).toBeUndefined();
+  }
+});
+
+test("a seed goes the same way each time, and another seed another way", async () => {
+  const [first, second, other] = [await runSeed(3), await runSeed(3), await runSeed(4)];
+  expect(second.traceHash).toBe(first.traceHash);
+  expect(other.traceHash).not.toBe(first.traceHash);
+});
+
+test.each([
+  "acknowledged_before_commit",
+  "merge_drops_a_sibling",
+  "last_arrival_wins",
+  "tombstone_removed_at_once",
+  "watermark_of_this_node_alone",
+  "acknowledged_by_nobody",
+])("the planted bug %s is noticed", async (name) => {
+  const mutant = MUTANTS.find((one) => one.name === name);
+  if (mutant === undefined) throw new Error(`there is no ${name}`);
+  const hunt = await huntMutant(platform, mutant, { seeds: { from: 1, to: 10 }, nodes: 5, minutes: 1 });
+  expect(hunt.violation).toBeDefined();
+});
