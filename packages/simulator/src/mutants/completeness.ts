@@ -1,5 +1,5 @@
 /** Bugs in what a replica says of what it holds, and in what it removes. */
-import { type ExchangeOffer, hlcFromMs, type NodeId } from "@hearsay/core";
+import { type ExchangeDiffers, hlcFromMs, type NodeId } from "@hearsay/core";
 import type { ClusterMember, MemberPorts } from "@hearsay/node";
 import type { Hooks } from "../cluster/composition.ts";
 import type { Machine } from "../cluster/machine.ts";
@@ -84,21 +84,23 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
     name: "vector_advanced_by_broken_exchange",
     breaks: "a summary vector moves only when an exchange has been completed",
     hooks: () => {
-      const claims = new Map<Machine, (peer: NodeId, offer: ExchangeOffer) => void>();
+      const claims = new Map<Machine, (peer: NodeId, started: ExchangeDiffers) => void>();
       return {
         memberPorts: (ports, machine) => ({
           ...ports,
           transport: {
             request: async (to, message, timeoutMs) => {
               const reply = await ports.transport.request(to, message, timeoutMs);
-              if (reply.kind === "exchange-differs") claims.get(machine)?.(to.id, reply.offer);
+              if (reply.kind === "exchange-differs") claims.get(machine)?.(to.id, reply);
               return reply;
             },
           },
         }),
         opened: ({ member: { keeper } }, machine) => {
           const { completeness } = keeper;
-          claims.set(machine, (peer, offer) => completeness.exchanged(peer, offer, completeness.epoch));
+          claims.set(machine, (peer, { offer, standing }) =>
+            completeness.exchanged(peer, offer, standing, completeness.begin()),
+          );
         },
       };
     },
