@@ -1,5 +1,5 @@
 /** What must hold in the end, when faults have stopped and replicas have had their time: from the ledger and final dumps. */
-import { covers, type HlcTime, type KeyRecord, mergeRecords } from "@hearsay/core";
+import { covers, type HlcTime, isLive, type KeyRecord, mergeRecords } from "@hearsay/core";
 import type { Violation } from "./invariant.ts";
 import { describeWrite, purgeTime, type Write, type WriteLedger } from "./ledger.ts";
 import { checkRecord } from "./record-checks.ts";
@@ -84,8 +84,9 @@ function at({ replica }: FinalState, { invariant, detail }: Violation): Violatio
 
 /** Nothing that an acknowledged write covers is there, whether or not the replica remembers that write. */
 function checkNothingBack(ledger: WriteLedger, state: FinalState, record: KeyRecord): Violation | undefined {
-  for (const { version } of record.siblings) {
-    const write = ledger.find(version);
+  for (const sibling of record.siblings) {
+    if (!isLive(sibling, state.nowMs)) continue;
+    const write = ledger.find(sibling.version);
     const later = write?.superseders.find(
       ({ outcome, isExcused }) => outcome === "acknowledged" && !isExcused,
     );

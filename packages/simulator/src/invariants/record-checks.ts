@@ -1,5 +1,5 @@
 /** What must hold of any record that anybody holds or is shown at any time, given the ledger of all writes. */
-import { covers, decodeUtf8, holds, type KeyRecord, type Sibling } from "@hearsay/core";
+import { covers, decodeUtf8, holds, isLive, type KeyRecord, type Sibling } from "@hearsay/core";
 import type { Violation } from "./invariant.ts";
 import { describeWrite, isSuperseded, type Write, type WriteLedger } from "./ledger.ts";
 
@@ -22,7 +22,7 @@ export function checkRecord(
 ): Violation | undefined {
   return (
     checkSiblings(ledger, key, record) ??
-    checkNothingAgain(ledger, record, complete) ??
+    checkNothingAgain(ledger, record, { nowMs, complete }) ??
     checkNothingDropped(ledger, key, record, nowMs)
   );
 }
@@ -64,8 +64,13 @@ function isAsWritten(sibling: Sibling, write: Write): boolean {
 }
 
 /** A replica that has heard of a write does not show what that write covers. */
-function checkNothingAgain(ledger: WriteLedger, record: KeyRecord, complete: boolean): Violation | undefined {
-  for (const { version } of record.siblings) {
+function checkNothingAgain(
+  ledger: WriteLedger,
+  record: KeyRecord,
+  { nowMs, complete }: Holder,
+): Violation | undefined {
+  for (const sibling of record.siblings) {
+    const { version } = sibling;
     for (const later of ledger.find(version)?.superseders ?? []) {
       // A version that never came about is covered all the same by a later one of its node.
       if (later.outcome !== "acknowledged" || later.isExcused) continue;
@@ -73,7 +78,8 @@ function checkNothingAgain(ledger: WriteLedger, record: KeyRecord, complete: boo
       const write = ledger.find(version);
       const what = write === undefined ? "" : describeWrite(write);
       const invariant = holds(record, later.version) ? "siblings" : "resurrection";
-      if (!complete && invariant === "resurrection") continue;
+      // A deletion that was purged and comes back shows nothing (docs/decisions/0002).
+      if (invariant === "resurrection" && !(complete && isLive(sibling, nowMs))) continue;
       return { invariant, detail: `${what} is shown beside ${describeWrite(later)}, which covers it` };
     }
   }

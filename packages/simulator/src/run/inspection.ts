@@ -37,7 +37,9 @@ export class Inspection {
     const { store, member } = machine;
     if (store === undefined || member === undefined) return undefined;
     const root = await store.root();
-    const { entries } = await store.scan({ prefix: "", after: undefined, limit: SCAN_ENTRIES });
+    const { entries, damaged } = await store.scan({ prefix: "", after: undefined, limit: SCAN_ENTRIES });
+    // A damaged record is in the root until it is healed, and cannot be read.
+    if (damaged.length > 0) return undefined;
     return {
       replica: name,
       records: new Map(entries.map(({ key, record }) => [key, record])),
@@ -53,7 +55,6 @@ export class Inspection {
     const byText = new Map<string, string>();
     for (const { name, store } of machines) {
       const state = await this.#read(name);
-      // A damaged record is in the root until it is healed, and cannot be read.
       if (state === undefined || store === undefined || store.stats().damaged > 0) continue;
       // A commit may have come between the root and the records.
       if ((await store.root()) !== state.root) continue;
