@@ -151,7 +151,8 @@ export class Operator {
 
   /** Retires the ids whose directories are gone: nothing will ever come back under them. */
   async forgetStrays(): Promise<void> {
-    const [by] = this.up;
+    // Who is still joining may not forget anybody.
+    const by = this.up.find((name) => this.machine(name).member?.notWritable() === undefined);
     const member = by === undefined ? undefined : this.machine(by).member;
     if (member === undefined) return;
     const current = new Set(this.present.map((name) => this.idOf(name)));

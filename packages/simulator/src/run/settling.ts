@@ -34,11 +34,12 @@ export class Settling {
   async settleAll(): Promise<void> {
     const { operator, trace } = this.#ports;
     trace.note("everything works again");
-    await this.#comesTrue("membership", "every node runs and takes writes", SETTLE_MS, () => this.#allRun());
+    await this.#comesTrue("membership", "every node runs", SETTLE_MS, () => this.#run(operator.present));
     const names = operator.present;
     await this.#comesTrue("membership", "nobody waits for a node that is gone", SETTLE_MS, () =>
       this.#noStrays(),
     );
+    await this.#comesTrue("membership", "every node takes writes", SETTLE_MS, () => this.#writable(names));
     await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
       this.#allAlive(names),
     );
@@ -103,11 +104,6 @@ export class Settling {
     }
   }
 
-  /** Starts what is down, again and again until all is up. */
-  #allRun(): boolean {
-    return this.#run(this.#ports.operator.present) && this.#writable(this.#ports.operator.present);
-  }
-
   /** What an operator sees who looks at the members, and forgets those that nothing will bring back. */
   #noStrays(): boolean {
     const { operator, cluster } = this.#ports;
@@ -119,6 +115,7 @@ export class Settling {
     );
   }
 
+  /** Starts what is down, again and again until all is up. */
   #run(names: readonly string[]): boolean {
     const { operator, cluster } = this.#ports;
     for (const name of names) if (operator.is(name, "down")) void operator.start(name);
