@@ -1,4 +1,5 @@
 export { VirtualCluster } from "./cluster/virtual-cluster.ts";
+export { VirtualDisk } from "./disk/virtual-disk.ts";
 export { type CheckCounts, INVARIANTS, type Invariant, type Violation } from "./invariants/invariant.ts";
 export { type Hunt, type HuntOptions, huntMutant, MUTANTS } from "./mutants/hunt.ts";
 export type { Mutant } from "./mutants/mutant.ts";

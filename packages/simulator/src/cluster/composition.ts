@@ -88,7 +88,7 @@ export interface Composition {
 const DIGEST_KEY_SEED = 7;
 const MAX_PENDING_ACKS = 100;
 const MAX_WAITERS = 100;
-export const DEFAULT_RETENTION_MS = 60_000;
+const DEFAULT_RETENTION_MS = 60_000;
 
 /** @throws StoreError, IdentityError as the server's start does */
 export async function compose(recipe: Composition): Promise<Opened> {

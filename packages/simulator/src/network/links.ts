@@ -1,7 +1,7 @@
 /** The state of each directed link between two addresses, and of the network as a whole. */
 import type { RandomSource } from "@hearsay/core";
 
-export const LATENCY_MS = 1;
+const LATENCY_MS = 1;
 
 /** Why messages were held up or lost, counted. */
 export type LinkEvent = "lost" | "duplicated" | "overtaken" | "delayed" | "cut" | "slow";

@@ -1,0 +1,160 @@
+import { EMPTY_CLIENT_CONTEXT, encodeUtf8, type KeyRecord, type Sibling, type Siblings } from "@hearsay/core";
+import { describe, expect, test } from "vitest";
+import { checkFinalStates, type FinalState } from "./final-checks.ts";
+import { type Write, WriteLedger } from "./ledger.ts";
+import { checkRecord } from "./record-checks.ts";
+
+const A = "a~0000000000";
+const B = "b~0000000000";
+const NOW = { nowMs: 0, complete: true };
+
+/** Two concurrent values, and a deletion that covers the first. */
+function history(): { ledger: WriteLedger; first: Write; second: Write; deletion: Write } {
+  const ledger = new WriteLedger();
+  const issue = (
+    node: string,
+    time: number,
+    text: string | undefined,
+    seen: readonly [string, number][],
+  ): Write => {
+    const covered = { ...EMPTY_CLIENT_CONTEXT, vector: new Map(seen) };
+    const write = ledger.issue({ key: "k", version: { time, node }, text, expiresAtMs: null, covered });
+    if (write === undefined) throw new Error("issued twice");
+    write.outcome = "acknowledged";
+    return write;
+  };
+  const first = issue(A, 10, "one", []);
+  const second = issue(B, 11, "two", []);
+  return { ledger, first, second, deletion: issue(A, 20, undefined, [[A, 10]]) };
+}
+
+function siblingOf({ version, text }: Write): Sibling {
+  return text === undefined
+    ? { kind: "tombstone", version }
+    : { kind: "value", version, bytes: encodeUtf8(text), contentType: "text/plain", expiresAtMs: null };
+}
+
+function recordOf(context: readonly [string, number][], first: Write, ...rest: Write[]): KeyRecord {
+  const siblings: Siblings = [siblingOf(first), ...rest.map(siblingOf)];
+  return { context: new Map(context), siblings };
+}
+
+describe("a record", () => {
+  test("that is what merging makes of its writes is right", () => {
+    const { ledger, first, second, deletion } = history();
+    for (const record of [
+      recordOf([[A, 10]], first),
+      recordOf(
+        [
+          [A, 10],
+          [B, 11],
+        ],
+        second,
+        first,
+      ),
+      recordOf(
+        [
+          [A, 20],
+          [B, 11],
+        ],
+        deletion,
+        second,
+      ),
+    ]) {
+      expect(checkRecord(ledger, "k", record, NOW)).toBeUndefined();
+    }
+  });
+
+  test.each<[string, (given: ReturnType<typeof history>) => KeyRecord, string]>([
+    [
+      "nobody wrote",
+      ({ first }) => recordOf([[A, 12]], { ...first, version: { time: 12, node: A } }),
+      "invention",
+    ],
+    ["is not as written", ({ first }) => recordOf([[A, 10]], { ...first, text: "other" }), "checksum"],
+    [
+      "lacks a sibling that nothing covers",
+      ({ deletion }) =>
+        recordOf(
+          [
+            [A, 20],
+            [B, 11],
+          ],
+          deletion,
+        ),
+      "siblings",
+    ],
+    [
+      "shows what it has heard deleted",
+      ({ deletion, first }) => recordOf([[A, 20]], deletion, first),
+      "siblings",
+    ],
+    ["forgot a deletion it has heard of", ({ first }) => recordOf([[A, 20]], first), "resurrection"],
+    ["does not cover what it holds", ({ first }) => recordOf([[B, 1]], first), "siblings"],
+  ])("that %s is noticed", (_, make, invariant) => {
+    const given = history();
+    expect(checkRecord(given.ledger, "k", make(given), NOW)?.invariant).toBe(invariant);
+  });
+
+  test("with a write that was refused as not done is noticed", () => {
+    const { ledger, first } = history();
+    first.outcome = "failed";
+    expect(checkRecord(ledger, "k", recordOf([[A, 10]], first), NOW)?.invariant).toBe("invention");
+  });
+});
+
+test("a version that is issued twice is not entered", () => {
+  const { ledger, first } = history();
+  expect(ledger.issue(first)).toBeUndefined();
+});
+
+describe("in the end", () => {
+  const state = (records: readonly [string, KeyRecord][], changes: Partial<FinalState> = {}): FinalState => ({
+    replica: "n1",
+    records: new Map(records),
+    floor: 0,
+    root: "r",
+    nowMs: 0,
+    ...changes,
+  });
+  const whole = ({ deletion, second }: ReturnType<typeof history>): KeyRecord =>
+    recordOf(
+      [
+        [A, 20],
+        [B, 11],
+      ],
+      deletion,
+      second,
+    );
+
+  test("replicas that hold what was written are right", () => {
+    const given = history();
+    const records: [string, KeyRecord][] = [["k", whole(given)]];
+    expect(checkFinalStates(given.ledger, [state(records), state(records, { replica: "n2" })])).toEqual([]);
+  });
+
+  test("a lost write is noticed, unless its last holder was lost, or it was purged in its time", () => {
+    const { ledger, second } = history();
+    const lost = (states: FinalState[]) => checkFinalStates(ledger, states).map(({ invariant }) => invariant);
+    expect(lost([state([])])).toEqual(["durability", "durability", "durability"]);
+    expect(lost([state([], { floor: 20 })])).toEqual(["durability"]);
+    second.isExcused = true;
+    expect(lost([state([], { floor: 20 })])).toEqual([]);
+  });
+
+  test("a deleted value that is back is noticed, though nobody remembers the deletion", () => {
+    const { ledger, first, second } = history();
+    second.isExcused = true;
+    const back = state([["k", recordOf([[A, 10]], first)]], { floor: 20 });
+    expect(checkFinalStates(ledger, [back]).map(({ invariant }) => invariant)).toEqual(["resurrection"]);
+  });
+
+  test("replicas that differ, and roots that do not say so, are noticed", () => {
+    const given = history();
+    given.second.isExcused = true;
+    const records: [string, KeyRecord][] = [["k", whole(given)]];
+    const empty = state([], { replica: "n2", floor: 20 });
+    const found = checkFinalStates(given.ledger, [state(records, { floor: 20 }), empty]);
+    expect(found.map(({ invariant }) => invariant)).toEqual(["convergence", "root"]);
+  });
+});
