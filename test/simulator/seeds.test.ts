@@ -7,6 +7,7 @@ import {
   makePlan,
   type RunReport,
   runPlan,
+  shrink,
 } from "@hearsay/simulator";
 import { expect, test } from "vitest";
 import { platform } from "../platform.ts";
@@ -57,4 +58,15 @@ test.each([
   if (mutant === undefined) throw new Error(`there is no ${name}`);
   const hunt = await huntMutant(platform, mutant, { seeds: { from: 1, to: 10 }, nodes: 5, minutes: 1 });
   expect(hunt.violation).toBeDefined();
+});
+
+test("a run that breaks an invariant is cut down to a few actions that still do", async () => {
+  const mutant = MUTANTS.find(({ name }) => name === "merge_drops_a_sibling");
+  if (mutant === undefined) throw new Error("there is no such mutant");
+  const plan = makePlan({ seed: 1, mode: "safety", nodes: 3, minutes: 1 });
+  const report = await runPlan(platform, plan, { hooks: mutant.hooks() });
+  const shrunk = await shrink(platform, plan, report, { maxRuns: 60, hooks: () => mutant.hooks() });
+  expect(shrunk.report.violation?.invariant).toBe(report.violation?.invariant);
+  expect(shrunk.runs).toBeLessThanOrEqual(60);
+  expect(shrunk.plan.actions.length).toBeLessThanOrEqual(12);
 });

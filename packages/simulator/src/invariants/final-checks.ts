@@ -105,5 +105,8 @@ function isAccountedFor(write: Write, state: FinalState): boolean {
   if (record !== undefined && covers(record.context, write.version)) return true;
   const from = purgeTime(write);
   if (from !== undefined && from <= state.floor) return true;
-  return write.superseders.some((later) => later.outcome !== "failed" && isAccountedFor(later, state));
+  // What a lost write had covered went with it.
+  return write.superseders.some(
+    (later) => later.outcome !== "failed" && (later.isExcused || isAccountedFor(later, state)),
+  );
 }
