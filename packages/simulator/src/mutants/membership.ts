@@ -46,36 +46,8 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
-    name: "exchange_sends_nothing_back",
-    breaks: "an exchange brings both sides together",
-    hooks: () => ({
-      memberPorts: (ports) => ({
-        ...ports,
-        transport: {
-          request: async (to, message, timeoutMs) => {
-            const reply = await ports.transport.request(to, message, timeoutMs);
-            return reply.kind === "exchange-transferred" ? { ...reply, records: [], leftOut: [] } : reply;
-          },
-        },
-      }),
-    }),
-  },
-  {
     name: "incarnations_share_an_id",
     breaks: "no two incarnations of a directory have one id",
     hooks: () => ({ nodePorts: (ports) => ({ ...ports, random: { next: () => 0.5 } }) }),
-  },
-  {
-    name: "floor_not_durable_before_purge",
-    breaks: "a purge comes after the floor is known",
-    hooks: () => ({
-      memberPorts: (ports) => ({
-        ...ports,
-        graveyard: { ...ports.graveyard, quarantine: () => Promise.resolve(true) },
-      }),
-      opened: ({ member: { keeper } }) => {
-        keeper.settleFloor = () => Promise.resolve();
-      },
-    }),
   },
 ];

@@ -1,7 +1,6 @@
 /** Faults of machines: their processes, disks and clocks. Each settles when it has been put right again. */
 import type { Machine } from "../cluster/machine.ts";
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
-import type { DiskContents } from "../disk/contents.ts";
 import type { FaultKind } from "../plan/faults.ts";
 import type { Fault } from "../plan/plan.ts";
 import type { Watcher } from "../watch/watcher.ts";
@@ -22,12 +21,15 @@ const META_SPACE = 0x6d;
 /** Bytes before the user's key in the spaces of records and of the index. */
 const PREFIX = { [RECORD_SPACE]: 1, [INDEX_SPACE]: 3 } as const;
 const BURST = 40;
+/** An old copy is so many times as old as a fault lasts. */
+const COPY_AGE = 4;
+/** A clock that jumps back further than this does so because its machine was started again. */
+const REBOOT_STRENGTH = 0.4;
 /** When an operator tells the others that the directory is lost. */
 const FORGET_AFTER_MS = 20_000;
 
 export class MachineFaults {
   readonly #ports: MachineFaultPorts;
-  readonly #copies: Map<string, DiskContents> = new Map();
   #isOver = false;
 
   constructor(ports: MachineFaultPorts) {
@@ -104,7 +106,7 @@ export class MachineFaults {
         fired("disk_lost");
         break;
       case "old_copy":
-        await this.#restoreOld(machine);
+        await this.#restoreOld(machine, fault);
         break;
       case "unsynced_lost":
       case "torn_tail": {
@@ -120,15 +122,13 @@ export class MachineFaults {
     }
   }
 
-  /** The first time a copy is taken; later ones put it back. */
-  async #restoreOld(machine: Machine): Promise<void> {
-    const { operator, watcher, fired } = this.#ports;
-    const copy = this.#copies.get(machine.name);
+  /** A copy is taken now, and put back when much has happened since. */
+  async #restoreOld(machine: Machine, { durationMs }: Fault): Promise<void> {
+    const { cluster, operator, watcher, fired } = this.#ports;
+    const copy = await machine.disk.copy();
+    await cluster.time.sleep(COPY_AGE * durationMs);
+    if (this.#isOver || !operator.is(machine.name, "up")) return;
     await operator.kill(machine.name);
-    if (copy === undefined) {
-      this.#copies.set(machine.name, await machine.disk.copy());
-      return;
-    }
     if (!operator.is(machine.name, "down")) return;
     watcher.replica(machine).mayLack = true;
     await machine.disk.restore(copy);
@@ -188,6 +188,7 @@ export class MachineFaults {
     if (fault === "clock_jump") {
       machine.clockOffsetMs = jumpMs;
       cluster.time.after(4 * durationMs, () => machine.correctClock());
+      if (sign < 0 && strength > REBOOT_STRENGTH) void this.#reboot(machine);
       return;
     }
     const strobes = 20;
@@ -196,6 +197,13 @@ export class MachineFaults {
         machine.clockOffsetMs = i % 2 === 0 ? 0 : jumpMs;
       });
     }
+  }
+
+  /** At once, so that what the node issues next meets what it has issued before. */
+  async #reboot({ name }: Machine): Promise<void> {
+    const { operator } = this.#ports;
+    await operator.kill(name);
+    if (operator.is(name, "down")) await operator.start(name);
   }
 
   #overload(machine: Machine, fault: Fault): void {

@@ -2,11 +2,13 @@
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import type { FaultKind } from "../plan/faults.ts";
 import type { Fault } from "../plan/plan.ts";
+import type { Clients } from "./clients.ts";
 import type { Operator } from "./operator.ts";
 
 export interface MembershipFaultPorts {
   readonly cluster: VirtualCluster;
   readonly operator: Operator;
+  readonly clients: Clients;
   fired(kind: FaultKind): void;
 }
 
@@ -14,6 +16,7 @@ export interface MembershipFaultPorts {
 const JOINS_MAX = 3;
 /** Fewer than these must not be left running by a fault of this kind. */
 const RUNNING_MIN = 3;
+const LAST_WRITES = 3;
 /** How long a node is down before an operator gives it up. */
 const FORGET_AFTER_MS = 8_000;
 
@@ -63,8 +66,10 @@ export class MembershipFaults {
   }
 
   async #leave(name: string): Promise<void> {
-    const { operator, fired } = this.#ports;
+    const { cluster, operator, clients, fired } = this.#ports;
     if (operator.up.length <= RUNNING_MIN) return;
+    // What was written a moment before is what a leave may lose.
+    for (let i = 1; i <= LAST_WRITES; i++) clients.write(cluster.machine(name), `key-${i}`, 10);
     if (await operator.leave(name)) fired("leave");
   }
 

@@ -118,6 +118,8 @@ export class Watcher implements Hooks {
   /** The writer was told that it is done. */
   acknowledged(machine: Machine, write: Write): void {
     const { isGivenUp } = this.replica(machine);
+    // A write that is not committed keeps the watermark below it.
+    if (!isGivenUp && write.version.time <= this.#watermark) this.#checkHeld(machine, write);
     if (write.holders.size > 0) return;
     // Nobody else has it, and nobody will ask this one any more.
     if (isGivenUp) write.isExcused = true;
