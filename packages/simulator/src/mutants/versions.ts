@@ -109,8 +109,9 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
   {
     name: "acknowledged_before_peer_commits",
     breaks: "a peer answers after its own commit",
-    hooks: () =>
-      overNode((node) => {
+    hooks: () => ({
+      ...overStore((store) => ({ ...store, get: (key) => store.latest(key) })),
+      ...overNode((node) => {
         const admit = node.admit.bind(node);
         node.admit = (records, own, sender) => {
           const admitted = admit(records, own, sender);
@@ -119,6 +120,7 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
           return { ...admitted, committed: Promise.resolve() };
         };
       }),
+    }),
   },
 ];
 
