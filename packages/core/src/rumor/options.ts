@@ -7,8 +7,10 @@ export interface RumorOptions {
   readonly coalesceMs: number;
   /** Time between two rounds of pushing to random peers while anything is hot. */
   readonly roundIntervalMs: number;
-  /** Time between two rounds of asking in mode `pull`, which has to ask whether or not anything is hot. */
+  /** Time between two rounds of asking where nothing hot makes for rounds: in mode `pull`, and with `asksIdle`. */
   readonly pullIntervalMs: number;
+  /** Whether in mode `push_pull` a node with nothing hot asks too, as in the phone call model (Karp et al., 2000). */
+  readonly asksIdle: boolean;
   /** Random peers contacted in a round. */
   readonly fanout: number;
   /**
@@ -51,6 +53,8 @@ export const DEFAULT_RUMOR_OPTIONS: RumorOptions = {
   // Three rounds reach 32 nodes in half of 100 ms; shorter ones cost messages in proportion and save little.
   roundIntervalMs: 20,
   pullIntervalMs: 100,
+  // An idle cluster would send messages for nothing; who has news pushes it, and anti-entropy asks the rest.
+  asksIdle: false,
   // Two reach everyone in about log2 n rounds; the third shortens the tail and costs offers, which carry no value.
   fanout: 3,
   // A rumor costs each node about 10 offers made and 10 taken. Mail costs one message a peer, all at the coordinator: less
@@ -130,6 +134,11 @@ export function validateRumorOptions(options: RumorOptions): readonly RumorOptio
     faults.push({ code: "option_exceeds", option: "coalesceMs", other: "requestTimeoutMs" });
   }
   return faults;
+}
+
+/** Whether a node does rounds of asking with nothing hot. */
+export function asksAlways({ mode, asksIdle }: RumorOptions): boolean {
+  return mode === "pull" || (mode === "push_pull" && asksIdle);
 }
 
 /** ceil(sendsFactor * log2(n + 1)); the size counts this node. */

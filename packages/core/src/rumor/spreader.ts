@@ -5,7 +5,7 @@ import type { PeerSampler } from "../sampling/peer-sampler.ts";
 import type { RumorCounters } from "./counters.ts";
 import { HotList, HotRumor, losesInterest, type RumorOrigin } from "./hot-list.ts";
 import { type Rumor, type RumorVerdict, sameVersions } from "./messages.ts";
-import { type RumorOptions, sendsLimit } from "./options.ts";
+import { asksAlways, type RumorOptions, sendsLimit } from "./options.ts";
 import type { Outbox } from "./outbox.ts";
 import { fitsMessage, type Pipe } from "./pipe.ts";
 import { Pipes } from "./pipes.ts";
@@ -60,7 +60,7 @@ export class Spreader {
   peersChanged(live: readonly Peer[], clusterSize: number, now: number): void {
     this.#live = live;
     this.#clusterSize = clusterSize;
-    if (this.#options.mode === "pull" && live.length > 0) this.#scheduleRound(now);
+    if (asksAlways(this.#options) && live.length > 0) this.#scheduleRound(now);
   }
 
   spread(rumor: Rumor, origin: RumorOrigin, acks: number, now: number): void {
@@ -88,6 +88,7 @@ export class Spreader {
   /** One round of a node (Demers et al., section 1.4): the same few random peers for all that is hot. */
   round(now: number): void {
     const { mode, fanout } = this.#options;
+    const asks = asksAlways(this.#options);
     this.#lastRoundMs = now;
     const spreading: HotRumor[] = [];
     let contacts = fanout;
@@ -96,14 +97,14 @@ export class Spreader {
       spreading.push(rumor);
       contacts = Math.max(contacts, rumor.acks - rumor.held);
     }
-    if (mode !== "pull" && spreading.length === 0) return;
+    if (!asks && spreading.length === 0) return;
     const pipes = this.#chooseFor(spreading, contacts, now).map((peer) => this.pipes.to(peer));
     pipes.forEach((pipe, i) => {
       for (const rumor of mode === "pull" ? [] : spreading) {
         if (i < Math.max(fanout, rumor.acks - rumor.held)) this.#enqueue(pipe, rumor, now);
       }
       // With nothing to offer, a push-pull contact would only ask, and the other side asks when it has something.
-      pipe.pull = mode === "pull" || (mode === "push_pull" && pipe.queue.size > 0);
+      pipe.pull = asks || (mode === "push_pull" && pipe.queue.size > 0);
     });
     for (const pipe of pipes) this.pipes.flush(pipe, now);
     for (const pipe of pipes) this.pipes.release(pipe, now);
@@ -237,7 +238,8 @@ export class Spreader {
 
   #scheduleRound(now: number): void {
     const { mode, coalesceMs, roundIntervalMs, pullIntervalMs } = this.#options;
-    const interval = mode === "pull" ? pullIntervalMs : roundIntervalMs;
+    const pushes = mode !== "pull" && (this.hot.size > 0 || !asksAlways(this.#options));
+    const interval = pushes ? roundIntervalMs : pullIntervalMs;
     this.#outbox.schedule("round", Math.max(now + coalesceMs, this.#lastRoundMs + interval), now);
   }
 }
