@@ -105,6 +105,7 @@ export {
   nodeName,
 } from "./identity.ts";
 export { compareKeys, decodeUtf8, encodeUtf8, KEY_MAX_BYTES, type KeyFault, keyFault } from "./key.ts";
+export { retransmitLimit } from "./membership/broadcast-queue.ts";
 export {
   ADDRESS_MAX_LENGTH,
   BUILD_MAX_LENGTH,
@@ -131,6 +132,7 @@ export {
   phi,
   validatePhiAccrualConfig,
 } from "./membership/phi-accrual.ts";
+export { suspicionMinMs, suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { Swim, type SwimOptions, type SwimStats } from "./membership/swim.ts";
 export {
   SWIM_DEFAULTS,
@@ -194,7 +196,6 @@ export {
   recordToTuple,
 } from "./record-tuple.ts";
 export type { RumorCounters } from "./rumor/counters.ts";
-export { type CycleExperiment, type CycleResult, runRumorCycles } from "./rumor/cycles.ts";
 export type { RumorOrigin } from "./rumor/hot-list.ts";
 export type {
   CarriedRumor,

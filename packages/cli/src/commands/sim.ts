@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import type { Io } from "../io.ts";
+import { addSimPaper } from "./sim-paper.ts";
 import { addSimMutants, addSimReplay, addSimRun } from "./sim-run.ts";
+import { addSimScale } from "./sim-scale.ts";
 
 export function addSim(program: Command, io: Io): void {
   const sim = program
@@ -12,4 +14,6 @@ export function addSim(program: Command, io: Io): void {
   addSimRun(sim, io);
   addSimReplay(sim, io);
   addSimMutants(sim, io);
+  addSimPaper(sim, io);
+  addSimScale(sim, io);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { BroadcastQueue, retransmitLimit } from "./broadcast-queue.ts";
+import { BroadcastQueue } from "./broadcast-queue.ts";
 import type { Update } from "./member.ts";
 import { memberOf } from "./virtual-cluster.contract.ts";
 
@@ -9,14 +9,6 @@ const update = (name: string, generation = 0): Update => ({
 });
 const names = (updates: readonly Update[]): string[] =>
   updates.map((each) => (each.kind === "member" ? each.member.id.slice(0, 1) : each.id.slice(0, 1)));
-
-test.each([
-  [3, 0, 0],
-  [3, 1, 3],
-  [3, 99, 6],
-])("published by memberlist: the retransmit limit for %i and %i members is %i", (mult, n, limit) => {
-  expect(retransmitLimit(mult, n)).toBe(limit);
-});
 
 describe("the queue", () => {
   test("sends each update exactly as often as the limit says", () => {

@@ -1,31 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { LocalHealth } from "./local-health.ts";
-import { Suspicion, suspicionMinMs, suspicionTimeoutMs } from "./suspicion.ts";
+import { Suspicion } from "./suspicion.ts";
 import { SWIM_DEFAULTS } from "./swim-config.ts";
-
-describe("published by memberlist", () => {
-  test.each([
-    [5, 1_000],
-    [50, 1_698],
-    [100, 2_000],
-    [500, 2_698],
-    [1_000, 3_000],
-  ])("the shortest suspicion among %i members is %i ms times the multiplier", (n, expectedMs) => {
-    expect(suspicionMinMs(3, n, 1_000)).toBe(3 * expectedMs);
-  });
-
-  test.each([
-    [0, 0, 30_000],
-    [1, 2_000, 14_000],
-    [2, 3_000, 4_810],
-    [3, 4_000, -2_000],
-  ])(
-    "after %i confirmations and %i ms there remain %i ms of 2 to 30 s",
-    (confirmations, elapsedMs, remainingMs) => {
-      expect(suspicionTimeoutMs(confirmations, 3, 2_000, 30_000) - elapsedMs).toBe(remainingMs);
-    },
-  );
-});
 
 describe("a suspicion", () => {
   const start = (live: number): Suspicion => new Suspicion(SWIM_DEFAULTS, live, 0, "first", 100);

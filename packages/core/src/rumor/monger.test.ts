@@ -381,3 +381,24 @@ describe("answers", () => {
     expect(replies(heard)[0]?.rumors.map(({ key }) => key)).toEqual(["hot"]);
   });
 });
+
+describe("with nothing hot", () => {
+  test.each([
+    ["push_pull", false, 0],
+    ["push_pull", true, 2],
+    ["push", true, 0],
+    ["pull", false, 2],
+  ] as const)("in mode %s, asking when idle %s, a node asks %i peers a round", (mode, asksIdle, asked) => {
+    const peers = peersNamed(10);
+    const machine = new RumorMonger(
+      { ...DEFAULT_RUMOR_OPTIONS, mode, asksIdle, fanout: 2, settledMax: 0 },
+      { sample: (count) => peers.slice(0, count) },
+      new SeededRandom(1),
+    );
+    const clock = new Clock(machine);
+    clock.note(machine.peersChanged(peers, 11, 0));
+    const messages = requests(clock.until(50)).map(({ message }) => message);
+    expect(messages).toHaveLength(asked);
+    expect(messages.every(({ pull, rumors }) => pull && rumors.length === 0)).toBe(true);
+  });
+});

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { refuseOutOfBand, shownNumber } from "./print-paper.ts";
+
+const figure = { setting: "k = 1", name: "residue", published: ".18", band: [0.1, 0.2] } as const;
+const table = (measured: number) => ({
+  name: "demers",
+  source: "",
+  setting: "",
+  figures: [{ ...figure, measured }],
+});
+
+test("a figure outside its band ends the command with 1 and is named", () => {
+  expect(() => refuseOutOfBand([table(0.15)])).not.toThrow();
+  expect(() => refuseOutOfBand([table(0.15), table(0.25)])).toThrow(
+    expect.objectContaining({
+      exit: 1,
+      code: "out_of_band",
+      message: expect.stringContaining("demers: k = 1: residue is 0.25, published .18"),
+    }),
+  );
+});
+
+test("numbers are shown with the digits that count", () => {
+  expect([17, 0.037123, 46_904.3, 1.5].map(shownNumber)).toEqual(["17", "0.0371", "46904", "1.5"]);
+});

@@ -1,0 +1,79 @@
+/** `sim paper`: the published tables, measured beside published. */
+import { writeFile } from "node:fs/promises";
+import { type Figure, isWithin, type PaperTable, TABLE_NAMES, type TableName } from "@hearsay/simulator";
+import type { PaperFlags } from "../commands/sim-paper.ts";
+import { CliError, EXIT } from "../failure.ts";
+import type { Io } from "../io.ts";
+import { Printer } from "../printer.ts";
+import { ProgressLine } from "../progress.ts";
+import { Jobs } from "./jobs.ts";
+import { namesOf } from "./names.ts";
+
+export async function printPaper(io: Io, asked: readonly string[], flags: PaperFlags): Promise<void> {
+  const names = namesOf<TableName>("table", asked, TABLE_NAMES);
+  const { nodes, k, fanout, loss, runs } = flags;
+  const settings = { nodes, k, fanout, loss, runs };
+  const progress = new ProgressLine(io, () => performance.now());
+  const jobs = new Jobs(io.stopped, (done, of) => progress.update(() => `${done} of ${of} done`));
+  const running = names.map((name) => jobs.run<"table">({ kind: "table", name, settings }));
+  const plot = flags.svg === undefined ? undefined : jobs.run<"plot">({ kind: "plot", settings });
+  const tables = await Promise.all([...running, plot]).then(() => Promise.all(running));
+  progress.end();
+  const print = new Printer(io, { json: flags.json === true });
+  if (flags.svg !== undefined && plot !== undefined) {
+    await writeFile(flags.svg, await plot);
+    await print.note(`Plot written to ${flags.svg}.`);
+  }
+  if (print.json) await print.document({ tables: tables.map(asJson) });
+  else for (const table of tables) await printTable(print, table);
+  refuseOutOfBand(tables);
+}
+
+async function printTable(print: Printer, { name, source, setting, figures }: PaperTable): Promise<void> {
+  await print.line(`${name}: ${source}`);
+  await print.line(setting);
+  await print.table(
+    ["SETTING", "FIGURE", "PUBLISHED", "MEASURED", "BAND", ""],
+    figures.map((figure) => [
+      figure.setting,
+      figure.name,
+      figure.published ?? "-",
+      shownNumber(figure.measured),
+      figure.band === undefined ? "-" : figure.band.map(shownNumber).join(" to "),
+      verdictOf(figure),
+    ]),
+  );
+  await print.line("");
+}
+
+function verdictOf(figure: Figure): string {
+  if (figure.band === undefined) return "";
+  return isWithin(figure) ? "ok" : "OUT";
+}
+
+/** Three digits that count, which is what the papers print. */
+export function shownNumber(value: number): string {
+  if (Number.isInteger(value)) return String(value);
+  return Math.abs(value) >= 1000 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
+
+function asJson(table: PaperTable): object {
+  return { ...table, figures: table.figures.map((figure) => ({ ...figure, ok: isWithin(figure) })) };
+}
+
+/** @throws CliError that names every figure outside its band */
+export function refuseOutOfBand(tables: readonly PaperTable[]): void {
+  const out = tables.flatMap(({ name, figures }) =>
+    figures.filter((figure) => !isWithin(figure)).map((figure) => ({ name, figure })),
+  );
+  if (out.length === 0) return;
+  const named = out.map(
+    ({ name, figure }) =>
+      `${name}: ${figure.setting}: ${figure.name} is ${shownNumber(figure.measured)}, published ${figure.published}`,
+  );
+  throw new CliError(`outside of the band:\n${named.join("\n")}`, {
+    code: "out_of_band",
+    exit: EXIT.error,
+    next: "Seeds are fixed, so this is a change of the code, or too few --runs.",
+  });
+}
