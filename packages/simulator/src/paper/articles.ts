@@ -7,7 +7,7 @@ import { RumorCluster } from "../machines/rumor-cluster.ts";
 import { meanOfCycles } from "../machines/rumor-cycles.ts";
 import { SwimCluster } from "../machines/swim-cluster.ts";
 import { WatermarkCluster } from "../machines/watermark-cluster.ts";
-import type { Figure, PaperSettings, PaperTable } from "./figure.ts";
+import { type Figure, type PaperSettings, type PaperTable, percent } from "./figure.ts";
 import { endless } from "./rounds.ts";
 
 const ROUNDS_NODES = 1000;
@@ -99,7 +99,7 @@ export function articles(settings: PaperSettings): PaperTable {
   return {
     name: "articles",
     source: "popular articles on gossip protocols",
-    setting: `${loss * 100}% of messages lost`,
+    setting: `${percent(loss)} of messages lost`,
     figures: [spread, ...delays, restKb],
   };
 }

@@ -3,7 +3,7 @@
  * every node tells all others once. One write, with all well, with links that lose messages, and with a writer that fails.
  */
 import { type CycleExperiment, meanOfCycles } from "../machines/rumor-cycles.ts";
-import type { Figure, PaperSettings, PaperTable } from "./figure.ts";
+import { type Figure, type PaperSettings, type PaperTable, percent } from "./figure.ts";
 
 const NODES = 200;
 const RUNS = 10;
@@ -36,7 +36,7 @@ export function baselines(settings: PaperSettings): PaperTable {
   const { nodes = NODES, k = K, fanout = 1, loss = LOSS, runs = RUNS } = settings;
   const troubles = [
     { name: "all well", loss: 0, writerFails: false },
-    { name: `${loss * 100}% of messages lost`, loss, writerFails: false },
+    { name: `${percent(loss)} of messages lost`, loss, writerFails: false },
     { name: "the writer fails half-way through its first cycle", loss: 0, writerFails: true },
   ];
   const figures = troubles.flatMap((trouble) =>

@@ -1,6 +1,6 @@
 /** Demers et al., "Epidemic Algorithms for Replicated Database Maintenance" (1987), tables 1 to 3: 1,000 sites. */
 import { type CycleExperiment, meanOfCycles } from "../machines/rumor-cycles.ts";
-import { bandAround, type Figure, type PaperSettings, type PaperTable } from "./figure.ts";
+import { bandAround, type Figure, type PaperSettings, type PaperTable, percent } from "./figure.ts";
 
 /** As printed, and the standard deviation of one run, measured over 100. */
 type Published = readonly [text: string, deviation: number];
@@ -98,5 +98,5 @@ export function cycleSetting(settings: {
   readonly runs: number;
 }): string {
   const { nodes, fanout, loss, runs } = settings;
-  return `${nodes} nodes, ${fanout} contacts a cycle, ${loss * 100}% of messages lost, mean of ${runs} runs`;
+  return `${nodes} nodes, ${fanout} contacts a cycle, ${percent(loss)} of messages lost, mean of ${runs} runs`;
 }

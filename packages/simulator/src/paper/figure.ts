@@ -41,6 +41,11 @@ export const AS_PUBLISHED: PaperSettings = {
   runs: undefined,
 };
 
+/** `0.07` as `7%`, without the digits that multiplying leaves. */
+export function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(6))}%`;
+}
+
 export function isWithin(figure: Figure): boolean {
   if (figure.band === undefined) return true;
   const [least, most] = figure.band;

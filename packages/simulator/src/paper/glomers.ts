@@ -4,7 +4,7 @@
  */
 import type { RumorOptions } from "@hearsay/core";
 import { RumorCluster } from "../machines/rumor-cluster.ts";
-import type { Band, Figure, PaperSettings, PaperTable } from "./figure.ts";
+import { type Band, type Figure, type PaperSettings, type PaperTable, percent } from "./figure.ts";
 
 const NODES = 25;
 const LINK_MS = 100;
@@ -112,7 +112,7 @@ export function glomers(settings: PaperSettings): PaperTable {
   return {
     name: "glomers",
     source: "Gossip Glomers, challenges 3d and 3e",
-    setting: `${nodes} nodes, links of ${LINK_MS} ms, ${WRITES_PER_SECOND} writes a second for ${SECONDS} s, ${loss * 100}% lost`,
+    setting: `${nodes} nodes, links of ${LINK_MS} ms, ${WRITES_PER_SECOND} writes a second for ${SECONDS} s, ${percent(loss)} lost`,
     figures,
   };
 }

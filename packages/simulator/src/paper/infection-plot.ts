@@ -1,6 +1,6 @@
 /** Infection over rounds as a picture: how many know after each round, for push, pull and push-pull. */
 import { meanOfCycles } from "../machines/rumor-cycles.ts";
-import type { PaperSettings } from "./figure.ts";
+import { type PaperSettings, percent } from "./figure.ts";
 import { endless, SPREAD_MODES, type SpreadMode } from "./rounds.ts";
 
 export interface Curve {
@@ -39,7 +39,7 @@ export function infectionSvg(curves: readonly Curve[], settings: PaperSettings):
   const lastRound = Math.max(1, ...curves.map(({ shares }) => shares.length - 1));
   const x = (round: number): string => (LEFT + (round / lastRound) * (WIDTH - LEFT - RIGHT)).toFixed(1);
   const y = (share: number): string => (HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)).toFixed(1);
-  const title = `Nodes that know, of ${nodes}: ${fanout} contact${fanout === 1 ? "" : "s"} a round, ${loss * 100}% lost, mean of ${runs} runs`;
+  const title = `Nodes that know, of ${nodes}: ${fanout} contact${fanout === 1 ? "" : "s"} a round, ${percent(loss)} lost, mean of ${runs} runs`;
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13">`,
     `<title>${title}</title>`,

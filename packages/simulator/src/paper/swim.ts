@@ -4,7 +4,7 @@
  */
 import { LAN } from "../machines/call-network.ts";
 import { SwimCluster } from "../machines/swim-cluster.ts";
-import { bandAround, type Figure, type PaperSettings, type PaperTable } from "./figure.ts";
+import { bandAround, type Figure, type PaperSettings, type PaperTable, percent } from "./figure.ts";
 
 const SIZES: readonly number[] = [8, 32, 128];
 const TRIALS = 400;
@@ -107,7 +107,7 @@ export function swim(settings: PaperSettings): PaperTable {
   return {
     name: "swim",
     source: "Das, Gupta, Motivala, SWIM, 2002",
-    setting: `probes every ${PERIOD_MS} ms, messages 0.2 to 1 ms, ${loss * 100}% lost`,
+    setting: `probes every ${PERIOD_MS} ms, messages 0.2 to 1 ms, ${percent(loss)} lost`,
     figures: [...detections, roundRobin, ...messages],
   };
 }
