@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { type Clock, type Log, Node } from "@hearsay/node";
 import { Cluster } from "./cluster/cluster.ts";
+import { TIMERS } from "./cluster/open-member.ts";
 import { peerPorts } from "./cluster/peer-ports.ts";
 import type { Settings } from "./config/knobs.ts";
 import { ByteBudget } from "./http/body.ts";
@@ -14,6 +15,7 @@ import { NodeMetrics } from "./metrics/registry.ts";
 import { RequestMetrics } from "./metrics/requests.ts";
 import type { OpenedStore } from "./open-store.ts";
 import { checksOf, type Services } from "./services.ts";
+import { openHub } from "./watch/open-hub.ts";
 
 export interface Foundation {
   readonly opened: OpenedStore;
@@ -53,6 +55,7 @@ export async function compose(settings: Settings, foundation: Foundation): Promi
     metrics: () => metrics.text(),
     cluster,
     peers: peerPorts({ settings, cluster, self: node.id, budget, clock, log }),
+    watch: openHub({ settings, node, store, cluster, clock, timers: TIMERS, log }),
     checks: () => checksOf(services),
     restart: (reason) => foundation.restart(reason),
   };

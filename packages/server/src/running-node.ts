@@ -107,6 +107,7 @@ export class RunningNode {
   /** From this moment nothing is served, said or confirmed by this incarnation any more. */
   halt(): void {
     this.#parts.services.gate.enter("recovering");
+    this.#parts.services.watch.close();
     this.#parts.enrolment.halt();
   }
 
@@ -121,7 +122,8 @@ export class RunningNode {
   }
 
   async #drain(graceMs: number): Promise<void> {
-    const { app, log } = this.#parts;
+    const { app, log, services } = this.#parts;
+    services.watch.close();
     const grace = setTimeout(() => {
       log.warn("connections_cut", { graceMs });
       app.server.closeAllConnections();

@@ -9,9 +9,14 @@ import type { ExchangePorts } from "./http/exchange.ts";
 import type { Gate } from "./http/gate.ts";
 import type { PreparedValues } from "./http/prepared.ts";
 import type { PeerPorts } from "./peer/routes.ts";
+import type { WatchHub } from "./watch/hub.ts";
 
 /** What routes need of the store beyond single records. */
-export type ServedStore = RecordStore & Pick<Store, "stats" | "snapshot" | "graves" | "verify" | "damaged">;
+export type ServedStore = RecordStore &
+  Pick<
+    Store,
+    "stats" | "snapshot" | "graves" | "gravesBetween" | "verify" | "damaged" | "sequence" | "onCommit"
+  >;
 
 /** One line of `/readyz?verbose`. */
 export interface Check {
@@ -37,6 +42,7 @@ export interface Services {
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   readonly cluster: Cluster;
   readonly peers: PeerPorts;
+  readonly watch: WatchHub;
   checks(): readonly Check[];
   /** Ends this run and begins another on the same directory, which salvages and rebuilds what is noted as damaged. */
   restart(reason: string): void;

@@ -42,8 +42,10 @@ export interface Commit {
   /** One more than that of the commit before, across restarts. */
   readonly sequence: number;
   /** One for each key; to be looked at in the call that hands them over. */
-  readonly changes: Iterable<Pick<Change, "key" | "before" | "after">>;
+  readonly changes: Iterable<CommittedChange>;
 }
+
+export type CommittedChange = Pick<Change, "key" | "before" | "after">;
 
 /** What the fingerprints contain because of this state. */
 export function countedSummary(state: KeyState): Summary | undefined {

@@ -17,38 +17,36 @@ export interface PurgeReport {
 }
 
 /** The oldest graves, at most `limit`. */
-export function listGraves(engine: Engine, limit: number): Promise<Grave[]> {
-  return listRange(engine, spaceRange(SPACE.graveyard), limit);
+export async function listGraves(engine: Engine, limit: number): Promise<Grave[]> {
+  const graves: Grave[] = [];
+  for await (const chunk of chunks(engine, spaceRange(SPACE.graveyard), limit)) graves.push(...chunk);
+  return graves;
 }
 
-/** Those with a time after the first and up to the second, oldest first. */
-export function listGravesBetween(
-  engine: Engine,
-  after: HlcTime,
-  through: HlcTime,
-  limit: number,
-): Promise<Grave[]> {
+/** Chunks of those with a time after the first and up to the second, oldest first. */
+export function gravesBetween(engine: Engine, after: HlcTime, through: HlcTime): AsyncGenerator<Grave[]> {
   const range = { gte: graveyardKey(after + 1, NO_KEY), lt: graveyardKey(through + 1, NO_KEY) };
-  return listRange(engine, range, limit);
+  return chunks(engine, range, Number.POSITIVE_INFINITY);
 }
 
 const NO_KEY = new Uint8Array(0);
 
-async function listRange(engine: Engine, whole: KeyRange, limit: number): Promise<Grave[]> {
-  const graves: Grave[] = [];
+async function* chunks(engine: Engine, whole: KeyRange, limit: number): AsyncGenerator<Grave[]> {
   let range = whole;
-  while (graves.length < limit) {
-    const { entries, exhausted } = await engine.handle.read(range, limit - graves.length);
+  for (let left = limit; left > 0; ) {
+    const { entries, exhausted } = await engine.handle.read(range, left);
+    const graves: Grave[] = [];
     for (const [at] of entries) {
       const { purgeableFrom, key } = parseGraveyardKey(at);
       const text = decodeUtf8(key);
       if (text !== undefined) graves.push({ key: text, purgeableFrom });
     }
+    left -= graves.length;
+    yield graves;
     const last = entries.at(-1);
-    if (exhausted || last === undefined) break;
+    if (exhausted || last === undefined) return;
     range = { ...range, gte: successor(last[0]) };
   }
-  return graves;
 }
 
 /**

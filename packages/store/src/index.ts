@@ -1,4 +1,4 @@
-export type { Commit, KeyState } from "./change.ts";
+export type { Commit, CommittedChange, KeyState } from "./change.ts";
 export { type DoubtReason, type Outcome, StoreError, type StoreEvent, type StoreFault } from "./faults.ts";
 export type { Grave, PurgeReport } from "./graveyard.ts";
 export type { BucketEntry, DamagedEntry } from "./listing.ts";

@@ -11,7 +11,7 @@ import type { Commit } from "./change.ts";
 import { Engine, type EngineCondition } from "./engine.ts";
 import { type DoubtReason, StoreError } from "./faults.ts";
 import { type Ghost, Ghosts } from "./ghosts.ts";
-import { type Grave, listGraves, listGravesBetween, type PurgeReport, purge } from "./graveyard.ts";
+import { type Grave, gravesBetween, listGraves, type PurgeReport, purge } from "./graveyard.ts";
 import { prefixRange, SPACE, userKey } from "./keyspace.ts";
 import {
   type BucketEntry,
@@ -238,9 +238,9 @@ export class Store {
     return listGraves(this.#engine, limit);
   }
 
-  /** Records that may be purged from a time after `after` and up to `through`, oldest first, at most `limit`. */
-  gravesBetween(after: HlcTime, through: HlcTime, limit: number): Promise<Grave[]> {
-    return listGravesBetween(this.#engine, after, through, limit);
+  /** Chunks of the records that may be purged from a time after the first and up to the second, oldest first. */
+  gravesBetween(after: HlcTime, through: HlcTime): AsyncIterable<readonly Grave[]> {
+    return gravesBetween(this.#engine, after, through);
   }
 
   /** Of the newest commit: rises by one with each, also across restarts. */

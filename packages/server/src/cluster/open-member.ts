@@ -53,7 +53,7 @@ export interface OpenedMember {
 /** Writes of which each waits for replicas: a few full batches. */
 const MAX_PENDING_ACKS = 10_000;
 
-const TIMERS: Timers = {
+export const TIMERS: Timers = {
   monotonicMs: () => performance.now(),
   after(ms, callback) {
     // A timer takes a millisecond at least; what is due at once waits only for what has arrived by now.

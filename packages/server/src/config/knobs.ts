@@ -4,8 +4,9 @@ import type { ConflictPolicy } from "@hearsay/core";
 import { CLUSTER_KNOBS, type ClusterSettings } from "./cluster-knobs.ts";
 import { bytes, choice, count, duration, flag, type Knob, policies, secret, text } from "./knob.ts";
 import { TEST_KNOBS, type TestSettings } from "./test-knobs.ts";
+import { WATCH_KNOBS, type WatchSettings } from "./watch-knobs.ts";
 
-export interface Settings extends ClusterSettings, TestSettings {
+export interface Settings extends ClusterSettings, TestSettings, WatchSettings {
   readonly name: string;
   readonly cluster: string;
   readonly data: string;
@@ -304,6 +305,7 @@ export const KNOBS: { readonly [Name in KnobName]: Knob<Settings[Name]> } = {
     max: 600_000,
   }),
   ...TEST_KNOBS,
+  ...WATCH_KNOBS,
   ...CLUSTER_KNOBS,
 };
 

@@ -23,6 +23,7 @@ import { listKeys } from "../routes/list.ts";
 import { readKey } from "../routes/read.ts";
 import { deleteKey, putKey } from "../routes/write.ts";
 import type { Services } from "../services.ts";
+import { watchRoute } from "../watch/watch-route.ts";
 import { dataRoutes, nodeRoutes } from "./node-routes.ts";
 import { Bytes, content, problems, type RouteDescription } from "./route-description.ts";
 import { KEY_ROUTE } from "./target.ts";
@@ -198,5 +199,6 @@ function collectionRoutes(services: Services): RouteDescription[] {
       },
       handle: (exchange) => listConflicts(services, exchange),
     },
+    watchRoute(services),
   ];
 }

@@ -28,7 +28,8 @@ export async function pour(
   return true;
 }
 
-function drained(response: ServerResponse, slowReaderMs: number): Promise<boolean> {
+/** Settles with true when the reader has taken what was written, with false when it is gone or takes nothing. */
+export function drained(response: ServerResponse, slowReaderMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (taken: boolean): void => {
       clearTimeout(timer);

@@ -5,6 +5,7 @@ import type { Services } from "../services.ts";
 import { clusterMetrics, type MetricSource, type Sample } from "./cluster.ts";
 import type { EventCounts } from "./events.ts";
 import { DURATION_BUCKETS_MS, type RequestMetrics } from "./requests.ts";
+import { watchMetrics } from "./watch.ts";
 
 /** Finer looks would wake an idle process a hundred times a second. */
 const LAG_PRECISION_MS = 100;
@@ -133,7 +134,7 @@ export class NodeMetrics {
       read: () => [...sources.events.entries()].map(([event, value]) => ({ labels: { event }, value })),
     });
     this.#countPeers(services.peers, registers);
-    for (const source of clusterMetrics(services)) {
+    for (const source of [...clusterMetrics(services), ...watchMetrics(services)]) {
       if (source.kind === "counter") counter(registers, source);
       else gauge(registers, source);
     }

@@ -10,6 +10,8 @@ export const OPERATIONS = [
   "history",
   "conflicts",
   "tombstones",
+  "watch",
+  "consul",
   "cluster",
   "peer",
   "snapshot",

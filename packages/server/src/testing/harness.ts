@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { Node } from "@hearsay/node";
 import type { FastifyInstance } from "fastify";
 import { Cluster } from "../cluster/cluster.ts";
+import { TIMERS } from "../cluster/open-member.ts";
 import { peerPorts } from "../cluster/peer-ports.ts";
 import type { Settings } from "../config/knobs.ts";
 import { loadConfig } from "../config/load.ts";
@@ -13,6 +14,7 @@ import { PreparedValues } from "../http/prepared.ts";
 import { Stamp } from "../http/stamp.ts";
 import { RequestMetrics } from "../metrics/requests.ts";
 import { checksOf, type Services } from "../services.ts";
+import { openHub } from "../watch/open-hub.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 export interface Harness {
@@ -83,6 +85,7 @@ export async function harness(overrides: Partial<Settings> = {}): Promise<Harnes
     metrics: async () => ({ contentType: "text/plain", body: "" }),
     cluster,
     peers: peerPorts({ settings, cluster, self: node.id, budget, clock: ports.clock, log }),
+    watch: openHub({ settings, node, store, cluster, clock: ports.clock, timers: TIMERS, log }),
     checks: () => checksOf(services),
     restart: (reason) => record(`restart ${reason}`),
   };

@@ -1,8 +1,15 @@
 /** The least that satisfies the node's port: what the routes are tested on, with commits held back at will. */
-import type { KeyRecord, Sibling } from "@hearsay/core";
-import { compareKeys } from "@hearsay/core";
+import { compareKeys, type HlcTime, type KeyRecord, purgeableFrom, type Sibling } from "@hearsay/core";
 import type { MetaStore, ScanChunk, ScanRange } from "@hearsay/node";
-import type { DamagedEntry, Grave, StoreStats, VerifyOptions, VerifyReport } from "@hearsay/store";
+import type {
+  Commit,
+  DamagedEntry,
+  Grave,
+  KeyState,
+  StoreStats,
+  VerifyOptions,
+  VerifyReport,
+} from "@hearsay/store";
 import type { ServedStore } from "../services.ts";
 
 export class MemoryStore implements ServedStore {
@@ -10,6 +17,8 @@ export class MemoryStore implements ServedStore {
   readonly pending: Map<string, KeyRecord> = new Map();
   readonly replaced: Map<string, Sibling[]> = new Map();
   readonly #meta: Map<string, Uint8Array> = new Map();
+  readonly #listeners: Set<(commit: Commit) => void> = new Set();
+  sequence: number = 0;
   #waiting: (() => void)[] | undefined;
   #onPut: (() => void) | undefined;
   condition: StoreStats["condition"] = "ok";
@@ -52,6 +61,7 @@ export class MemoryStore implements ServedStore {
         if (before !== undefined)
           this.replaced.set(key, [...before.siblings, ...(this.replaced.get(key) ?? [])]);
         this.committed.set(key, record);
+        this.#tell(key, before, record);
         if (this.pending.get(key) === record) this.pending.delete(key);
         resolve();
       };
@@ -61,8 +71,30 @@ export class MemoryStore implements ServedStore {
   }
 
   async remove(key: string): Promise<void> {
+    const before = this.committed.get(key);
     this.pending.delete(key);
     this.committed.delete(key);
+    this.#tell(key, before, undefined);
+  }
+
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #tell(key: string, before: KeyRecord | undefined, after: KeyRecord | undefined): void {
+    this.sequence += 1;
+    const changes = [{ key, before: stateOf(before), after: stateOf(after) }];
+    for (const listener of this.#listeners) listener({ sequence: this.sequence, changes });
+  }
+
+  async *gravesBetween(after: HlcTime, through: HlcTime): AsyncGenerator<readonly Grave[]> {
+    const graves: Grave[] = [];
+    for (const [key, record] of this.committed) {
+      const at = purgeableFrom(record);
+      if (at !== undefined && at > after && at <= through) graves.push({ key, purgeableFrom: at });
+    }
+    yield graves;
   }
 
   /** From now on puts wait. */
@@ -140,4 +172,11 @@ export class MemoryStore implements ServedStore {
   history(key: string): Sibling[] {
     return [...(this.committed.get(key)?.siblings ?? []), ...(this.replaced.get(key) ?? [])];
   }
+}
+
+/** As much of it as watchers look at. */
+function stateOf(record: KeyRecord | undefined): KeyState {
+  if (record === undefined) return { kind: "absent" };
+  const summary = { versions: [], bytes: 0, tombstone: false, purgeableFrom: undefined };
+  return { kind: "record", record, revision: 0, bucket: undefined, summary };
 }

@@ -1,0 +1,158 @@
+/**
+ * What a new reader has to be told before it can be told of what happens from now on.
+ *
+ * A reader of this node goes on in the log behind its cursor. One of another node does so too when its cursor claims all
+ * that is not in the log. Otherwise every record under the prefix is looked at, and those whose winner is claimed are left
+ * out; the log then has what happened meanwhile. Should that have fallen out of the log, the look is repeated for what the
+ * node held when the one before began.
+ */
+import {
+  type Claims,
+  hlcFromMs,
+  isClaimed,
+  isLive,
+  type KeyRecord,
+  NO_CLAIMS,
+  type NodeId,
+  type WatchCursor,
+  winner,
+} from "@hearsay/core";
+import { storedState, WatchedChange } from "./changes.ts";
+import type { WatchHub } from "./hub.ts";
+
+/** Records read at one time. */
+const SCAN_ENTRIES = 256;
+/** Changes told at one time. */
+const TAKE_CHANGES = 256;
+
+/** Why a cursor does not help any more. */
+export type Void = "cursor_too_old" | "unknown_node";
+
+/**
+ * Deletions that a reader has not heard of may have been purged: those at or below the floor, when its cursor claims less.
+ * A node that is no member is one that lost writes, or left, or belonged to another cluster of that name.
+ */
+export function voidReason(
+  hub: WatchHub,
+  cursor: WatchCursor,
+  isMember: (id: NodeId) => boolean,
+): Void | undefined {
+  const isOwn = cursor.issuer === hub.self;
+  if (!isOwn && !isMember(cursor.issuer)) return "unknown_node";
+  if (isOwn && hub.log.positionAfter(cursor.sequence) !== undefined) return undefined;
+  const { floor } = hub.standing();
+  const isTooOld = cursor.claims.base < floor || hlcFromMs(cursor.expiredThroughMs) < floor;
+  return isTooOld ? "cursor_too_old" : undefined;
+}
+
+/** What a reader knows before a look at the records. */
+interface Known {
+  readonly claims: Claims;
+  /** It was told of values that expired up to then. */
+  readonly expiredThroughMs: number;
+  /** It knows keys of the prefix, so that it has to hear of deletions. */
+  readonly anything: boolean;
+}
+
+const NOTHING: Known = { claims: NO_CLAIMS, expiredThroughMs: 0, anything: false };
+
+export class Backlog {
+  readonly #hub: WatchHub;
+  readonly #prefix: string;
+  #position = 0;
+  /** What it knows once the look that is under way has ended. */
+  #knownThen: Known = NOTHING;
+
+  constructor(hub: WatchHub, prefix: string) {
+    this.#hub = hub;
+    this.#prefix = prefix;
+  }
+
+  /**
+   * All but what has happened since; that is {@link Backlog.take}'s.
+   * @param since undefined: everything there is
+   */
+  async *stored(since: WatchCursor | undefined): AsyncGenerator<readonly WatchedChange[]> {
+    if (since === undefined) {
+      yield* this.#look(NOTHING);
+      return;
+    }
+    const { claims, expiredThroughMs } = since;
+    const position = this.#inLog(since);
+    if (position === undefined) {
+      yield* this.#look({ claims, expiredThroughMs, anything: true });
+      return;
+    }
+    this.#position = position;
+    const nowMs = this.#hub.nowMs();
+    for await (const change of this.#hub.expired(this.#prefix, expiredThroughMs, nowMs)) yield [change];
+  }
+
+  /** Everything that the look before cannot have seen. */
+  async *again(): AsyncGenerator<readonly WatchedChange[]> {
+    yield* this.#look(this.#knownThen);
+  }
+
+  /** Leaves out what is there. */
+  skip(): void {
+    this.#position = this.#hub.log.end;
+  }
+
+  /**
+   * The next changes from the log, as their keys are now; empty once there are none. To join the hub in the turn in which
+   * it is empty leaves no gap. Undefined when the log has not got them any more: {@link Backlog.again} makes up for it.
+   */
+  take(): readonly WatchedChange[] | undefined {
+    const { log, store } = this.#hub;
+    if (this.#position < log.start) return undefined;
+    const changes = new Map<string, WatchedChange>();
+    const nowMs = this.#hub.nowMs();
+    for (; this.#position < log.end && changes.size < TAKE_CHANGES; this.#position++) {
+      const entry = log.at(this.#position);
+      if (!entry?.key.startsWith(this.#prefix) || changes.has(entry.key)) continue;
+      const { key, version } = entry;
+      const record = storedState(store, key);
+      if (record === "damaged") continue;
+      changes.set(
+        key,
+        record === "none" ? WatchedChange.gone(key, version, nowMs) : WatchedChange.of(key, record, nowMs),
+      );
+    }
+    return [...changes.values()];
+  }
+
+  #inLog({ issuer, sequence, claims }: WatchCursor): number | undefined {
+    const { log, self } = this.#hub;
+    const position = issuer === self ? log.positionAfter(sequence) : undefined;
+    if (position !== undefined) return position;
+    return log.completes(claims, this.#hub.standing().table) ? log.start : undefined;
+  }
+
+  async *#look(known: Known): AsyncGenerator<readonly WatchedChange[]> {
+    const { log, store, scans } = this.#hub;
+    this.#hub.count("scans");
+    this.#position = log.end;
+    const { claims, expiredThroughMs } = this.#hub.moment().cursor;
+    this.#knownThen = { claims, expiredThroughMs, anything: true };
+    const { table } = this.#hub.standing();
+    let after: string | undefined;
+    do {
+      const range = { prefix: this.#prefix, after, limit: SCAN_ENTRIES };
+      const chunk = await scans.run(() => store.scan(range));
+      const nowMs = this.#hub.nowMs();
+      const changes = chunk.entries
+        .filter(({ record }) => isNews(record, known, table, nowMs))
+        .map(({ key, record }) => WatchedChange.of(key, record, nowMs));
+      if (changes.length > 0) yield changes;
+      after = chunk.next;
+    } while (after !== undefined);
+  }
+}
+
+function isNews(record: KeyRecord, known: Known, table: string, nowMs: number): boolean {
+  const value = winner(record);
+  const endsAtMs = (value.kind === "value" ? value.expiresAtMs : null) ?? 0;
+  const isThere = isLive(value, nowMs);
+  if (!isThere && !known.anything) return false;
+  return !isClaimed(known.claims, value.version, table) || (!isThere && endsAtMs > known.expiredThroughMs);
+}

@@ -1,0 +1,154 @@
+/**
+ * One reader of server-sent events: the backlog at its own pace, then what happens, as it happens.
+ *
+ * Bound: `maxBytes` wait in memory for the reader to take them; one that takes less than comes is cut off.
+ */
+import type { ServerResponse } from "node:http";
+import { WATCH_HEARTBEAT_MS, type WatchReset } from "@hearsay/api";
+import type { WatchCursor } from "@hearsay/core";
+import { drained } from "../http/stream.ts";
+import { Backlog, type Void } from "./backlog.ts";
+import type { WatchedChange } from "./changes.ts";
+import { type Delivery, eventText, type Moment, ReaderCursor } from "./delivery.ts";
+import type { WatchHub } from "./hub.ts";
+import type { Reader } from "./topics.ts";
+
+export interface StreamOptions {
+  readonly prefix: string;
+  readonly keysOnly: boolean;
+  /** Undefined: everything there is. `now`: nothing of it. */
+  readonly since: WatchCursor | "now" | undefined;
+  /** Why the cursor the reader came with does not help it. */
+  readonly void: Void | undefined;
+  readonly maxBytes: number;
+  /** A reader that takes nothing for so long is cut off while it is given the backlog. */
+  readonly slowReaderMs: number;
+}
+
+const RESET_DETAILS: Readonly<Record<WatchReset["reason"], string>> = {
+  cursor_too_old: "Deletions since the cursor may have been forgotten; all that is there follows.",
+  unknown_node: "The node that gave the cursor is no member; all that is there follows.",
+  slow_reader: "More happens than you take; go on with your last cursor.",
+};
+
+export function resetData(reason: WatchReset["reason"]): string {
+  return JSON.stringify({ reason, detail: RESET_DETAILS[reason] } satisfies WatchReset);
+}
+
+export class EventStream implements Reader {
+  readonly #hub: WatchHub;
+  readonly #response: ServerResponse;
+  readonly #options: StreamOptions;
+  readonly #cursor: ReaderCursor;
+  #isSynced = false;
+  #heartbeatAtMs: number;
+  #leave: (() => void) | undefined;
+
+  constructor(hub: WatchHub, response: ServerResponse, options: StreamOptions) {
+    const { since } = options;
+    this.#hub = hub;
+    this.#response = response;
+    this.#options = options;
+    this.#cursor = new ReaderCursor(typeof since === "string" ? undefined : since);
+    this.#heartbeatAtMs = hub.timers.monotonicMs() + WATCH_HEARTBEAT_MS;
+  }
+
+  /** Settles when the reader is gone. The head of the answer has been sent. */
+  async run(): Promise<void> {
+    const gone = new Promise<void>((resolve) => {
+      if (this.#response.closed) resolve();
+      else this.#response.once("close", resolve);
+    });
+    try {
+      if (await this.#backlog()) await gone;
+    } finally {
+      this.#leave?.();
+    }
+  }
+
+  deliver(delivery: Delivery): void {
+    const { keysOnly } = this.#options;
+    const id = this.#cursor.at(delivery.cursor);
+    this.#push(id === delivery.cursor.text ? delivery.shared(keysOnly) : delivery.events(keysOnly, id));
+  }
+
+  tick(now: () => Moment, isCaughtUp: boolean): void {
+    if (!this.#isSynced && isCaughtUp) {
+      this.#isSynced = true;
+      this.#push(eventText("synced", "{}", this.#cursor.at(now())));
+    }
+    const nowMs = this.#hub.timers.monotonicMs();
+    if (nowMs < this.#heartbeatAtMs) return;
+    this.#heartbeatAtMs = nowMs + WATCH_HEARTBEAT_MS;
+    this.#push(`: heartbeat\nid: ${this.#cursor.at(now())}\n\n`);
+  }
+
+  end(): void {
+    this.#leave?.();
+    this.#response.end();
+  }
+
+  /** @returns whether the reader has been given all and has joined */
+  async #backlog(): Promise<boolean> {
+    const { prefix, since } = this.#options;
+    // Intermediaries and clients learn that the stream has begun.
+    this.#response.write(": hearsay\n\n");
+    if (this.#options.void !== undefined) {
+      this.#hub.count("resets");
+      this.#response.write(`event: reset\nid:\ndata: ${resetData(this.#options.void)}\n\n`);
+    }
+    const backlog = new Backlog(this.#hub, prefix);
+    if (since === "now") backlog.skip();
+    else if (!(await this.#pour(backlog.stored(since)))) return false;
+    for (;;) {
+      const changes = backlog.take();
+      if (changes === undefined) {
+        if (!(await this.#pour(backlog.again()))) return false;
+      } else if (changes.length > 0) {
+        if (!(await this.#write(changes))) return false;
+      } else {
+        this.#leave = this.#hub.join(prefix, this);
+        const { isCaughtUp } = this.#hub.standing();
+        if (isCaughtUp) this.tick(() => this.#hub.moment(), true);
+        return true;
+      }
+    }
+  }
+
+  async #pour(parts: AsyncIterable<readonly WatchedChange[]>): Promise<boolean> {
+    for await (const changes of parts) if (!(await this.#write(changes))) return false;
+    return true;
+  }
+
+  /** Events of the backlog have no cursor: it is not known which part of it the next node would have to tell. */
+  async #write(changes: readonly WatchedChange[]): Promise<boolean> {
+    const response = this.#response;
+    if (response.destroyed || response.writableEnded) return false;
+    let text = "";
+    for (const change of changes)
+      text += eventText(change.kind, change.data(this.#options.keysOnly), undefined);
+    this.#hub.count("events", changes.length);
+    if (response.write(text) || (await drained(response, this.#options.slowReaderMs))) return true;
+    this.#hub.count("cutOff");
+    response.destroy();
+    return false;
+  }
+
+  #push(bytes: Buffer | string): void {
+    const response = this.#response;
+    if (response.destroyed || response.writableEnded) return;
+    const waiting = response.writableLength;
+    if (waiting > 0 && waiting + bytes.length > this.#options.maxBytes) this.#cutOff();
+    else response.write(bytes);
+  }
+
+  #cutOff(): void {
+    const response = this.#response;
+    this.#hub.count("cutOff");
+    this.#leave?.();
+    response.write(eventText("reset", resetData("slow_reader"), undefined));
+    response.end();
+    const cancel = this.#hub.timers.after(this.#options.slowReaderMs, () => response.destroy());
+    response.once("close", cancel);
+  }
+}

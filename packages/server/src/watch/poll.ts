@@ -1,0 +1,101 @@
+/** One reader that wants a single answer: what has happened since its cursor, or the first that happens now. */
+import { MEDIA_TYPES, type WatchBatch } from "@hearsay/api";
+import type { Exchange } from "../http/exchange.ts";
+import { pour } from "../http/stream.ts";
+import { Backlog } from "./backlog.ts";
+import type { WatchedChange } from "./changes.ts";
+import { Delivery, type Moment, ReaderCursor } from "./delivery.ts";
+import { resetData, type StreamOptions } from "./event-stream.ts";
+import type { WatchHub } from "./hub.ts";
+import type { Reader } from "./topics.ts";
+
+/** Streams one {@link WatchBatch}: the backlog of a prefix may be larger than what fits into memory. */
+export async function answerPoll(
+  hub: WatchHub,
+  exchange: Exchange,
+  options: StreamOptions,
+  waitMs: number,
+): Promise<void> {
+  const parts = new Poll(hub, options, waitMs).parts(exchange);
+  // The head goes out with the first part, so that a failure before it still is an answer.
+  const first = await parts.next();
+  if (first.done === true || exchange.response.destroyed) return;
+  exchange.begin(200, ["Content-Type", MEDIA_TYPES.json, "Cache-Control", "no-store"]);
+  exchange.response.write(first.value);
+  await pour(exchange.response, parts, options.slowReaderMs);
+}
+
+class Poll {
+  readonly #hub: WatchHub;
+  readonly #options: StreamOptions;
+  readonly #waitMs: number;
+  readonly #cursor: ReaderCursor;
+  #count = 0;
+
+  constructor(hub: WatchHub, options: StreamOptions, waitMs: number) {
+    const { since } = options;
+    this.#hub = hub;
+    this.#options = options;
+    this.#waitMs = waitMs;
+    this.#cursor = new ReaderCursor(typeof since === "string" ? undefined : since);
+  }
+
+  async *parts(exchange: Exchange): AsyncGenerator<string> {
+    const { since, prefix } = this.#options;
+    const isFirst = since === undefined || since === "now";
+    const backlog = new Backlog(this.#hub, prefix);
+    if (this.#options.void !== undefined) {
+      this.#hub.count("resets");
+      yield this.#item("reset", resetData(this.#options.void));
+    }
+    if (since === "now") backlog.skip();
+    else for await (const changes of backlog.stored(since)) yield this.#items(changes);
+    for (;;) {
+      const changes = backlog.take();
+      if (changes === undefined) for await (const more of backlog.again()) yield this.#items(more);
+      else if (changes.length > 0) yield this.#items(changes);
+      else if (isFirst || this.#count > 0) {
+        yield this.#end(this.#hub.moment());
+        return;
+      } else {
+        const { changes: next, cursor } = await this.#next(exchange);
+        yield this.#items(next) + this.#end(cursor);
+        return;
+      }
+    }
+  }
+
+  /** The next delivery; an empty one when the time is over, the poller gone, or the node about to stop. */
+  #next({ response }: Exchange): Promise<Delivery> {
+    return new Promise((resolve) => {
+      const settle = (delivery: Delivery): void => {
+        leave();
+        cancel();
+        response.off("close", giveUp);
+        resolve(delivery);
+      };
+      // What is under way is delivered before: then this comes too late.
+      const giveUp = (): void => settle(new Delivery([], this.#hub.settled()));
+      const reader: Reader = { deliver: settle, tick: () => undefined, end: giveUp };
+      const leave = this.#hub.join(this.#options.prefix, reader);
+      const cancel = this.#hub.timers.after(this.#waitMs, giveUp);
+      response.once("close", giveUp);
+    });
+  }
+
+  #items(changes: readonly WatchedChange[]): string {
+    this.#hub.count("events", changes.length);
+    return changes.map((change) => this.#item(change.kind, change.data(this.#options.keysOnly))).join("");
+  }
+
+  #item(event: WatchBatch["events"][number]["event"], data: string): string {
+    this.#count += 1;
+    return `${this.#count === 1 ? '{"events":[' : ","}{"event":"${event}","data":${data}}`;
+  }
+
+  #end(moment: Moment): string {
+    const synced = this.#hub.standing().isCaughtUp ? this.#item("synced", "{}") : "";
+    const begun = this.#count === 0 ? '{"events":[' : "";
+    return `${synced}${begun}],"cursor":${JSON.stringify(this.#cursor.at(moment))}}`;
+  }
+}
