@@ -15,6 +15,7 @@ import {
 } from "@hearsay/api";
 import Type, { type TSchema } from "typebox";
 import { clusterRoutes } from "../cluster/cluster-routes.ts";
+import { consulRoutes } from "../consul/routes.ts";
 import { servePeer } from "../peer/routes.ts";
 import { PEER_PATH } from "../peer/transport.ts";
 import { postBatch } from "../routes/batch.ts";
@@ -59,6 +60,7 @@ export function routeDescriptions(services: Services, openApi: () => unknown): R
     ...dataRoutes(services),
     ...nodeRoutes(services),
     ...clusterRoutes(services),
+    ...consulRoutes(services),
     {
       method: "POST",
       url: `${PEER_PATH}*`,

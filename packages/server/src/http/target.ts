@@ -15,6 +15,11 @@ const LIST_PATH = "/kv";
 export const KEY_ROUTE = "/kv/:key";
 const KEY_ROUTE_TARGET = "/kv/key";
 
+/** Keys of Consul's KV API, below its own path. */
+const CONSUL_KEY_PATH = "/v1/kv/";
+export const CONSUL_KEY_ROUTE = "/v1/kv/:key";
+const CONSUL_KEY_ROUTE_TARGET = "/v1/kv/key";
+
 const NOT_PLAIN = /[^!"$&-~]/;
 const KEY_PARAMETER = /[?&]key(=|&|$)/;
 
@@ -22,6 +27,7 @@ const KEY_PARAMETER = /[?&]key(=|&|$)/;
 export function routedTarget(target: string): string {
   if (target.startsWith(KEY_PATH)) return KEY_ROUTE_TARGET;
   if (target.startsWith("/")) {
+    if (target.startsWith(CONSUL_KEY_PATH)) return CONSUL_KEY_ROUTE_TARGET;
     if (target.startsWith("/kv?") && KEY_PARAMETER.test(target)) return KEY_ROUTE_TARGET;
     return target;
   }
@@ -58,6 +64,19 @@ export function parseKeyTarget(raw: string): KeyTarget {
   if (inQuery !== undefined) throw new ApiProblem("invalid_query", { detail: "The key is given twice." });
   const text = path.slice(KEY_PATH.length);
   return { key: checkedKey(NOT_PLAIN.test(text) ? decodePercent(text, KEY_SYNTAX) : text), parameters };
+}
+
+/**
+ * What stands behind `/v1/kv/`, which may be empty or a prefix, and the query.
+ * @throws ApiProblem `invalid_key`, `invalid_query`, `uri_too_long`
+ */
+export function parseConsulTarget(raw: string): Required<KeyTarget> {
+  if (raw.length > LIMITS.urlMaxBytes) throw new ApiProblem("uri_too_long");
+  const target = raw.startsWith("/") ? raw : originForm(raw);
+  const mark = target.indexOf("?");
+  const text = (mark === -1 ? target : target.slice(0, mark)).slice(CONSUL_KEY_PATH.length);
+  const key = text === "" ? "" : checkedKey(decodePercent(text, KEY_SYNTAX));
+  return { key, parameters: parseQuery(mark === -1 ? "" : target.slice(mark + 1)) };
 }
 
 function checkedKey(key: string): string {

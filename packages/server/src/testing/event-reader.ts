@@ -6,17 +6,20 @@ export interface ReadEvent {
 }
 
 export class EventReader {
+  readonly #controller: AbortController;
   readonly #blocks: AsyncGenerator<string>;
   id = "";
 
-  private constructor(response: Response) {
+  private constructor(response: Response, controller: AbortController) {
+    this.#controller = controller;
     this.#blocks = blocksOf(response);
   }
 
   static async open(url: string, headers: Readonly<Record<string, string>> = {}): Promise<EventReader> {
-    const response = await fetch(url, { headers });
+    const controller = new AbortController();
+    const response = await fetch(url, { headers, signal: controller.signal });
     if (response.status !== 200) throw new Error(await response.text());
-    return new EventReader(response);
+    return new EventReader(response, controller);
   }
 
   /** Undefined at the end of the stream. */
@@ -47,8 +50,9 @@ export class EventReader {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#blocks.return(undefined);
+  /** Hangs up. */
+  close(): void {
+    this.#controller.abort();
   }
 }
 

@@ -29,8 +29,9 @@ const TAKE_CHANGES = 256;
 export type Void = "cursor_too_old" | "unknown_node";
 
 /**
- * Deletions that a reader has not heard of may have been purged: those at or below the floor, when its cursor claims less.
- * A node that is no member is one that lost writes, or left, or belonged to another cluster of that name.
+ * Deletions that a reader has not heard of may have been purged: those at or below the floor, when its cursor claims less
+ * and the log does not have them; and values that expired by then. A node that is no member is one that lost writes, or
+ * left, or belonged to another cluster of that name.
  */
 export function voidReason(
   hub: WatchHub,
@@ -39,9 +40,9 @@ export function voidReason(
 ): Void | undefined {
   const isOwn = cursor.issuer === hub.self;
   if (!isOwn && !isMember(cursor.issuer)) return "unknown_node";
-  if (isOwn && hub.log.positionAfter(cursor.sequence) !== undefined) return undefined;
   const { floor } = hub.standing();
-  const isTooOld = cursor.claims.base < floor || hlcFromMs(cursor.expiredThroughMs) < floor;
+  const isInLog = isOwn && hub.log.positionAfter(cursor.sequence) !== undefined;
+  const isTooOld = hlcFromMs(cursor.expiredThroughMs) < floor || (!isInLog && cursor.claims.base < floor);
   return isTooOld ? "cursor_too_old" : undefined;
 }
 
@@ -60,6 +61,9 @@ export class Backlog {
   readonly #hub: WatchHub;
   readonly #prefix: string;
   #position = 0;
+  /** Entries of the log before it may be of what the reader's cursor claims. */
+  #claimedBefore = 0;
+  #claims: Claims = NO_CLAIMS;
   /** What it knows once the look that is under way has ended. */
   #knownThen: Known = NOTHING;
 
@@ -84,6 +88,8 @@ export class Backlog {
       return;
     }
     this.#position = position;
+    this.#claimedBefore = this.#hub.log.end;
+    this.#claims = claims;
     const nowMs = this.#hub.nowMs();
     for await (const change of this.#hub.expired(this.#prefix, expiredThroughMs, nowMs)) yield [change];
   }
@@ -112,13 +118,22 @@ export class Backlog {
       if (!entry?.key.startsWith(this.#prefix) || changes.has(entry.key)) continue;
       const { key, version } = entry;
       const record = storedState(store, key);
-      if (record === "damaged") continue;
+      if (record === "damaged" || this.#isClaimed(record)) continue;
       changes.set(
         key,
         record === "none" ? WatchedChange.gone(key, version, nowMs) : WatchedChange.of(key, record, nowMs),
       );
     }
     return [...changes.values()];
+  }
+
+  /**
+   * What came later is told in any case: of a key that was told of in between, what a cursor from elsewhere claims is news
+   * again.
+   */
+  #isClaimed(record: KeyRecord | "none"): boolean {
+    if (record === "none" || this.#position >= this.#claimedBefore) return false;
+    return isClaimed(this.#claims, winner(record).version, this.#hub.standing().table);
   }
 
   #inLog({ issuer, sequence, claims }: WatchCursor): number | undefined {

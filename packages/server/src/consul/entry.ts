@@ -1,0 +1,37 @@
+/** A key as Consul's API shows it. */
+import { type HlcTime, isLive, type KeyRecord, winner } from "@hearsay/core";
+import { flagsOf } from "./flags.ts";
+
+export interface Entry {
+  readonly key: string;
+  /** A decimal number of up to 64 bits. */
+  readonly flags: string;
+  readonly bytes: Uint8Array;
+  /** Of the winner: the same on every node, and later than that of any write it replaced. */
+  readonly modifyIndex: HlcTime;
+}
+
+/** Undefined for a key that has no value. */
+export function entryOf(key: string, record: KeyRecord | undefined, nowMs: number): Entry | undefined {
+  if (record === undefined) return undefined;
+  const value = winner(record);
+  if (!isLive(value, nowMs)) return undefined;
+  return {
+    key,
+    flags: flagsOf(value.contentType),
+    bytes: value.bytes,
+    modifyIndex: value.version.time,
+  };
+}
+
+/** JSON by hand: flags may be larger than JavaScript's numbers. An empty value is null, as Consul has it. */
+export function entryJson({ key, flags, bytes, modifyIndex }: Entry, withValue: boolean = true): string {
+  const value =
+    withValue && bytes.length > 0
+      ? `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")}"`
+      : "null";
+  return (
+    `{"LockIndex":0,"Key":${JSON.stringify(key)},"Flags":${flags},"Value":${value},` +
+    `"CreateIndex":${modifyIndex},"ModifyIndex":${modifyIndex}}`
+  );
+}

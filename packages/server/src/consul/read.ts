@@ -1,0 +1,138 @@
+/** `GET /v1/kv/{key}`: a key, or all that begin with it. */
+import type { Exchange } from "../http/exchange.ts";
+import { pour } from "../http/stream.ts";
+import { parseConsulTarget } from "../http/target.ts";
+import { enterWatch } from "../routes/watch.ts";
+import type { Services } from "../services.ts";
+import { ConsulRefusal, indexHeaders } from "./answers.ts";
+import { type Indexes, parseBlock, type Target } from "./blocking.ts";
+import { type Entry, entryJson, entryOf } from "./entry.ts";
+
+/** Records read at one time. */
+const SCAN_ENTRIES = 256;
+
+export async function readConsulKey(services: Services, indexes: Indexes, exchange: Exchange): Promise<void> {
+  services.gate.admitRead();
+  const { key, parameters } = parseConsulTarget(exchange.target);
+  const isList = parameters?.has("keys") === true;
+  const isPrefix = isList || parameters?.has("recurse") === true;
+  if (key === "" && !isPrefix) throw new ConsulRefusal(400, "Missing key name");
+  const target: Target = { key, isPrefix };
+  const index = await settledIndex(services, indexes, exchange, target, parameters ?? new Map());
+  if (exchange.response.destroyed) return;
+  if (isList) await sendKeys(services, exchange, key, parameters?.get("separator") ?? "", index);
+  else await sendEntries(services, exchange, target, parameters?.has("raw") === true, index);
+}
+
+/** The index of what is there, after the wait that was asked for. */
+async function settledIndex(
+  services: Services,
+  indexes: Indexes,
+  exchange: Exchange,
+  target: Target,
+  parameters: ReadonlyMap<string, string>,
+): Promise<number> {
+  const block = parseBlock(parameters);
+  if (block === undefined) return indexes.of(target);
+  const leave = enterWatch(services);
+  try {
+    return await indexes.after(target, block, await newestOf(services, target), exchange.response);
+  } finally {
+    leave();
+  }
+}
+
+async function newestOf(services: Services, target: Target): Promise<number> {
+  let newest = 0;
+  for await (const { modifyIndex } of entries(services, target)) newest = Math.max(newest, modifyIndex);
+  return newest;
+}
+
+async function sendEntries(
+  services: Services,
+  exchange: Exchange,
+  target: Target,
+  isRaw: boolean,
+  index: number,
+): Promise<void> {
+  const found = entries(services, target);
+  const first = await found.next();
+  if (first.done === true)
+    return exchange.send(404, [...indexHeaders(index), "Content-Length", "0"], undefined);
+  if (isRaw) {
+    const { bytes } = first.value;
+    const headers = ["Content-Type", "text/plain", "Content-Length", String(bytes.length)];
+    // A browser is not to run what somebody has stored.
+    headers.push("Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff");
+    return exchange.send(200, [...indexHeaders(index), ...headers], bytes);
+  }
+  await sendArray(services, exchange, index, `[${entryJson(first.value)}`, async function* () {
+    for await (const entry of found) yield entryJson(entry);
+  });
+}
+
+async function sendKeys(
+  services: Services,
+  exchange: Exchange,
+  prefix: string,
+  separator: string,
+  index: number,
+): Promise<void> {
+  const found = keys(services, prefix, separator);
+  const first = await found.next();
+  if (first.done === true)
+    return exchange.send(404, [...indexHeaders(index), "Content-Length", "0"], undefined);
+  await sendArray(services, exchange, index, `[${JSON.stringify(first.value)}`, async function* () {
+    for await (const key of found) yield JSON.stringify(key);
+  });
+}
+
+async function sendArray(
+  services: Services,
+  exchange: Exchange,
+  index: number,
+  begin: string,
+  rest: () => AsyncGenerator<string>,
+): Promise<void> {
+  exchange.begin(200, [...indexHeaders(index), "Content-Type", "application/json"]);
+  const parts = async function* (): AsyncGenerator<string> {
+    yield begin;
+    for await (const part of rest()) yield `,${part}`;
+    yield "]";
+  };
+  await pour(exchange.response, parts(), services.settings["limits.slowReaderTimeoutMs"]);
+}
+
+/** Keys up to and with the first separator behind the prefix, each once. */
+async function* keys(services: Services, prefix: string, separator: string): AsyncGenerator<string> {
+  let last: string | undefined;
+  for await (const { key } of entries(services, { key: prefix, isPrefix: true })) {
+    const at = separator === "" ? -1 : key.indexOf(separator, prefix.length);
+    const shown = at === -1 ? key : key.slice(0, at + separator.length);
+    if (shown !== last) yield shown;
+    last = shown;
+  }
+}
+
+export async function* entries(services: Services, { key, isPrefix }: Target): AsyncGenerator<Entry> {
+  const { clock, node, store, gate } = services;
+  if (!isPrefix) {
+    const entry = entryOf(key, node.get(key), clock.nowMs());
+    if (entry !== undefined) yield entry;
+    return;
+  }
+  const leave = gate.enterScan();
+  try {
+    let after: string | undefined;
+    do {
+      const chunk = await store.scan({ prefix: key, after, limit: SCAN_ENTRIES });
+      for (const found of chunk.entries) {
+        const entry = entryOf(found.key, found.record, clock.nowMs());
+        if (entry !== undefined) yield entry;
+      }
+      after = chunk.next;
+    } while (after !== undefined);
+  } finally {
+    leave();
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * `PUT` and `DELETE /v1/kv/{key}`. `cas` compares with what this node holds when the write is made: exact on one node, no
+ * agreement of the cluster.
+ */
+import type { Content, Written } from "@hearsay/node";
+import { readBody } from "../http/body.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { clockDrift } from "../http/problems-of-node.ts";
+import { parseConsulTarget } from "../http/target.ts";
+import type { Services } from "../services.ts";
+import { ConsulRefusal, notSupported } from "./answers.ts";
+import { entryOf } from "./entry.ts";
+import { contentTypeWith, parseFlags } from "./flags.ts";
+import { entries } from "./read.ts";
+
+export interface ConsulWrite {
+  readonly key: string;
+  /** Undefined deletes. */
+  readonly value: { readonly bytes: Uint8Array; readonly flags: string } | undefined;
+}
+
+/** Deletions that are committed as one. */
+const DELETE_CHUNK = 1_000;
+
+export async function putConsulKey(services: Services, exchange: Exchange): Promise<void> {
+  services.gate.admitWrite();
+  services.cluster.admitWrite();
+  const { key, parameters } = parseConsulTarget(exchange.target);
+  if (key === "") throw new ConsulRefusal(400, "Missing key name");
+  for (const lock of ["acquire", "release"]) if (parameters?.has(lock)) throw notSupported(lock);
+  const flags = parseFlags(parameters?.get("flags") || "0");
+  if (flags === undefined)
+    throw new ConsulRefusal(400, "Invalid flags: a decimal number of 64 bits is needed");
+  const cas = parseCas(parameters?.get("cas"));
+  const { bytes, release } = await bodyOf(services, exchange, "limits.maxValueBytes");
+  try {
+    const isHeld = cas !== undefined && !matches(services, key, cas);
+    if (!isHeld) await writeAll(services, [{ key, value: { bytes, flags } }]);
+    exchange.jsonText(200, String(!isHeld));
+  } finally {
+    release();
+  }
+}
+
+export async function deleteConsulKey(services: Services, exchange: Exchange): Promise<void> {
+  services.gate.admitWrite();
+  services.cluster.admitWrite();
+  const { key, parameters } = parseConsulTarget(exchange.target);
+  if (parameters?.has("recurse")) {
+    if (parameters.has("cas")) throw new ConsulRefusal(400, "Conflicting flags: cas and recurse");
+    await deleteTree(services, key);
+    return exchange.jsonText(200, "true");
+  }
+  if (key === "") throw new ConsulRefusal(400, "Missing key name");
+  const cas = parseCas(parameters?.get("cas"));
+  const isHeld = cas !== undefined && (cas === 0 || !matches(services, key, cas));
+  if (!isHeld) await writeAll(services, [{ key, value: undefined }]);
+  exchange.jsonText(200, String(!isHeld));
+}
+
+export async function deleteTree(services: Services, prefix: string): Promise<void> {
+  let keys: string[] = [];
+  const flush = async (): Promise<void> => {
+    await writeAll(
+      services,
+      keys.map((key) => ({ key, value: undefined })),
+    );
+    keys = [];
+  };
+  for await (const { key } of entries(services, { key: prefix, isPrefix: true })) {
+    keys.push(key);
+    if (keys.length === DELETE_CHUNK) await flush();
+  }
+  await flush();
+}
+
+/** Makes all writes in this turn, so that they are committed as one, and settles when they are durable. */
+export async function writeAll(services: Services, writes: readonly ConsulWrite[]): Promise<Written[]> {
+  const made: Written[] = [];
+  for (const { key, value } of writes) {
+    const content: Content =
+      value === undefined
+        ? { kind: "tombstone" }
+        : { kind: "value", bytes: value.bytes, contentType: contentTypeWith(value.flags), ttlMs: null };
+    const written = services.node.write(key, content, undefined);
+    if ("code" in written) throw clockDrift(written);
+    made.push(written);
+  }
+  await Promise.all(made.map(({ committed }) => committed));
+  for (const { key } of writes) services.cluster.spread(key);
+  return made;
+}
+
+/** Zero: only if there is no value. @throws ConsulRefusal */
+function parseCas(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,19}$/.test(text)) throw new ConsulRefusal(400, "Invalid cas value");
+  return Number(text);
+}
+
+/** Against the newest write of this node, also one that is not committed yet. */
+function matches(services: Services, key: string, cas: number): boolean {
+  const held = entryOf(key, services.node.latest(key), services.clock.nowMs());
+  return cas === (held?.modifyIndex ?? 0);
+}
+
+/** @param knob the limit of the body */
+export function bodyOf(
+  services: Services,
+  exchange: Exchange,
+  knob: "limits.maxValueBytes" | "limits.maxBatchBytes",
+): Promise<{ readonly bytes: Uint8Array; release(): void }> {
+  const limit = { maxBytes: services.settings[knob], knob };
+  return new Promise((resolve, reject) => {
+    readBody(exchange.raw, limit, services.budget, (problem, bytes, taken) => {
+      if (problem === undefined) resolve({ bytes, release: () => services.budget.release(taken) });
+      else reject(problem);
+    });
+  });
+}
