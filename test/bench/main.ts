@@ -5,6 +5,7 @@ import { idle } from "./idle.ts";
 import { quorum } from "./quorum.ts";
 import { repair } from "./repair.ts";
 import { spread } from "./spread.ts";
+import { watch } from "./watch.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   http,
@@ -13,6 +14,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   quorum,
   idle,
   repair,
+  watch,
 };
 
 const wanted = process.argv.slice(2);

@@ -9,6 +9,7 @@ import { addKeyCommands } from "./commands/keys.ts";
 import { addMembershipCommands } from "./commands/membership.ts";
 import { addRepairCommands } from "./commands/repair.ts";
 import { addReset } from "./commands/reset.ts";
+import { addResolve } from "./commands/resolve.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSim } from "./commands/sim.ts";
 import { addSnapshotCommands } from "./commands/snapshot.ts";
@@ -17,6 +18,7 @@ import { addTransferCommands } from "./commands/transfer.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addVersion } from "./commands/version.ts";
 import { addVersionCommands } from "./commands/versions.ts";
+import { addWatch } from "./commands/watch.ts";
 import type { Io } from "./io.ts";
 
 /** All commands. Nothing here ends the process: commander's exits are thrown. */
@@ -53,6 +55,8 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
   program.commandsGroup("Keys:");
   addKeyCommands(program, io);
   addVersionCommands(program, io);
+  addResolve(program, io);
+  addWatch(program, io);
   program.commandsGroup("Cluster:");
   addClusterCommands(program, io);
   addRepairCommands(program, io);

@@ -1,0 +1,29 @@
+/**
+ * Watchers in a process of their own: opens so many watches, says so, and on the next message tells how many puts the
+ * first of them was told of and how many bytes came to all of them. Plain sockets, so that they take little from the node.
+ */
+import { connect, type Socket } from "node:net";
+
+const [url = "", count = "0", prefix = ""] = process.argv.slice(2);
+const { hostname, port } = new URL(url);
+let bytes = 0;
+let puts = 0;
+
+function open(at: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(Number(port), hostname);
+    const own = encodeURIComponent(prefix.replace("%d", String(at)));
+    socket.write(`GET /watch?since=now&prefix=${own} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+    socket.once("data", () => resolve());
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error(`watcher ${at} was cut off`)));
+    socket.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (at === 0) puts += chunk.toString("latin1").split("event: put").length - 1;
+    });
+  });
+}
+
+for (let at = 0; at < Number(count); at++) await open(at);
+process.on("message", () => process.send?.({ puts, bytes }));
+process.send?.("ready");
