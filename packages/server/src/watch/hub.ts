@@ -43,7 +43,7 @@ export const TICK_MS = 500;
 /** After a delivery nothing is delivered for so many times as long as it took. */
 const REST_FACTOR = 4;
 /** More changes than this are delivered without a rest. */
-const MAX_PENDING = 10_000;
+const MAX_PENDING = 2_000;
 
 export class WatchHub {
   readonly log: ChangeLog;
@@ -60,7 +60,6 @@ export class WatchHub {
   #isSweeping = false;
   #cancelTick: (() => void) | undefined;
   #cancelDelivery: (() => void) | undefined;
-  #restUntilMs = 0;
   #isClosed = false;
 
   constructor(ports: HubPorts, limits: HubLimits) {
@@ -160,6 +159,7 @@ export class WatchHub {
     this.#offCommit();
     this.#cancelTick?.();
     this.#deliver();
+    this.#cancelDelivery?.();
     for (const reader of this.#topics.readers()) reader.end();
   }
 
@@ -182,16 +182,12 @@ export class WatchHub {
     this.log.append({ key: change.key, sequence, version: change.version });
     if (!this.#topics.add(change)) return;
     this.#counts.events += 1;
-    if (this.#cancelDelivery !== undefined) return;
-    const { timers } = this.#ports;
-    const restMs = Math.max(0, this.#restUntilMs - timers.monotonicMs());
-    this.#cancelDelivery = timers.after(restMs, () => this.#deliver());
+    this.#cancelDelivery ??= this.#ports.timers.after(0, () => this.#deliver());
   }
 
   #deliver(): void {
-    if (this.#cancelDelivery === undefined) return;
-    this.#cancelDelivery();
-    this.#cancelDelivery = undefined;
+    if (this.#topics.pending === 0) return;
+    this.#cancelDelivery?.();
     const { timers } = this.#ports;
     const startMs = timers.monotonicMs();
     const moment = this.moment();
@@ -199,8 +195,17 @@ export class WatchHub {
       const delivery = new Delivery(changes, moment);
       for (const reader of readers) reader.deliver(delivery);
     }
-    const endMs = timers.monotonicMs();
-    this.#restUntilMs = endMs + REST_FACTOR * (endMs - startMs);
+    if (this.#isClosed) return;
+    // What was written reaches the sockets in this turn's end, so only the next one knows how long it took.
+    this.#cancelDelivery = timers.after(0, () => this.#rest(REST_FACTOR * (timers.monotonicMs() - startMs)));
+  }
+
+  /** Whatever is told meanwhile waits. */
+  #rest(ms: number): void {
+    this.#cancelDelivery = this.#ports.timers.after(ms, () => {
+      this.#cancelDelivery = undefined;
+      this.#deliver();
+    });
   }
 
   #tick(): void {
