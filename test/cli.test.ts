@@ -99,8 +99,30 @@ describe.concurrent("keys", () => {
       { siblings: [{ deleted: false }, { deleted: false }] },
     ]);
     expect((await at("get", "torn")).err).toContain("--siblings");
-    await at("put", "torn", "healed");
+    const none = await at("resolve", "torn", "--take", "0g5xw1m2k3a-n1~abcdefghij");
+    expect([none.code, none.err.split("\n")[0]]).toEqual([3, expect.stringContaining("has no sibling")]);
+    expect((await at("resolve", "torn", "--delete", "--value", "x")).code).toBe(2);
+    expect(documents(await at("resolve", "torn", "--value", "healed", "--json"))).toMatchObject([
+      { key: "torn", siblings: 2 },
+    ]);
+    expect((await at("get", "torn")).text).toBe("healed");
     expect(await at("conflicts", "torn")).toMatchObject({ text: "", err: "no conflicts\n" });
+    expect((await at("resolve", "torn")).err).toBe("torn had 1 concurrent value\n");
+  });
+
+  it("are watched, and what has happened since a cursor is told", async () => {
+    await at("put", "seen/a", "one");
+    const first = await at("watch", "seen/", "--until-synced");
+    expect([first.text, first.err]).toEqual(['put     seen/a  "one"\n', "synced\n"]);
+    const events = documents(await at("watch", "seen/", "--until-synced", "--json"));
+    expect(events).toMatchObject([{ event: "put", key: "seen/a", text: "one" }, { event: "synced" }]);
+    const { cursor } = events.at(-1) as { cursor: string };
+    await at("del", "seen/a");
+    await at("put", "elsewhere", "x");
+    const since = await at("watch", "seen/", "--since", cursor, "--until-synced", "--keys");
+    expect(since.text).toBe("delete  seen/a\n");
+    expect((await at("watch", "--since", "nonsense")).code).toBe(1);
+    expect((await at("watch", "seen/", "--curl")).text).toMatch(/^curl .*\/watch\?prefix=seen%2F/);
   });
 
   it("expire", async () => {

@@ -70,6 +70,8 @@ const COMMANDS = [
   "ls",
   "history",
   "conflicts",
+  "resolve",
+  "watch",
   "export",
   "import",
   "snapshot save",
