@@ -8,9 +8,7 @@ import {
   claimedThrough,
   cursorTime,
   formatCursor,
-  includesClaims,
   isClaimed,
-  joinClaims,
   NO_CLAIMS,
   parseCursor,
   type WatchCursor,
@@ -35,28 +33,6 @@ describe("claims", () => {
     expect(claimedThrough(made, id("a"), other)).toBe(7);
     expect(isClaimed(made, { node: id("b"), time: 10 }, table)).toBe(true);
     expect(isClaimed(made, { node: id("b"), time: 10 }, other)).toBe(false);
-  });
-
-  it("that are joined say of each origin what either said, and no more", () => {
-    fc.assert(
-      fc.property(claims, claims, fc.constantFrom(...nodes), (one, two, node) => {
-        const own = { ...one, table };
-        const joined = joinClaims(own, two);
-        const either = Math.max(claimedThrough(own, node, table), claimedThrough(two, node, table));
-        expect(claimedThrough(joined, node, table)).toBe(either);
-        expect(includesClaims(joined, own)).toBe(true);
-        expect(includesClaims(joined, two)).toBe(true);
-        if (includesClaims(own, two)) {
-          expect(either).toBe(claimedThrough(own, node, table));
-        }
-      }),
-    );
-  });
-
-  it("of a node that claims nothing leave the earlier ones as they are", () => {
-    const earlier: Claims = { table, base: 5, entries: new Map() };
-    expect(joinClaims(NO_CLAIMS, earlier)).toBe(earlier);
-    expect(includesClaims(NO_CLAIMS, earlier)).toBe(false);
   });
 
   it("beyond their bound keep what is not known, and say less of the rest", () => {

@@ -44,31 +44,6 @@ export function isClaimed(claims: Claims, { node, time }: Version, ownTable: str
   return time <= claimedThrough(claims, node, ownTable);
 }
 
-/** Whether the first, of this node, say all that the second do, as far as this node's table lets them be understood. */
-export function includesClaims(own: Claims, other: Claims): boolean {
-  if (own.table === "") return other.table === "";
-  if (other.table === own.table && other.base > own.base) return false;
-  for (const [origin, time] of other.entries) {
-    if (time > claimedThrough(own, origin, own.table)) return false;
-  }
-  for (const origin of own.entries.keys()) {
-    if (claimedThrough(other, origin, own.table) > claimedThrough(own, origin, own.table)) return false;
-  }
-  return true;
-}
-
-/** What a watcher knows who knew `earlier` and has then seen all of this node: of each origin the later time. */
-export function joinClaims(own: Claims, earlier: Claims): Claims {
-  if (own.table === "") return earlier;
-  const base = earlier.table === own.table ? Math.max(own.base, earlier.base) : own.base;
-  const entries = new Map<NodeId, HlcTime>();
-  for (const origin of [...own.entries.keys(), ...earlier.entries.keys()]) {
-    const ownThrough = claimedThrough(own, origin, own.table);
-    entries.set(origin, Math.max(ownThrough, claimedThrough(earlier, origin, own.table)));
-  }
-  return boundClaims({ table: own.table, base, entries });
-}
-
 /**
  * Keeps the entries below `base`, which say that less is known, and of the others the latest; leaving one of those out
  * claims less. Nothing is claimed when that does not suffice.

@@ -64,8 +64,11 @@ export class Backlog {
   /** Entries of the log before it may be of what the reader's cursor claims. */
   #claimedBefore = 0;
   #claims: Claims = NO_CLAIMS;
-  /** What it knows once the look that is under way has ended. */
-  #knownThen: Known = NOTHING;
+  /**
+   * What it knows for certain once the look that is under way has ended. Without one, nothing: of a key that this node told
+   * of, an older state may be what the reader knows now.
+   */
+  #knownThen: Known = { ...NOTHING, anything: true };
 
   constructor(hub: WatchHub, prefix: string) {
     this.#hub = hub;

@@ -1,5 +1,5 @@
 /** Changes on their way to readers. What many readers get alike is made once. */
-import { formatCursor, includesClaims, joinClaims, type WatchCursor } from "@hearsay/core";
+import { formatCursor, type WatchCursor } from "@hearsay/core";
 import type { WatchedChange } from "./changes.ts";
 
 /** What readers of a prefix are told at once. */
@@ -14,21 +14,20 @@ export class Delivery {
     this.cursor = cursor;
   }
 
-  /** Server-sent events, all with this node's own cursor. */
-  shared(keysOnly: boolean): Buffer {
+  /** Server-sent events. Only behind the last one is the cursor true, so the others have none. */
+  events(keysOnly: boolean): Buffer {
     const at = keysOnly ? 1 : 0;
-    this.#texts[at] ??= this.events(keysOnly, this.cursor.text);
+    this.#texts[at] ??= Buffer.from(this.#render(keysOnly));
     return this.#texts[at];
   }
 
-  /** Only behind the last one is the cursor true, so the others have none. */
-  events(keysOnly: boolean, cursor: string): Buffer {
+  #render(keysOnly: boolean): string {
     const last = this.changes.length - 1;
     let text = "";
     for (const [i, change] of this.changes.entries()) {
-      text += eventText(change.kind, change.data(keysOnly), i === last ? cursor : undefined);
+      text += eventText(change.kind, change.data(keysOnly), i === last ? this.cursor.text : undefined);
     }
-    return Buffer.from(text);
+    return text;
   }
 }
 
@@ -51,32 +50,5 @@ export class Moment {
   get text(): string {
     this.#text ??= formatCursor(this.cursor);
     return this.#text;
-  }
-}
-
-/**
- * The cursors of one reader. Who came with the cursor of another node knows what this node may yet have to learn; until
- * it has, that stays part of the reader's cursors.
- */
-export class ReaderCursor {
-  #earlier: WatchCursor | undefined;
-
-  constructor(earlier: WatchCursor | undefined) {
-    this.#earlier = earlier;
-  }
-
-  /** Undefined when the node's own says it all. */
-  get earlier(): WatchCursor | undefined {
-    return this.#earlier;
-  }
-
-  /** Behind all that the node has told up to that moment. */
-  at(moment: Moment): string {
-    const { cursor } = moment;
-    if (this.#earlier !== undefined && includesClaims(cursor.claims, this.#earlier.claims)) {
-      this.#earlier = undefined;
-    }
-    if (this.#earlier === undefined) return moment.text;
-    return formatCursor({ ...cursor, claims: joinClaims(cursor.claims, this.#earlier.claims) });
   }
 }

@@ -138,11 +138,15 @@ describe("a reader that takes nothing", () => {
     };
     await cluster.until("it is cut off", isCutOff);
     let text = "";
-    socket.on("data", (chunk) => {
-      text += chunk.toString("latin1");
+    const ended = new Promise<void>((resolve) => {
+      socket.on("data", (chunk) => {
+        text += chunk.toString("latin1");
+        if (text.endsWith("\r\n0\r\n\r\n")) resolve();
+      });
     });
     socket.resume();
-    await new Promise((resolve) => socket.once("close", resolve));
+    await ended;
+    socket.destroy();
     expect(text).toMatch(/event: reset\ndata: {"reason":"slow_reader"/);
     const seen = text.split("event: put\n").length - 1;
     expect(seen).toBeLessThan(puts);

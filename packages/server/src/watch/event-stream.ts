@@ -9,7 +9,7 @@ import type { WatchCursor } from "@hearsay/core";
 import { drained } from "../http/stream.ts";
 import { Backlog, type Void } from "./backlog.ts";
 import type { WatchedChange } from "./changes.ts";
-import { type Delivery, eventText, type Moment, ReaderCursor } from "./delivery.ts";
+import { type Delivery, eventText, type Moment } from "./delivery.ts";
 import type { WatchHub } from "./hub.ts";
 import type { Reader } from "./topics.ts";
 
@@ -39,17 +39,16 @@ export class EventStream implements Reader {
   readonly #hub: WatchHub;
   readonly #response: ServerResponse;
   readonly #options: StreamOptions;
-  readonly #cursor: ReaderCursor;
   #isSynced = false;
+  /** The reader has a cursor that helps it elsewhere too. */
+  #hasClaims = false;
   #heartbeatAtMs: number;
   #leave: (() => void) | undefined;
 
   constructor(hub: WatchHub, response: ServerResponse, options: StreamOptions) {
-    const { since } = options;
     this.#hub = hub;
     this.#response = response;
     this.#options = options;
-    this.#cursor = new ReaderCursor(typeof since === "string" ? undefined : since);
     this.#heartbeatAtMs = hub.timers.monotonicMs() + WATCH_HEARTBEAT_MS;
   }
 
@@ -67,20 +66,25 @@ export class EventStream implements Reader {
   }
 
   deliver(delivery: Delivery): void {
-    const { keysOnly } = this.#options;
-    const id = this.#cursor.at(delivery.cursor);
-    this.#push(id === delivery.cursor.text ? delivery.shared(keysOnly) : delivery.events(keysOnly, id));
+    this.#idOf(delivery.cursor);
+    this.#push(delivery.events(this.#options.keysOnly));
   }
 
   tick(now: () => Moment, isCaughtUp: boolean): void {
     if (!this.#isSynced && isCaughtUp) {
       this.#isSynced = true;
-      this.#push(eventText("synced", "{}", this.#cursor.at(now())));
+      this.#push(eventText("synced", "{}", this.#idOf(now())));
     }
     const nowMs = this.#hub.timers.monotonicMs();
-    if (nowMs < this.#heartbeatAtMs) return;
+    const isDue = nowMs >= this.#heartbeatAtMs;
+    if (!isDue && (this.#hasClaims || now().cursor.claims.base === 0)) return;
     this.#heartbeatAtMs = nowMs + WATCH_HEARTBEAT_MS;
-    this.#push(`: heartbeat\nid: ${this.#cursor.at(now())}\n\n`);
+    this.#push(`: heartbeat\nid: ${this.#idOf(now())}\n\n`);
+  }
+
+  #idOf(moment: Moment): string {
+    this.#hasClaims = moment.cursor.claims.base > 0;
+    return moment.text;
   }
 
   end(): void {

@@ -4,7 +4,7 @@ import type { Exchange } from "../http/exchange.ts";
 import { pour } from "../http/stream.ts";
 import { Backlog } from "./backlog.ts";
 import type { WatchedChange } from "./changes.ts";
-import { Delivery, type Moment, ReaderCursor } from "./delivery.ts";
+import { Delivery, type Moment } from "./delivery.ts";
 import { resetData, type StreamOptions } from "./event-stream.ts";
 import type { WatchHub } from "./hub.ts";
 import type { Reader } from "./topics.ts";
@@ -29,15 +29,12 @@ class Poll {
   readonly #hub: WatchHub;
   readonly #options: StreamOptions;
   readonly #waitMs: number;
-  readonly #cursor: ReaderCursor;
   #count = 0;
 
   constructor(hub: WatchHub, options: StreamOptions, waitMs: number) {
-    const { since } = options;
     this.#hub = hub;
     this.#options = options;
     this.#waitMs = waitMs;
-    this.#cursor = new ReaderCursor(typeof since === "string" ? undefined : since);
   }
 
   async *parts(exchange: Exchange): AsyncGenerator<string> {
@@ -96,6 +93,6 @@ class Poll {
   #end(moment: Moment): string {
     const synced = this.#hub.standing().isCaughtUp ? this.#item("synced", "{}") : "";
     const begun = this.#count === 0 ? '{"events":[' : "";
-    return `${synced}${begun}],"cursor":${JSON.stringify(this.#cursor.at(moment))}}`;
+    return `${synced}${begun}],"cursor":${JSON.stringify(moment.text)}}`;
   }
 }
