@@ -43,7 +43,7 @@ function retryAfter(headers: readonly string[]): string[] {
   return at === -1 ? [] : headers.slice(at, at + 2);
 }
 
-export function sendText(exchange: Exchange, status: number, text: string, headers: string[] = []): void {
+function sendText(exchange: Exchange, status: number, text: string, headers: string[] = []): void {
   headers.push(
     "Content-Type",
     "text/plain; charset=utf-8",

@@ -58,7 +58,7 @@ export async function deleteConsulKey(services: Services, exchange: Exchange): P
   exchange.jsonText(200, String(!isHeld));
 }
 
-export async function deleteTree(services: Services, prefix: string): Promise<void> {
+async function deleteTree(services: Services, prefix: string): Promise<void> {
   let keys: string[] = [];
   const flush = async (): Promise<void> => {
     await writeAll(

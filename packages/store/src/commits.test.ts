@@ -1,0 +1,61 @@
+/** What is told of commits to those who follow them. */
+import { hlcFromMs } from "@hearsay/core";
+import { afterEach, expect, it } from "vitest";
+import { type Backend, memoryBackend, recordOf, tombstone, value, version } from "./backend.contract.ts";
+
+let backend: Backend | undefined;
+afterEach(() => backend?.dispose());
+
+it("tells of each commit once, when readers see it, under a number that rises across restarts", async () => {
+  backend = await memoryBackend();
+  const { store } = await backend.open();
+  const told: [number, string[], boolean][] = [];
+  const stop = store.onCommit(({ sequence, changes }) => {
+    const keys = [...changes].map(({ key }) => key);
+    told.push([sequence, keys, keys.every((key) => store.get(key) !== undefined)]);
+  });
+  const before = store.sequence;
+  await Promise.all([store.put("a", recordOf(value(1, "x"))), store.put("b", recordOf(value(2, "y")))]);
+  await store.put("a", recordOf(value(3, "z")));
+  expect(told).toEqual([
+    [before + 1, ["a", "b"], true],
+    [before + 2, ["a"], true],
+  ]);
+  stop();
+  await store.put("a", recordOf(value(4, "z")));
+  expect([told.length, store.sequence]).toEqual([2, before + 3]);
+  await store.close();
+  const { store: again } = await backend.open();
+  expect(again.sequence).toBeGreaterThanOrEqual(before + 3);
+});
+
+it("lists what may be purged between two times, however many have the same", async () => {
+  backend = await memoryBackend();
+  const { store } = await backend.open();
+  const expiring = (at: number) =>
+    recordOf({
+      kind: "value",
+      version: version(1),
+      bytes: new Uint8Array(1),
+      contentType: "",
+      expiresAtMs: at,
+    });
+  const same = Array.from({ length: 600 }, (_, i) => `same-${i}`);
+  await Promise.all(same.map((key) => store.put(key, expiring(10))));
+  await Promise.all([
+    store.put("before", expiring(9)),
+    store.put("after", expiring(11)),
+    store.put("lasting", recordOf(value(2, "x"))),
+    store.put("deleted", recordOf(tombstone(hlcFromMs(10)))),
+  ]);
+  const between = async (after: number, through: number): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const graves of store.gravesBetween(hlcFromMs(after), hlcFromMs(through))) {
+      found.push(...graves.map(({ key }) => key));
+    }
+    return found.sort();
+  };
+  expect(await between(9, 10)).toEqual([...same, "deleted"].sort());
+  expect(await between(0, 9)).toEqual(["before"]);
+  expect(await between(11, 20)).toEqual([]);
+});
