@@ -56,14 +56,14 @@ export class Deadline {
   readonly #platform: Platform;
   readonly #controller: AbortController = new AbortController();
   readonly #caller: AbortSignal | undefined;
-  readonly ms: number;
+  #ms: number;
   readonly #onCallerAbort: () => void;
   #cancelTimer: () => void;
   #expired = false;
 
   constructor(platform: Platform, ms: number, caller: AbortSignal | undefined) {
     this.#platform = platform;
-    this.ms = ms;
+    this.#ms = ms;
     this.#caller = caller;
     this.#onCallerAbort = () => this.#controller.abort(caller?.reason);
     if (caller?.aborted) this.#controller.abort(caller.reason);
@@ -78,6 +78,16 @@ export class Deadline {
   /** True once it was the time-out, not the caller, that ended the wait. */
   get expired(): boolean {
     return this.#expired;
+  }
+
+  /** How long it waits. */
+  get ms(): number {
+    return this.#ms;
+  }
+
+  /** From the next wait on it is so long. */
+  allow(ms: number): void {
+    this.#ms = ms;
   }
 
   /** Something arrived, and it is the caller who takes time now. */

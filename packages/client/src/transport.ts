@@ -40,6 +40,8 @@ export interface Call {
   readonly expected?: readonly number[];
   /** Longest wait for the answer, or for the next part of a streamed one. */
   readonly timeoutMs?: number | undefined;
+  /** Of a streamed answer: longest wait for the next part, instead of that. */
+  readonly partTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -78,15 +80,14 @@ export class Transport {
 
   /** The answer's parts as they come. Only getting hold of the answer is repeated, not reading it. */
   async stream(call: Call): Promise<Answer & { readonly parts: AsyncGenerator<Uint8Array> }> {
-    return this.#repeat(call, async (response, deadline, endpoint) => ({
-      endpoint,
-      status: response.status,
-      headers: response.headers,
-      parts: readParts(response, deadline, (error) => {
+    return this.#repeat(call, async (response, deadline, endpoint) => {
+      if (call.partTimeoutMs !== undefined) deadline.allow(call.partTimeoutMs);
+      const parts = readParts(response, deadline, (error) => {
         const fault = this.#brokenOff(error, deadline, endpoint);
         return new HearsayError(fault, { outcome: outcomeOf(fault, call), attempts: 1 });
-      }),
-    }));
+      });
+      return { endpoint, status: response.status, headers: response.headers, parts };
+    });
   }
 
   async #repeat<T>(

@@ -27,7 +27,7 @@ function watching(streams: readonly (Response | ReadableStream<Uint8Array>)[], o
       random: () => 1,
       // Silence is not waited for, pauses are over at once.
       schedule: (ms, callback) => {
-        if (ms >= 45_000) return () => undefined;
+        if (ms >= 10_000) return () => undefined;
         pauses.push(ms);
         queueMicrotask(callback);
         return () => undefined;
@@ -140,6 +140,23 @@ describe("a watch", () => {
       },
     });
     await expect(kept.events.next()).rejects.toThrow("enough");
+  });
+
+  it("gives a node that does not answer up after the client's time-out, and a silent stream after its own", async () => {
+    const waits: number[] = [];
+    const client = new Client({
+      endpoints: ["http://a:1"],
+      timeoutMs: 2_000,
+      platform: {
+        fetch: async () => new Response(stream(`event: synced\nid: c1\ndata: {}\n\n`)),
+        schedule: (ms) => {
+          waits.push(ms);
+          return () => undefined;
+        },
+      },
+    });
+    await take(client.watch({ silenceMs: 30_000 }), 1);
+    expect(waits.slice(0, 2)).toEqual([2_000, 30_000]);
   });
 
   it("rejects for a cursor that the node refuses", async () => {

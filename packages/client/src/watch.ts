@@ -129,7 +129,7 @@ function watchCall(options: WatchOptions, cursor: string): Call {
     }),
     headers: { Accept: MEDIA_TYPES.events },
     repeat: "read",
-    timeoutMs: options.silenceMs ?? 3 * WATCH_HEARTBEAT_MS,
+    partTimeoutMs: options.silenceMs ?? 3 * WATCH_HEARTBEAT_MS,
     signal: options.signal,
   };
 }
