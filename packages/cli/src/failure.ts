@@ -34,6 +34,17 @@ export class CliError extends Error {
   }
 }
 
+/** The command ran another one, and ends as that did. Everything there is to say that one has said. */
+export class ExitWith extends Error {
+  readonly exit: number;
+
+  constructor(exit: number) {
+    super(`the command ended with ${exit}`);
+    this.name = "ExitWith";
+    this.exit = exit;
+  }
+}
+
 /** What is told to the user about a failure, in words or as JSON. */
 export interface Report {
   readonly code: string;
@@ -54,20 +65,25 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["ack_timeout", EXIT.timedOut],
   ["not_yet", EXIT.timedOut],
   ["no_such_sibling", EXIT.notFound],
+  ["missing_keys", EXIT.notFound],
+  ["not_everywhere", EXIT.timedOut],
+  ["settings_invalid", EXIT.usage],
   ["bad_key", EXIT.usage],
   ["invalid_key", EXIT.usage],
 ]);
 
 /** Undefined when there is nothing to say: help was shown, or commander has said it. */
 export function reportOf(error: unknown): Report | undefined {
-  if (error instanceof CommanderError || error instanceof Stopped) return undefined;
+  if (error instanceof CommanderError || error instanceof Stopped || error instanceof ExitWith)
+    return undefined;
   if (error instanceof CliError) {
     return { code: error.code, message: error.message, next: error.next, exit: error.exit };
   }
   if (error instanceof HearsayError) return reportOfClient(error);
   if (isFaulty(error)) {
     const next = "next" in error && typeof error.next === "string" ? error.next : undefined;
-    return { code: error.fault.code, message: error.message, next, exit: EXIT.error };
+    const { code } = error.fault;
+    return { code, message: error.message, next, exit: EXIT_BY_CODE.get(code) ?? EXIT.error };
   }
   if (isSystemError(error)) {
     return { code: error.code.toLowerCase(), message: error.message, exit: EXIT.error };
@@ -83,6 +99,7 @@ export function reportOf(error: unknown): Report | undefined {
 
 export function exitOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof ExitWith) return error.exit;
   if (error instanceof Stopped) return error.signalName === "SIGINT" ? 130 : 143;
   return reportOf(error)?.exit ?? EXIT.error;
 }

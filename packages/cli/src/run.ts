@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { EXIT, exitOf, type Report, reportOf } from "./failure.ts";
+import { EXIT, ExitWith, exitOf, type Report, reportOf } from "./failure.ts";
 import { type Io, Stopped } from "./io.ts";
 import { style } from "./printer.ts";
 import { buildProgram } from "./program.ts";
@@ -11,7 +11,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     await program.parseAsync(args, { from: "user" });
     return EXIT.ok;
   } catch (failure) {
-    const error = io.stopped.aborted && !(failure instanceof CommanderError) ? io.stopped.reason : failure;
+    const says = failure instanceof CommanderError || failure instanceof ExitWith;
+    const error = io.stopped.aborted && !says ? io.stopped.reason : failure;
     if (error instanceof Stopped) return exitOf(error);
     const report = reportOf(error);
     if (report !== undefined) await io.err.write(format(io, report, args.includes("--json")));

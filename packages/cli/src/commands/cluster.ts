@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { describeConvergence, untilConverged } from "../convergence.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
+import { parseKeyVersion } from "../key-version.ts";
 import { MEMBER_COLUMNS, memberRows, shownAge, shownDuration } from "../member-rows.ts";
 import { count } from "../options.ts";
 import { shownKey } from "../printer.ts";
@@ -103,9 +104,7 @@ function addWait(program: Command, io: Io): void {
       const timeoutMs = flags.timeout ?? WAIT_MS;
       if (write === undefined) return waitConverged(session, timeoutMs);
       if (flags.converged === true) throw usage("give --converged or KEY@VERSION, not both");
-      const at = write.lastIndexOf("@");
-      if (at < 1 || at === write.length - 1) throw usage(`${JSON.stringify(write)} is not KEY@VERSION`);
-      await waitHeld(session, { key: write.slice(0, at), version: write.slice(at + 1), timeoutMs });
+      await waitHeld(session, { ...parseKeyVersion(write, "wait"), timeoutMs });
     }),
   );
 }

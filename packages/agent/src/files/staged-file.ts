@@ -1,0 +1,137 @@
+/**
+ * Puts new content in the place of a file, in two steps: it is staged beside the file, whole, on disk and with its owner
+ * and mode; then it is renamed over it. Between the two the check command looks at it.
+ *
+ * What an agent left behind that was killed in between is removed by the next one that writes there.
+ */
+import { copyFile, link, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { AgentError, reasonOf } from "../fault.ts";
+import { asideOf, createSynced, removeLeftovers, renameSynced } from "./durable-write.ts";
+
+export interface Ownership {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface CurrentFile extends Ownership {
+  readonly bytes: Uint8Array;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+export interface Wanted {
+  readonly bytes: Uint8Array;
+  /** Permission bits; undefined: those of the file there is, else 0644. */
+  readonly mode: number | undefined;
+  /** Undefined: that of the file there is, else the agent's. */
+  readonly owner: Ownership | undefined;
+}
+
+export interface FilePlace {
+  /** As it was asked for. */
+  readonly path: string;
+  /** Where the bytes are: a symbolic link stays and what it points to is replaced. */
+  readonly realPath: string;
+  readonly current: CurrentFile | undefined;
+}
+
+const PERMISSIONS = 0o7777;
+const DEFAULT_MODE = 0o644;
+
+/** @throws AgentError `file_unusable` when it is no regular file, or its directory is not there */
+export async function lookAt(path: string): Promise<FilePlace> {
+  try {
+    const directory = await realpath(dirname(path));
+    const realPath = await realpath(path).catch((error: unknown) => {
+      if (isNotFound(error)) return join(directory, basename(path));
+      throw error;
+    });
+    const found = await stat(realPath).catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    });
+    if (found === undefined) return { path, realPath, current: undefined };
+    if (!found.isFile())
+      throw new AgentError({ code: "file_unusable", path, reason: "it is no regular file" });
+    const bytes = await readFile(realPath);
+    return {
+      path,
+      realPath,
+      current: { bytes, mode: found.mode & PERMISSIONS, uid: found.uid, gid: found.gid },
+    };
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+/** Whether the file already has the content, mode and owner. */
+export function isAsWanted({ current }: FilePlace, wanted: Wanted): boolean {
+  if (current === undefined || Buffer.compare(current.bytes, wanted.bytes) !== 0) return false;
+  const { mode = current.mode, owner = current } = wanted;
+  return current.mode === mode && current.uid === owner.uid && current.gid === owner.gid;
+}
+
+export class StagedFile {
+  readonly path: string;
+  readonly #place: FilePlace;
+
+  private constructor(place: FilePlace) {
+    this.#place = place;
+    this.path = asideOf(place.realPath);
+  }
+
+  /** @throws AgentError `file_unusable`; then nothing is left behind */
+  static async create(place: FilePlace, wanted: Wanted): Promise<StagedFile> {
+    const { current } = place;
+    const staged = new StagedFile(place);
+    try {
+      await removeLeftovers(dirname(staged.path));
+      await rm(staged.path, { force: true });
+      await createSynced(staged.path, wanted.bytes, async (handle) => {
+        const owner = wanted.owner ?? current;
+        const own = await handle.stat();
+        if (owner !== undefined && (owner.uid !== own.uid || owner.gid !== own.gid)) {
+          await handle.chown(owner.uid, owner.gid);
+        }
+        await handle.chmod(wanted.mode ?? current?.mode ?? DEFAULT_MODE);
+      });
+    } catch (error) {
+      throw unusable(place.path, error);
+    }
+    return staged;
+  }
+
+  /** @param backup keep the file before as PATH.bak */
+  async install(backup: boolean): Promise<void> {
+    const { path, realPath, current } = this.#place;
+    try {
+      if (backup && current !== undefined) await keepAs(realPath, `${realPath}.bak`);
+      await renameSynced(this.path, realPath);
+    } catch (error) {
+      await this.discard();
+      throw unusable(path, error);
+    }
+  }
+
+  async discard(): Promise<void> {
+    await rm(this.path, { force: true });
+  }
+}
+
+/** A second name for the same bytes, where the file system has such, replaced in one step. */
+async function keepAs(path: string, backup: string): Promise<void> {
+  const aside = asideOf(backup);
+  await rm(aside, { force: true });
+  await link(path, aside).catch(() => copyFile(path, aside));
+  await rename(aside, backup);
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+function unusable(path: string, error: unknown): AgentError {
+  if (error instanceof AgentError) return error;
+  return new AgentError({ code: "file_unusable", path, reason: reasonOf(error) }, { cause: error });
+}

@@ -1,0 +1,12 @@
+export { type ApplyClient, heldBelow, type WriteOptions, writePlan } from "./apply/apply-directory.ts";
+export { batchesOf, type Change, type HeldKey, type Plan, type PlanOptions, planOf } from "./apply/plan.ts";
+export { type DirectoryOptions, type KeyedFiles, readDirectory } from "./apply/read-directory.ts";
+export { differences, type PlanLine, planLines } from "./apply/show-plan.ts";
+export { type ExecOptions, RunningExec } from "./environment/run-exec.ts";
+export { AgentError, type AgentFault } from "./fault.ts";
+export { type AgentLog, type AgentPorts, processPorts } from "./ports.ts";
+export { dryRun, type FilePreview } from "./run/dry-run.ts";
+export { type RunAgentOptions, RunningAgent } from "./run/run-agent.ts";
+export type { AgentStatus, FileStatus } from "./run/status.ts";
+export type { AgentSettings } from "./settings/settings.ts";
+export { ClientSource } from "./values/client-source.ts";

@@ -1,0 +1,329 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { StateDirectory } from "../files/state-directory.ts";
+import { ManualPorts } from "../ports.contract.ts";
+import { parseSettings } from "../settings/parse-settings.ts";
+import { FakeSource } from "../values/source.contract.ts";
+import { Agent } from "./agent.ts";
+import { AgentMetrics } from "./metrics.ts";
+
+let directory: string;
+let running: Agent[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "hearsay-test-"));
+  running = [];
+});
+
+afterEach(async () => {
+  for (const agent of running) await agent.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const at = (name: string): string => join(directory, name);
+const textOf = (name: string): string => readFileSync(at(name), "utf8");
+
+interface Started {
+  readonly agent: Agent;
+  readonly source: FakeSource;
+  readonly ports: ManualPorts;
+}
+
+/** @param files YAML of the list's entries; paths are in the test's directory */
+async function startAgent(
+  files: string,
+  flags: { allowEmpty?: boolean; failOnMissing?: boolean } = {},
+): Promise<Started> {
+  const settings = parseSettings(`state: state\nfiles:\n${files}`, at("agent.yaml"));
+  const [source, ports] = [new FakeSource(), new ManualPorts()];
+  const agent = new Agent({
+    settings,
+    source,
+    ports,
+    state: await StateDirectory.open(settings.state),
+    metrics: new AgentMetrics(),
+    allowEmpty: flags.allowEmpty ?? false,
+    failOnMissing: flags.failOnMissing ?? false,
+  });
+  running.push(agent);
+  await agent.start();
+  return { agent, source, ports };
+}
+
+/** Lets the debounce pass and waits for the file to be written. */
+async function written({ ports }: Started): Promise<void> {
+  const next = ports.next("file");
+  ports.pass(60);
+  await next;
+}
+
+async function failed({ ports }: Started, code: string): Promise<void> {
+  const next = ports.next(code);
+  ports.pass(60);
+  await next;
+}
+
+/** A process that ended and that nobody has waited for yet is not running. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  const stat = `/proc/${pid}/stat`;
+  return !existsSync(stat) || readFileSync(stat, "utf8").split(") ")[1]?.[0] !== "Z";
+}
+
+const RAW = `  - { path: raw, key: p/raw, prefixes: [p/] }\n`;
+
+describe("an agent", () => {
+  it("writes nothing while the values are not whole, then each change once", async () => {
+    const started = await startAgent(RAW);
+    const { source, agent, ports } = started;
+    source.put("p/", { raw: "one" });
+    ports.pass(1_000);
+    expect(existsSync(at("raw"))).toBe(false);
+    source.tell("p/", { kind: "synced" });
+    await agent.firstRound();
+    expect(textOf("raw")).toBe("one");
+    source.put("p/", { raw: "two" });
+    source.put("p/", { raw: "three" });
+    await written(started);
+    expect(textOf("raw")).toBe("three");
+    expect(textOf("raw.bak")).toBe("one");
+    expect(readdirSync(directory).filter((name) => name.includes(".hearsay-"))).toEqual([]);
+    expect(agent.status()).toMatchObject({
+      ready: true,
+      stale: false,
+      files: [{ state: "idle", failures: 0 }],
+    });
+  });
+
+  it("keeps the file when a node comes back empty and has not synced, and when it has and the guard holds", async () => {
+    const started = await startAgent(RAW);
+    const { source, agent, ports } = started;
+    source.backlog("p/", { raw: "value", other: "x" });
+    await agent.firstRound();
+    source.tell("p/", { kind: "reset" });
+    ports.pass(10_000);
+    expect(textOf("raw")).toBe("value");
+    source.put("p/", { raw: "" });
+    source.tell("p/", { kind: "synced" });
+    await failed(started, "would_empty");
+    expect(textOf("raw")).toBe("value");
+    expect(agent.status().files[0]).toMatchObject({ state: "failed", error: { code: "would_empty" } });
+    source.backlog("p/", {});
+    await failed(started, "missing_keys");
+    expect(textOf("raw")).toBe("value");
+  });
+
+  it("refuses a prefix that lost most of its keys, also while it was away, unless asked for", async () => {
+    writeFileSync(at("list.eta"), `all: <% for (const {name} of it.list("p/")) { %><%= name %> <% } %>`);
+    const LIST = `  - { path: list, template: list.eta, prefixes: [p/], guard: { maxShrinkPercent: 60 } }\n`;
+    const first = await startAgent(LIST);
+    first.source.backlog("p/", { a: "1", b: "2", c: "3", d: "4" });
+    await first.agent.firstRound();
+    await first.agent.stop();
+    const second = await startAgent(LIST);
+    second.source.backlog("p/", { a: "1" });
+    await second.agent.firstRound();
+    expect(second.agent.status().files[0]?.error).toMatchObject({ code: "prefix_shrank" });
+    expect(textOf("list")).toBe("all: a b c d ");
+    await second.agent.stop();
+    const third = await startAgent(LIST, { allowEmpty: true });
+    third.source.backlog("p/", { a: "1" });
+    await third.agent.firstRound();
+    expect(textOf("list")).toBe("all: a ");
+  });
+
+  it("keeps the old file when the check of the new one fails, says why, and takes the next good one", async () => {
+    const started = await startAgent(
+      `  - { path: raw, key: p/raw, check: 'grep -q good "$HEARSAY_STAGED" || { echo not so; exit 3; }', reload: "cp raw reloaded", retry: {base: 10s} }\n`.replaceAll(
+        "cp raw reloaded",
+        `cp ${at("raw")} ${at("reloaded")}`,
+      ),
+    );
+    const { source, agent } = started;
+    source.backlog("p/raw", { "": "good 1" });
+    await agent.firstRound();
+    source.put("p/raw", { "": "bad stuff" });
+    await failed(started, "command_failed");
+    expect(textOf("raw")).toBe("good 1");
+    expect(textOf("reloaded")).toBe("good 1");
+    expect(agent.status()).toMatchObject({
+      ready: false,
+      files: [{ error: { code: "command_failed", message: expect.stringContaining("not so") }, failures: 1 }],
+    });
+    source.put("p/raw", { "": "good 2" });
+    await written(started);
+    expect(textOf("reloaded")).toBe("good 2");
+    expect(agent.status().files[0]?.error).toBeUndefined();
+    expect(readdirSync(directory).filter((name) => name.includes(".hearsay-"))).toEqual([]);
+  });
+
+  it("kills a reload that hangs with all it started, keeps the new file, and repeats the reload alone", async () => {
+    writeFileSync(
+      at("reload"),
+      `#!/bin/sh\nif [ -e ${at("fixed")} ]; then echo done >> ${at("reloads")}; exit 0; fi\nsleep 600 & echo $! > ${at("pid")}; wait\n`,
+    );
+    chmodSync(at("reload"), 0o755);
+    const started = await startAgent(
+      `  - { path: raw, key: p/raw, reload: ["${at("reload")}"], reloadTimeout: 200ms }\n`,
+    );
+    const { source, agent, ports } = started;
+    source.backlog("p/raw", { "": "new" });
+    await agent.firstRound();
+    expect(textOf("raw")).toBe("new");
+    expect(agent.status().files[0]?.error).toMatchObject({ code: "command_timed_out" });
+    const pid = Number(textOf("pid"));
+    await vi.waitFor(() => expect(isRunning(pid)).toBe(false));
+    writeFileSync(at("fixed"), "");
+    const next = ports.next("file");
+    ports.pass(1_000);
+    expect((await next).facts).toMatchObject({ installed: false, reloaded: true });
+    expect(textOf("reloads")).toBe("done\n");
+  });
+
+  it("makes a reload that an earlier agent still owed", async () => {
+    writeFileSync(at("raw"), "same");
+    const state = await StateDirectory.open(at("state"));
+    await state.owe(at("raw"));
+    const started = await startAgent(`  - { path: raw, key: p/raw, reload: "touch ${at("reloaded")}" }\n`);
+    started.source.backlog("p/raw", { "": "same" });
+    await started.agent.firstRound();
+    expect(existsSync(at("reloaded"))).toBe(true);
+    expect(await state.owes(at("raw"))).toBe(false);
+  });
+
+  it("starts from the last good copy while no node answers, marked stale, and recovers", async () => {
+    const first = await startAgent(RAW);
+    first.source.backlog("p/", { raw: "kept" });
+    await first.agent.firstRound();
+    await first.agent.stop();
+    rmSync(at("raw"));
+    const second = await startAgent(RAW);
+    second.source.tell("p/", { kind: "down", reason: "ECONNREFUSED" });
+    second.ports.pass(4_999);
+    expect(existsSync(at("raw"))).toBe(false);
+    second.ports.pass(1);
+    await second.agent.firstRound();
+    expect(textOf("raw")).toBe("kept");
+    expect(second.agent.status()).toMatchObject({ ready: true, stale: true, files: [{ stale: true }] });
+    second.source.backlog("p/", { raw: "present" });
+    await written(second);
+    expect(textOf("raw")).toBe("present");
+    expect(second.agent.status()).toMatchObject({ ready: true, stale: false });
+  });
+
+  it("never starts from a copy that was altered, nor keeps values that no file could be made of", async () => {
+    const CHECKED = `  - { path: raw, key: p/raw, check: 'grep -q good "$HEARSAY_STAGED"' }\n`;
+    const first = await startAgent(CHECKED);
+    first.source.backlog("p/raw", { "": "good" });
+    await first.agent.firstRound();
+    first.source.put("p/raw", { "": "worse" });
+    await failed(first, "command_failed");
+    await first.agent.stop();
+    const [copy = ""] = readdirSync(at("state")).filter((name) => name.startsWith("copy-"));
+    const path = join(at("state"), copy);
+    expect(readFileSync(path, "utf8")).toContain(Buffer.from("good").toString("base64"));
+    const bytes = readFileSync(path);
+    bytes[60] = (bytes[60] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    rmSync(at("raw"));
+    const second = await startAgent(CHECKED);
+    const damaged = second.ports.next("copy_damaged");
+    second.ports.pass(5_000);
+    await damaged;
+    expect(second.agent.status().files[0]).toMatchObject({ state: "waiting" });
+    expect(existsSync(at("raw"))).toBe(false);
+  });
+
+  it("keeps mode and owner of the file there is, sets those asked for, and follows a link to the file", async () => {
+    writeFileSync(at("real"), "old", { mode: 0o600 });
+    chmodSync(at("real"), 0o640);
+    symlinkSync(at("real"), at("link"));
+    const uid = process.getuid?.() ?? 0;
+    const gid = process.getgid?.() ?? 0;
+    const started = await startAgent(
+      `  - { path: link, key: p/a }\n  - { path: own, key: p/a, mode: "0604", owner: "${uid}:${gid}" }\n  - { path: plain, key: p/a }\n`,
+    );
+    started.source.backlog("p/a", { "": "new" });
+    await started.agent.firstRound();
+    expect(textOf("real")).toBe("new");
+    const modeOf = (name: string): number => statSync(at(name)).mode & 0o777;
+    expect([modeOf("link"), modeOf("own"), modeOf("plain")]).toEqual([0o640, 0o604, 0o644]);
+    expect(readFileSync(at("real.bak"), "utf8")).toBe("old");
+  });
+
+  it("removes what an agent that was killed left beside the file, and nothing of one that runs", async () => {
+    const [dead, alive] = [at(".raw.hearsay-999999999"), at(`.raw.hearsay-${process.ppid}`)];
+    for (const path of [dead, alive]) writeFileSync(path, "half");
+    const started = await startAgent(RAW);
+    started.source.backlog("p/", { raw: "whole" });
+    await started.agent.firstRound();
+    expect([dead, alive].map((path) => existsSync(path))).toEqual([false, true]);
+    expect(textOf("raw")).toBe("whole");
+  });
+
+  it("says what is wrong with a template, an owner, a place, and goes on with the other files", async () => {
+    writeFileSync(at("bad.eta"), "<% if ( %>");
+    writeFileSync(at("latin1.eta"), Buffer.from([0xff, 0x41]));
+    writeFileSync(at("missing.eta"), `<%= it.get("p/nothing") %>x`);
+    const started = await startAgent(
+      `  - { path: a, template: nowhere.eta, prefixes: [p/] }
+  - { path: b, template: bad.eta, prefixes: [p/] }
+  - { path: c, template: latin1.eta, prefixes: [p/] }
+  - { path: d, template: missing.eta, prefixes: [p/] }
+  - { path: no/where/e, key: p/raw, prefixes: [p/] }
+  - { path: state, key: p/raw, prefixes: [p/] }
+  - { path: f, key: p/raw, prefixes: [p/], owner: nobody-of-that-name }
+  - { path: g, key: p/raw, prefixes: [p/] }
+`,
+      { failOnMissing: true },
+    );
+    started.source.backlog("p/", { raw: "fine" });
+    await started.agent.firstRound();
+    expect(started.agent.status().files.map(({ error }) => error?.code)).toEqual([
+      "template_unreadable",
+      "template_failed",
+      "template_unreadable",
+      "missing_keys",
+      "file_unusable",
+      "file_unusable",
+      "owner_unknown",
+      undefined,
+    ]);
+    expect(textOf("g")).toBe("fine");
+    expect(started.agent.status().files[3]?.error?.message).toContain("p/nothing");
+  });
+
+  it("replaces no file that is as wanted, and runs one reload for several files", async () => {
+    const reload = `echo x >> ${at("count")}; sleep 0.05`;
+    const files = ["a", "b", "c", "d"].map(
+      (name) => `  - { path: ${name}, key: p/${name}, prefixes: [p/], reload: "${reload}" }\n`,
+    );
+    const started = await startAgent(files.join(""));
+    const { source, agent } = started;
+    source.backlog("p/", { a: "1", b: "1", c: "1", d: "1" });
+    await agent.firstRound();
+    const runs = textOf("count").length / 2;
+    expect(runs).toBeLessThanOrEqual(2);
+    const before = statSync(at("a")).ino;
+    source.put("p/", { b: "2" });
+    await written(started);
+    expect(statSync(at("a")).ino).toBe(before);
+    expect(textOf("b")).toBe("2");
+  });
+});

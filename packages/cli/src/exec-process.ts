@@ -1,0 +1,39 @@
+import { ClientSource, processPorts, RunningExec } from "@hearsay/agent";
+import { Client } from "@hearsay/client";
+import { jsonLog } from "./agent-process.ts";
+import type { ExecFlags } from "./commands/exec.ts";
+import { ExitWith } from "./failure.ts";
+import { type Io, Stopped } from "./io.ts";
+import { endpointsOf } from "./session.ts";
+
+/** Handed on to the command; what ends this process is handed on as well. */
+const HANDED_ON = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+
+/** @throws ExitWith the command's exit code */
+export async function exec(io: Io, words: readonly string[], flags: ExecFlags): Promise<void> {
+  const running = new RunningExec({
+    words,
+    signal: flags.signal,
+    killAfterMs: flags.killAfter,
+    environment: io.env,
+    prefixes: flags.prefix,
+    source: new ClientSource(new Client({ endpoints: endpointsOf(flags, io.env) })),
+    ports: processPorts(jsonLog(io.err)),
+    state: flags.state,
+    splayMs: flags.splay,
+    allowEmpty: flags.allowEmpty === true,
+  });
+  const handOn = (signal: NodeJS.Signals): void => running.child.send(signal);
+  for (const signal of HANDED_ON) process.on(signal, handOn);
+  const stop = (): void => {
+    const { reason } = io.stopped;
+    void running.stop(reason instanceof Stopped ? reason.signalName : "SIGTERM");
+  };
+  io.stopped.addEventListener("abort", stop, { once: true });
+  try {
+    throw new ExitWith(await running.run());
+  } finally {
+    io.stopped.removeEventListener("abort", stop);
+    for (const signal of HANDED_ON) process.off(signal, handOn);
+  }
+}
