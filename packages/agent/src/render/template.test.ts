@@ -35,6 +35,11 @@ describe("a template", () => {
     expect(render(text, values)).toEqual({ text: `<&"> [a=1][b=2] 7 a,hosts,j`, missing: [] });
   });
 
+  it("keeps line feeds behind tags, unless the tag says otherwise", () => {
+    const text = `a <%= it.get("app/a") %>\n<% for (const n of [1, 2]) { -%>\nn <%= n %>\n<% } -%>\nend\n`;
+    expect(render(text, { "app/a": "1" }).text).toBe("a 1\nn 1\nn 2\nend\n");
+  });
+
   it("names the keys that have no value and no default", () => {
     const text = `<%= it.get("app/x") %><%= it.get("app/y", "d") %><%= it.json("app/z", 1) %><%= it.get("app/x") %><%= it.bytes("app/b") %>`;
     expect(render(text)).toEqual({ text: "d1", missing: ["app/x", "app/b"] });

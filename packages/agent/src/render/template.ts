@@ -26,6 +26,8 @@ export function renderTemplate(template: Template, scope: Scope): Rendered {
   const eta = new Eta({
     views: dirname(template.path),
     autoEscape: false,
+    // A line feed behind a tag is part of the file; `-%>` takes it away.
+    autoTrim: false,
     cache: false,
     cacheFilepaths: false,
   });

@@ -87,9 +87,9 @@ export class Views {
   }
 
   #take(view: PrefixView, event: SourceEvent): void {
-    const before = view.state;
+    const { state: before, downReason } = view;
     const changed = view.take(event);
-    this.#tell(view, event);
+    if (event.kind !== "down" || downReason === undefined) this.#tell(view, event);
     if (changed || before !== view.state) this.#options.onChange(view.prefix, changed);
   }
 
