@@ -153,6 +153,18 @@ describe("snapshots", () => {
     expect((await at("get", "snap/kept")).text).toBe("v");
   });
 
+  it("never bring back what was deleted after them, unless asked", async () => {
+    await at("del", "snap/kept");
+    for (const mode of ["missing", "as-new"]) {
+      expect((await at("snapshot", "restore", file, "--mode", mode, "--yes")).code).toBe(0);
+      expect((await at("get", "snap/kept")).code).toBe(3);
+    }
+    expect((await at("snapshot", "restore", file, "--mode", "missing", "--revive")).code).toBe(2);
+    expect((await at("snapshot", "restore", file, "--mode", "as-new", "--revive", "--yes")).code).toBe(0);
+    expect((await at("get", "snap/kept")).text).toBe("v");
+    expect((await at("get", "snap/gone")).code).toBe(3);
+  });
+
   it("that are cut short or damaged are refused", async () => {
     const whole = readFileSync(file);
     const broken = join(directory.path, "broken.snapshot");

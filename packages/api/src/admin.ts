@@ -100,7 +100,7 @@ export const RestoreMode = Type.Union(
   {
     title: "RestoreMode",
     description:
-      "missing: values of keys that are neither held nor deleted here, as new writes. as-new: every value, as a new write. exact: the records as they were, into an empty store.",
+      "missing: values of keys that are neither held nor deleted here, as new writes. as-new: every value, as a new write, but of keys that are deleted here only with revive. exact: the records as they were, into an empty store.",
   },
 );
 export type RestoreMode = Static<typeof RestoreMode>;
@@ -109,6 +109,11 @@ export const RestoreQuery = Type.Object(
   {
     mode: RestoreMode,
     "dry-run": Type.Optional(Type.Union([Type.Literal("true"), Type.Literal("false")])),
+    revive: Type.Optional(
+      Type.Union([Type.Literal("true"), Type.Literal("false")], {
+        description: "With as-new: also keys that are deleted here get their values back",
+      }),
+    ),
   },
   { title: "RestoreQuery", additionalProperties: false },
 );

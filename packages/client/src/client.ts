@@ -219,6 +219,7 @@ export class Client {
       path: withQuery("/restore", {
         mode: options.mode,
         "dry-run": options.dryRun === true ? "true" : undefined,
+        revive: options.revive === true ? "true" : undefined,
       }),
       headers: { "Content-Type": MEDIA_TYPES.snapshot },
       body: open,

@@ -72,6 +72,8 @@ export interface ListOptions extends CallOptions {
 export interface RestoreOptions extends CallOptions {
   readonly mode: "missing" | "as-new" | "exact";
   readonly dryRun?: boolean | undefined;
+  /** With `as-new`: keys that are deleted on the node get their values back. */
+  readonly revive?: boolean | undefined;
 }
 
 type Query = Readonly<Record<string, string | number | undefined>>;

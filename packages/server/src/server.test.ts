@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync }
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { formatVersion, hlcFromMs } from "@hearsay/core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Settings } from "./config/knobs.ts";
 import { loadConfig } from "./config/load.ts";
@@ -319,8 +320,26 @@ describe("snapshots", () => {
     ]);
     const expires = (await fetch(`${to.address}/kv/expiring`)).headers.get("hearsay-expires");
     expect(Date.parse(expires ?? "")).toBeGreaterThan(Date.now() + 3_000_000);
-    expect(await restore(to, snapshot, "mode=as-new")).toMatchObject({ applied: 600, skippedDeleted: 1 });
-    expect(await get(to, "k0")).toBe("value 0");
+    expect(await restore(to, snapshot, "mode=as-new")).toMatchObject({ applied: 599, skippedDeleted: 2 });
+    expect([await get(to, "k0"), await get(to, "k2")]).toEqual(["value 0", 404]);
+    expect(await restore(to, snapshot, "mode=as-new&revive=true")).toMatchObject({
+      applied: 600,
+      skippedDeleted: 1,
+    });
+    expect(await get(to, "k2")).toBe("value 2");
+  });
+
+  it("of a node whose clock was ahead are refused as a whole where versions would count, and taken as new writes", async () => {
+    const from = await start("source", { "clock.maxDriftMs": 3_600_000 });
+    const ahead = formatVersion({ time: hlcFromMs(Date.now() + 1_800_000), node: "other~0000000000" });
+    const headers = { "hearsay-context": ahead };
+    expect((await fetch(`${from.address}/kv/k`, { method: "PUT", body: "v", headers })).status).toBe(201);
+    const snapshot = await snapshotOf(from);
+    const to = await start("target", { name: "n2" });
+    expect(await restore(to, snapshot, "mode=exact")).toMatchObject({ code: "clock_drift", outcome: "none" });
+    expect(await get(to, "k")).toBe(404);
+    expect(await restore(to, snapshot, "mode=missing")).toMatchObject({ applied: 1 });
+    expect(await get(to, "k")).toBe("v");
   });
 
   it("apply nothing when cut or changed anywhere", async () => {

@@ -4,6 +4,7 @@ import { performance } from "node:perf_hooks";
 import type { RestoreMode } from "@hearsay/api";
 import type { Command } from "commander";
 import { confirm } from "../confirm.ts";
+import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { oneOf } from "../options.ts";
 import { Printer } from "../printer.ts";
@@ -13,6 +14,7 @@ import { type ClientFlags, inSession, type Session, withClientFlags } from "../s
 interface RestoreFlags extends ClientFlags {
   readonly mode: RestoreMode;
   readonly dryRun?: boolean;
+  readonly revive?: boolean;
   readonly yes?: boolean;
 }
 
@@ -110,10 +112,11 @@ function addRestore(snapshot: Command, io: Io): void {
     )
     .description(
       `Applies a snapshot. missing: only keys that have neither a value nor a delete here. as-new: every value, over
-what is there. exact: the records as they were, into an empty node of an empty cluster.`,
+what is there, but keys that are deleted here stay so without --revive. exact: the records as they were, into an empty node of an empty cluster.`,
     )
     .requiredOption("-m, --mode <mode>", "missing, as-new or exact", oneOf(MODES))
     .option("--dry-run", "only say what would be done")
+    .option("--revive", "with as-new, keys that are deleted here get their values back")
     .option("--yes", "do not ask before values are overwritten");
   withClientFlags(command).action((file: string, flags: RestoreFlags) =>
     inSession(io, flags, (session) => restore(session, file, flags), { bodyFile: file }),
@@ -123,12 +126,18 @@ what is there. exact: the records as they were, into an empty node of an empty c
 async function restore(session: Session, file: string, flags: RestoreFlags): Promise<void> {
   const { client, io, print, signal, curl } = session;
   const { size } = await stat(file);
+  if (flags.revive === true && flags.mode !== "as-new") {
+    throw new CliError("--revive goes with --mode as-new", { code: "usage", exit: EXIT.usage });
+  }
   const overwrites = flags.mode === "as-new" && flags.dryRun !== true;
-  if (overwrites && !curl) await confirm(io, "Overwrite the values of all keys in the snapshot?", flags);
+  const revives = flags.revive === true ? ", and bring back those that are deleted" : "";
+  if (overwrites && !curl)
+    await confirm(io, `Overwrite the values of all keys in the snapshot${revives}?`, flags);
   const progress = new ProgressLine(io, () => performance.now());
   const openFile = (): ReadableStream<Uint8Array> =>
     fileStream(file, (sent) => progress.update(() => `${shownBytes(sent)} of ${shownBytes(size)} sent`));
-  const options = { mode: flags.mode, dryRun: flags.dryRun, signal, timeoutMs: flags.timeout };
+  const { mode, dryRun, revive, timeout: timeoutMs } = flags;
+  const options = { mode, dryRun, revive, signal, timeoutMs };
   const report = await client.restore(openFile, options).finally(() => progress.end());
   if (print.json) return print.document(report);
   const done = report.dryRun ? "would be applied" : "applied";

@@ -43,6 +43,7 @@ export class RestoreRoute {
       const report = await this.#restore(exchange, {
         mode: checked.mode,
         dryRun: checked["dry-run"] === "true",
+        revive: checked.revive === "true",
       });
       services.log.info("restored", { ...report });
       exchange.json(200, report);

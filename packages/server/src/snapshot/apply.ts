@@ -14,6 +14,8 @@ export interface Restore {
   readonly path: string;
   readonly mode: RestoreMode;
   readonly dryRun: boolean;
+  /** With `as-new`: keys that are deleted here get their values back. */
+  readonly revive: boolean;
 }
 
 /** How far a restore came, also when it fails. */
@@ -35,7 +37,7 @@ export async function applySnapshot(
   try {
     for await (const { key, record } of snapshotRecords(restore.path)) {
       progress.records += 1;
-      const write = decide(services, restore.mode, key, record, progress);
+      const write = decide(services, restore, key, record, progress);
       if (write === undefined) continue;
       progress.applied += 1;
       if (!restore.dryRun) await writer.add(write(), bytesOf(record));
@@ -59,7 +61,7 @@ async function prepareExact(services: Services, restore: Restore): Promise<void>
 /** What to write for the key; undefined when nothing is, which is then counted. */
 function decide(
   services: Services,
-  mode: RestoreMode,
+  { mode, revive }: Restore,
   key: string,
   record: KeyRecord,
   progress: RestoreProgress,
@@ -71,10 +73,13 @@ function decide(
     progress.skippedDeleted += 1;
     return undefined;
   }
-  const held = mode === "missing" ? services.node.latest(key) : undefined;
-  if (held !== undefined) {
-    if (isLive(winner(held), nowMs)) progress.skippedHeld += 1;
-    else progress.skippedDeleted += 1;
+  const held = revive && mode === "as-new" ? undefined : services.node.latest(key);
+  if (held !== undefined && !isLive(winner(held), nowMs)) {
+    progress.skippedDeleted += 1;
+    return undefined;
+  }
+  if (held !== undefined && mode === "missing") {
+    progress.skippedHeld += 1;
     return undefined;
   }
   return () => writtenAnew(services, key, value, nowMs);
