@@ -1,0 +1,221 @@
+/** What is in deploy/, as far as it can be checked without the engines it is for: against the real flags, knobs and paths. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { KNOBS, variableName } from "@hearsay/server";
+import { describe, expect, it } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
+import { hearsay } from "./cli-process.ts";
+
+const top = fileURLToPath(new URL("../", import.meta.url));
+const read = (path: string): string => readFileSync(join(top, path), "utf8");
+
+/** Fields of what was parsed, which every test checks by matching. */
+type Tree = Readonly<Record<string, unknown>>;
+
+function tree(value: unknown): Tree {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** Whether a node would start with them: the flags are those of serve, and all settings are checked. */
+async function settingsOf(args: readonly string[], env: Readonly<Record<string, string>>): Promise<unknown> {
+  const [command, ...flags] = args;
+  expect(command).toBe("serve");
+  const shown = await hearsay(["config", "show", "--json", ...flags], { env });
+  expect(shown).toMatchObject({ code: 0 });
+  const rows: unknown = JSON.parse(shown.text);
+  return Object.fromEntries(
+    (Array.isArray(rows) ? rows : []).map((row: unknown) => [String(tree(row)["name"]), tree(row)["value"]]),
+  );
+}
+
+const GRACE_SECONDS = KNOBS["shutdown.graceMs"].fallback / 1000;
+const has = (command: string, ...args: readonly string[]): boolean => spawnSync(command, args).status === 0;
+
+describe("the container image", () => {
+  const lines = read("deploy/Dockerfile").split("\n");
+
+  it("is built from what is there, on Node 24, and runs as a number that is not root", () => {
+    const stages = lines.filter((line) => line.startsWith("FROM "));
+    expect(stages).toEqual(["FROM node:24-slim AS build", "FROM node:24-slim"]);
+    expect(lines).toContain("USER 1000:1000");
+    const copied = lines.filter((line) => line.startsWith("COPY ") && !line.includes("--from="));
+    const sources = copied.flatMap((line) => line.split(" ").slice(1, -1));
+    expect(sources.length).toBeGreaterThan(4);
+    for (const path of sources) expect(existsSync(join(top, path)), path).toBe(true);
+    expect(lines.join("\n")).toContain(`pnpm@${/pnpm@([\d.]+)/.exec(read("package.json"))?.[1]} `);
+  });
+
+  it("starts a node with its entry point, data and probe as they really are", async () => {
+    const text = lines.join("\n");
+    const command: unknown = JSON.parse(/^CMD (\[.*\])$/m.exec(text)?.[1] ?? "");
+    const settings = await settingsOf(texts(command), { HEARSAY_INSECURE: "true", HEARSAY_DATA: "/data" });
+    expect(settings).toMatchObject({ data: "/data", listen: "0.0.0.0:7171" });
+    expect(text).toContain(`HEARSAY_DATA=/data`);
+    expect(text).toContain("http://127.0.0.1:7171/livez");
+    const bin: unknown = tree(JSON.parse(read("packages/cli/package.json")))["bin"];
+    expect(tree(bin)["hearsay"]).toBe("./dist/main.js");
+    expect(text).toContain('ENTRYPOINT ["node", "/opt/hearsay/dist/main.js"]');
+  });
+});
+
+describe("compose", () => {
+  const compose = tree(parse(read("deploy/compose.yaml"), { merge: true }));
+  const services = Object.entries(tree(compose["services"])).map(
+    ([name, service]) => ({ name, ...tree(service) }) as Tree,
+  );
+
+  it("runs three nodes that name each other, with valid settings and time to stop", async () => {
+    expect(services.map(({ name }) => name)).toEqual(["n1", "n2", "n3"]);
+    for (const service of services) {
+      const environment = { ...tree(service["environment"]) } as Record<string, string>;
+      expect(environment).toHaveProperty(
+        `${variableName("security.clusterSecret")}_FILE`,
+        "/run/secrets/cluster",
+      );
+      delete environment["HEARSAY_SECURITY_CLUSTER_SECRET_FILE"];
+      const settings = tree(
+        await settingsOf(texts(service["command"]), { ...environment, HEARSAY_DATA: "/data" }),
+      );
+      const others = services
+        .map(({ name }) => `${name}:7171`)
+        .filter((address) => address !== `${service["name"]}:7171`);
+      expect(settings).toMatchObject({
+        name: service["name"],
+        advertise: `${service["name"]}:7171`,
+        join: others.join(","),
+      });
+      expect(Number.parseInt(String(service["stop_grace_period"]), 10)).toBeGreaterThan(GRACE_SECONDS);
+      expect(service["volumes"]).toEqual([`${service["name"]}:/data`]);
+    }
+    expect(services.flatMap((service) => texts(service["ports"]))).toEqual(["127.0.0.1:7171:7171"]);
+  });
+
+  it.skipIf(!has("docker", "compose", "version"))("is accepted by docker compose, where that is", () => {
+    const env = { ...process.env, HEARSAY_CLUSTER_SECRET: "0123456789abcdef" };
+    execFileSync("docker", ["compose", "-f", join(top, "deploy/compose.yaml"), "config", "-q"], { env });
+  });
+});
+
+describe("Kubernetes", () => {
+  const documents = parseAllDocuments(read("deploy/kubernetes/hearsay.yaml")).map((document) => {
+    expect(document.errors).toEqual([]);
+    return tree(document.toJS());
+  });
+  const of = (kind: string, name: string): Tree =>
+    documents.find((one) => one["kind"] === kind && tree(one["metadata"])["name"] === name) ?? {};
+  const set = tree(of("StatefulSet", "hearsay")["spec"]);
+  const pod = tree(tree(set["template"])["spec"]);
+  const container = tree((pod["containers"] as unknown[] | undefined)?.[0]);
+
+  it("has a headless service that names nodes before they are ready, and starts all at once", () => {
+    expect(of("Service", String(set["serviceName"]))).toMatchObject({
+      spec: { clusterIP: "None", publishNotReadyAddresses: true, ports: [{ port: 7171 }] },
+    });
+    expect(set).toMatchObject({ replicas: 3, podManagementPolicy: "Parallel" });
+    const labels = tree(tree(tree(set["template"])["metadata"])["labels"]);
+    for (const [kind, name] of [
+      ["Service", "hearsay"],
+      ["Service", "hearsay-nodes"],
+    ] as const) {
+      expect(tree(of(kind, name)["spec"])["selector"]).toEqual(labels);
+    }
+    expect(set["selector"]).toEqual({ matchLabels: labels });
+    expect(of("PodDisruptionBudget", "hearsay")).toMatchObject({ spec: { maxUnavailable: 1 } });
+  });
+
+  it("runs nodes with valid settings that join through the service, without variables they would refuse", async () => {
+    const env = (container["env"] as unknown[]).map(tree);
+    const plain = env
+      .filter(({ value }) => value !== undefined)
+      .map(({ name, value }) => [String(name), String(value)]);
+    const known = new Set(Object.keys(KNOBS).map((knob) => variableName(knob)));
+    for (const name of env.map((one) => String(one["name"])))
+      if (name !== "POD_NAME") expect(known).toContain(name);
+    const args = texts(container["args"]).map((word) => word.replaceAll("$(POD_NAME)", "hearsay-0"));
+    const settings = await settingsOf(args, { ...Object.fromEntries(plain), HEARSAY_DATA: "/data" });
+    expect(settings).toMatchObject({
+      name: "hearsay-0",
+      advertise: `hearsay-0.${set["serviceName"]}:7171`,
+      join: `dns:${set["serviceName"]}:7171`,
+    });
+    expect(pod["enableServiceLinks"]).toBe(false);
+  });
+
+  it("probes what nodes answer, gives them time to stop, and lets them write to their volume alone", () => {
+    const probe = (path: string): unknown => ({ httpGet: { path, port: "http" } });
+    expect(container).toMatchObject({
+      startupProbe: probe("/livez"),
+      livenessProbe: probe("/livez"),
+      readinessProbe: probe("/readyz"),
+      ports: [{ name: "http", containerPort: 7171 }],
+      securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false },
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+    });
+    expect(pod).toMatchObject({ securityContext: { runAsNonRoot: true, runAsUser: 1000 } });
+    expect(pod["terminationGracePeriodSeconds"]).toBeGreaterThan(GRACE_SECONDS);
+    expect(set["volumeClaimTemplates"]).toMatchObject([{ metadata: { name: "data" } }]);
+  });
+});
+
+describe("systemd", () => {
+  const units = ["hearsay", "hearsay-agent"].map((name) => ({
+    name,
+    text: read(`deploy/systemd/${name}.service`),
+  }));
+  const valueOf = (text: string, field: string): string =>
+    new RegExp(`^${field}=(.*)$`, "m").exec(text)?.[1] ?? "";
+
+  it("starts commands with flags that there are, and gives them time to stop", async () => {
+    for (const { name, text } of units) {
+      const [command, subcommand = "", ...args] = valueOf(text, "ExecStart").split(" ");
+      expect(command).toBe("hearsay");
+      const { text: help } = await hearsay([subcommand, "--help"]);
+      for (const flag of args.filter((word) => word.startsWith("-")))
+        expect(help).toMatch(new RegExp(`\\s${flag}[ ,]`));
+      expect(Number.parseInt(valueOf(text, "TimeoutStopSec"), 10)).toBeGreaterThan(GRACE_SECONDS);
+      expect(`/var/lib/${valueOf(text, "StateDirectory")}`).toBe(`/var/lib/${name}`);
+    }
+    expect(units[0]?.text).toContain("--data /var/lib/hearsay");
+    expect(read("deploy/systemd/agent.yaml")).toContain("state: /var/lib/hearsay-agent");
+    expect(units[1]?.text).toContain("ExecReload=kill -HUP $MAINPID");
+  });
+
+  it("comes with settings for the agent that it takes", async () => {
+    const path = join(top, "deploy/systemd/agent.yaml");
+    const dry = await hearsay([
+      "agent",
+      "-c",
+      path,
+      "--dry-run",
+      "-e",
+      "http://127.0.0.1:9",
+      "--timeout",
+      "1ms",
+    ]);
+    // The settings are read first: what is wrong with them would be a usage error.
+    expect(dry).toMatchObject({ code: 6 });
+  });
+
+  it.skipIf(!has("systemd-analyze", "--version"))("is accepted by systemd-analyze, where that is", () => {
+    const directory = mkdtempSync(join(tmpdir(), "hearsay-test-"));
+    try {
+      for (const { name, text } of units) {
+        const path = join(directory, `${name}.service`);
+        // The command need not be installed here.
+        writeFileSync(path, text.replace("ExecStart=hearsay ", `ExecStart=${process.execPath} `));
+        const verified = spawnSync("systemd-analyze", ["verify", path], { encoding: "utf8" });
+        const own = verified.stderr.split("\n").filter((line) => line.includes(`${name}.service`));
+        expect(own).toEqual([]);
+      }
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
