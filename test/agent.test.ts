@@ -86,7 +86,15 @@ describe("the agent", () => {
     const settings = `state: state\nstatus: 127.0.0.1:0\nfiles:\n  - { path: site.conf, template: t.eta, prefixes: [site/], reload: "echo x >> ${at("reloads")}" }\n`;
     writeFileSync(at("agent.yaml"), settings);
     await on(0, "put", "site/colour", "red", "--ack", "2");
-    const third = await startNode(at("n3"), "--cluster", "agents", "--name", "n3", "--join", new URL(nodes[0]?.url ?? "").host);
+    const third = await startNode(
+      at("n3"),
+      "--cluster",
+      "agents",
+      "--name",
+      "n3",
+      "--join",
+      new URL(nodes[0]?.url ?? "").host,
+    );
     const agent = start(["agent", "-c", at("agent.yaml")], `${third.url},${nodes[1]?.url}`);
     await until(() => expect(textOf("site.conf")).toBe("colour red\n"));
     await on(0, "put", "site/colour", "green");
@@ -122,7 +130,10 @@ describe("the agent", () => {
 
   it("once makes every file and ends, names missing keys, and without a node changes nothing", async () => {
     writeFileSync(at("once.eta"), `<%= it.get("once/a") %> <%= it.get("once/b") %>`);
-    writeFileSync(at("once.yaml"), "state: once-state\nfiles:\n  - { path: once.txt, template: once.eta, prefixes: [once/] }\n");
+    writeFileSync(
+      at("once.yaml"),
+      "state: once-state\nfiles:\n  - { path: once.txt, template: once.eta, prefixes: [once/] }\n",
+    );
     await on(0, "put", "once/a", "1");
     const dry = await on(0, "agent", "-c", at("once.yaml"), "--dry-run");
     expect(dry).toMatchObject({ code: 0 });
@@ -144,7 +155,8 @@ describe("the agent", () => {
 describe("exec", () => {
   it("gives values as environment, restarts on a change, and ends as the command ends", async () => {
     await on(0, "put", "env/app/colour", "red", "--ack", "2");
-    const script = 'echo "got $COLOUR"; if [ "$COLOUR" = blue ]; then exit 5; fi; while :; do sleep 0.05; done';
+    const script =
+      'echo "got $COLOUR"; if [ "$COLOUR" = blue ]; then exit 5; fi; while :; do sleep 0.05; done';
     const running = start(["exec", "--prefix", "env/app/", "--", "sh", "-c", script], nodes[1]?.url ?? "");
     await until(() => expect(running.output()).toContain("got red"));
     await on(0, "put", "env/app/colour", "blue");
@@ -181,16 +193,24 @@ describe("apply and rollback", () => {
     expect(documents(again)).toMatchObject([{ created: 0, unchanged: 2 }]);
     writeFileSync(at("config/deep/b"), "two\n");
     const changed = await apply("--wait");
-    expect(changed).toMatchObject({ code: 0, text: expect.stringMatching(/^1 keys held by every member in [\d.]+ s\n$/) });
+    expect(changed).toMatchObject({
+      code: 0,
+      text: expect.stringMatching(/^1 keys held by every member in [\d.]+ s\n$/),
+    });
     expect(changed.err).toContain("    -one\n    +two\n");
     expect((await on(1, "get", "conf/deep/b")).text).toBe("two\n");
     rmSync(at("config/deep"), { recursive: true });
-    expect(await apply("--prune", "--yes")).toMatchObject({ code: 1, err: expect.stringContaining("1 of 2 keys") });
+    expect(await apply("--prune", "--yes")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("1 of 2 keys"),
+    });
     expect(await apply("--prune", "--allow-mass-delete")).toMatchObject({ code: 2 });
     expect((await on(0, "get", "conf/deep/b")).code).toBe(0);
     expect(await apply("--prune", "--allow-mass-delete", "--yes")).toMatchObject({ code: 0 });
     expect((await on(0, "get", "conf/deep/b")).code).toBe(3);
-    const [history] = documents(await on(0, "history", "conf/deep/b", "--json")) as { versions: { version: string }[] }[];
+    const [history] = documents(await on(0, "history", "conf/deep/b", "--json")) as {
+      versions: { version: string }[];
+    }[];
     const two = `conf/deep/b@${history?.versions[1]?.version}`;
     expect((await on(0, "rollback", two, "--dry-run")).text).toContain("would write 4 bytes");
     expect(await on(0, "rollback", two)).toMatchObject({ code: 0 });

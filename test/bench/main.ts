@@ -1,4 +1,5 @@
 /** `npm run bench [-- NAME...]`: every benchmark, or those named. */
+import { agent } from "./agent.ts";
 import { bulk } from "./bulk.ts";
 import { http } from "./http.ts";
 import { idle } from "./idle.ts";
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   idle,
   repair,
   watch,
+  agent,
 };
 
 const wanted = process.argv.slice(2);

@@ -42,7 +42,8 @@ async function faultsOf(options: Partial<DirectoryOptions> = {}): Promise<readon
 describe("a directory", () => {
   it("is keys by the order of their bytes, with what is excluded left out", async () => {
     mkdirSync(join(directory, "b/.git"), { recursive: true });
-    for (const name of ["b/x", "b/.git/config", "a", "ü", ".hidden"]) writeFileSync(join(directory, name), name);
+    for (const name of ["b/x", "b/.git/config", "a", "ü", ".hidden"])
+      writeFileSync(join(directory, name), name);
     const read = await readDirectory(directory, { ...OPTIONS, exclude: [".git"] });
     expect([...read.keys()]).toEqual(["p/.hidden", "p/a", "p/b/x", "p/ü"]);
     expect(Buffer.from(read.get("p/b/x") ?? []).toString()).toBe("b/x");
@@ -69,7 +70,9 @@ describe("a directory", () => {
     const deep = join(directory, part, part, part, part);
     mkdirSync(deep, { recursive: true });
     writeFileSync(join(deep, "f".repeat(100)), "x");
-    expect(await faultsOf()).toEqual([expect.stringContaining("its key would have 1106 bytes, 1024 is the most")]);
+    expect(await faultsOf()).toEqual([
+      expect.stringContaining("its key would have 1106 bytes, 1024 is the most"),
+    ]);
     rmSync(join(directory, part), { recursive: true });
     writeFileSync(join(directory, "large"), "x".repeat(101));
     expect(await faultsOf()).toEqual([expect.stringContaining("it has 101 bytes, 100 is the most")]);
@@ -91,7 +94,13 @@ describe("a plan", () => {
       ["p/type.json", held("{}", TEXT)],
       ["p/conflict", held("1", TEXT, 1)],
     ]);
-    const wanted = files({ "p/same": "1", "p/changed": "2", "p/new": "3", "p/type.json": "{}", "p/conflict": "1" });
+    const wanted = files({
+      "p/same": "1",
+      "p/changed": "2",
+      "p/new": "3",
+      "p/type.json": "{}",
+      "p/conflict": "1",
+    });
     const kept = planOf(wanted, there, { prune: false, maxDeletePercent: 0 });
     expect(kept).toMatchObject({ unchanged: 1, left: 1 });
     expect(kept.changes.map(({ kind, key }) => `${kind} ${key}`)).toEqual([
@@ -121,10 +130,13 @@ describe("a plan", () => {
         const after = new Map(before);
         for (const operation of batchesOf(planOf(files(wanted), before, ALL).changes).flat()) {
           if (operation.op === "delete") after.delete(operation.key);
-          else if (operation.op === "put") after.set(operation.key, held(operation.value.toString(), operation.contentType));
+          else if (operation.op === "put")
+            after.set(operation.key, held(operation.value.toString(), operation.contentType));
         }
         expect([...after.keys()].sort()).toEqual(Object.keys(wanted).sort());
-        const again = [...after].map(([key, one]) => [key, { ...one, value: files(wanted).get(key) ?? bytes("") }] as const);
+        const again = [...after].map(
+          ([key, one]) => [key, { ...one, value: files(wanted).get(key) ?? bytes("") }] as const,
+        );
         expect(planOf(files(wanted), new Map(again), ALL)).toMatchObject({ changes: [], left: 0 });
       }),
     );
@@ -134,12 +146,17 @@ describe("a plan", () => {
     const many = files(Object.fromEntries(Array.from({ length: 2_500 }, (_, i) => [`k${i}`, "v"])));
     const sizes = (plan: Plan): number[] => batchesOf(plan.changes).map((batch) => batch.length);
     expect(sizes(planOf(many, new Map(), ALL))).toEqual([1000, 1000, 500]);
-    const large = files(Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`k${i}`, "v".repeat(1024 * 1024)])));
+    const large = files(
+      Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`k${i}`, "v".repeat(1024 * 1024)])),
+    );
     expect(sizes(planOf(large, new Map(), ALL))).toEqual([3, 3, 3]);
   });
 
   it("is shown with the lines that change, and nothing that steers a terminal", () => {
-    const there = new Map([["p/a", held("one\ntwo\nthree\n")], ["p/b", held("x", "application/octet-stream")]]);
+    const there = new Map([
+      ["p/a", held("one\ntwo\nthree\n")],
+      ["p/b", held("x", "application/octet-stream")],
+    ]);
     const plan = planOf(files({ "p/a": "one\n2\u001b[31m\nthree\n", "p/n\u0007": "" }), there, ALL);
     expect(planLines(plan).map(({ text }) => text)).toEqual([
       "~ p/a (14 to 17 bytes)",
@@ -164,10 +181,19 @@ describe("a plan", () => {
 });
 
 describe("writing a plan", () => {
-  const plan = planOf(files(Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`k${i}`, "v"]))), new Map(), ALL);
+  const plan = planOf(
+    files(Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`k${i}`, "v"]))),
+    new Map(),
+    ALL,
+  );
   const problem = (code: string, status: number): HearsayError =>
     new HearsayError(
-      { code: "problem", endpoint: "x", retryAfterMs: undefined, problem: { status, code, title: code, next: "" } },
+      {
+        code: "problem",
+        endpoint: "x",
+        retryAfterMs: undefined,
+        problem: { status, code, title: code, next: "" },
+      },
       { outcome: "unknown", attempts: 1 },
     );
 
@@ -177,7 +203,11 @@ describe("writing a plan", () => {
   }
 
   function clientOf(
-    behaviour: { readonly states?: string[]; readonly fail?: (batch: number) => unknown; readonly lacking?: string[] } = {},
+    behaviour: {
+      readonly states?: string[];
+      readonly fail?: (batch: number) => unknown;
+      readonly lacking?: string[];
+    } = {},
   ): { readonly client: ApplyClient; readonly calls: Calls } {
     const calls: Calls = { batches: [], receipts: [] };
     const member = (name: string) => ({ id: name, name, state: "alive" });
@@ -190,7 +220,9 @@ describe("writing a plan", () => {
       },
       list: () => Promise.reject(new Error("not used")),
       cluster: {
-        status: async () => ({ members: (behaviour.states ?? ["alive", "alive"]).map((state) => ({ state })) }),
+        status: async () => ({
+          members: (behaviour.states ?? ["alive", "alive"]).map((state) => ({ state })),
+        }),
         receipt: async (key: string) => {
           calls.receipts.push(key);
           const lacking = behaviour.lacking ?? [];
@@ -200,12 +232,20 @@ describe("writing a plan", () => {
     };
     return { client: client as unknown as ApplyClient, calls };
   }
-  const options = { signal: new AbortController().signal, waitMs: 5_000, onProgress: () => undefined, nowMs: () => 0 };
+  const options = {
+    signal: new AbortController().signal,
+    waitMs: 5_000,
+    onProgress: () => undefined,
+    nowMs: () => 0,
+  };
 
   it("has each batch acknowledged by all members when all are there", async () => {
     const { client, calls } = clientOf();
     await writePlan(client, plan, options);
-    expect(calls.batches.map(({ operations, ack }) => [operations.length, ack])).toEqual([[1000, "all"], [500, "all"]]);
+    expect(calls.batches.map(({ operations, ack }) => [operations.length, ack])).toEqual([
+      [1000, "all"],
+      [500, "all"],
+    ]);
     expect(calls.receipts).toEqual([]);
     const without = clientOf();
     await writePlan(without.client, plan, { ...options, waitMs: undefined });
@@ -224,7 +264,9 @@ describe("writing a plan", () => {
   });
 
   it("writes the other batches when one is not acknowledged in time, and asks for the receipts of both", async () => {
-    const { client, calls } = clientOf({ fail: (batch) => (batch === 1 ? problem("ack_timeout", 504) : undefined) });
+    const { client, calls } = clientOf({
+      fail: (batch) => (batch === 1 ? problem("ack_timeout", 504) : undefined),
+    });
     await writePlan(client, plan, options);
     expect(calls.batches.map(({ operations, ack }) => [operations[0]?.op, operations.length, ack])).toEqual([
       ["put", 1000, "all"],
