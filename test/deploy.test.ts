@@ -74,15 +74,12 @@ describe("compose", () => {
   it("runs three nodes that name each other, with valid settings and time to stop", async () => {
     expect(services.map(({ name }) => name)).toEqual(["n1", "n2", "n3"]);
     for (const service of services) {
-      const environment = { ...tree(service["environment"]) } as Record<string, string>;
-      expect(environment).toHaveProperty(
-        `${variableName("security.clusterSecret")}_FILE`,
-        "/run/secrets/cluster",
+      const { HEARSAY_SECURITY_CLUSTER_SECRET_FILE: secret, ...environment } = tree(service["environment"]);
+      expect(secret).toBe("/run/secrets/cluster");
+      const env = Object.fromEntries(
+        Object.entries(environment).map(([name, value]) => [name, String(value)]),
       );
-      delete environment["HEARSAY_SECURITY_CLUSTER_SECRET_FILE"];
-      const settings = tree(
-        await settingsOf(texts(service["command"]), { ...environment, HEARSAY_DATA: "/data" }),
-      );
+      const settings = tree(await settingsOf(texts(service["command"]), { ...env, HEARSAY_DATA: "/data" }));
       const others = services
         .map(({ name }) => `${name}:7171`)
         .filter((address) => address !== `${service["name"]}:7171`);
@@ -169,18 +166,18 @@ describe("systemd", () => {
     name,
     text: read(`deploy/systemd/${name}.service`),
   }));
-  const valueOf = (text: string, field: string): string =>
+  const fieldOf = (text: string, field: string): string =>
     new RegExp(`^${field}=(.*)$`, "m").exec(text)?.[1] ?? "";
 
   it("starts commands with flags that there are, and gives them time to stop", async () => {
     for (const { name, text } of units) {
-      const [command, subcommand = "", ...args] = valueOf(text, "ExecStart").split(" ");
+      const [command, subcommand = "", ...args] = fieldOf(text, "ExecStart").split(" ");
       expect(command).toBe("hearsay");
       const { text: help } = await hearsay([subcommand, "--help"]);
       for (const flag of args.filter((word) => word.startsWith("-")))
         expect(help).toMatch(new RegExp(`\\s${flag}[ ,]`));
-      expect(Number.parseInt(valueOf(text, "TimeoutStopSec"), 10)).toBeGreaterThan(GRACE_SECONDS);
-      expect(`/var/lib/${valueOf(text, "StateDirectory")}`).toBe(`/var/lib/${name}`);
+      expect(Number.parseInt(fieldOf(text, "TimeoutStopSec"), 10)).toBeGreaterThan(GRACE_SECONDS);
+      expect(`/var/lib/${fieldOf(text, "StateDirectory")}`).toBe(`/var/lib/${name}`);
     }
     expect(units[0]?.text).toContain("--data /var/lib/hearsay");
     expect(read("deploy/systemd/agent.yaml")).toContain("state: /var/lib/hearsay-agent");
