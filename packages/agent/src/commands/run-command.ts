@@ -56,7 +56,7 @@ function wordsOf({ command, facts }: CommandRun): readonly string[] {
 }
 
 /** How it ended, in words; never rejects. */
-export function ended(child: ChildProcess): Promise<string> {
+function ended(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once("error", (error) => resolve(reasonOf(error)));
     child.once("exit", (code, signal) => resolve(signal === null ? `code ${code}` : `signal ${signal}`));
@@ -64,7 +64,7 @@ export function ended(child: ChildProcess): Promise<string> {
 }
 
 /** Asks a child and all it has started to end, and kills what does not in time. */
-export async function endGroup(child: ChildProcess, killAfterMs: number): Promise<void> {
+async function endGroup(child: ChildProcess, killAfterMs: number): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const end = ended(child);
   signalGroup(child, "SIGTERM");

@@ -18,7 +18,7 @@ export interface ViewLimits {
 }
 
 /** More than configuration has, and a bound on the agent's memory. */
-export const VIEW_LIMITS: ViewLimits = { maxKeys: 100_000, maxBytes: 256 * 1024 * 1024 };
+const VIEW_LIMITS: ViewLimits = { maxKeys: 100_000, maxBytes: 256 * 1024 * 1024 };
 
 export class PrefixView {
   readonly prefix: string;
