@@ -148,7 +148,8 @@ export class WatermarkCluster {
     this.network.call(peer, to, start, TIMEOUT_MS, (reply) => {
       if (reply?.kind !== "exchange-equal") return;
       completeness.exchanged(to.id, reply.offer, reply.standing, begun);
-      schedule.met(to.id, this.agenda.nowMs, 0);
+      // Equal, and what it was: the pace of a cluster where nothing is going on, which is the slowest.
+      schedule.met(to.id, this.agenda.nowMs, 0, { equal: true, root: "" });
     });
   }
 

@@ -18,7 +18,7 @@ const DEVIATION = 0.96;
 const NEVER_MS = 1e9;
 
 /** 1 / (1 - (1 - 1 / (n - 1))^(n - 1)) periods. */
-export function expectedDetection(nodes: number): number {
+function expectedDetection(nodes: number): number {
   return 1 / (1 - (1 - 1 / (nodes - 1)) ** (nodes - 1));
 }
 
