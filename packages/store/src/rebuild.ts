@@ -49,14 +49,11 @@ export interface RebuildOptions {
 }
 
 export async function rebuild(parts: Parts, options: RebuildOptions): Promise<RebuildReport> {
-  const { thorough } = options;
-  const before = await quarantinedKeys(parts.handle);
-  // At once: records keep this thread busy, keys of the index the one that reads.
-  const indexing = countIndex(parts, { quarantined: before, thorough });
-  const records = await whole(countRecords(parts), indexing);
-  const quarantined = records.damaged === 0 ? before : await quarantinedKeys(parts.handle);
-  const index = records.damaged === 0 ? await indexing : await countIndex(parts, { quarantined, thorough });
+  // One after the other: both at once took longer, as they wait for the same two threads.
+  const records = await countRecords(parts);
+  const quarantined = await quarantinedKeys(parts.handle);
   for (const key of quarantined) records.presence.add(parts.hasher.place(key));
+  const index = await countIndex(parts, { quarantined, thorough: options.thorough });
   const differing = differingBuckets(records.keys, index.keys);
   if (options.thorough) {
     for (const bucket of differingBuckets(records.versions, index.versions)) differing.add(bucket);
@@ -68,12 +65,6 @@ export async function rebuild(parts: Parts, options: RebuildOptions): Promise<Re
   const missing = await quarantineMissing(parts, differing);
   for (const key of missing) presence.add(parts.hasher.place(key));
   return { tally, presence, damaged: damaged + missing.length, reindexed };
-}
-
-/** Settles as the first does, when both have ended: whoever closes the database next must leave nobody reading. */
-async function whole<T>(first: Promise<T>, second: Promise<unknown>): Promise<T> {
-  await Promise.allSettled([first, second]);
-  return await first;
 }
 
 /**
