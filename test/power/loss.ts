@@ -82,11 +82,15 @@ function cutManifest(files: string, done: CommitPoint, next: CommitPoint, random
   const written = next.lengths.get(done.manifest) ?? atDone.length;
   const synced = syncedAtLeast(atDone);
   // Half of the time all that was written is there.
-  const length = randomBelow(random, 2) === 0 ? written : cutAnywhere(synced, written, random);
-  const cut = file.subarray(0, length);
+  const drawn = randomBelow(random, 2) === 0 ? written : cutAnywhere(synced, written, random);
   // A table that was written and merged into another one between two commits was seen by nobody, so no disk has it.
-  const isWhole = [...liveFiles(cut).tables].every((number) => existsSync(join(files, tableName(number))));
-  return isWhole ? { bytes: cut, cut: length < written } : { bytes: file.subarray(0, written), cut: false };
+  const isThere = (length: number): boolean =>
+    [...liveFiles(file.subarray(0, length)).tables].every((table) =>
+      existsSync(join(files, tableName(table))),
+    );
+  const length = [drawn, written, synced].find(isThere);
+  if (length === undefined) throw new Error("a table of each manifest came and went between two commits");
+  return { bytes: file.subarray(0, length), cut: length < written };
 }
 
 function tableName(number: number): string {

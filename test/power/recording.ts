@@ -91,14 +91,14 @@ function withoutLogs(point: CommitPoint, before: CommitPoint | undefined): Commi
 
 function observe(directory: string, files: string, written: ReadonlyMap<string, number>): CommitPoint {
   const database = join(directory, "db");
+  // The manifest first: the tables that so much of it names are there by then.
+  const manifest = readFileSync(join(database, "CURRENT"), "utf8").trim();
   const lengths = new Map<string, number>();
-  for (const name of readdirSync(database)) {
-    if (!/^(?:\d+\.(?:log|ldb)|MANIFEST-\d+)$/.test(name)) continue;
-    const kept = join(files, name);
-    const length = lengthOnceKept(join(database, name), kept);
+  for (const name of [manifest, ...readdirSync(database)]) {
+    if (lengths.has(name) || !/^(?:\d+\.(?:log|ldb)|MANIFEST-\d+)$/.test(name)) continue;
+    const length = lengthOnceKept(join(database, name), join(files, name));
     if (length !== undefined) lengths.set(name, length);
   }
-  const manifest = readFileSync(join(database, "CURRENT"), "utf8").trim();
   return { written, lengths, manifest, sequence: readSequence(join(directory, "sequence")) };
 }
 
