@@ -132,6 +132,8 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
       node: (node) => {
         const admit = node.admit.bind(node);
         node.admit = (records, own, sender) => admit(records, { floor: own.floor, complete: false }, sender);
+        const takeMail = node.takeMail.bind(node);
+        node.takeMail = (records) => takeMail(records, 0);
       },
     }),
   },

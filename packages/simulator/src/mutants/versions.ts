@@ -62,6 +62,13 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
           tell?.(false);
           return admitted;
         };
+        const takeMail = node.takeMail.bind(node);
+        node.takeMail = (records, floor) => {
+          tell?.(true);
+          const taken = takeMail(records, floor);
+          tell?.(false);
+          return taken;
+        };
         return ports;
       },
     }),
@@ -118,6 +125,13 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
           if ("code" in admitted) return admitted;
           admitted.committed.catch(() => undefined);
           return { ...admitted, committed: Promise.resolve() };
+        };
+        const takeMail = node.takeMail.bind(node);
+        node.takeMail = (records, floor) => {
+          const taken = takeMail(records, floor);
+          if ("code" in taken) return taken;
+          taken.catch(() => undefined);
+          return Promise.resolve();
         };
       }),
     }),

@@ -79,7 +79,7 @@ export function makePlan({ seed, mode, nodes, minutes }: PlanOptions): Plan {
     ...drawOperations(random.fork(), durationMs),
     ...drawFaults(random.fork(), durationMs),
   ].sort((a, b) => a.atMs - b.atMs);
-  const disk = { leastMs: 0.1, mostMs: 0.2 + 4 * random.next() };
+  const disk = { leastMs: 0.1, mostMs: 0.2 + 8 * random.next() };
   return { seed, mode, nodes, durationMs, settings, disk, actions };
 }
 
@@ -139,7 +139,7 @@ function drawOperations(random: RandomSource, durationMs: number): Operation[] {
       node: random.next(),
       ttlMs: 1 + randomBelow(random, 30_000),
       bytes: random.next() < 0.05 ? 2000 : randomBelow(random, 60),
-      acks: random.next() < 0.1 ? 2 : 1,
+      acks: random.next() < 0.25 ? 2 : 1,
     });
   }
   return operations;
