@@ -89,14 +89,6 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
     breaks: "a version exceeds everything in its context",
     hooks: () =>
       overNode((node) => {
-        node.observeContext = () => undefined;
-      }),
-  },
-  {
-    name: "peer_times_not_observed",
-    breaks: "the clock observes the times of what is merged",
-    hooks: () =>
-      overNode((node) => {
         node.observe = () => undefined;
       }),
   },
