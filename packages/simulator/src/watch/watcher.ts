@@ -18,6 +18,8 @@ export class Watcher implements Hooks {
   readonly replicas: Map<string, ReplicaWatch> = new Map();
   readonly checks: CheckCounts = {};
   violation: Violation | undefined;
+  /** Records stored and removed so far, on any machine. */
+  changes = 0;
   readonly #nowMs: () => number;
   readonly #onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void;
   #watermark: HlcTime = 0;
@@ -29,7 +31,10 @@ export class Watcher implements Hooks {
     onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void,
   ) {
     this.#nowMs = nowMs;
-    this.#onCommit = onCommit;
+    this.#onCommit = (...change) => {
+      this.changes += 1;
+      onCommit(...change);
+    };
   }
 
   replica(machine: Machine): ReplicaWatch {
