@@ -42,6 +42,7 @@ interface Letter {
   readonly to: Peer;
   readonly kind: string;
   readonly bytes: Uint8Array;
+  readonly isCopy: boolean;
   resolve(reply: PeerReply): void;
   reject(fault: PeerFault): void;
 }
@@ -52,7 +53,8 @@ interface Answer {
   readonly reason: string;
 }
 
-const IGNORED = { resolve: () => undefined, reject: () => undefined };
+/** A second copy: nobody waits for its answer, and nobody has sent it. */
+const COPY = { isCopy: true, resolve: () => undefined, reject: () => undefined };
 
 export class VirtualNetwork {
   readonly links: Links;
@@ -76,6 +78,7 @@ export class VirtualNetwork {
         from,
         to,
         kind: message.kind,
+        isCopy: false,
         bytes: encodeRequest({ cluster: CLUSTER, from: from.id, message }),
         resolve: (reply) => {
           cancel();
@@ -101,7 +104,7 @@ export class VirtualNetwork {
       links.slownessMs(to.address, this.#happened);
     const laterMs = links.duplicateAfterMs(this.#happened);
     if (laterMs !== undefined) {
-      time.after(latencyMs + laterMs, () => this.#arrive({ ...letter, ...IGNORED }));
+      time.after(latencyMs + laterMs, () => this.#arrive({ ...letter, ...COPY }));
     }
     if (links.isLost(this.#happened)) return;
     time.after(latencyMs, () => this.#arrive(letter));
@@ -160,7 +163,7 @@ export class VirtualNetwork {
     });
   }
 
-  #take({ from, to, kind, resolve, reject }: Letter, { bytes, reason }: Answer): void {
+  #take({ from, to, kind, isCopy, resolve, reject }: Letter, { bytes, reason }: Answer): void {
     if (bytes === undefined) {
       reject(new PeerFault({ code: "refused", reason }));
       return;
@@ -170,7 +173,7 @@ export class VirtualNetwork {
     const decoded = decodeReply(bytes, MAX_MESSAGE_BYTES);
     if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
     const { from: answeredBy, message } = decoded.envelope;
-    this.records += recordsIn(message);
+    if (!isCopy) this.records += recordsIn(message);
     if (to.id !== ANYONE && to.id !== answeredBy && message.kind !== "refused") {
       reject(new PeerFault({ code: "refused", reason: "not_me" }));
     } else resolve(message);
