@@ -70,16 +70,6 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     hooks: () => overMeta((meta) => ({ ...meta, put: forgetting("clock", meta) })),
   },
   {
-    name: "completeness_not_persisted",
-    breaks: "watermark and floor survive a restart",
-    hooks: () => overMeta((meta) => ({ ...meta, put: forgetting("completeness", meta) })),
-  },
-  {
-    name: "members_not_persisted",
-    breaks: "the member table survives a restart",
-    hooks: () => overMeta((meta) => ({ ...meta, put: forgetting("members", meta) })),
-  },
-  {
     name: "pending_writes_not_seen",
     breaks: "a write builds on the newest record, pending ones included",
     hooks: () => overStore((store) => ({ ...store, latest: (key) => store.get(key) })),
