@@ -19,6 +19,14 @@ export async function* readParts(
 ): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   let ended = reader === undefined;
+  const { signal } = deadline;
+  // Node's fetch may forget the signal once it has answered, when the garbage is collected: a silent stream would stay.
+  let cancelled = false;
+  const onAbort = (): void => {
+    cancelled = true;
+    reader?.cancel(signal.reason).catch(() => undefined);
+  };
+  signal.addEventListener("abort", onAbort);
   try {
     while (reader !== undefined) {
       deadline.renew();
@@ -26,12 +34,17 @@ export async function* readParts(
         ended = true;
         throw toError(error);
       });
+      if (cancelled) {
+        ended = true;
+        throw toError(signal.reason);
+      }
       deadline.pause();
       ended = done;
       if (done) return;
       if (value !== undefined) yield value;
     }
   } finally {
+    signal.removeEventListener("abort", onAbort);
     deadline.dispose();
     if (!ended) await reader?.cancel();
   }
