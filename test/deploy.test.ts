@@ -55,8 +55,8 @@ describe("the container image", () => {
   it("starts a node with its entry point, data and probe as they really are", async () => {
     const text = lines.join("\n");
     const command: unknown = JSON.parse(/^CMD (\[.*\])$/m.exec(text)?.[1] ?? "");
-    const settings = await settingsOf(texts(command), { HEARSAY_INSECURE: "true", HEARSAY_DATA: "/data" });
-    expect(settings).toMatchObject({ data: "/data", listen: "0.0.0.0:7171" });
+    const settings = await settingsOf(texts(command), { HEARSAY_DATA: "/data" });
+    expect(settings).toMatchObject({ data: "/data", listen: "127.0.0.1:7171" });
     expect(text).toContain(`HEARSAY_DATA=/data`);
     expect(text).toContain("http://127.0.0.1:7171/livez");
     const bin: unknown = tree(JSON.parse(read("packages/cli/package.json")))["bin"];

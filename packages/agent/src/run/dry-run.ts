@@ -27,6 +27,7 @@ export async function dryRun(options: RunAgentOptions, signal: AbortSignal): Pro
   let whole: () => void = () => undefined;
   const isWhole = new Promise<void>((resolve, reject) => {
     whole = resolve;
+    if (signal.aborted) reject(signal.reason);
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
   const views: Views = new Views(prefixes, {
