@@ -42,8 +42,8 @@ export interface HubLimits {
 export const TICK_MS = 500;
 /** After a delivery nothing is delivered for so many times as long as it took. */
 const REST_FACTOR = 4;
-/** More changes than this are delivered without a rest. */
-const MAX_PENDING = 2_000;
+/** More changes than this are delivered without a rest: a thousand readers of more would hold everything else up. */
+const MAX_PENDING = 200;
 
 export class WatchHub {
   readonly log: ChangeLog;
