@@ -170,6 +170,8 @@ export class Clients {
     try {
       const holders = await machine.running.acknowledged(key, write.version, acks, ACK_TIMEOUT_MS);
       this.#ports.watcher.count("acknowledgement");
+      // Who was given up by one node's operator may still answer another.
+      if ([...this.#ports.watcher.replicas.values()].some(({ isGivenUp }) => isGivenUp)) return;
       if (write.holders.size >= Math.min(holders, acks) || write.isExcused || write.holders.size === 0)
         return;
       this.#ports.watcher.report({
