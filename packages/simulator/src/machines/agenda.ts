@@ -1,14 +1,12 @@
-/** What is to happen in a virtual world of pure machines, in the order of its time: a binary heap. Nothing in it waits. */
+/** What is to happen in a virtual world of pure machines, in the order of its time. Nothing in it waits. */
+import { EarliestFirst, type Timed } from "../time/earliest-first.ts";
 
-interface Entry {
-  readonly atMs: number;
-  /** Decides between equal times: the order of scheduling. */
-  readonly order: number;
+interface Entry extends Timed {
   readonly run: () => void;
 }
 
 export class Agenda {
-  readonly #heap: Entry[] = [];
+  readonly #entries: EarliestFirst<Entry> = new EarliestFirst();
   #order = 0;
   #nowMs = 0;
 
@@ -23,7 +21,7 @@ export class Agenda {
   /** A time that has passed counts as now. */
   at(atMs: number, run: () => void): void {
     this.#order += 1;
-    this.#push({ atMs: Math.max(atMs, this.#nowMs), order: this.#order, run });
+    this.#entries.add({ atMs: Math.max(atMs, this.#nowMs), order: this.#order, run });
   }
 
   /**
@@ -35,9 +33,9 @@ export class Agenda {
     const endMs = startMs + withinMs;
     for (;;) {
       if (holds()) return this.#nowMs - startMs;
-      const next = this.#heap[0];
+      const next = this.#entries.first;
       if (next === undefined || next.atMs > endMs) break;
-      this.#pop();
+      this.#entries.removeFirst();
       this.#nowMs = next.atMs;
       next.run();
     }
@@ -53,40 +51,4 @@ export class Agenda {
   finish(): void {
     this.until(() => false, Number.POSITIVE_INFINITY);
   }
-
-  #push(added: Entry): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(added);
-    while (at > 0) {
-      const up = (at - 1) >> 1;
-      const parent = heap[up];
-      if (parent === undefined || isBefore(parent, added)) break;
-      heap[at] = parent;
-      at = up;
-    }
-    heap[at] = added;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      const left = heap[2 * at + 1];
-      const right = heap[2 * at + 2];
-      if (left === undefined) break;
-      const isRight = right !== undefined && isBefore(right, left);
-      const child = isRight ? right : left;
-      if (isBefore(last, child)) break;
-      heap[at] = child;
-      at = 2 * at + (isRight ? 2 : 1);
-    }
-    heap[at] = last;
-  }
-}
-
-function isBefore(a: Entry, b: Entry): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }

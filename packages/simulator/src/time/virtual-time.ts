@@ -5,18 +5,16 @@
  * one fires, all that the last one made possible has happened. So a run depends on nothing but its inputs.
  */
 import type { Timers } from "@hearsay/node";
+import { EarliestFirst, type Timed } from "./earliest-first.ts";
 
-interface Armed {
-  readonly atMs: number;
-  readonly order: number;
+interface Armed extends Timed {
   /** Undefined once it has fired or was taken back. */
   callback: (() => void) | undefined;
 }
 
 export class VirtualTime implements Timers {
   readonly #turn: () => Promise<void>;
-  /** A binary heap, the earliest first. */
-  readonly #heap: Armed[] = [];
+  readonly #armed: EarliestFirst<Armed> = new EarliestFirst();
   #nowMs = 0;
   #order = 0;
   #fired = 0;
@@ -38,7 +36,7 @@ export class VirtualTime implements Timers {
   after(ms: number, callback: () => void): () => void {
     this.#order += 1;
     const armed: Armed = { atMs: this.#nowMs + Math.max(0, ms), order: this.#order, callback };
-    this.#push(armed);
+    this.#armed.add(armed);
     return () => {
       armed.callback = undefined;
     };
@@ -55,8 +53,8 @@ export class VirtualTime implements Timers {
   async advance(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;
     await this.#turn();
-    for (let next = this.#heap[0]; next !== undefined && next.atMs <= endMs; next = this.#heap[0]) {
-      this.#pop();
+    for (let next = this.#armed.first; next !== undefined && next.atMs <= endMs; next = this.#armed.first) {
+      this.#armed.removeFirst();
       const { callback } = next;
       if (callback === undefined) continue;
       next.callback = undefined;
@@ -80,44 +78,4 @@ export class VirtualTime implements Timers {
       await this.advance(50);
     }
   }
-
-  #push(armed: Armed): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(armed);
-    while (at > 0) {
-      const up = (at - 1) >> 1;
-      const parent = heap[up];
-      if (parent === undefined || isBefore(parent, armed)) break;
-      heap[at] = parent;
-      at = up;
-    }
-    heap[at] = armed;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let down = 2 * at + 1;
-      const left = heap[down];
-      const right = heap[down + 1];
-      if (left === undefined) break;
-      let child = left;
-      if (right !== undefined && isBefore(right, left)) {
-        child = right;
-        down += 1;
-      }
-      if (isBefore(last, child)) break;
-      heap[at] = child;
-      at = down;
-    }
-    heap[at] = last;
-  }
-}
-
-function isBefore(a: Armed, b: Armed): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }
