@@ -1,9 +1,14 @@
-import type { NodeId, RumorHeldEvent, Version } from "@hearsay/core";
+import type { HlcTime, NodeId, RumorHeldEvent, Version } from "@hearsay/core";
 
-/** A writer that waits until enough peers durably hold its version. */
-interface Pending {
+/** A write of this node whose writer waits until enough peers durably hold it. */
+export interface AwaitedWrite {
   readonly key: string;
   readonly version: Version;
+  /** When the wait began. */
+  readonly sinceMs: number;
+}
+
+interface Pending extends AwaitedWrite {
   readonly needed: number;
   readonly peers: Set<NodeId>;
   readonly done: (peers: number) => void;
@@ -17,38 +22,37 @@ export interface AckWait {
 }
 
 /**
- * Counts which peers hold a write, for `ack=n`. A peer whose record of the key has the write, or a later one of the
- * same node, holds or covers the write: the node's later record was built upon it. A later version of another node says
- * nothing, because the two may be concurrent.
+ * Counts which peers hold a write of this node, for `ack=n`. A peer whose record of the key has the write, or a later one
+ * of the same node, holds or covers the write: the node's later record was built upon it. A later version of another node
+ * says nothing, because the two may be concurrent.
  *
  * Bound: as many as `maxPending` writers wait; one more is refused.
  */
 export class Acknowledgements {
   readonly #maxPending: number;
   readonly #byKey: Map<string, Set<Pending>> = new Map();
-  #size = 0;
+  /** In the order in which they began to wait. */
+  readonly #waiting: Set<Pending> = new Set();
 
   constructor(maxPending: number) {
     this.#maxPending = maxPending;
   }
 
   get size(): number {
-    return this.#size;
+    return this.#waiting.size;
   }
 
   get full(): boolean {
-    return this.#size >= this.#maxPending;
+    return this.size >= this.#maxPending;
   }
 
-  /**
-   * Calls back once `needed` peers hold the version.
-   */
-  wait(key: string, version: Version, needed: number, done: (peers: number) => void): AckWait {
-    const pending: Pending = { key, version, needed, peers: new Set(), done };
-    const others = this.#byKey.get(key);
-    if (others === undefined) this.#byKey.set(key, new Set([pending]));
+  /** Calls back once `needed` peers hold the write. */
+  wait(write: AwaitedWrite, needed: number, done: (peers: number) => void): AckWait {
+    const pending: Pending = { ...write, needed, peers: new Set(), done };
+    const others = this.#byKey.get(write.key);
+    if (others === undefined) this.#byKey.set(write.key, new Set([pending]));
     else others.add(pending);
-    this.#size += 1;
+    this.#waiting.add(pending);
     return {
       peers: pending.peers,
       end: () => {
@@ -58,21 +62,44 @@ export class Acknowledgements {
     };
   }
 
+  /** A peer has told what it holds of a key. */
   held(event: RumorHeldEvent): void {
     for (const pending of this.#byKey.get(event.key) ?? []) {
       const { node, time } = pending.version;
-      if (!event.versions.some((version) => version.node === node && version.time >= time)) continue;
-      pending.peers.add(event.peer);
-      if (pending.peers.size < pending.needed) continue;
-      this.#remove(pending);
-      pending.done(pending.peers.size);
+      if (event.versions.some((version) => version.node === node && version.time >= time)) {
+        this.#count(pending, event.peer);
+      }
     }
   }
 
+  /** A peer holds or covers everything this node did when its clock read `through`, as an exchange has shown. */
+  confirmed(peer: NodeId, through: HlcTime): void {
+    for (const pending of this.#waiting) {
+      if (pending.version.time <= through) this.#count(pending, peer);
+    }
+  }
+
+  /** The writes that have waited for longest without a word from the peer, at most so many. */
+  unheardFrom(peer: NodeId, beganByMs: number, limit: number): AwaitedWrite[] {
+    const found: AwaitedWrite[] = [];
+    for (const pending of this.#waiting) {
+      if (found.length >= limit || pending.sinceMs > beganByMs) break;
+      if (!pending.peers.has(peer)) found.push(pending);
+    }
+    return found;
+  }
+
+  #count(pending: Pending, peer: NodeId): void {
+    pending.peers.add(peer);
+    if (pending.peers.size < pending.needed) return;
+    this.#remove(pending);
+    pending.done(pending.peers.size);
+  }
+
   #remove(pending: Pending): void {
+    if (!this.#waiting.delete(pending)) return;
     const others = this.#byKey.get(pending.key);
-    if (others?.delete(pending) !== true) return;
-    this.#size -= 1;
-    if (others.size === 0) this.#byKey.delete(pending.key);
+    others?.delete(pending);
+    if (others?.size === 0) this.#byKey.delete(pending.key);
   }
 }

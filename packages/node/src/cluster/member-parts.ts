@@ -1,6 +1,7 @@
 /** The protocols of one member, each given what it needs of the others. */
 import {
   FullView,
+  type HlcTime,
   hlcFromMs,
   type NodeId,
   type Peer,
@@ -36,6 +37,8 @@ export interface PartEvents {
   selfRetired(): void;
   nameTaken(holder: Peer): void;
   exchangeEnded(peer: NodeId, fault: PeerFault | undefined): void;
+  /** See {@link RepairPorts.confirmed}. */
+  confirmed(peer: NodeId, through: HlcTime): void;
   learnt(id: NodeId, state: PublishedState): void;
   held(event: RumorHeldEvent): void;
   isStaying(): boolean;
@@ -161,6 +164,7 @@ function makeRepair(
     livePeers: () => membership.livePeers(),
     exchangeTables: (peer) => membership.exchangeTables(peer),
     ended: (peer, fault) => events.exchangeEnded(peer, fault),
+    confirmed: (peer, through) => events.confirmed(peer, through),
   });
 }
 

@@ -73,6 +73,7 @@ export class ClusterMember {
         this.#lifecycle.exchangeEnded(peer, fault);
         this.keeper.advance();
       },
+      confirmed: (peer, through) => this.#acks.confirmed(peer, through),
       learnt: (id, state) => this.#publishing.learnt(id, state),
       held: (event) => this.#acks.held(event),
       isStaying: () => this.#lifecycle.isStaying,

@@ -48,6 +48,7 @@ async function scheduled(): Promise<Scheduled> {
     livePeers: () => [{ id: b.id, address: "h:1" }],
     exchangeTables: async () => undefined,
     ended: () => undefined,
+    confirmed: () => undefined,
   });
   repair.start();
   const during = async (ms: number): Promise<number> => {

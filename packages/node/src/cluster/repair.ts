@@ -4,6 +4,7 @@ import {
   type ExchangeReply,
   type ExchangeRequest,
   ExchangeSchedule,
+  type HlcTime,
   type NodeId,
   type Peer,
   type PeerReply,
@@ -31,6 +32,8 @@ export interface RepairPorts {
   exchangeTables(peer: Peer): Promise<void>;
   /** An exchange this node started has ended, well or not. */
   ended(peer: NodeId, fault: PeerFault | undefined): void;
+  /** It has ended well: the peer durably holds or covers what this node did when its clock read `through`. */
+  confirmed(peer: NodeId, through: HlcTime): void;
 }
 
 export interface LastExchange extends ExchangeOutcome {
@@ -166,6 +169,7 @@ export class Repair {
         return asker.run();
       });
       this.#remember(peer.id, outcome, await this.#replica.digests.root());
+      this.#ports.confirmed(peer.id, outcome.offered);
       this.#ports.ended(peer.id, undefined);
       return outcome;
     } catch (error) {

@@ -1,11 +1,19 @@
-/** Writers that wait until so many replicas hold their write. */
+/**
+ * Writers that wait until so many replicas hold their write.
+ *
+ * Peers tell by their answers to rumors, and by the end of an exchange, which vouches for all that was written before it
+ * began. Only a peer that has done neither for a while is asked, and for a few writes at a time: a burst of writes that is
+ * late must not be made later by as many questions.
+ */
 import type { NodeId, Peer, Version } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
-import type { Acknowledgements } from "./acknowledgements.ts";
+import type { Acknowledgements, AwaitedWrite } from "./acknowledgements.ts";
 import type { Timers } from "./ports.ts";
 
-/** How often peers are asked for an acknowledgement that no rumor has brought. */
-const ACK_ASK_INTERVAL_MS = 250;
+/** How often peers are asked for acknowledgements that neither a rumor nor an exchange has brought. */
+const ASK_INTERVAL_MS = 250;
+/** For so many writes a peer is asked at a time. */
+const ASKS_PER_PEER = 16;
 
 export interface WriteConcernPorts {
   readonly acks: Acknowledgements;
@@ -19,6 +27,9 @@ export interface WriteConcernPorts {
 
 export class WriteConcern {
   readonly #ports: WriteConcernPorts;
+  /** Peers that are being asked. */
+  readonly #asked: Set<NodeId> = new Set();
+  #armed = false;
 
   constructor(ports: WriteConcernPorts) {
     this.#ports = ports;
@@ -37,35 +48,52 @@ export class WriteConcern {
     }
     if (acks.full) throw new PeerFault({ code: "busy" });
     return await new Promise((resolve) => {
-      const cancels = new Set<() => void>();
-      const settle = (holders: number): void => {
-        for (const cancel of cancels) cancel();
-        resolve(holders);
-      };
-      const wait = acks.wait(key, version, needed - 1, (peers) => settle(peers + 1));
-      cancels.add(timers.after(timeoutMs, () => settle(wait.end() + 1)));
-      // A peer that was away for a moment gets the write by an exchange, of which no rumor tells.
-      const ask = (): void => {
-        cancels.add(timers.after(ACK_ASK_INTERVAL_MS, ask));
-        this.#askWhoHolds(key, version, wait.peers);
-      };
-      cancels.add(timers.after(ACK_ASK_INTERVAL_MS, ask));
+      const write = { key, version, sinceMs: timers.monotonicMs() };
+      const wait = acks.wait(write, needed - 1, (peers) => {
+        endWait();
+        resolve(peers + 1);
+      });
+      const endWait = timers.after(timeoutMs, () => resolve(wait.end() + 1));
+      this.#arm();
       spread(key, needed - 1);
     });
   }
 
-  /** Asks the peers that have not said so yet whether they hold a write somebody waits for. */
-  #askWhoHolds(key: string, version: Version, known: ReadonlySet<NodeId>): void {
-    const { acks, livePeers, peerHolds } = this.#ports;
+  /** As long as somebody waits. */
+  #arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    this.#ports.timers.after(ASK_INTERVAL_MS, () => {
+      this.#armed = false;
+      if (this.#ports.acks.size === 0) return;
+      this.#askAll();
+      this.#arm();
+    });
+  }
+
+  #askAll(): void {
+    const { acks, timers, livePeers } = this.#ports;
+    const beganByMs = timers.monotonicMs() - ASK_INTERVAL_MS;
     for (const peer of livePeers()) {
-      if (known.has(peer.id)) continue;
-      peerHolds(peer, key, version, ACK_ASK_INTERVAL_MS).then(
-        (held) => {
-          if (held) acks.held({ kind: "rumor_held", peer: peer.id, key, versions: [version] });
-        },
-        // It is asked again, as long as somebody waits.
-        () => undefined,
-      );
+      if (this.#asked.has(peer.id)) continue;
+      const writes = acks.unheardFrom(peer.id, beganByMs, ASKS_PER_PEER);
+      if (writes.length === 0) continue;
+      this.#asked.add(peer.id);
+      void Promise.all(writes.map((write) => this.#ask(peer, write))).then(() => {
+        this.#asked.delete(peer.id);
+      });
     }
+  }
+
+  async #ask(peer: Peer, { key, version }: AwaitedWrite): Promise<void> {
+    const { acks, peerHolds } = this.#ports;
+    try {
+      if (!(await peerHolds(peer, key, version, ASK_INTERVAL_MS))) return;
+    } catch (error) {
+      // It is asked again, as long as somebody waits.
+      if (error instanceof PeerFault) return;
+      throw error;
+    }
+    acks.held({ kind: "rumor_held", peer: peer.id, key, versions: [version] });
   }
 }
