@@ -62,8 +62,17 @@ function excuseOf(
       excuse = "uncertain";
     }
   }
-  const purged = mayBePurged(w, writes, { atMs: endMs, clockErrorMs, present });
+  const purged = mayBePurged(w, writes, { atMs: endMs, clockErrorMs, present: agesOf(siblings) });
   return purged === "none" ? excuse : purged;
+}
+
+/**
+ * What tells when a record may have been purged for the last time. A deletion beside a live value does not: an old copy of a
+ * directory brings it back, and as it brings back no value it is no ghost (decision 0002).
+ */
+function agesOf(siblings: readonly SeenSibling[]): string[] {
+  const live = siblings.filter(({ value, expired }) => value !== undefined && expired !== true);
+  return (live.length > 0 ? live : siblings).map(({ version }) => version);
 }
 
 /** The write a sibling comes from; for a tombstone that no answer named, every deletion it may be. */

@@ -84,6 +84,15 @@ describe("lost", () => {
     expect(told.codes()).toEqual([]);
   });
 
+  it("is not a purged deletion beside whose successor an old copy of a directory has put an older deletion", () => {
+    const old = told.delete("n2", "a");
+    told.put("n3", "a", { context: "empty" });
+    told.delete("n1", "a");
+    const again = told.put("n3", "a", { context: "empty" });
+    told.final("a", [seen(again), seen(old)]);
+    expect(told.codes()).toEqual([]);
+  });
+
   it("counts what only an uncertain deletion excuses", () => {
     told.put("n1", "a");
     told.delete("n2", "a", { outcome: "unknown", version: undefined });

@@ -46,7 +46,7 @@ function mayBeGone({ event }: KnownWrite, atMs: number, clockErrorMs: number): b
 export interface Absence {
   readonly atMs: number;
   readonly clockErrorMs: number;
-  /** The versions that are there. */
+  /** The versions that came after whatever is absent with its whole record. */
   readonly present: readonly string[];
 }
 
