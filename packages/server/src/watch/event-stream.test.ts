@@ -141,8 +141,8 @@ describe("a reader that takes nothing", () => {
     const ended = new Promise<void>((resolve) => {
       socket.on("data", (chunk) => {
         text += chunk.toString("latin1");
-        if (text.endsWith("\r\n0\r\n\r\n")) resolve();
       });
+      socket.once("end", resolve);
     });
     socket.resume();
     await ended;

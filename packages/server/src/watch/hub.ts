@@ -43,7 +43,7 @@ export const TICK_MS = 500;
 /** After a delivery nothing is delivered for so many times as long as it took. */
 const REST_FACTOR = 4;
 /** More changes than this are delivered without a rest: a thousand readers of more would hold everything else up. */
-const MAX_PENDING = 200;
+const MAX_PENDING = 400;
 
 export class WatchHub {
   readonly log: ChangeLog;
