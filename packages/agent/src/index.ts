@@ -1,5 +1,5 @@
 export { type ApplyClient, heldBelow, type WriteOptions, writePlan } from "./apply/apply-directory.ts";
-export { batchesOf, type Change, type HeldKey, type Plan, type PlanOptions, planOf } from "./apply/plan.ts";
+export { batchesOf, type Change, guardDeletes, type HeldKey, type Plan, planOf } from "./apply/plan.ts";
 export { type DirectoryOptions, type KeyedFiles, readDirectory } from "./apply/read-directory.ts";
 export { differences, type PlanLine, planLines } from "./apply/show-plan.ts";
 export { type ExecOptions, RunningExec } from "./environment/run-exec.ts";

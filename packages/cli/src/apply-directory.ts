@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import {
   batchesOf,
   type Change,
+  guardDeletes,
   heldBelow,
   type Plan,
   planLines,
@@ -31,10 +32,7 @@ export async function apply(session: Session, directory: string, flags: ApplyFla
   const files = await readDirectory(directory, { prefix, exclude, maxValueBytes });
   const begun = performance.now();
   const held = await heldBelow(client, prefix, signal);
-  const plan = planOf(files, held, {
-    prune: flags.prune === true,
-    maxDeletePercent: flags.allowMassDelete === true ? 100 : flags.maxDeletePercent,
-  });
+  const plan = planOf(files, held, flags.prune === true);
   const counts = countsOf(plan);
   const batches = batchesOf(plan.changes).length;
   if (!print.json) for (const line of planLines(plan)) await io.err.write(`${paintPlanLine(io, line)}\n`);
@@ -43,6 +41,7 @@ export async function apply(session: Session, directory: string, flags: ApplyFla
   const left = plan.left === 0 ? "" : `, ${plan.left} without a file stay (--prune deletes them)`;
   const split = batches > 1 ? `; ${batches} batches, each atomic on its node` : "";
   if (!print.json) await print.note(`${summary}${left}${split}`);
+  if (flags.allowMassDelete !== true) guardDeletes(plan, flags.maxDeletePercent);
   if (flags.dryRun === true || plan.changes.length === 0) {
     return await report(session, { ...counts, batches, dryRun: flags.dryRun === true, seconds: undefined });
   }

@@ -46,6 +46,8 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
     )
     .version(packageVersion(), "-V, --version", "print the version")
     .helpCommand("help [command]", "show the help of a command")
+    // Broken at the terminal's width only, not where the source breaks.
+    .configureHelp({ commandDescription: (command) => command.description().replaceAll("\n", " ") })
     .configureOutput({
       writeOut: (text) => void io.out.write(text),
       writeErr: (text) => void io.err.write(text),

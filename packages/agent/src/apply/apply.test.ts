@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AgentError } from "../fault.ts";
 import { type ApplyClient, writePlan } from "./apply-directory.ts";
-import { batchesOf, contentTypeOf, type HeldKey, type Plan, planOf } from "./plan.ts";
+import { batchesOf, contentTypeOf, guardDeletes, type HeldKey, type Plan, planOf } from "./plan.ts";
 import { type DirectoryOptions, readDirectory } from "./read-directory.ts";
 import { differences, planLines } from "./show-plan.ts";
 
@@ -19,7 +19,7 @@ const held = (text: string, contentType: string = TEXT, conflicts = 0): HeldKey 
 });
 const files = (entries: Readonly<Record<string, string>>) =>
   new Map(Object.entries(entries).map(([key, text]) => [key, bytes(text)]));
-const ALL = { prune: true, maxDeletePercent: 100 };
+const PRUNE = true;
 
 let directory: string;
 beforeEach(() => {
@@ -101,7 +101,7 @@ describe("a plan", () => {
       "p/type.json": "{}",
       "p/conflict": "1",
     });
-    const kept = planOf(wanted, there, { prune: false, maxDeletePercent: 0 });
+    const kept = planOf(wanted, there, !PRUNE);
     expect(kept).toMatchObject({ unchanged: 1, left: 1 });
     expect(kept.changes.map(({ kind, key }) => `${kind} ${key}`)).toEqual([
       "update p/changed",
@@ -109,17 +109,17 @@ describe("a plan", () => {
       "update p/type.json",
       "update p/conflict",
     ]);
-    expect(planOf(wanted, there, ALL).changes.at(-1)).toMatchObject({ kind: "delete", key: "p/extra" });
+    expect(planOf(wanted, there, PRUNE).changes.at(-1)).toMatchObject({ kind: "delete", key: "p/extra" });
   });
 
   it("that would delete more than the share is refused", () => {
     const there = new Map(["a", "b", "c", "d"].map((key) => [key, held("1")]));
-    const prune = (wanted: Readonly<Record<string, string>>, maxDeletePercent: number): Plan =>
-      planOf(files(wanted), there, { prune: true, maxDeletePercent });
-    expect(() => prune({}, 99)).toThrow("4 of 4 keys would be deleted, more than 99%");
-    expect(() => prune({ a: "1", b: "1" }, 49)).toThrow(AgentError);
-    expect(prune({ a: "1", b: "1" }, 50).changes).toHaveLength(2);
-    expect(prune({}, 100).changes).toHaveLength(4);
+    const guard = (wanted: Readonly<Record<string, string>>, maxDeletePercent: number) => (): void =>
+      guardDeletes(planOf(files(wanted), there, PRUNE), maxDeletePercent);
+    expect(guard({}, 99)).toThrow("4 of 4 keys would be deleted, more than 99%");
+    expect(guard({ a: "1", b: "2" }, 49)).toThrow(AgentError);
+    expect(guard({ a: "1", b: "2" }, 50)).not.toThrow();
+    expect(guard({}, 100)).not.toThrow();
   });
 
   it("makes what is there what is wanted, and then has nothing left to do", () => {
@@ -128,7 +128,7 @@ describe("a plan", () => {
       fc.property(entries, entries, (wanted, there) => {
         const before = new Map(Object.entries(there).map(([key, text]) => [key, held(text)]));
         const after = new Map(before);
-        for (const operation of batchesOf(planOf(files(wanted), before, ALL).changes).flat()) {
+        for (const operation of batchesOf(planOf(files(wanted), before, PRUNE).changes).flat()) {
           if (operation.op === "delete") after.delete(operation.key);
           else if (operation.op === "put")
             after.set(operation.key, held(operation.value.toString(), operation.contentType));
@@ -137,7 +137,7 @@ describe("a plan", () => {
         const again = [...after].map(
           ([key, one]) => [key, { ...one, value: files(wanted).get(key) ?? bytes("") }] as const,
         );
-        expect(planOf(files(wanted), new Map(again), ALL)).toMatchObject({ changes: [], left: 0 });
+        expect(planOf(files(wanted), new Map(again), PRUNE)).toMatchObject({ changes: [], left: 0 });
       }),
     );
   });
@@ -145,11 +145,11 @@ describe("a plan", () => {
   it("is split into batches within the limits of keys and bytes", () => {
     const many = files(Object.fromEntries(Array.from({ length: 2_500 }, (_, i) => [`k${i}`, "v"])));
     const sizes = (plan: Plan): number[] => batchesOf(plan.changes).map((batch) => batch.length);
-    expect(sizes(planOf(many, new Map(), ALL))).toEqual([1000, 1000, 500]);
+    expect(sizes(planOf(many, new Map(), PRUNE))).toEqual([1000, 1000, 500]);
     const large = files(
       Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`k${i}`, "v".repeat(1024 * 1024)])),
     );
-    expect(sizes(planOf(large, new Map(), ALL))).toEqual([3, 3, 3]);
+    expect(sizes(planOf(large, new Map(), PRUNE))).toEqual([3, 3, 3]);
   });
 
   it("is shown with the lines that change, and nothing that steers a terminal", () => {
@@ -157,7 +157,7 @@ describe("a plan", () => {
       ["p/a", held("one\ntwo\nthree\n")],
       ["p/b", held("x", "application/octet-stream")],
     ]);
-    const plan = planOf(files({ "p/a": "one\n2\u001b[31m\nthree\n", "p/n\u0007": "" }), there, ALL);
+    const plan = planOf(files({ "p/a": "one\n2\u001b[31m\nthree\n", "p/n\u0007": "" }), there, PRUNE);
     expect(planLines(plan).map(({ text }) => text)).toEqual([
       "~ p/a (14 to 17 bytes)",
       "     one",
@@ -184,7 +184,7 @@ describe("writing a plan", () => {
   const plan = planOf(
     files(Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`k${i}`, "v"]))),
     new Map(),
-    ALL,
+    PRUNE,
   );
   const problem = (code: string, status: number): HearsayError =>
     new HearsayError(

@@ -35,14 +35,8 @@ export interface Plan {
   readonly left: number;
 }
 
-export interface PlanOptions {
-  readonly prune: boolean;
-  /** Of the keys below the prefix, that may be deleted; 100 is all. */
-  readonly maxDeletePercent: number;
-}
-
-/** @throws AgentError `mass_deletion` */
-export function planOf(files: KeyedFiles, held: ReadonlyMap<string, HeldKey>, options: PlanOptions): Plan {
+/** @param prune whether keys without a file are deleted */
+export function planOf(files: KeyedFiles, held: ReadonlyMap<string, HeldKey>, prune: boolean): Plan {
   const puts: Change[] = [];
   let unchanged = 0;
   for (const [key, value] of files) {
@@ -53,14 +47,22 @@ export function planOf(files: KeyedFiles, held: ReadonlyMap<string, HeldKey>, op
     else puts.push({ kind: "update", key, before, value, contentType });
   }
   const extra = [...held].filter(([key]) => !files.has(key));
-  if (!options.prune) return { changes: puts, unchanged, left: extra.length };
-  const { maxDeletePercent } = options;
-  if (extra.length * 100 > held.size * maxDeletePercent) {
-    const facts = { deletes: extra.length, keys: held.size, maxDeletePercent };
-    throw new AgentError({ code: "mass_deletion", ...facts });
-  }
+  if (!prune) return { changes: puts, unchanged, left: extra.length };
   const deletes = extra.map(([key, before]): Change => ({ kind: "delete", key, before }));
   return { changes: [...puts, ...deletes], unchanged, left: 0 };
+}
+
+/**
+ * @param maxDeletePercent of the keys below the prefix, that may be deleted; 100 is all
+ * @throws AgentError `mass_deletion`
+ */
+export function guardDeletes({ changes, unchanged }: Plan, maxDeletePercent: number): void {
+  const count = (kind: Change["kind"]): number => changes.filter((change) => change.kind === kind).length;
+  const deletes = count("delete");
+  const keys = deletes + count("update") + unchanged;
+  if (deletes * 100 > keys * maxDeletePercent) {
+    throw new AgentError({ code: "mass_deletion", deletes, keys, maxDeletePercent });
+  }
 }
 
 function isSame(
