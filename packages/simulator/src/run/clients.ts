@@ -1,6 +1,7 @@
 /** Clients with sessions that move between nodes, and what each of their operations does, as the server would have it done. */
 import {
   type ClientContext,
+  type Context,
   contextAfterRead,
   covers,
   EMPTY_CLIENT_CONTEXT,
@@ -117,7 +118,7 @@ export class Clients {
     this.#written += 1;
     const text = does === "delete" ? undefined : `${this.#written}:`.padEnd(bytes, "x");
     const nowMs = machine.nowMs();
-    const held = this.#ports.watcher.replica(machine).records.get(key);
+    const lost = lostVersions(key, machine);
     const expires = does === "expire" ? ttlMs : null;
     const content: Content =
       text === undefined
@@ -128,7 +129,6 @@ export class Clients {
       this.counts.refused += 1;
       return;
     }
-    const previous = written.previous ?? held;
     const write = this.#ports.watcher.issued({
       key,
       version: written.version,
@@ -136,7 +136,7 @@ export class Clients {
       expiresAtMs: expires === null ? null : nowMs + expires,
       covered:
         seen === undefined
-          ? { vector: previous?.context ?? new Map(), dot: undefined }
+          ? { vector: written.previous?.context ?? lost, dot: undefined }
           : taken(seen, written),
     });
     if (write !== undefined) void this.#conclude(operation, machine, written, write);
@@ -212,6 +212,22 @@ export class Clients {
     if (error instanceof StoreError || error instanceof PeerFault) this.counts.refused += 1;
     else this.#ports.broke(error);
   }
+}
+
+/**
+ * Of a record that its node cannot read, the versions the store still knows of: all that a write without a context covers
+ * there, as the rest of the context is lost with the record (docs/store.md, Damage).
+ */
+function lostVersions(key: string, { store }: Machine): Context {
+  const vector = new Map<NodeId, HlcTime>();
+  try {
+    store?.latest(key);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.fault.code !== "record_damaged") throw error;
+    for (const { node, time } of error.fault.versions)
+      vector.set(node, Math.max(time, vector.get(node) ?? 0));
+  }
+  return vector;
 }
 
 /**

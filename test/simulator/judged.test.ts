@@ -1,0 +1,46 @@
+/** What the simulator once took for a broken invariant and the protocol allows, each as the least that shows it. */
+import { makePlan, type Plan, runPlan } from "@hearsay/simulator";
+import { expect, test } from "vitest";
+import { platform } from "../platform.ts";
+
+type Action = Plan["actions"][number];
+
+const FIRST_NODE = 0;
+
+function put(atMs: number, key: string): Action {
+  const [bytes, acks, ttlMs] = [5, 1, 0];
+  return {
+    kind: "operation",
+    atMs,
+    client: 0,
+    does: "put",
+    key,
+    context: "none",
+    node: FIRST_NODE,
+    ttlMs,
+    bytes,
+    acks,
+  };
+}
+
+/** Caches hold nothing, so that a read finds what the disk has. */
+function planOf(actions: readonly Action[]): Plan {
+  const plan = makePlan({ seed: 1, mode: "safety", nodes: 3, minutes: 1 });
+  const settings = { ...plan.settings, store: { ...plan.settings.store, cacheMaxBytes: 0 } };
+  return { ...plan, settings, durationMs: 20_000, actions };
+}
+
+test("a write without a context to a record that its node cannot read covers what the index knows of it", async () => {
+  const flip: Action = {
+    kind: "fault",
+    atMs: 8_000,
+    fault: "flipped_bits",
+    durationMs: 500,
+    node: FIRST_NODE,
+    other: 0,
+    strength: 1,
+  };
+  const report = await runPlan(platform, planOf([put(6_000, "k"), flip, put(8_100, "k")]));
+  expect(report.fired).toEqual({ flipped_bits: 1 });
+  expect(report.violation).toBeUndefined();
+});
