@@ -37,6 +37,10 @@ export class MemoryStore implements RecordStore {
     return settled;
   }
 
+  settled(key: string): Promise<void> {
+    return this.#pending?.records.has(key) === true ? this.#settled : Promise.resolve();
+  }
+
   /** Of what is committed only. */
   remove(key: string): Promise<void> {
     return Promise.resolve().then(() => {

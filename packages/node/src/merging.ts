@@ -154,7 +154,7 @@ export class Merging {
     return this.#ports.clock.observe(latest);
   }
 
-  /** Stores what a key's record has become by merging, unless it is what it was. */
+  /** Stores what a key's record has become by merging, or waits for it to be stored when it is what it was. */
   #keep(
     key: string,
     merged: KeyRecord,
@@ -162,7 +162,11 @@ export class Merging {
     stored: Promise<void>[],
   ): KeyRecord {
     const result = this.bounded(key, merged);
-    if (result === held) return result;
+    if (result === held) {
+      // It may still be on its way to the disk, put there by mail or by a write of this node.
+      stored.push(this.#ports.store.settled(key));
+      return result;
+    }
     if (lost !== undefined) this.#forgetLost(key, result, lost, stored);
     stored.push(this.#ports.store.put(key, result).then(() => this.#ports.stored(key)));
     return result;

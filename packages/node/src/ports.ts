@@ -52,6 +52,8 @@ export interface RecordStore {
    * atomic batch; the promise settles when that batch is as durable as configured.
    */
   put(key: string, record: KeyRecord): Promise<void>;
+  /** Settles as the newest put of the key does: at once when nothing of it waits for its commit. */
+  settled(key: string): Promise<void>;
   /** Removes the record of a key, damaged or not, in the batch of the turn; a put that follows replaces it. */
   remove(key: string): Promise<void>;
   /** One bounded chunk of committed records in byte order of their keys, tombstones included. */

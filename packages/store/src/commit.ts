@@ -40,7 +40,7 @@ export class Group {
 }
 
 /** What is chained to it runs when the present turn has ended. */
-const THIS_TURN: Promise<void> = Promise.resolve();
+const SETTLED: Promise<void> = Promise.resolve();
 
 export interface PipelinePorts {
   readonly pendingMaxBytes: number;
@@ -87,7 +87,7 @@ export class CommitPipeline {
         pendingBytes > this.#ports.pendingMaxBytes
           ? { code: "overloaded", pendingBytes, outcome: "none" }
           : "admitted";
-      void THIS_TURN.then(this.#endTurn);
+      void SETTLED.then(this.#endTurn);
     }
     return typeof this.#turn === "string" ? undefined : this.#turn;
   }
@@ -95,6 +95,13 @@ export class CommitPipeline {
   /** The newest change of a key that waits for its commit. */
   pending(key: string): Change | undefined {
     return this.#forming?.changes.get(key) ?? this.#inFlight?.changes.get(key);
+  }
+
+  /** Settles as the group of the newest change of a key does; at once when nothing of it waits for its commit. */
+  settled(key: string): Promise<void> {
+    for (const group of [this.#forming, this.#inFlight])
+      if (group?.changes.has(key) === true) return group.settled;
+    return SETTLED;
   }
 
   /** The change of a key whose batch is being written. */

@@ -71,10 +71,10 @@ export function storeContract(name: string, makeBackend: () => Promise<Backend>)
     });
 
     it("shows a put to writers at once and to readers when it is committed", async () => {
-      const first = store.put("k", recordOf(value(1, "one")));
+      void store.put("k", recordOf(value(1, "one")));
       expect(textOf(store.latest("k"))).toBe("one");
       expect(store.get("k")).toBeUndefined();
-      await first;
+      await store.settled("k");
       const second = store.put("k", recordOf(value(2, "two")));
       expect(textOf(store.latest("k"))).toBe("two");
       expect(textOf(store.get("k"))).toBe("one");

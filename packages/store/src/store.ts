@@ -132,6 +132,11 @@ export class Store {
     return this.#engine.table.put(key, record);
   }
 
+  /** Settles as the newest put of the key does: at once when nothing of it waits for its commit. */
+  settled(key: string): Promise<void> {
+    return this.#engine.pipeline.settled(key);
+  }
+
   /** One bounded chunk of committed records in byte order of their keys, tombstones included. */
   async scan(range: ScanRange): Promise<ScanChunk> {
     const { handle, table } = this.#engine;

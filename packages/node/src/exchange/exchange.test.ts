@@ -77,6 +77,23 @@ describe("an exchange", () => {
     expect(merge).toHaveBeenCalled();
   });
 
+  test("does not vouch for what mail has just brought and the store of the peer has yet to commit", async () => {
+    const [a, b] = await pair();
+    await a.write("k", "v");
+    const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+    const afterMail: AskPeer = async (request) => {
+      if (request.kind === "exchange-transfer" && request.records.length > 0) {
+        b.store.failNext = true;
+        b.replica.takeMail(request.records).catch(() => undefined);
+      }
+      return await ask(request);
+    };
+    await expect(exchange(a, b.id, afterMail)).rejects.toThrow("disk full");
+    expect(knows(b, a)).toBe(0);
+    await between(a, b);
+    expect(b.contents()).toEqual(a.contents());
+  });
+
   test("is over for the peer only when the walk is: a message that empties the backlog before does not end it", async () => {
     const [a, b] = await pair(4096);
     for (let i = 0; i < 20; i++) await a.write(`key-${i}`, "v");

@@ -17,6 +17,7 @@ export class MemoryStore implements ServedStore {
   readonly pending: Map<string, KeyRecord> = new Map();
   readonly replaced: Map<string, Sibling[]> = new Map();
   readonly #meta: Map<string, Uint8Array> = new Map();
+  readonly #newestPuts: Map<string, Promise<void>> = new Map();
   readonly #listeners: Set<(commit: Commit) => void> = new Set();
   sequence: number = 0;
   #waiting: (() => void)[] | undefined;
@@ -55,7 +56,7 @@ export class MemoryStore implements ServedStore {
     }
     this.pending.set(key, record);
     this.#onPut?.();
-    return new Promise((resolve) => {
+    const put = new Promise<void>((resolve) => {
       const commit = (): void => {
         const before = this.committed.get(key);
         if (before !== undefined)
@@ -68,6 +69,12 @@ export class MemoryStore implements ServedStore {
       if (this.#waiting === undefined) queueMicrotask(commit);
       else this.#waiting.push(commit);
     });
+    this.#newestPuts.set(key, put);
+    return put;
+  }
+
+  settled(key: string): Promise<void> {
+    return this.#newestPuts.get(key) ?? Promise.resolve();
   }
 
   async remove(key: string): Promise<void> {

@@ -166,6 +166,7 @@ export class Watcher implements Hooks {
           this.#onCommit(machine, key, record);
         });
       },
+      settled: (key) => store.settled(key),
       remove: (key) => {
         watch.leaving(key);
         return store.remove(key).then(() => this.#removed(machine, key));
