@@ -1,5 +1,6 @@
 /** What the simulator once took for a broken invariant and the protocol allows, each as the least that shows it. */
 import { makePlan, type Plan, runPlan } from "@hearsay/simulator";
+import { StoreError } from "@hearsay/store";
 import { expect, test } from "vitest";
 import { platform } from "../platform.ts";
 
@@ -30,17 +31,30 @@ function planOf(actions: readonly Action[]): Plan {
   return { ...plan, settings, durationMs: 20_000, actions };
 }
 
+function faultAt(atMs: number, fault: "crash" | "flipped_bits"): Action {
+  return { kind: "fault", atMs, fault, durationMs: 500, node: FIRST_NODE, other: 0, strength: 1 };
+}
+
 test("a write without a context to a record that its node cannot read covers what the index knows of it", async () => {
-  const flip: Action = {
-    kind: "fault",
-    atMs: 8_000,
-    fault: "flipped_bits",
-    durationMs: 500,
-    node: FIRST_NODE,
-    other: 0,
-    strength: 1,
-  };
-  const report = await runPlan(platform, planOf([put(6_000, "k"), flip, put(8_100, "k")]));
+  const actions = [put(6_000, "k"), faultAt(8_000, "flipped_bits"), put(8_100, "k")];
+  const report = await runPlan(platform, planOf(actions));
   expect(report.fired).toEqual({ flipped_bits: 1 });
   expect(report.violation).toBeUndefined();
+});
+
+test("a directory that opens is kept when the load refuses the start of its node", async () => {
+  let starts = 0;
+  const report = await runPlan(platform, planOf([put(6_000, "k"), faultAt(8_000, "crash")]), {
+    keepsLines: true,
+    hooks: {
+      storeOpened: async (_store, { name }) => {
+        if (name !== "n1") return;
+        starts += 1;
+        if (starts === 2) throw new StoreError({ code: "overloaded", pendingBytes: 1, outcome: "none" });
+      },
+    },
+  });
+  expect(report.violation).toBeUndefined();
+  expect(starts).toBe(3);
+  expect(report.lines.filter((line) => line.includes("is gone"))).toEqual([]);
 });

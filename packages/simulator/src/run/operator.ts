@@ -216,14 +216,19 @@ export class Operator {
     });
   }
 
-  /** A directory that does not open is replaced by a new one, as the node's answer tells the operator to do. */
+  /**
+   * A directory that cannot be read is replaced by a new one, as the node's answer tells the operator to do. What a disk or
+   * the load has refused is tried again.
+   */
   async #cannotStart(name: string, error: unknown): Promise<void> {
     this.#expect(error);
     this.#ports.trace.note(`${name} does not start: ${String(error)}`);
     await this.#ports.cluster.kill(name);
     this.#set(name, "down");
-    const isFull = error instanceof StoreError && error.fault.code === "disk_full";
-    if (!isFull) this.wipe(name);
+    const isUnreadable =
+      error instanceof IdentityError ||
+      (error instanceof StoreError && error.fault.code === "store_unreadable");
+    if (isUnreadable) this.wipe(name);
     this.#ports.cluster.time.after(RESTART_DELAY_MS, () => void this.start(name));
   }
 
