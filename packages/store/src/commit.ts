@@ -138,6 +138,13 @@ export class CommitPipeline {
     });
   }
 
+  /** Resolves when what is staged by now is committed or refused, however much is staged meanwhile. */
+  flush(): Promise<void> {
+    const newest = this.#forming ?? this.#inFlight;
+    // Its writers are told of a failure.
+    return newest === undefined ? SETTLED : newest.settled.catch(() => undefined);
+  }
+
   /** Resolves when nothing waits for its commit. */
   idle(): Promise<void> {
     if (!this.#draining) return Promise.resolve();

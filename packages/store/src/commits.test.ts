@@ -59,3 +59,17 @@ it("lists what may be purged between two times, however many have the same", asy
   expect(await between(0, 9)).toEqual(["before"]);
   expect(await between(11, 20)).toEqual([]);
 });
+
+it("flushes what was put before, while further writes leave no pause between commits", async () => {
+  backend = await memoryBackend();
+  const { store } = await backend.open();
+  let commits = 0;
+  const stop = store.onCommit(() => {
+    commits += 1;
+    if (commits < 100) void store.put("k", recordOf(value(1 + commits, "x")));
+  });
+  void store.put("k", recordOf(value(1, "x")));
+  await store.flush();
+  expect(commits).toBeLessThan(5);
+  stop();
+});

@@ -276,7 +276,7 @@ export class Store {
 
   /** Resolves when nothing put before is waiting for its commit. */
   flush(): Promise<void> {
-    return this.#engine.pipeline.idle();
+    return this.#engine.pipeline.flush();
   }
 
   /** Commits what waits, and leaves a checkpoint so that the next open is quick. Idempotent. */
