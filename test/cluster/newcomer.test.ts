@@ -49,3 +49,16 @@ test("a newcomer that was stopped before it found anyone still joins when it is 
   await cluster.put("b", "k", "v");
   await cluster.converged("a", "b");
 });
+
+test("a newcomer that came while the disks of all others were full is recorded once there is room", async () => {
+  const cluster = new VirtualCluster(platform, 24);
+  await cluster.start("a", "b");
+  await cluster.time.advance(10_000);
+  const disks = ["a", "b"].map((name) => cluster.machine(name).disk);
+  for (const disk of disks) disk.isFull = true;
+  const joiner = await cluster.run("c", ["a:1"]);
+  await cluster.time.advance(20_000);
+  expect(joiner.notWritable()).toEqual({ code: "joining", recordedBy: 0, needed: 2 });
+  for (const disk of disks) disk.isFull = false;
+  await cluster.time.until("c takes writes", () => joiner.notWritable() === undefined, 30_000);
+});

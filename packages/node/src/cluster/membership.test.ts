@@ -150,6 +150,21 @@ describe("the member table", () => {
     expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(true);
   });
 
+  test("is saved again, without another change, until the disk has taken it", async () => {
+    const store = new MemoryStore();
+    const it = await start(store);
+    store.failNext = true;
+    await introduce(it, FRIEND);
+    await it.member.membership.saved();
+    expect(it.log.of("members_not_saved")).toHaveLength(1);
+    expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(false);
+    store.failNext = true;
+    await it.timers.advance(1000);
+    expect(it.log.of("members_not_saved")).toHaveLength(2);
+    await it.timers.advance(1000);
+    expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(true);
+  });
+
   test.each([
     "",
     "null",

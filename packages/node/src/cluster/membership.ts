@@ -26,7 +26,7 @@ import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
 import { EffectDriver } from "./effect-driver.ts";
 import type { Timers, Transport } from "./ports.ts";
-import { readTable, type StoredTable, storeTable } from "./stored-table.ts";
+import { readTable, StoredTable } from "./stored-table.ts";
 
 export interface MembershipPorts {
   readonly meta: MetaStore;
@@ -66,8 +66,7 @@ export class Membership {
   readonly #updatesMax: number;
   readonly #phi: PhiAccrual = new PhiAccrual(PHI_ACCRUAL_DEFAULTS);
   #announced: (() => void) | undefined;
-  #saving: Promise<void> = Promise.resolve();
-  #recorded: ReadonlySet<NodeId>;
+  readonly #stored: StoredTable;
   /** This id was a member among others in an earlier run, at least as far as it knows itself. */
   readonly wasMember: boolean;
   /** Where others were found in an earlier run, under whatever ids. */
@@ -86,7 +85,10 @@ export class Membership {
     const isOwn = (id: NodeId): boolean => id === options.self.id || options.retired.includes(id);
     this.knownAddresses = known.members.filter(({ id }) => !isOwn(id)).map(({ address }) => address);
     this.wasRetired = known.retired.includes(options.self.id);
-    this.#recorded = new Set(known.members.map(({ id }) => id));
+    this.#stored = new StoredTable(known, ports, () => ({
+      members: this.#swim.table.members(),
+      retired: this.#swim.table.newestRetired(this.retiredCount),
+    }));
     this.#swim = new Swim({
       self: { ...options.self, generation: options.generation, state: "alive" },
       config: options.config,
@@ -120,6 +122,7 @@ export class Membership {
 
   stop(): void {
     this.#driver.stop();
+    this.#stored.stop();
     this.#announced?.();
   }
 
@@ -162,7 +165,7 @@ export class Membership {
 
   /** Whether this node has an id on disk as a counted member. */
   hasRecorded(id: NodeId): boolean {
-    return this.#recorded.has(id);
+    return this.#stored.has(id);
   }
 
   phi(id: NodeId): number | undefined {
@@ -203,18 +206,18 @@ export class Membership {
   async leave(): Promise<void> {
     this.#isLeaving = true;
     await this.#announce(() => this.#swim.leave(this.#ports.timers.monotonicMs()));
-    await this.#saving;
+    await this.#stored.saved();
   }
 
   /** Retires another id, for ever; settles when that is durable here. */
   async retire(id: NodeId): Promise<void> {
     this.#driver.perform(this.#swim.retire(id, this.#ports.timers.monotonicMs()));
-    await this.#saving;
+    await this.#stored.saved();
   }
 
   /** Settles when the table as it is now is on disk. */
   async saved(): Promise<void> {
-    await this.#saving;
+    await this.#stored.saved();
   }
 
   /** Settles also when there is nobody to tell any more: this node is retired, or was stopped without a word meanwhile. */
@@ -239,14 +242,14 @@ export class Membership {
             address: event.member.address,
           });
         }
-        this.#save();
+        this.#stored.save();
         this.#listener.peersChanged();
         break;
       case "member-retired":
         log.info("member_state", { member: event.id, state: "retired", address: "" });
         this.#phi.forget(event.id);
         this.#listener.retirementAdopted(event.id);
-        this.#save();
+        this.#stored.save();
         this.#listener.peersChanged();
         break;
       case "self-retired":
@@ -286,23 +289,6 @@ export class Membership {
   #refused({ by, code, holder }: Extract<SwimEvent, { readonly kind: "refused" }>): void {
     this.#ports.log.warn("peer_refused", { by: by.address, code, holder: holder?.address ?? null });
     if (code === "name_taken" && holder !== undefined) this.#listener.nameTaken(holder);
-  }
-
-  /** Saves the table after the one that is being saved; changes of one turn share a save. */
-  #save(): void {
-    const table: StoredTable = {
-      members: this.#swim.table.members(),
-      retired: this.#swim.table.newestRetired(this.retiredCount),
-    };
-    this.#saving = storeTable(this.#ports.meta, table).then(
-      () => {
-        this.#recorded = new Set(table.members.map(({ id }) => id));
-      },
-      (error: unknown) => {
-        // The next change saves again, and nobody is told that the member is recorded before that.
-        this.#ports.log.warn("members_not_saved", { reason: String(error) });
-      },
-    );
   }
 }
 

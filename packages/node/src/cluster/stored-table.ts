@@ -1,30 +1,94 @@
-/** The member table as it survives a restart. */
+/** The member table as it survives a restart, and the keeping of it in step with the one in memory. */
 import { encodeUtf8, isNodeId, isWellFormed, type Member, type NodeId } from "@hearsay/core";
 import { IdentityError } from "../identity.ts";
-import type { MetaStore } from "../ports.ts";
+import type { Log, MetaStore } from "../ports.ts";
 import { parseJson } from "../stored-json.ts";
+import type { Timers } from "./ports.ts";
 
 const META_NAME = "members";
+/** A disk that took nothing is tried again after this time. */
+const RETRY_MS = 1_000;
 
-export interface StoredTable {
+export interface TableContents {
   readonly members: readonly Member[];
   readonly retired: readonly NodeId[];
 }
 
-/** Settles when the table is durable. */
-export async function storeTable(meta: MetaStore, table: StoredTable): Promise<void> {
-  await meta.put(META_NAME, encodeUtf8(JSON.stringify(table)));
+export interface StoredTablePorts {
+  readonly meta: MetaStore;
+  readonly timers: Timers;
+  readonly log: Log;
+}
+
+/**
+ * Invariant: whoever is said to be recorded is on disk. A table that could not be stored is tried again until one is,
+ * because a cluster in which nothing changes any more would never store it otherwise, and a joiner waits for it.
+ */
+export class StoredTable {
+  readonly #ports: StoredTablePorts;
+  readonly #contents: () => TableContents;
+  #recorded: ReadonlySet<NodeId>;
+  #saving: Promise<void> = Promise.resolve();
+  #cancelRetry: (() => void) | undefined;
+  #isStopped = false;
+
+  /** @param known what is on disk, `contents` what is in memory now */
+  constructor(known: TableContents, ports: StoredTablePorts, contents: () => TableContents) {
+    this.#recorded = idsOf(known);
+    this.#ports = ports;
+    this.#contents = contents;
+  }
+
+  /** Whether an id is on disk as a counted member. */
+  has(id: NodeId): boolean {
+    return this.#recorded.has(id);
+  }
+
+  /** Saves the table after the one that is being saved; changes of one turn share a save. */
+  save(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    const table = this.#contents();
+    this.#saving = this.#ports.meta.put(META_NAME, encodeUtf8(JSON.stringify(table))).then(
+      () => {
+        this.#recorded = idsOf(table);
+      },
+      (error: unknown) => {
+        this.#ports.log.warn("members_not_saved", { reason: String(error) });
+        this.#saveLater();
+      },
+    );
+  }
+
+  /** Settles when the newest save has ended, well or not. */
+  async saved(): Promise<void> {
+    await this.#saving;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelRetry?.();
+  }
+
+  #saveLater(): void {
+    if (this.#isStopped) return;
+    this.#cancelRetry ??= this.#ports.timers.after(RETRY_MS, () => this.save());
+  }
+}
+
+function idsOf({ members }: TableContents): ReadonlySet<NodeId> {
+  return new Set(members.map(({ id }) => id));
 }
 
 /**
  * A table of which a part is lost is none: a member that is not counted is one that a watermark passes over.
  * @throws IdentityError `membership_unreadable`
  */
-export function readTable(meta: MetaStore): StoredTable {
+export function readTable(meta: MetaStore): TableContents {
   const stored = meta.get(META_NAME);
   if (stored === undefined) return { members: [], retired: [] };
   const parsed = parseJson(stored);
-  const { members, retired }: Partial<Record<keyof StoredTable, unknown>> =
+  const { members, retired }: Partial<Record<keyof TableContents, unknown>> =
     typeof parsed === "object" && parsed !== null ? parsed : {};
   const isReadable =
     Array.isArray(members) && members.every(isMember) && Array.isArray(retired) && retired.every(isRetiredId);
