@@ -57,8 +57,13 @@ export class DurableClock {
   async durableTick(): Promise<HlcTime> {
     const time = this.#clock.tick(this.#wall.nowMs());
     this.persist();
-    await this.#boundStored;
+    await this.stored();
     return time;
+  }
+
+  /** Settles when the newest bound that was put is durable; rejects with the store's error. */
+  async stored(): Promise<void> {
+    await this.#boundStored;
   }
 
   /** Joins the batch of the write that needs it, so that the bound is durable before the version is shown. */

@@ -216,6 +216,20 @@ describe("a node", () => {
       expect(write("k", text("3")).version.time).toBeGreaterThan(after.version.time);
     });
 
+    test("offers no time below an uncommitted write before it is certain that no restart issues it again", async () => {
+      await write("k", text("1")).committed;
+      // Each time from here on is beyond the bound.
+      expect(node.observe(hlcFromMs(nowMs + MAX_DRIFT_MS))).toBeUndefined();
+      store.failNext = true;
+      const lost = write("k", text("2"));
+      const offered = node.ownTime();
+      await expect(lost.committed).rejects.toThrow("disk full");
+      await expect(offered).rejects.toThrow("disk full");
+      const kept = write("k", text("3"));
+      expect(await node.ownTime()).toBe(kept.version.time - 1);
+      expect(clockBoundOf(store.committed)).toBeGreaterThanOrEqual(kept.version.time);
+    });
+
     test("is not ahead of its peers' limit after a restart", async () => {
       await write("k", text("1")).committed;
       node = await open();

@@ -167,10 +167,15 @@ export class Node {
     return this.#clock.durableTick();
   }
 
-  /** A time at which every own write is committed: just below the oldest that is not, or else a fresh one. */
+  /**
+   * A time at which every own write is committed: just below the oldest that is not, or else a fresh one. Durable before
+   * it is returned, for whoever is told it takes it that this node writes nothing below it any more.
+   */
   async ownTime(): Promise<HlcTime> {
     const { oldest } = this.#uncommitted;
-    return oldest === undefined ? await this.tick() : oldest - 1;
+    if (oldest === undefined) return await this.tick();
+    await this.#clock.stored();
+    return oldest - 1;
   }
 
   /** No write of this node is later; after a restart, a time that no earlier run can have reached. */
