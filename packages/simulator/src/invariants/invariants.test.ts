@@ -108,6 +108,22 @@ test("a version that is issued twice is not entered", () => {
   expect(ledger.issue(first)).toBeUndefined();
 });
 
+test("what was on no disk when its node began another run may be issued again, and must not appear", () => {
+  const { ledger, first, deletion } = history();
+  const open = (time: number): Write | undefined =>
+    ledger.issue({ ...first, version: { time, node: A }, text: "open" });
+  const kept = open(30);
+  const lost = open(40);
+  if (kept === undefined || lost === undefined) throw new Error("issued twice");
+  kept.wasHeld = true;
+  expect(open(35)).toBeUndefined();
+  ledger.restarted(A);
+  expect([kept.outcome, lost.outcome, deletion.outcome]).toEqual(["open", "failed", "acknowledged"]);
+  expect(checkRecord(ledger, "k", recordOf([[A, 40]], lost), NOW)?.invariant).toBe("invention");
+  expect(open(30)).toBeUndefined();
+  expect(open(40)).toBeDefined();
+});
+
 describe("in the end", () => {
   const state = (records: readonly [string, KeyRecord][], changes: Partial<FinalState> = {}): FinalState => ({
     replica: "n1",

@@ -7,6 +7,7 @@ import {
   clientContextCovers,
   type HlcTime,
   hlcFromMs,
+  type NodeId,
   type Version,
 } from "@hearsay/core";
 
@@ -29,6 +30,8 @@ export interface Write extends WriteFacts {
   readonly superseders: Write[];
   /** Replicas that hold or cover it on disk, as far as anybody has looked. */
   readonly holders: Set<string>;
+  /** It was on some disk at some time. */
+  wasHeld: boolean;
   /** The last replica that held it was lost or given up by an operator: nobody can be asked for it. */
   isExcused: boolean;
 }
@@ -61,13 +64,20 @@ export class WriteLedger {
 
   /**
    * Enters a write.
-   * @returns undefined when its node has issued this version, or a later one, before
+   * @returns undefined when its node has issued this version, or a later one that came about, before
    */
   issue(facts: WriteFacts): Write | undefined {
     const { key, version } = facts;
     if (version.time <= (this.#last.get(version.node) ?? -1)) return undefined;
     this.#last.set(version.node, version.time);
-    const write: Write = { ...facts, outcome: "open", superseders: [], holders: new Set(), isExcused: false };
+    const write: Write = {
+      ...facts,
+      outcome: "open",
+      superseders: [],
+      holders: new Set(),
+      wasHeld: false,
+      isExcused: false,
+    };
     const others = this.#byKey.get(key) ?? [];
     for (const other of others) {
       if (clientContextCovers(facts.covered, other.version)) other.superseders.push(write);
@@ -76,6 +86,20 @@ export class WriteLedger {
     this.#byKey.set(key, others);
     this.#byVersion.set(`${version.time} ${version.node}`, write);
     return write;
+  }
+
+  /**
+   * A node has begun another run under the id it had. What of its writes is on no disk by now was shown to nobody, and
+   * never will be; its version may be issued again.
+   */
+  restarted(node: NodeId): void {
+    let last: HlcTime = -1;
+    for (const write of this.all()) {
+      if (write.version.node !== node) continue;
+      if (write.wasHeld || write.outcome === "acknowledged") last = Math.max(last, write.version.time);
+      else write.outcome = "failed";
+    }
+    this.#last.set(node, last);
   }
 }
 

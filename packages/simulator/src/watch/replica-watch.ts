@@ -106,7 +106,10 @@ export class ReplicaWatch {
 
   /** A node of this id runs here now. A new one is a newcomer, whatever it has. */
   incarnated(id: string, nowMs: number): void {
-    if (id === this.#id) return;
+    if (id === this.#id) {
+      this.#ledger.restarted(id);
+      return;
+    }
     this.#id = id;
     this.wholeSinceMs = nowMs;
     if (!this.isGivenUp) return;
@@ -138,9 +141,10 @@ export class ReplicaWatch {
     this.#records.set(key, record);
     const seen = this.#seen.get(key);
     this.#seen.set(key, seen === undefined ? record.context : joinContexts(seen, record.context));
-    if (this.isGivenUp) return;
     for (const write of this.#ledger.of(key)) {
-      if (covers(record.context, write.version)) write.holders.add(this.machine.name);
+      if (!covers(record.context, write.version)) continue;
+      write.wasHeld = true;
+      if (!this.isGivenUp) write.holders.add(this.machine.name);
     }
   }
 
