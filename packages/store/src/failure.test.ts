@@ -193,6 +193,26 @@ it("says that it is unavailable while the database cannot be reopened, and tries
   expect(store.stats().condition).toBe("ok");
 });
 
+it("is flushed when what was put before is committed, though more is put meanwhile", async () => {
+  await open();
+  const releases: (() => void)[] = [];
+  const closeGate = (): void => {
+    faults.gate = new Promise((resolve) => releases.push(resolve));
+  };
+  closeGate();
+  const before = store.put("before", recordOf(value(1, "x")));
+  const flushed = store.flush();
+  // By then the batch has been handed to the database, and what follows is another one.
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+  closeGate();
+  const meanwhile = store.put("meanwhile", recordOf(value(2, "x")));
+  releases[0]?.();
+  await Promise.race([flushed, before.then(() => Promise.reject(new Error("not flushed")))]);
+  expect([store.get("before"), store.get("meanwhile")]).toMatchObject([{}, undefined]);
+  releases[1]?.();
+  await meanwhile;
+});
+
 it("refuses a whole turn when too much waits, and never half of one", async () => {
   await open({ pendingMaxBytes: 1000 });
   let release = (): void => undefined;

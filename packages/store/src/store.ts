@@ -274,7 +274,7 @@ export class Store {
     return this.#engine.retry();
   }
 
-  /** Resolves when nothing put before is waiting for its commit. */
+  /** Resolves when everything put before is committed or refused, whatever is put meanwhile. */
   flush(): Promise<void> {
     return this.#engine.pipeline.flush();
   }

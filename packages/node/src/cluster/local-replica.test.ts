@@ -62,6 +62,15 @@ describe("a replica", () => {
     expect(a.log.of("ghost_quarantined")).toEqual([{ key: "k", versions: 1 }]);
   });
 
+  test("has not committed what comes again before the disk has taken what came first", async () => {
+    const fresh = recordOf(value(FLOOR + 9));
+    a.store.failNext = true;
+    const mail = a.replica.takeMail([{ key: "k", record: fresh }]);
+    const again = merged(a, fresh, complete);
+    await expect(mail).rejects.toThrow("disk full");
+    await expect(again.committed).rejects.toThrow("disk full");
+  });
+
   test("takes the live sibling beside a ghost, and the context of both", async () => {
     await stand("complete");
     const mixed = recordOf(value(FLOOR + 9, THIRD), value(FLOOR - 5));

@@ -47,7 +47,7 @@ export interface Graveyard {
 
 /** What the store says of itself. */
 export interface StoreFacts {
-  /** Settles when everything put so far is committed. */
+  /** Settles when everything put so far is committed or refused. */
   flush(): Promise<void>;
   stats(): { readonly records: number; readonly bytes: number };
 }
