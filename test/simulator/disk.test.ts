@@ -46,6 +46,19 @@ describe("a loss of power", () => {
     }
   });
 
+  test("leaves what has waited for half a minute, which is written back unasked", async () => {
+    const seen = new Set<string>();
+    for (const seed of SEEDS) {
+      const { disk, database, time } = await open(seed);
+      await put(database, "1", false);
+      await time.advance(30_000);
+      for (const key of ["2", "3"]) await put(database, key, false);
+      await disk.losePower();
+      seen.add(held(await reopen(disk), KEYS).join(""));
+    }
+    expect([...seen].sort()).toEqual(["1", "12", "123", "13"]);
+  });
+
   test("takes any of the batches after it, also one in the middle, and counts them", async () => {
     const seen = new Set<string>();
     for (const seed of SEEDS) {

@@ -2,9 +2,9 @@
  * A disk under the store: batches take time, are synced or not, and get lost as on a real one.
  *
  * What is modelled is LevelDB over a file system: a batch is atomic; a synced one makes all before it durable; a crash of
- * the process leaves what the operating system has; a loss of power leaves the synced batches, and of the later ones any
- * that happened to be written, holes included (LevelDB replays a damaged log without an error). The side file of the
- * commit sequence is never synced.
+ * the process leaves what the operating system has; a loss of power leaves the synced batches, those that the operating
+ * system has written back by itself, and of the later ones any that happened to be written, holes included (LevelDB
+ * replays a damaged log without an error). The side file of the commit sequence is never synced.
  */
 import { type RandomSource, randomBelow } from "@hearsay/core";
 import type { Database, DatabaseBatch, DatabaseFactory, SequenceFile } from "@hearsay/store";
@@ -21,6 +21,7 @@ export interface DiskLatency {
 
 /** A batch that was applied and not synced, with what was there before. */
 interface Unsynced {
+  readonly atMs: number;
   readonly operations: readonly Operation[];
   readonly before: readonly Operation[];
 }
@@ -35,6 +36,8 @@ export interface PowerLoss {
   readonly torn: boolean;
 }
 
+/** What has waited so long is written back without being asked for (Linux: `vm.dirty_expire_centisecs`). */
+const WRITE_BACK_MS = 30_000;
 /** Old values of the side file that a loss of power may bring back. */
 const SIDE_FILE_HISTORY = 4;
 
@@ -105,8 +108,10 @@ export class VirtualDisk {
   /** Makes a batch visible; what was there before is kept until it is synced. */
   async apply(operations: readonly Operation[], sync: boolean): Promise<void> {
     this.batches += 1;
+    this.#writeBack();
     if (sync) this.#unsynced = [];
-    else this.#unsynced.push({ operations, before: this.#before(operations) });
+    else
+      this.#unsynced.push({ atMs: this.#time.monotonicMs(), operations, before: this.#before(operations) });
     await this.#write(operations);
   }
 
@@ -128,6 +133,7 @@ export class VirtualDisk {
     this.boot += 1;
     const side = randomBelow(this.#random, this.#sequences.length);
     this.#sequences = [this.#sequences[side] ?? 0];
+    this.#writeBack();
     const unsynced = this.#unsynced;
     this.#unsynced = [];
     for (const { before } of [...unsynced].reverse()) await this.#write(before);
@@ -180,6 +186,12 @@ export class VirtualDisk {
     flipped[at] = (flipped[at] ?? 0) ^ (1 << randomBelow(this.#random, 8));
     await this.#write([{ key, value: flipped }]);
     return key;
+  }
+
+  #writeBack(): void {
+    const untilMs = this.#time.monotonicMs() - WRITE_BACK_MS;
+    const first = this.#unsynced.findIndex(({ atMs }) => atMs > untilMs);
+    this.#unsynced.splice(0, first === -1 ? this.#unsynced.length : first);
   }
 
   #before(operations: readonly Operation[]): Operation[] {

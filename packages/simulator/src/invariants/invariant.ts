@@ -10,6 +10,7 @@ export const INVARIANTS = {
   regression: "a replica's record of a key never regresses, across restarts too",
   siblings: "siblings are an antichain, and a write removes exactly those its context covers",
   resurrection: "what a deletion or a later write covers is not seen again",
+  vector: "who claims what a node held at a time holds or covers that node's writes up to then",
   watermark: "every write at or below the watermark that is not covered is held by every counted member",
   checksum: "a record that fails its checksum is never served, gossiped or hashed",
   membership: "a healthy, reachable member is not dead for good",

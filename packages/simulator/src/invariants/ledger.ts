@@ -39,7 +39,8 @@ export interface Write extends WriteFacts {
 export class WriteLedger {
   readonly #byKey: Map<string, Write[]> = new Map();
   readonly #byVersion: Map<string, Write> = new Map();
-  readonly #last: Map<string, HlcTime> = new Map();
+  /** In the order of their times. */
+  readonly #byNode: Map<NodeId, Write[]> = new Map();
 
   get size(): number {
     return this.#byVersion.size;
@@ -58,6 +59,16 @@ export class WriteLedger {
     return this.#byKey.get(key) ?? [];
   }
 
+  /** Writes of a node above the first time, up to the second, newest first. */
+  *between(node: NodeId, from: HlcTime, to: HlcTime): Iterable<Write> {
+    const writes = this.#byNode.get(node) ?? [];
+    for (let i = writes.length - 1; i >= 0; i--) {
+      const write = writes[i];
+      if (write === undefined || write.version.time <= from) return;
+      if (write.version.time <= to) yield write;
+    }
+  }
+
   find({ time, node }: Version): Write | undefined {
     return this.#byVersion.get(`${time} ${node}`);
   }
@@ -68,8 +79,8 @@ export class WriteLedger {
    */
   issue(facts: WriteFacts): Write | undefined {
     const { key, version } = facts;
-    if (version.time <= (this.#last.get(version.node) ?? -1)) return undefined;
-    this.#last.set(version.node, version.time);
+    const own = this.#byNode.get(version.node) ?? [];
+    if (version.time <= (own.at(-1)?.version.time ?? -1)) return undefined;
     const write: Write = {
       ...facts,
       outcome: "open",
@@ -83,7 +94,9 @@ export class WriteLedger {
       if (clientContextCovers(facts.covered, other.version)) other.superseders.push(write);
     }
     others.push(write);
+    own.push(write);
     this.#byKey.set(key, others);
+    this.#byNode.set(version.node, own);
     this.#byVersion.set(`${version.time} ${version.node}`, write);
     return write;
   }
@@ -93,13 +106,12 @@ export class WriteLedger {
    * never will be; its version may be issued again.
    */
   restarted(node: NodeId): void {
-    let last: HlcTime = -1;
-    for (const write of this.all()) {
-      if (write.version.node !== node) continue;
-      if (write.wasHeld || write.outcome === "acknowledged") last = Math.max(last, write.version.time);
+    const kept: Write[] = [];
+    for (const write of this.#byNode.get(node) ?? []) {
+      if (write.wasHeld || write.outcome === "acknowledged") kept.push(write);
       else write.outcome = "failed";
     }
-    this.#last.set(node, last);
+    this.#byNode.set(node, kept);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Bugs in what a replica says of what it holds, and in what it removes. */
-import { type ExchangeDiffers, hlcFromMs, type NodeId } from "@hearsay/core";
-import type { ClusterMember, MemberPorts } from "@hearsay/node";
+import { decodeUtf8, type ExchangeDiffers, encodeUtf8, hlcFromMs, type NodeId } from "@hearsay/core";
+import type { ClusterMember, MemberPorts, RecordStore } from "@hearsay/node";
 import type { Hooks } from "../cluster/composition.ts";
 import type { Machine } from "../cluster/machine.ts";
 import type { Mutant } from "./mutant.ts";
@@ -106,12 +106,18 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    // Either alone changes nothing that can be seen: after the wait nothing is uncommitted, and the wait makes up for the time.
     name: "offer_above_uncommitted_writes",
-    breaks: "the time offered is below every own write that is not committed",
+    breaks:
+      "the time offered is below every own write that is not committed, and those before it are waited for",
     hooks: () => ({
       node: (node) => {
         node.ownTime = () => node.tick();
       },
+      memberPorts: (ports) => ({
+        ...ports,
+        facts: { stats: () => ports.facts.stats(), flush: () => Promise.resolve() },
+      }),
     }),
   },
   {
@@ -138,9 +144,13 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    // That the incarnation is another is said twice: by the configuration, and by the id under which the state was stored.
     name: "doubt_keeps_the_vector",
     breaks: "a node in doubt starts with an empty vector",
-    hooks: () => ({ memberConfig: (config) => ({ ...config, incarnation: "same" }) }),
+    hooks: () => ({
+      memberConfig: (config) => ({ ...config, incarnation: "same" }),
+      memberPorts: (ports) => ({ ...ports, store: adopting(ports.store, ports.node.id) }),
+    }),
   },
   {
     name: "roots_always_equal",
@@ -171,6 +181,25 @@ function digestsOf({ digests }: MemberPorts): MemberPorts["digests"] {
     root: () => digests.root(),
     children: (level, index) => digests.children(level, index),
     listBucket: (bucket) => digests.listBucket(bucket),
+  };
+}
+
+/** What is known of completeness reads as if this id had stored it. */
+function adopting(store: RecordStore, id: NodeId): RecordStore {
+  const { meta } = store;
+  const get = (name: string): Uint8Array | undefined => {
+    const stored = meta.get(name);
+    if (name !== "completeness" || stored === undefined) return stored;
+    return encodeUtf8((decodeUtf8(stored) ?? "").replace(/"about":"[^"]*"/, `"about":"${id}"`));
+  };
+  return {
+    meta: { get, put: (name, value) => meta.put(name, value) },
+    get: (key) => store.get(key),
+    latest: (key) => store.latest(key),
+    scan: (range) => store.scan(range),
+    history: (key) => store.history(key),
+    put: (key, record) => store.put(key, record),
+    remove: (key) => store.remove(key),
   };
 }
 

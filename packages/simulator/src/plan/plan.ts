@@ -68,6 +68,11 @@ const CLIENTS = 4;
 const STORM_MS = 50_000;
 const CALM_MS = 30_000;
 const FAULT_INTERVAL_MS = 4_000;
+const FAULT_MAX_MS = 15_000;
+/** One partition in ten lasts until both sides have given each other up, and longer than a storm. */
+const LONG_SHARE = 0.1;
+const LONG_MS = 60_000;
+const DIVIDING: readonly FaultKind[] = ["halves", "isolate"];
 /** After the start, so that the cluster stands. */
 const FIRST_MS = 5_000;
 
@@ -152,11 +157,14 @@ function drawFaults(random: RandomSource, durationMs: number): Fault[] {
   if (kinds.length === 0) return faults;
   for (let atMs = FIRST_MS; atMs < durationMs; atMs += 2 * FAULT_INTERVAL_MS * random.next()) {
     if (atMs % (STORM_MS + CALM_MS) > STORM_MS) continue;
+    const fault = pick(random, kinds);
+    const lasts = random.next();
+    const isLong = DIVIDING.includes(fault) && lasts > 1 - LONG_SHARE;
     faults.push({
       kind: "fault",
       atMs,
-      fault: pick(random, kinds),
-      durationMs: 500 + 15_000 * random.next() ** 2,
+      fault,
+      durationMs: isLong ? LONG_MS : 500 + FAULT_MAX_MS * lasts ** 2,
       node: random.next(),
       other: random.next(),
       strength: random.next(),

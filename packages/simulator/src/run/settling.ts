@@ -22,7 +22,10 @@ export interface SettlingPorts {
 const SETTLE_MS = 600_000;
 /** A core whose other members never come back. */
 const CORE_MS = 300_000;
+/** Later than the last copy of a doubled request arrives, which may start a rumor again for a moment. */
+const LATE_MS = 25_000;
 const IDLE_MS = 10_000;
+
 export class Settling {
   readonly #ports: SettlingPorts;
 
@@ -162,7 +165,7 @@ export class Settling {
   /** Nothing has changed for a while, so no records travel. */
   async #isIdle(): Promise<void> {
     const { cluster, watcher } = this.#ports;
-    await cluster.time.advance(IDLE_MS);
+    await cluster.time.advance(LATE_MS);
     const before = cluster.network.records;
     const { changes } = watcher;
     await cluster.time.advance(IDLE_MS);

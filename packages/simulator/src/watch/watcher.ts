@@ -8,6 +8,7 @@ import type { Opened } from "../cluster/run.ts";
 import type { CheckCounts, Invariant, Violation } from "../invariants/invariant.ts";
 import { describeWrite, isSuperseded, purgeTime, type Write, WriteLedger } from "../invariants/ledger.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
+import { VectorWatch } from "./vector-watch.ts";
 
 /** By how much a clock may be off when it says since when a directory is whole. */
 const CLOCK_SLACK_MS = 60_000;
@@ -22,6 +23,7 @@ export class Watcher implements Hooks {
   changes = 0;
   readonly #nowMs: () => number;
   readonly #onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void;
+  readonly #vectors: VectorWatch;
   #watermark: HlcTime = 0;
   /** Writes not yet below the greatest watermark, in the order of their issue. */
   #above: Write[] = [];
@@ -31,6 +33,7 @@ export class Watcher implements Hooks {
     onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void,
   ) {
     this.#nowMs = nowMs;
+    this.#vectors = new VectorWatch(this);
     this.#onCommit = (...change) => {
       this.changes += 1;
       onCommit(...change);
@@ -101,8 +104,9 @@ export class Watcher implements Hooks {
     };
   }
 
-  opened({ member }: Opened, machine: Machine): void {
-    const { completeness } = member.keeper;
+  opened(opened: Opened, machine: Machine): void {
+    const { completeness } = opened.member.keeper;
+    this.#vectors.opened(opened, machine);
     const adopt = completeness.adoptWatermark.bind(completeness);
     completeness.adoptWatermark = (watermark) => {
       const events = adopt(watermark);
@@ -125,6 +129,7 @@ export class Watcher implements Hooks {
     const { isGivenUp } = this.replica(machine);
     // A write that is not committed keeps the watermark below it.
     if (!isGivenUp && write.version.time <= this.#watermark) this.#checkHeld(machine, write);
+    this.#vectors.acknowledged(write);
     if (write.holders.size > 0) return;
     // Nobody else has it, and nobody will ask this one any more.
     if (isGivenUp) write.isExcused = true;
