@@ -29,7 +29,7 @@ export class ReplicaWatch {
   #records: Map<string, KeyRecord> = new Map();
   /** Everything it ever held or covered. */
   #seen: Map<string, Context> = new Map();
-  /** Keys of which a record may be damaged: nobody can say what of them is held. */
+  /** Keys of which a record may be damaged: nobody can say what of them this incarnation still holds. */
   readonly #damaged: Set<string> = new Set();
   /** Records whose removal on a peer's word was asked for and has not been answered. */
   readonly #leaving: Set<string> = new Set();
@@ -112,6 +112,7 @@ export class ReplicaWatch {
     }
     this.#id = id;
     this.wholeSinceMs = nowMs;
+    this.#damaged.clear();
     if (!this.isGivenUp) return;
     this.isGivenUp = false;
     for (const [key, record] of this.#records) this.#remember(key, record);
