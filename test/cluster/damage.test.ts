@@ -78,3 +78,57 @@ test("a rumor about a record that is damaged here heals it at once", async () =>
   await cluster.time.advance(50);
   expect(cluster.read("b", "k")).toBe("second");
 });
+
+test("a key that was purged everywhere is damaged no longer than until an exchange with a complete member", async () => {
+  const cluster = new VirtualCluster(platform, 4, { tombstoneRetentionMs: 20_000 });
+  await cluster.start("a", "b", "c");
+  for (let i = 0; i < 20; i++) await cluster.put("a", `k${i}`, `value ${i}`);
+  await cluster.converged("a", "b", "c");
+  const entry = await indexEntry(cluster, "c", "k7");
+  await cluster.remove("a", "k7");
+  await cluster.time.until(
+    "k7 is purged everywhere",
+    () => ["a", "b", "c"].every((name) => cluster.machine(name).store?.get("k7") === undefined),
+    10 * 60_000,
+  );
+  await cluster.time.advance(30_000);
+  // As salvage leaves it when the newer table is lost: the index names what the records do not hold.
+  await cluster.kill("c");
+  const batch = (await cluster.machine("c").disk.open()).batch();
+  batch.put(...entry);
+  await batch.write({ sync: true });
+  await cluster.run("c", []);
+  expect(cluster.machine("c").store?.stats().damaged).toBe(1);
+  expect(() => cluster.read("c", "k7")).toThrow("damaged");
+  await cluster.converged("a", "b", "c");
+  await cluster.time.until(
+    "c knows that nothing is missing",
+    () => cluster.machine("c").store?.stats().damaged === 0,
+    60_000,
+  );
+  expect(cluster.read("c", "k7")).toBeUndefined();
+  expect(cluster.events("damaged_dropped")).toEqual(["c"]);
+});
+
+/** The index entry of a key as it is stored. */
+async function indexEntry(
+  cluster: VirtualCluster,
+  name: string,
+  key: string,
+): Promise<[Uint8Array, Uint8Array]> {
+  await cluster.stop(name);
+  const database = await cluster.machine(name).disk.open();
+  const text = Buffer.from(encodeUtf8(key));
+  const iterator = database.iterator({
+    gte: Buffer.from("i"),
+    lt: Buffer.from("j"),
+    reverse: false,
+    highWaterMarkBytes: 1024 * 1024,
+  });
+  const entries = await iterator.nextv(1000);
+  await iterator.close();
+  const found = entries.find(([at]) => Buffer.from(at).subarray(3).equals(text));
+  if (found === undefined) throw new Error(`${name} has no index entry of ${key}`);
+  await cluster.run(name, []);
+  return [found[0].slice(), found[1].slice()];
+}

@@ -91,7 +91,8 @@ export function writeRemoval(sink: Sink, step: Step, historySlots: number): void
   if (from.kind === "damaged") sink.del(quarantineKey(keyBytes));
   sink.del(recordKey(keyBytes));
   sink.del(indexKey(bucket, keyBytes));
-  const used = from.kind === "record" ? Math.min(from.revision, historySlots) : 0;
+  // A damaged record does not say how many it has used.
+  const used = from.kind === "record" ? Math.min(from.revision, historySlots) : historySlots;
   for (let slot = 0; slot < used; slot++) sink.del(historyKey(keyBytes, slot));
   writeGrave(sink, step);
 }

@@ -1,6 +1,6 @@
 /** Bytes that changed behind the store's back: found, never served, healed. */
 import { encodeUtf8, RecordHasher } from "@hearsay/core";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   type Backend,
   hashing,
@@ -203,6 +203,61 @@ it("rebuilds at the next start when record and index entry are damaged both", as
   expect(opened.report).toMatchObject({ clean: false, rebuilt: true, damaged: 1 });
   expect(await opened.store.root()).toBe(without);
   await opened.store.close();
+});
+
+describe("forgetting what was purged everywhere", () => {
+  const rule = (floor: number, limit = 10): [number, number, number] => [floor, 5, limit];
+
+  /** The keys are damaged, this is known since before the store was opened, and the doubt is settled. */
+  async function settled(...keys: readonly string[]): Promise<void> {
+    await putThree();
+    for (const key of keys) {
+      await harm(recordKey(encodeUtf8(key)), "flip");
+      expect(() => store.get(key)).toThrow();
+    }
+    await store.flush();
+    expect(await store.dropDamaged(...rule(9))).toEqual([]);
+    await store.settleDoubt();
+  }
+
+  it("forgets a damaged record at or below the floor as a whole, and no other", async () => {
+    await settled("a", "k");
+    const root = await store.root();
+    expect(await store.dropDamaged(...rule(3))).toEqual(["a"]);
+    expect(store.get("a")).toBeUndefined();
+    expect(() => store.get("k")).toThrow();
+    expect(store.stats().damaged).toBe(1);
+    expect(await store.dropDamaged(...rule(4))).toEqual(["k"]);
+    expect(store.get("k")).toBeUndefined();
+    expect(await store.root()).toBe(root);
+    await backend.crash();
+    const opened = await backend.open();
+    expect(opened.report).toMatchObject({ records: 1, damaged: 0, doubt: [] });
+    await opened.store.close();
+  });
+
+  it("forgets at most as many as it is told to", async () => {
+    await settled("a", "b", "k");
+    expect(await store.dropDamaged(...rule(9, 2))).toEqual(["a", "b"]);
+    expect(store.stats().damaged).toBe(1);
+  });
+
+  it("leaves alone what was healed", async () => {
+    await settled("k");
+    await store.put("k", recordOf(value(4, "new"), value(3, "old", NODE_B)));
+    expect(await store.dropDamaged(...rule(9))).toEqual([]);
+    expect(textOf(store.get("k"))).toBe("new");
+  });
+
+  it("takes a record whose index entry is damaged too for as old as it is told", async () => {
+    await putThree();
+    await harm(indexAt("k"), "flip");
+    await harm(recordKey(encodeUtf8("k")), "flip");
+    expect(() => store.get("k")).toThrow();
+    await store.settleDoubt();
+    expect(await store.dropDamaged(...rule(4))).toEqual([]);
+    expect(await store.dropDamaged(...rule(5))).toEqual(["k"]);
+  });
 });
 
 it("leaves a damaged slot out of the history", async () => {

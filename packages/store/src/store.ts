@@ -23,6 +23,7 @@ import {
 } from "./listing.ts";
 import { type OpenReport, openState } from "./opening.ts";
 import type { StoreOptions } from "./ports.ts";
+import { dropDamaged } from "./quarantine.ts";
 import { writeSnapshot } from "./snapshot-write.ts";
 import { damageError } from "./table.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
@@ -194,6 +195,11 @@ export class Store {
     const refusal = this.#engine.pipeline.refusal();
     if (refusal !== undefined) return Promise.reject(new StoreError(refusal));
     return this.#engine.table.remove(key);
+  }
+
+  /** See {@link dropDamaged}. @throws StoreError as for a put */
+  dropDamaged(floor: HlcTime, unreadableAt: HlcTime, limit: number): Promise<readonly string[]> {
+    return dropDamaged(this.#engine, { floor, unreadableAt, limit });
   }
 
   /** Keeps a ghost aside; false when there is no room for it. */

@@ -90,9 +90,9 @@ describe("the vector", () => {
     const begun = node.begin();
     node.retirementSettled(90);
     expect(node.isVoid(begun)).toBe(true);
-    expect(node.exchanged(B, offer(80), incomplete, begun)).toBe(false);
+    expect(node.exchanged(B, offer(80), incomplete, begun)).toBe("nothing");
     expect(node.state.vector.size).toBe(0);
-    expect(node.exchanged(B, offer(80), incomplete, node.begin())).toBe(true);
+    expect(node.exchanged(B, offer(80), incomplete, node.begin())).toBe("held");
   });
 
   test("keeps no entries of ids that are not counted", () => {
@@ -135,7 +135,7 @@ describe("completeness", () => {
 
   test("is got by an exchange with a complete peer at one floor", () => {
     const node = create({ complete: false, floor: 150 });
-    node.exchanged(B, offer(200), { floor: 150, complete: true }, node.begin());
+    expect(node.exchanged(B, offer(200), { floor: 150, complete: true }, node.begin())).toBe("exact");
     expect([node.complete, node.state.completeFloor]).toEqual([true, 150]);
   });
 
@@ -150,7 +150,8 @@ describe("completeness", () => {
     const node = create({ complete: false, floor: 150, ...state });
     const begun = node.begin();
     meanwhile(node);
-    node.exchanged(B, offer(200), { floor: 150, complete: true, ...standing }, begun);
+    const proof = node.exchanged(B, offer(200), { floor: 150, complete: true, ...standing }, begun);
+    expect(proof).not.toBe("exact");
     expect(node.complete).toBe(false);
   });
 

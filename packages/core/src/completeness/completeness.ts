@@ -33,6 +33,7 @@ import type {
   CountedMembers,
   ExchangeBegin,
   ExchangeOffer,
+  ExchangeProof,
   HeldBack,
 } from "./terms.ts";
 
@@ -142,16 +143,16 @@ export class Completeness {
    * from now on: it holds at or below the floor what the peer holds, unless others have brought something.
    * @param standing where the peer stood when it made the offer
    * @param begun noted when the exchange began
-   * @returns false when the exchange proves nothing, because a retirement was settled meanwhile
    */
-  exchanged(peer: NodeId, offer: ExchangeOffer, standing: Standing, begun: ExchangeBegin): boolean {
-    if (this.isVoid(begun)) return false;
+  exchanged(peer: NodeId, offer: ExchangeOffer, standing: Standing, begun: ExchangeBegin): ExchangeProof {
+    if (this.isVoid(begun)) return "nothing";
     for (const [node, time] of offer.vector) this.#raise(node, time);
     this.#raise(peer, offer.time);
     const isTold = standing.complete && standing.floor === this.#floor && offer.time > 0;
     const isAsItWas = begun.floor === this.#floor && begun.disturbances === this.#disturbances;
-    if (isTold && isAsItWas && this.#recorded) this.#becomeComplete();
-    return true;
+    if (!isTold || !isAsItWas || !this.#recorded) return "held";
+    this.#becomeComplete();
+    return "exact";
   }
 
   /**

@@ -284,7 +284,8 @@ export class Cluster {
     const { completeness } = at;
     const claim = () => {
       if (at.retired.has(peer)) return;
-      if (completeness.exchanged(peer, said.offer, said.standing, begun)) this.counts.exchanges += 1;
+      if (completeness.exchanged(peer, said.offer, said.standing, begun) !== "nothing")
+        this.counts.exchanges += 1;
     };
     return () => {
       if (this.has("claims follow commits")) at.queue.push({ own: undefined, run: claim });

@@ -18,8 +18,9 @@ export interface CompletenessUnit {
 
 /**
  * What has to survive a restart. Losing a rise of `vector` or `completeFloor`, or that the node became complete or
- * recorded, is safe; losing one of the others is not. A node that restarts with retirements in its table settles them again, because it may have stopped before
- * it had. A new incarnation in doubt keeps `watermark`, `floor` and `settledAt`, and nothing else.
+ * recorded, is safe; losing one of the others is not. A node that restarts with retirements in its table settles them
+ * again, because it may have stopped before it had. A new incarnation in doubt keeps `watermark`, `floor` and
+ * `settledAt`, and nothing else.
  */
 export interface CompletenessState {
   readonly vector: ReadonlyMap<NodeId, HlcTime>;
@@ -59,6 +60,12 @@ export interface ExchangeBegin {
   /** Rises when a peer that cannot judge has brought a live version at or below the floor. */
   readonly disturbances: number;
 }
+
+/**
+ * What a completed exchange has shown. `nothing`: a retirement was settled meanwhile. `held`: this node holds or covers what
+ * the peer did. `exact`: besides, it holds at or below the floor what is right and nothing else, as the peer does.
+ */
+export type ExchangeProof = "nothing" | "held" | "exact";
 
 /** The member table as far as completeness is concerned; a retirement shows in it once it is settled. */
 export interface CountedMembers {

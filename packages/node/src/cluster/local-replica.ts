@@ -4,6 +4,7 @@ import {
   dropRefused,
   type ExchangeOffer,
   type HlcTime,
+  hlcFromMs,
   type KeyedRecord,
   type KeyRecord,
   type NodeId,
@@ -20,6 +21,9 @@ import { PeerFault } from "../peer-fault.ts";
 import type { Clock, Log, Metrics, RecordStore } from "../ports.ts";
 import type { CompletenessKeeper } from "./completeness-keeper.ts";
 import type { DigestStore, Graveyard } from "./ports.ts";
+
+/** Damaged records that are forgotten after one exchange; the next one goes on. */
+const MAX_DAMAGED_DROPPED = 1000;
 
 export interface LocalReplicaPorts {
   readonly node: Node;
@@ -40,10 +44,13 @@ export class LocalReplica implements ExchangeReplica {
   readonly id: NodeId;
   readonly digests: DigestStore;
   readonly #ports: LocalReplicaPorts;
+  /** Exceeds every version that was here when this run began. */
+  readonly #begunAt: HlcTime;
   #alarms = 0;
 
   constructor(ports: LocalReplicaPorts) {
     this.id = ports.node.id;
+    this.#begunAt = Math.max(ports.node.lastWrite, hlcFromMs(ports.clock.nowMs()));
     this.digests = ports.digests;
     this.#ports = ports;
   }
@@ -111,6 +118,13 @@ export class LocalReplica implements ExchangeReplica {
 
   async drop(refused: readonly RefusedVersions[]): Promise<void> {
     await Promise.all(refused.map((ghost) => this.#dropGhost(ghost)));
+  }
+
+  async dropPurgedDamage(): Promise<void> {
+    const { floor } = this.completeness;
+    const keys = await this.#ports.graveyard.dropDamaged(floor, this.#begunAt, MAX_DAMAGED_DROPPED);
+    const [first] = keys;
+    if (first !== undefined) this.#ports.log.warn("damaged_dropped", { keys: keys.length, first, floor });
   }
 
   acceptOffer({ time, vector }: ExchangeOffer): ExchangeOffer {

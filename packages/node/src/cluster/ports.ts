@@ -41,6 +41,11 @@ export interface Graveyard {
   purge(floor: HlcTime, limit: number): Promise<{ readonly purged: number; readonly more: boolean }>;
   /** Removes one record, on a complete peer's word. */
   remove(key: string): Promise<void>;
+  /**
+   * Forgets at most `limit` damaged records, found before this run, whose every version lies at or below the floor. What is
+   * unreadable as a whole counts as of `unreadableAt`. @returns the keys of those that were forgotten
+   */
+  dropDamaged(floor: HlcTime, unreadableAt: HlcTime, limit: number): Promise<readonly string[]>;
   /** Keeps a ghost aside for review; false when there is no room for it. */
   quarantine(key: string, sibling: Sibling): Promise<boolean>;
 }

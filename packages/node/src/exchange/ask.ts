@@ -124,9 +124,11 @@ export class ExchangeAsker {
         const isCompared = !equal || (await replica.digests.root()) === root;
         const floor = isCompared ? completeness.floor : begun.floor;
         const { staying } = equal ? started : await this.#reconcile(started);
+        const proof = completeness.exchanged(this.#peer, theirs, started.standing, { ...begun, floor });
+        if (proof === "exact") await replica.dropPurgedDamage();
         return {
           equal,
-          concluded: completeness.exchanged(this.#peer, theirs, started.standing, { ...begun, floor }),
+          concluded: proof !== "nothing",
           staying,
           offered: offer.time,
           ...this.#tally,

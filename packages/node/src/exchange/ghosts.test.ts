@@ -48,6 +48,21 @@ describe("after an exchange with a complete node", () => {
     },
   );
 
+  test("a node that asked forgets the damaged records at or below the floor that the other lacks", async () => {
+    const [a, b] = await pair();
+    await between(a, b);
+    expect(a.graveyard.drops).toMatchObject([{ floor: FLOOR }]);
+    expect(a.graveyard.drops[0]?.unreadableAt).toBeGreaterThanOrEqual(hlcFromMs(START_MS));
+    expect(b.graveyard.drops).toEqual([]);
+  });
+
+  test("nothing damaged is forgotten when the other is not complete either", async () => {
+    const [a, b] = await pair();
+    await between(b, a);
+    expect(complete(a)).toBe(true);
+    expect(b.graveyard.drops).toEqual([]);
+  });
+
   test("a node is not complete when another incomplete one has brought something meanwhile", async () => {
     const [a, b] = await pair();
     const { ask } = dialogue(a, b, EXCHANGE_LIMITS);

@@ -96,6 +96,8 @@ export class MemoryGraveyard implements Graveyard {
   readonly ghosts: { readonly key: string; readonly sibling: Sibling }[] = [];
   /** Floors purged to, in order. */
   readonly floors: HlcTime[] = [];
+  /** What was asked to be forgotten of damaged records. */
+  readonly drops: { readonly floor: HlcTime; readonly unreadableAt: HlcTime; readonly limit: number }[] = [];
   /** Ghosts for which there is room. */
   room = 100;
   failNext = false;
@@ -126,6 +128,11 @@ export class MemoryGraveyard implements Graveyard {
     await Promise.resolve();
     await Promise.resolve();
     this.#store.committed.records.delete(key);
+  }
+
+  async dropDamaged(floor: HlcTime, unreadableAt: HlcTime, limit: number): Promise<readonly string[]> {
+    this.drops.push({ floor, unreadableAt, limit });
+    return [];
   }
 
   async quarantine(key: string, sibling: Sibling): Promise<boolean> {

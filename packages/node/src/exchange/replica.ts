@@ -52,6 +52,8 @@ export interface ExchangeReplica {
   takeMail(records: readonly KeyedRecord[]): Promise<void>;
   /** Drops versions that a complete peer has refused as ghosts. */
   drop(refused: readonly RefusedVersions[]): Promise<void>;
+  /** Forgets damaged records that were purged everywhere; see the ghost rule. To be called after an exact exchange. */
+  dropPurgedDamage(): Promise<void>;
   /** Adopts the larger floor and purges to it. @throws PeerFault `clock_drift` with nothing changed */
   settleFloor(floor: HlcTime): Promise<void>;
   /**

@@ -99,6 +99,7 @@ export class Watcher implements Hooks {
           watch.leaving(key);
           return graveyard.remove(key).then(() => this.#removed(machine, key));
         },
+        dropDamaged: (floor, unreadableAt, limit) => graveyard.dropDamaged(floor, unreadableAt, limit),
         quarantine: (key, sibling) => graveyard.quarantine(key, sibling),
       },
     };
