@@ -22,6 +22,7 @@ import {
 } from "@hearsay/core";
 import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
+import { Backlog } from "./backlog.ts";
 import type { ExchangeReplica } from "./replica.ts";
 import { type ExchangeLimits, lacksSiblingsOf, recordBytes, recordToSend, rootBytes } from "./session.ts";
 
@@ -61,20 +62,13 @@ export interface AskerPorts {
   readonly onProgress: (progress: ExchangeProgress) => void;
 }
 
-interface Backlog {
-  readonly push: Map<string, KeyedRecord>;
-  pushBytes: number;
-  readonly want: Map<number, Set<string>>;
-  wants: number;
-}
-
 export class ExchangeAsker {
   readonly #replica: ExchangeReplica;
   readonly #limits: ExchangeLimits;
   readonly #peer: NodeId;
   readonly #ask: AskPeer;
   readonly #session: number;
-  readonly #backlog: Backlog = { push: new Map(), pushBytes: 0, want: new Map(), wants: 0 };
+  readonly #backlog: Backlog;
   #refused: readonly RefusedVersions[] = [];
   readonly #onProgress: (progress: ExchangeProgress) => void;
   #transfers = 0;
@@ -83,6 +77,7 @@ export class ExchangeAsker {
   constructor(replica: ExchangeReplica, limits: ExchangeLimits, ports: AskerPorts) {
     this.#replica = replica;
     this.#limits = limits;
+    this.#backlog = new Backlog(limits);
     this.#peer = ports.peer;
     this.#session = ports.session;
     this.#ask = ports.ask;
@@ -152,7 +147,7 @@ export class ExchangeAsker {
       }
       for (const { bucket, entries } of compared.reply.buckets) await this.#plan(bucket, entries);
       this.#report();
-      while (this.#isLarge()) await this.#transfer({ walked: false });
+      while (this.#backlog.isLarge) await this.#transfer({ walked: false });
     }
     let last = await this.#transfer({ walked: true });
     while (!last.final) last = await this.#transfer({ walked: true });
@@ -166,28 +161,12 @@ export class ExchangeAsker {
     const ours = await this.#replica.digests.listBucket(bucket);
     const { push, want } = compareBucket(ours, theirs);
     for (const position of push) this.#push(ours[position]);
-    for (const keyHash of want) this.#want(bucket, keyHash);
-  }
-
-  #want(bucket: number, keyHash: string): void {
-    const hashes = this.#backlog.want.get(bucket) ?? new Set();
-    this.#backlog.want.set(bucket, hashes);
-    if (hashes.has(keyHash)) return;
-    hashes.add(keyHash);
-    this.#backlog.wants += 1;
+    for (const keyHash of want) this.#backlog.want(bucket, keyHash);
   }
 
   #push(listed: ListedRecord | undefined): void {
     const found = listed === undefined ? undefined : recordToSend(this.#replica, listed.key);
-    if (found === undefined) return;
-    this.#backlog.push.set(found.key, found);
-    this.#backlog.pushBytes += recordBytes(found.key, found.record);
-  }
-
-  #isLarge(): boolean {
-    return (
-      this.#backlog.pushBytes >= this.#limits.maxMessageBytes || this.#backlog.wants >= this.#limits.maxWants
-    );
+    if (found !== undefined) this.#backlog.push(found);
   }
 
   /**
@@ -202,12 +181,11 @@ export class ExchangeAsker {
     this.#transfers += 1;
     if (this.#transfers > this.#limits.maxTransfers)
       throw new PeerFault({ code: "exchange_broken", what: "no end" });
-    const records = this.#takePushes();
-    const wants = this.#takeWants();
+    const records = this.#backlog.takePushes();
+    const wants = this.#backlog.takeWants();
     const refused = this.#refused;
     this.#refused = [];
-    const final =
-      walked && wants.length === 0 && this.#backlog.push.size === 0 && this.#backlog.want.size === 0;
+    const final = walked && wants.length === 0 && this.#backlog.size === 0;
     const reply = await this.#ask({
       kind: "exchange-transfer",
       session: this.#session,
@@ -226,7 +204,7 @@ export class ExchangeAsker {
   }
 
   #report(): void {
-    this.#onProgress({ ...this.#tally, keysLeft: this.#backlog.push.size + this.#backlog.wants });
+    this.#onProgress({ ...this.#tally, keysLeft: this.#backlog.size });
   }
 
   async #receive(reply: ExchangeTransferred, wants: readonly BucketWant[]): Promise<void> {
@@ -242,7 +220,8 @@ export class ExchangeAsker {
       if (received === undefined) continue;
       this.#tally.keysReceived += 1;
       this.#tally.bytesReceived += recordBytes(key, received.record);
-      if (record !== undefined && lacksSiblingsOf(received.record, record)) this.#pushRecord(key, record);
+      if (record !== undefined && lacksSiblingsOf(received.record, record))
+        this.#backlog.push({ key, record });
     }
     const unanswered = new Map(wants.map(({ bucket, keyHashes }) => [bucket, new Set(keyHashes)]));
     let leftOut = 0;
@@ -250,7 +229,7 @@ export class ExchangeAsker {
       for (const keyHash of keyHashes) {
         if (unanswered.get(bucket)?.delete(keyHash) !== true) continue;
         // Beside those of the bucket that have not been asked for yet.
-        this.#want(bucket, keyHash);
+        this.#backlog.want(bucket, keyHash);
         leftOut += 1;
       }
     }
@@ -277,41 +256,6 @@ export class ExchangeAsker {
         if (keyHashes.has(own.keyHash) && !answered.has(own.key)) this.#push(own);
       }
     }
-  }
-
-  #pushRecord(key: string, record: KeyedRecord["record"]): void {
-    this.#backlog.push.set(key, { key, record });
-    this.#backlog.pushBytes += recordBytes(key, record);
-  }
-
-  #takePushes(): KeyedRecord[] {
-    const taken: KeyedRecord[] = [];
-    let bytes = 0;
-    for (const [key, keyed] of this.#backlog.push) {
-      const size = recordBytes(key, keyed.record);
-      if (taken.length > 0 && bytes + size > this.#limits.maxMessageBytes) break;
-      if (taken.length >= this.#limits.maxRecords) break;
-      bytes += size;
-      taken.push(keyed);
-      this.#backlog.push.delete(key);
-    }
-    this.#backlog.pushBytes = this.#backlog.push.size === 0 ? 0 : this.#backlog.pushBytes - bytes;
-    return taken;
-  }
-
-  #takeWants(): BucketWant[] {
-    const taken: BucketWant[] = [];
-    let left = this.#limits.maxWants;
-    for (const [bucket, hashes] of this.#backlog.want) {
-      if (left <= 0) break;
-      const keyHashes = [...hashes].slice(0, left);
-      for (const keyHash of keyHashes) hashes.delete(keyHash);
-      if (hashes.size === 0) this.#backlog.want.delete(bucket);
-      left -= keyHashes.length;
-      this.#backlog.wants -= keyHashes.length;
-      taken.push({ bucket, keyHashes });
-    }
-    return taken;
   }
 
   #tallySent(records: readonly KeyedRecord[]): void {

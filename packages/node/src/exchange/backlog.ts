@@ -1,0 +1,69 @@
+/** What an asking side has found out that it must still send, and ask for. Bound: {@link isLarge} says when to transfer. */
+import type { BucketWant, KeyedRecord } from "@hearsay/core";
+import { type ExchangeLimits, recordBytes } from "./session.ts";
+
+export class Backlog {
+  readonly #limits: ExchangeLimits;
+  readonly #push: Map<string, KeyedRecord> = new Map();
+  readonly #want: Map<number, Set<string>> = new Map();
+  #pushBytes = 0;
+  #wants = 0;
+
+  constructor(limits: ExchangeLimits) {
+    this.#limits = limits;
+  }
+
+  /** Keys to send or ask for. */
+  get size(): number {
+    return this.#push.size + this.#wants;
+  }
+
+  /** More than fits into one message. */
+  get isLarge(): boolean {
+    return this.#pushBytes >= this.#limits.maxMessageBytes || this.#wants >= this.#limits.maxWants;
+  }
+
+  push(keyed: KeyedRecord): void {
+    this.#push.set(keyed.key, keyed);
+    this.#pushBytes += recordBytes(keyed.key, keyed.record);
+  }
+
+  want(bucket: number, keyHash: string): void {
+    const hashes = this.#want.get(bucket) ?? new Set();
+    this.#want.set(bucket, hashes);
+    if (hashes.has(keyHash)) return;
+    hashes.add(keyHash);
+    this.#wants += 1;
+  }
+
+  /** As many as fit into one message, the first whatever its size. */
+  takePushes(): KeyedRecord[] {
+    const taken: KeyedRecord[] = [];
+    let bytes = 0;
+    for (const [key, keyed] of this.#push) {
+      const size = recordBytes(key, keyed.record);
+      if (taken.length > 0 && bytes + size > this.#limits.maxMessageBytes) break;
+      if (taken.length >= this.#limits.maxRecords) break;
+      bytes += size;
+      taken.push(keyed);
+      this.#push.delete(key);
+    }
+    this.#pushBytes = this.#push.size === 0 ? 0 : this.#pushBytes - bytes;
+    return taken;
+  }
+
+  takeWants(): BucketWant[] {
+    const taken: BucketWant[] = [];
+    let left = this.#limits.maxWants;
+    for (const [bucket, hashes] of this.#want) {
+      if (left <= 0) break;
+      const keyHashes = [...hashes].slice(0, left);
+      for (const keyHash of keyHashes) hashes.delete(keyHash);
+      if (hashes.size === 0) this.#want.delete(bucket);
+      left -= keyHashes.length;
+      this.#wants -= keyHashes.length;
+      taken.push({ bucket, keyHashes });
+    }
+    return taken;
+  }
+}
