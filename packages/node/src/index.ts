@@ -34,3 +34,4 @@ export type {
   ScanChunk,
   ScanRange,
 } from "./ports.ts";
+export { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "./repeat-log.ts";

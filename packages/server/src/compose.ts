@@ -1,6 +1,6 @@
 /** Puts together what the routes of one run work with, over its open store. */
 import { hostname } from "node:os";
-import { type Clock, type Log, Node } from "@hearsay/node";
+import { type Clock, type Log, Node, type RepeatLog } from "@hearsay/node";
 import { Cluster } from "./cluster/cluster.ts";
 import { TIMERS } from "./cluster/open-member.ts";
 import { peerPorts } from "./cluster/peer-ports.ts";
@@ -20,6 +20,7 @@ import { openHub } from "./watch/open-hub.ts";
 export interface Foundation {
   readonly opened: OpenedStore;
   readonly log: Log;
+  readonly troubles: RepeatLog;
   readonly events: EventCounts;
   /** See {@link Services.restart}. */
   restart(reason: string): void;
@@ -27,7 +28,7 @@ export interface Foundation {
 
 /** @throws IdentityError when the store belongs to another node */
 export async function compose(settings: Settings, foundation: Foundation): Promise<Services> {
-  const { opened, log, events } = foundation;
+  const { opened, log, troubles, events } = foundation;
   const { store, directory } = opened;
   const clock = wallClock(settings["test.clockFile"]);
   const node = await openNode(settings, foundation, clock);
@@ -47,10 +48,11 @@ export async function compose(settings: Settings, foundation: Foundation): Promi
     store,
     clock,
     log,
+    troubles,
     gate,
     budget,
     prepared: new PreparedValues(stamp),
-    exchange: { stamp, requests, log, logRequests: settings["log.requests"] },
+    exchange: { stamp, requests, log, troubles, logRequests: settings["log.requests"] },
     spool: directory.spool,
     metrics: () => metrics.text(),
     cluster,

@@ -1,5 +1,6 @@
 /** One run of a node: its store, its port, its part in the cluster, from the opening to the close. */
-import type { Log } from "@hearsay/node";
+import { type Log, REPEAT_LOG_INTERVAL_MS, RepeatLog } from "@hearsay/node";
+import type { StoreEvent } from "@hearsay/store";
 import type { FastifyInstance } from "fastify";
 import { Enrolment } from "./cluster/enrolment.ts";
 import { openMember } from "./cluster/open-member.ts";
@@ -34,6 +35,15 @@ interface RunParts extends Foundation {
 
 const IDLE_CHECK_MS = 20;
 
+/** What the store says with each attempt, or each commit, while its disk is full or fails. */
+const REPEATING: ReadonlySet<StoreEvent["code"]> = new Set([
+  "disk_full",
+  "write_failed",
+  "reopen_failed",
+  "reopened",
+  "sequence_file_failed",
+] as const);
+
 /** Connections that wait to be accepted; the kernel's own bound may be lower. */
 const LISTEN_BACKLOG = 1024;
 
@@ -53,18 +63,20 @@ export class RunningNode {
   /** @throws StartError for what an operator can correct */
   static async start(settings: Settings, ports: RunPorts): Promise<RunningNode> {
     const { log, events } = ports;
+    const troubles = new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => performance.now());
     try {
       let isOpen = false;
       const opened = await openStore(settings, log, (event) => {
         const { code, ...facts } = event;
         events.count(code);
-        log.warn(code, facts);
+        if (REPEATING.has(code)) troubles.note(code, { code, ...facts });
+        else log.warn(code, facts);
         // What opening finds becomes a new incarnation at once.
         if (isOpen && event.code === "doubt") ports.restart(event.reason);
       });
       isOpen = true;
       try {
-        return new RunningNode(await serve(settings, { opened, ...ports }));
+        return new RunningNode(await serve(settings, { opened, troubles, ...ports }));
       } catch (error) {
         await opened.close();
         throw error;
@@ -197,10 +209,10 @@ async function serve(settings: Settings, foundation: Foundation): Promise<RunPar
   return { ...foundation, services, app, enrolment, address, stopTimers };
 }
 
-function startTimers(services: Services, { opened, log }: Foundation): () => void {
+function startTimers(services: Services, { opened, troubles }: Foundation): () => void {
   const stopLag = watchLag((lagMs) => services.gate.observeLag(lagMs));
   const retry = setInterval(() => {
-    opened.store.retry().catch((error: unknown) => log.warn("retry_failed", { error: String(error) }));
+    opened.store.retry().catch((error: unknown) => troubles.failed("retry_failed", error));
   }, services.settings["store.retryIntervalMs"]);
   return () => {
     stopLag();

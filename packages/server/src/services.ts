@@ -1,5 +1,5 @@
 /** What routes work with, put together once by the composition root. */
-import type { Clock, Log, Node, RecordStore } from "@hearsay/node";
+import type { Clock, Log, Node, RecordStore, RepeatLog } from "@hearsay/node";
 import type { Store } from "@hearsay/store";
 import { clusterChecks } from "./cluster/checks.ts";
 import type { Cluster } from "./cluster/cluster.ts";
@@ -33,6 +33,8 @@ export interface Services {
   readonly store: ServedStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where what fails over and over is told. */
+  readonly troubles: RepeatLog;
   readonly gate: Gate;
   readonly budget: ByteBudget;
   readonly exchange: ExchangePorts;

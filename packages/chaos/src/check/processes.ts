@@ -9,7 +9,6 @@ const EXPLAINED: readonly { readonly pattern: RegExp; readonly kinds: readonly s
     pattern: /^(?:restarting|record_damaged|silent_loss_suspected)\b/,
     kinds: ["flip-bits", "old-copy", "disk-lost"],
   },
-  { pattern: /^exchange_crashed .*being reopened/, kinds: ["flip-bits", "disk-full"] },
   { pattern: /disk_full|the disk is full|Make room on the disk|ENOSPC|No space left/, kinds: ["disk-full"] },
 ];
 

@@ -33,6 +33,9 @@ const CALM_AFTER = 6;
 /** While nothing is going on, pauses are longer by this factor: half the idle cost for a repair that starts a second later. */
 export const CALM_FACTOR = 2;
 
+/** After each failure that lies with this node pauses double, up to this factor: long enough to leave a full disk alone. */
+export const BACKOFF_MAX_FACTOR = 16;
+
 /** What an exchange found: whether both sides were equal, and this node's root after it. */
 export interface Finding {
   readonly equal: boolean;
@@ -45,6 +48,7 @@ export class ExchangeSchedule {
   readonly #metAtMs: Map<string, number> = new Map();
   #root: string | undefined;
   #equalInARow = 0;
+  #backoff = 1;
   #debtBytes = 0;
   #debtAsOfMs = 0;
 
@@ -63,10 +67,15 @@ export class ExchangeSchedule {
     this.#equalInARow = 0;
   }
 
-  /** Pause before the next exchange, in milliseconds; longer in calm, and while the budget is overdrawn. */
+  /** An exchange broke off for a reason that lies with this node, so that the next one would too. */
+  failed(): void {
+    this.#backoff = Math.min(2 * this.#backoff, BACKOFF_MAX_FACTOR);
+  }
+
+  /** Pause before the next exchange, in milliseconds; longer in calm, after failures here, and while the budget is overdrawn. */
   pauseMs(nowMs: number): number {
     const { intervalMs, jitter, maxBytesPerSecond } = this.#config;
-    const mean = this.isCalm ? intervalMs * CALM_FACTOR : intervalMs;
+    const mean = intervalMs * Math.max(this.#backoff, this.isCalm ? CALM_FACTOR : 1);
     const pause = mean * (1 + jitter * (2 * this.#random.next() - 1));
     if (maxBytesPerSecond === 0) return pause;
     this.#settle(nowMs);
@@ -93,6 +102,7 @@ export class ExchangeSchedule {
   /** An exchange with the peer ended, whichever side began it. */
   met(peer: string, nowMs: number, bytes: number, { equal, root }: Finding): void {
     this.#metAtMs.set(peer, nowMs);
+    this.#backoff = 1;
     this.#equalInARow = equal && root === this.#root ? this.#equalInARow + 1 : 0;
     this.#root = root;
     if (this.#config.maxBytesPerSecond === 0) return;

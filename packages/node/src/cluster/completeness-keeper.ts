@@ -23,6 +23,7 @@ import { IdentityError } from "../identity.ts";
 import type { WriteFault } from "../merging.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
+import type { RepeatLog } from "../repeat-log.ts";
 import { parseJson } from "../stored-json.ts";
 import type { Graveyard } from "./ports.ts";
 
@@ -47,6 +48,7 @@ export interface KeeperPorts {
   readonly meta: MetaStore;
   readonly graveyard: Graveyard;
   readonly log: Log;
+  readonly troubles: RepeatLog;
   /** The member table as it is now. */
   counted(): CountedMembers;
   /** Settles when everything accepted so far is committed. */
@@ -117,7 +119,7 @@ export class CompletenessKeeper {
         await this.save();
       } catch (error) {
         this.#unsettled = true;
-        this.#ports.log.warn("retirement_not_settled", { reason: String(error) });
+        this.#ports.troubles.failed("retirement_not_settled", error);
       } finally {
         this.#isSettling = false;
       }

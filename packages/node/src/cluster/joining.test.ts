@@ -1,6 +1,7 @@
 import type { HelloReply, Peer, PeerReply, PeerRequest, SharedLimits } from "@hearsay/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { PeerFault } from "../peer-fault.ts";
+import { RepeatLog } from "../repeat-log.ts";
 import { EventLog } from "./event-log.contract.ts";
 import { Joining } from "./joining.ts";
 import { ManualTimers, rest } from "./manual-timers.contract.ts";
@@ -61,6 +62,7 @@ describe("a joiner", () => {
       },
       timers,
       log,
+      troubles: new RepeatLog(log, 0, () => 0),
       limits: LIMITS,
       resolveSeed: (seed) => resolve(seed),
       others: () => others,
@@ -100,12 +102,12 @@ describe("a joiner", () => {
     let attempts = 0;
     resolve = async () => {
       attempts += 1;
-      if (attempts <= 2) throw new Error("no such name");
+      if (attempts <= 2) throw Object.assign(new Error("no such name"), { code: "ENOTFOUND" });
       return ["c:1"];
     };
     answers.set("c:1", WELCOME);
     await timers.advance(2 * RETRY_MS);
-    expect(log.of("join_failed")).toContainEqual({ reason: "Error: no such name" });
+    expect(log.of("join_failed")).toContainEqual({ code: "ENOTFOUND", reason: "no such name", count: 1 });
     expect(entered).toEqual([["c:1", "c:1"]]);
   });
 

@@ -9,12 +9,14 @@
 import type { HelloReply, HlcTime, NodeId, Peer, PeerReply, SharedLimits } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log } from "../ports.ts";
+import type { RepeatLog } from "../repeat-log.ts";
 import type { Timers, Transport } from "./ports.ts";
 
 export interface JoiningPorts {
   readonly transport: Transport;
   readonly timers: Timers;
   readonly log: Log;
+  readonly troubles: RepeatLog;
   readonly limits: SharedLimits;
   resolveSeed(seed: string): Promise<readonly string[]>;
   /** Counted members besides this node. */
@@ -72,7 +74,7 @@ export class Joining {
   #attempt(): void {
     const step = this.#welcomed ? this.#askWhoRecorded() : this.#greetSeeds();
     step.catch((error: unknown) => {
-      this.#ports.log.warn("join_failed", { reason: String(error) });
+      this.#ports.troubles.failed("join_failed", error);
     });
     step
       .finally(() => {

@@ -9,6 +9,7 @@ import {
   type RumorHeldEvent,
 } from "@hearsay/core";
 import type { PeerFault } from "../peer-fault.ts";
+import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
 import { type Company, CompletenessKeeper } from "./completeness-keeper.ts";
 import { HELLO_TIMEOUT_MS, Joining } from "./joining.ts";
 import { LocalReplica } from "./local-replica.ts";
@@ -28,6 +29,8 @@ export interface MemberParts {
   readonly states: States;
   /** Undefined for a node that was recorded before, or begins a cluster. */
   readonly joining: Joining | undefined;
+  /** Where what fails over and over is told. */
+  readonly troubles: RepeatLog;
 }
 
 /** What the parts tell the whole; nothing of it before all of them are made. */
@@ -48,10 +51,12 @@ interface Recipe {
   readonly config: MemberConfig;
   readonly ports: MemberPorts;
   readonly events: PartEvents;
+  readonly troubles: RepeatLog;
 }
 
 export function makeParts(config: MemberConfig, ports: MemberPorts, events: PartEvents): MemberParts {
-  const recipe: Recipe = { config, ports, events };
+  const troubles = new RepeatLog(ports.log, REPEAT_LOG_INTERVAL_MS, () => ports.timers.monotonicMs());
+  const recipe: Recipe = { config, ports, events, troubles };
   const sampler: FullView = new FullView(
     ports.node.id,
     ports.random.fork(),
@@ -65,10 +70,10 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   const states = makeStates(recipe, repair, sampler);
   const isToJoin = !keeper.completeness.recorded && !membership.wasRetired;
   const joining = isToJoin ? makeJoining(recipe, membership, keeper) : undefined;
-  return { membership, keeper, replica, sampler, rumors, repair, states, joining };
+  return { membership, keeper, replica, sampler, rumors, repair, states, joining, troubles };
 }
 
-function makeMembership({ config, ports, events }: Recipe): Membership {
+function makeMembership({ config, ports, events, troubles }: Recipe): Membership {
   const { node, store, clock, log, timers, transport, random } = ports;
   const { address, zone, protocol, build, swim, hash } = config;
   return new Membership(
@@ -79,7 +84,7 @@ function makeMembership({ config, ports, events }: Recipe): Membership {
       hash,
       generation: clock.nowMs(),
     },
-    { meta: store.meta, transport, timers, random: random.fork(), log },
+    { meta: store.meta, transport, timers, random: random.fork(), log, troubles },
     {
       peersChanged: () => events.peersChanged(),
       retirementAdopted: (id) => events.retirementAdopted(id),
@@ -89,7 +94,7 @@ function makeMembership({ config, ports, events }: Recipe): Membership {
   );
 }
 
-function makeKeeper({ config, ports }: Recipe, membership: Membership): CompletenessKeeper {
+function makeKeeper({ config, ports, troubles }: Recipe, membership: Membership): CompletenessKeeper {
   const { node, store, graveyard, facts, log } = ports;
   const retention = hlcFromMs(config.tombstoneRetentionMs);
   const { incarnation } = config;
@@ -98,6 +103,7 @@ function makeKeeper({ config, ports }: Recipe, membership: Membership): Complete
     meta: store.meta,
     graveyard,
     log,
+    troubles,
     counted: () => membership.counted(),
     flush: () => facts.flush(),
     tick: () => node.tick(),
@@ -149,7 +155,7 @@ function makeRumors(
 }
 
 function makeRepair(
-  { config, ports, events }: Recipe,
+  { config, ports, events, troubles }: Recipe,
   membership: Membership,
   replica: LocalReplica,
 ): Repair {
@@ -160,6 +166,7 @@ function makeRepair(
     transport,
     random,
     log,
+    troubles,
     metrics,
     livePeers: () => membership.livePeers(),
     exchangeTables: (peer) => membership.exchangeTables(peer),
@@ -180,7 +187,11 @@ function makeStates({ config, ports, events }: Recipe, repair: Repair, sampler: 
   });
 }
 
-function makeJoining({ config, ports }: Recipe, membership: Membership, keeper: CompletenessKeeper): Joining {
+function makeJoining(
+  { config, ports, troubles }: Recipe,
+  membership: Membership,
+  keeper: CompletenessKeeper,
+): Joining {
   const { node, transport, timers, log } = ports;
   // A node that comes back as another one announces itself to the addresses it knows: whoever is there may be another, too.
   const seeds = [...new Set([...config.seeds, ...membership.knownAddresses])];
@@ -188,6 +199,7 @@ function makeJoining({ config, ports }: Recipe, membership: Membership, keeper: 
     transport,
     timers,
     log,
+    troubles,
     limits: config.limits,
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),

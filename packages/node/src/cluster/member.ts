@@ -80,7 +80,7 @@ export class ClusterMember {
     });
     this.#lifecycle = new Lifecycle(config, ports, this.#parts);
     this.#publishing = new Publishing(ports, this.#parts, this.#lifecycle);
-    this.#periodic = new Periodic(ports.timers, ports.log);
+    this.#periodic = new Periodic(ports.timers, this.#parts.troubles);
     this.#concern = new WriteConcern({
       acks: this.#acks,
       timers: ports.timers,

@@ -24,6 +24,7 @@ import {
 } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
+import type { RepeatLog } from "../repeat-log.ts";
 import { EffectDriver } from "./effect-driver.ts";
 import type { Timers, Transport } from "./ports.ts";
 import { readTable, StoredTable } from "./stored-table.ts";
@@ -34,6 +35,7 @@ export interface MembershipPorts {
   readonly timers: Timers;
   readonly random: RandomSource;
   readonly log: Log;
+  readonly troubles: RepeatLog;
 }
 
 export interface MembershipOptions {

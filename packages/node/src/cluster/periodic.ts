@@ -1,16 +1,16 @@
-import type { Log } from "../ports.ts";
+import type { RepeatLog } from "../repeat-log.ts";
 import type { Timers } from "./ports.ts";
 
 /** Tasks that are repeated until they are stopped. The next pause starts when a task has ended, and failures are logged. */
 export class Periodic {
   readonly #timers: Timers;
-  readonly #log: Log;
+  readonly #troubles: RepeatLog;
   readonly #cancels: Set<() => void> = new Set();
   #stopped = false;
 
-  constructor(timers: Timers, log: Log) {
+  constructor(timers: Timers, troubles: RepeatLog) {
     this.#timers = timers;
-    this.#log = log;
+    this.#troubles = troubles;
   }
 
   every(ms: number, task: () => Promise<void>): void {
@@ -18,7 +18,7 @@ export class Periodic {
       const cancel = this.#timers.after(ms, () => {
         this.#cancels.delete(cancel);
         task()
-          .catch((error: unknown) => this.#log.warn("periodic_task_failed", { reason: String(error) }))
+          .catch((error: unknown) => this.#troubles.failed("periodic_task_failed", error))
           .finally(() => {
             if (!this.#stopped) arm();
           });

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { dialogue, pair } from "../exchange/dialogue.contract.ts";
 import type { MemoryReplica } from "../exchange/memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "../exchange/session.ts";
+import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
 import { EventLog } from "./event-log.contract.ts";
 import { ManualTimers, rest } from "./manual-timers.contract.ts";
 import { Repair } from "./repair.ts";
@@ -14,6 +15,7 @@ interface Scheduled {
   readonly b: MemoryReplica;
   readonly repair: Repair;
   readonly timers: ManualTimers;
+  readonly log: EventLog;
   /** Exchanges begun in that time. */
   during(ms: number): Promise<number>;
 }
@@ -44,6 +46,7 @@ async function scheduled(): Promise<Scheduled> {
     },
     random: new SeededRandom(1),
     log,
+    troubles: new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => timers.monotonicMs()),
     metrics: log,
     livePeers: () => [{ id: b.id, address: "h:1" }],
     exchangeTables: async () => undefined,
@@ -57,7 +60,7 @@ async function scheduled(): Promise<Scheduled> {
     while (repair.running > 0) await rest();
     return begun - before;
   };
-  return { a, b, repair, timers, during };
+  return { a, b, repair, timers, log, during };
 }
 
 test("exchanges that keep finding nothing come half as often", async () => {
@@ -84,6 +87,43 @@ test("a difference that only an exchange shows ends the calm", async () => {
   await during(2 * INTERVAL_MS);
   expect(repair.isCalm).toBe(false);
   expect(await during(3 * INTERVAL_MS)).toBe(3);
+});
+
+test("a full disk is told once an interval, by its code, and exchanges come ever less often until one succeeds", async () => {
+  const { a, during, log, repair } = await scheduled();
+  await during(2 * INTERVAL_MS);
+  const { flush } = a.replica;
+  const full = Object.assign(new Error("the disk is full"), {
+    fault: { code: "disk_full", outcome: "none" },
+  });
+  let tries = 0;
+  a.replica.flush = () => {
+    tries += 1;
+    return Promise.reject(full);
+  };
+  await during(15 * INTERVAL_MS);
+  expect(tries).toBe(4);
+  expect(log.of("exchange_crashed")).toEqual([]);
+  expect(log.of("exchange_failed")).toEqual([
+    { code: "disk_full", reason: "the disk is full", count: 1 },
+    { code: "disk_full", reason: "the disk is full", count: 3 },
+  ]);
+  await during(100 * INTERVAL_MS);
+  expect(tries).toBeLessThan(12);
+  a.replica.flush = flush.bind(a.replica);
+  expect(await during(17 * INTERVAL_MS)).toBeGreaterThan(0);
+  repair.disturbed();
+  expect(await during(4 * INTERVAL_MS)).toBe(4);
+});
+
+test("what nobody foresaw is an error, and slows exchanges down too", async () => {
+  const { a, during, log } = await scheduled();
+  a.replica.flush = () => Promise.reject(new Error("surprise"));
+  await during(100 * INTERVAL_MS);
+  const lines = log.lines.filter(({ event }) => event === "exchange_crashed");
+  expect(lines.map(({ level }) => level)).toEqual(lines.map(() => "error"));
+  expect(lines.length).toBeGreaterThan(5);
+  expect(lines.length).toBeLessThan(12);
 });
 
 test("nothing is begun after the stop, whatever disturbs", async () => {

@@ -18,6 +18,7 @@ import type { ExchangeReplica } from "../exchange/replica.ts";
 import type { ExchangeLimits } from "../exchange/session.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Clock, Log, Metrics } from "../ports.ts";
+import { faultCodeOf, type RepeatLog } from "../repeat-log.ts";
 import type { Timers, Transport } from "./ports.ts";
 
 export interface RepairPorts {
@@ -26,6 +27,7 @@ export interface RepairPorts {
   readonly transport: Transport;
   readonly random: RandomSource;
   readonly log: Log;
+  readonly troubles: RepeatLog;
   readonly metrics: Metrics;
   livePeers(): readonly Peer[];
   /** Exchanges member tables with a peer, because they differ. */
@@ -234,6 +236,7 @@ export class Repair {
       this.#tick().then(
         () => this.#again(),
         (error: unknown) => {
+          this.#schedule.failed();
           this.#ports.log.error("exchange_crashed", { reason: String(error) });
           this.#again();
         },
@@ -252,13 +255,11 @@ export class Repair {
     try {
       await this.exchange(peer);
     } catch (error) {
-      if (!(error instanceof PeerFault)) throw error;
+      if (faultCodeOf(error) === undefined) throw error;
       this.#ports.metrics.count("hearsay_exchanges_failed_total", 1);
-      this.#ports.log.warn("exchange_failed", {
-        peer: peer.id,
-        code: error.reason.code,
-        reason: error.message,
-      });
+      // A peer that fails is one of several. What fails here, as on a full disk, does so with each.
+      if (!(error instanceof PeerFault)) this.#schedule.failed();
+      this.#ports.troubles.failed("exchange_failed", error, error instanceof PeerFault ? peer.id : undefined);
     }
   }
 }

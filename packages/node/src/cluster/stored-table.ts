@@ -1,7 +1,8 @@
 /** The member table as it survives a restart, and the keeping of it in step with the one in memory. */
 import { encodeUtf8, isNodeId, isWellFormed, type Member, type NodeId } from "@hearsay/core";
 import { IdentityError } from "../identity.ts";
-import type { Log, MetaStore } from "../ports.ts";
+import type { MetaStore } from "../ports.ts";
+import type { RepeatLog } from "../repeat-log.ts";
 import { parseJson } from "../stored-json.ts";
 import type { Timers } from "./ports.ts";
 
@@ -17,7 +18,7 @@ export interface TableContents {
 export interface StoredTablePorts {
   readonly meta: MetaStore;
   readonly timers: Timers;
-  readonly log: Log;
+  readonly troubles: RepeatLog;
 }
 
 /**
@@ -54,7 +55,7 @@ export class StoredTable {
         this.#recorded = idsOf(table);
       },
       (error: unknown) => {
-        this.#ports.log.warn("members_not_saved", { reason: String(error) });
+        this.#ports.troubles.failed("members_not_saved", error);
         this.#saveLater();
       },
     );

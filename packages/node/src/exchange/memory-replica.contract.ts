@@ -19,6 +19,7 @@ import { LocalReplica } from "../cluster/local-replica.ts";
 import type { DigestStore, Graveyard, ListedRecord } from "../cluster/ports.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { Node } from "../node.ts";
+import { RepeatLog } from "../repeat-log.ts";
 import { sameBytes } from "./session.ts";
 
 const BUCKETS = TREE_ARITY ** TREE_DEPTH;
@@ -184,6 +185,7 @@ export class MemoryReplica {
       meta: store.meta,
       graveyard: this.graveyard,
       log,
+      troubles: new RepeatLog(log, 0, () => 0),
       counted: () => this.counted,
       flush: () => store.meta.put("flush", new Uint8Array()),
       tick: () => node.tick(),

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { MEDIA_TYPES } from "@hearsay/api";
-import type { Log } from "@hearsay/node";
+import type { Log, RepeatLog } from "@hearsay/node";
 import type { Operation, RequestMetrics } from "../metrics/requests.ts";
 import { isOperators, toProblem } from "./faults.ts";
 import { endInOneWrite } from "./one-write.ts";
@@ -19,6 +19,7 @@ export interface ExchangePorts {
   readonly stamp: Stamp;
   readonly requests: RequestMetrics;
   readonly log: Log;
+  readonly troubles: RepeatLog;
   readonly logRequests: boolean;
 }
 
@@ -107,7 +108,8 @@ export class Exchange {
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
     } else if (isOperators(problem)) {
-      this.#ports.log.warn(problem.code, { operation: this.operation, error: String(error) });
+      const { code } = problem;
+      this.#ports.troubles.note(code, { code, operation: this.operation, error: String(error) });
     }
     if (this.response.headersSent) {
       this.response.destroy();

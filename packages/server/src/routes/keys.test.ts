@@ -298,6 +298,18 @@ describe("refusals", () => {
     expect(h.services.budget.used).toBe(0);
   });
 
+  it("tells of a full disk once an interval, however many writes it refuses", async () => {
+    const refused = async (): Promise<void> => {
+      h.store.failure = Object.assign(new Error("full"), { fault: { code: "disk_full", outcome: "none" } });
+      expect((await put("k", "v")).statusCode).toBe(507);
+    };
+    for (let i = 0; i < 20; i++) await refused();
+    expect(h.logged.filter((event) => event === "disk_full")).toHaveLength(1);
+    h.clock.ms += 10_000;
+    await refused();
+    expect(h.logged.filter((event) => event === "disk_full")).toHaveLength(2);
+  });
+
   it("hands on what the store says became of a write", async () => {
     const full = Object.assign(new Error("full"), { fault: { code: "disk_full", outcome: "unknown" } });
     h.store.failure = full;

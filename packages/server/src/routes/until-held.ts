@@ -34,7 +34,7 @@ export function untilHeld(
         () => {
           if (services.cluster.holds(key, version)) settle();
         },
-        (error: unknown) => services.log.warn("version_not_obtained", { key, error: String(error) }),
+        (error: unknown) => services.troubles.failed("version_not_obtained", error),
       );
       return;
     }

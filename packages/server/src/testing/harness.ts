@@ -1,6 +1,6 @@
 /** A whole application around a memory store and a clock that stands still. */
 import { connect, type Socket } from "node:net";
-import { Node } from "@hearsay/node";
+import { Node, REPEAT_LOG_INTERVAL_MS, RepeatLog } from "@hearsay/node";
 import type { FastifyInstance } from "fastify";
 import { Cluster } from "../cluster/cluster.ts";
 import { TIMERS } from "../cluster/open-member.ts";
@@ -56,6 +56,7 @@ export async function harness(overrides: Partial<Settings> = {}): Promise<Harnes
     doubt: false,
     maxWaiters: settings["limits.maxWaiters"],
   });
+  const troubles = new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => clock.ms);
   const gate = new Gate({
     maxScans: settings["limits.maxScans"],
     scansLagMs: settings["overload.scansLagMs"],
@@ -72,12 +73,14 @@ export async function harness(overrides: Partial<Settings> = {}): Promise<Harnes
     store,
     clock: ports.clock,
     log,
+    troubles,
     gate,
     budget,
     exchange: {
       stamp,
       requests: new RequestMetrics(),
       log,
+      troubles,
       logRequests: settings["log.requests"],
     },
     prepared: new PreparedValues(stamp),

@@ -199,6 +199,7 @@ function adopting(store: RecordStore, id: NodeId): RecordStore {
     scan: (range) => store.scan(range),
     history: (key) => store.history(key),
     put: (key, record) => store.put(key, record),
+    settled: (key) => store.settled(key),
     remove: (key) => store.remove(key),
   };
 }
