@@ -2,7 +2,7 @@
 import type { StoreEvent } from "@hearsay/store";
 import type { Loss } from "./loss.ts";
 import type { Recording } from "./recording.ts";
-import { openStore, stampOf } from "./records.ts";
+import { type Durability, openStore, stampOf } from "./records.ts";
 
 /** What the store held after a commit, by key the stamp of the newest write. */
 export function heldAfter({ before, points }: Recording, commit: number): Map<string, number> {
@@ -14,6 +14,8 @@ export function heldAfter({ before, points }: Recording, commit: number): Map<st
 }
 
 export interface Survival {
+  /** Acknowledged writes that are gone; each is among the violations. */
+  readonly lost: number;
   /** Each a sentence about a broken promise. */
   readonly violations: readonly string[];
   /** Whether the commit under way was kept; it may be or not, but never in part. */
@@ -25,14 +27,18 @@ export interface Survival {
 export async function survive(
   recording: Recording,
   loss: Loss,
-  directory: string,
-  boot: number,
+  {
+    directory,
+    boot,
+    durability,
+  }: { readonly directory: string; readonly boot: number; readonly durability: Durability },
 ): Promise<Survival> {
   const events: StoreEvent[] = [];
   const violations: string[] = [];
   const acknowledged = heldAfter(recording, loss.acknowledged);
   const underWay = recording.points[loss.acknowledged + 1]?.written ?? new Map<string, number>();
-  const { store, report } = await openStore(directory, boot, events);
+  let lost = 0;
+  const { store, report } = await openStore(directory, boot, events, { durability });
   const held = new Map<string, number>();
   try {
     for (const key of new Set([...acknowledged.keys(), ...underWay.keys()])) {
@@ -44,8 +50,9 @@ export async function survive(
       violations.push(`a commit came back in part: ${kept} of ${underWay.size}`);
     for (const [key, stamp] of acknowledged) {
       const now = held.get(key) ?? 0;
-      if (now !== stamp && now !== underWay.get(key))
-        violations.push(`${key} holds write ${now}, acknowledged was ${stamp}`);
+      if (now === stamp || now === underWay.get(key)) continue;
+      lost += 1;
+      violations.push(`${key} holds write ${now}, acknowledged was ${stamp}`);
     }
     const expected = new Map([...acknowledged, ...(kept > 0 ? underWay : [])]);
     if (store.stats().records !== expected.size)
@@ -57,7 +64,7 @@ export async function survive(
     if (doubt !== "" && !(loss.sideFileLost && doubt === "commits_missing"))
       violations.push(`in doubt: ${doubt}`);
     if (report.damaged > 0) violations.push(`${report.damaged} records are damaged`);
-    return { violations, keptUnacknowledged: kept > 0, held };
+    return { lost, violations, keptUnacknowledged: kept > 0, held };
   } finally {
     await store.close();
   }

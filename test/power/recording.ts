@@ -7,7 +7,7 @@ import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync } 
 import { join } from "node:path";
 import { type RandomSource, randomBelow } from "@hearsay/core";
 import type { StoreEvent } from "@hearsay/store";
-import { openStore, readSequence, recordOf, type SyncWatch } from "./records.ts";
+import { type Durability, openStore, readSequence, recordOf, type SyncWatch } from "./records.ts";
 
 /** An acknowledged batch or an opening: what it wrote, and the disk right after it. Nothing else was being committed then. */
 export interface CommitPoint {
@@ -38,6 +38,7 @@ export interface RecordingPlan {
   readonly directory: string;
   readonly files: string;
   readonly commits: number;
+  readonly durability: Durability;
   readonly boot: number;
   readonly before: ReadonlyMap<string, number>;
   /** Above all stamps used before. */
@@ -45,14 +46,14 @@ export interface RecordingPlan {
 }
 
 export async function record(plan: RecordingPlan, random: RandomSource): Promise<Recording> {
-  const { directory, files, commits, boot, before, firstStamp } = plan;
+  const { directory, files, commits, durability, boot, before, firstStamp } = plan;
   mkdirSync(files, { recursive: true });
   const events: StoreEvent[] = [];
   const points: CommitPoint[] = [];
   // An opening that begins on what was there is a step like a commit, with nothing to acknowledge.
   if (existsSync(join(directory, "db", "CURRENT"))) points.push(observe(directory, files, new Map()));
   const watch: SyncWatch = { synced: false };
-  const { store } = await openStore(directory, boot, events, watch);
+  const { store } = await openStore(directory, boot, events, { durability, watch });
   points.push(observe(directory, files, new Map()));
   let stamp = firstStamp;
   for (let i = 0; i < commits; i++) {

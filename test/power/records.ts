@@ -39,6 +39,9 @@ export function stampOf(store: Store, key: string): number {
   return store.get(key)?.siblings[0].version.time ?? 0;
 }
 
+/** When a write is acknowledged: once it is on the disk, or once the operating system has it. */
+export type Durability = StoreOptions["durability"];
+
 /** Whether the last batch that was written was asked to be synced. */
 export interface SyncWatch {
   synced: boolean;
@@ -76,7 +79,7 @@ export async function openStore(
   directory: string,
   boot: number,
   events: StoreEvent[],
-  watch: SyncWatch = { synced: false },
+  { durability, watch = { synced: false } }: { readonly durability: Durability; readonly watch?: SyncWatch },
 ): Promise<{ readonly store: Store; readonly report: OpenReport }> {
   mkdirSync(directory, { recursive: true });
   const sequenceFile = join(directory, "sequence");
@@ -84,7 +87,7 @@ export async function openStore(
     openDatabase: (sizes) => openLevel(directory, watch, sizes),
     hashing: platform.hashing,
     digestKey: new Uint8Array(32).fill(7),
-    durability: "fsync",
+    durability,
     sequenceFile: {
       read: () => readSequence(sequenceFile),
       write: (sequence) => writeFileSync(sequenceFile, String(sequence)),
