@@ -1,3 +1,4 @@
+export { onAbort } from "./aborts.ts";
 export type { NoValue, ReadResult, Source, StoredValue, Unchanged } from "./answers.ts";
 export { fromBase64, type Operation } from "./batch.ts";
 export { Client } from "./client.ts";

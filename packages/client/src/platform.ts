@@ -1,5 +1,7 @@
 /** The doors to the outside. Tests and unusual platforms hand in their own; the defaults are the global ones. */
 
+import { onAbort } from "./aborts.ts";
+
 /** Everything `fetch` needs for one attempt. */
 export interface FetchInit {
   readonly method: string;
@@ -36,15 +38,16 @@ export const defaultPlatform: Platform = {
 export function sleep(platform: Platform, ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    const onAbort = (): void => {
-      cancel();
-      reject(signal?.reason);
-    };
     const cancel = platform.schedule(ms, () => {
-      signal?.removeEventListener("abort", onAbort);
+      leave?.();
       resolve();
     });
-    signal?.addEventListener("abort", onAbort);
+    const leave =
+      signal &&
+      onAbort(signal, () => {
+        cancel();
+        reject(signal.reason);
+      });
   });
 }
 
@@ -55,19 +58,17 @@ export function sleep(platform: Platform, ms: number, signal: AbortSignal | unde
 export class Deadline {
   readonly #platform: Platform;
   readonly #controller: AbortController = new AbortController();
-  readonly #caller: AbortSignal | undefined;
   #ms: number;
-  readonly #onCallerAbort: () => void;
+  readonly #leaveCaller: (() => void) | undefined;
   #cancelTimer: () => void;
   #expired = false;
 
   constructor(platform: Platform, ms: number, caller: AbortSignal | undefined) {
     this.#platform = platform;
     this.#ms = ms;
-    this.#caller = caller;
-    this.#onCallerAbort = () => this.#controller.abort(caller?.reason);
-    if (caller?.aborted) this.#controller.abort(caller.reason);
-    else caller?.addEventListener("abort", this.#onCallerAbort);
+    const abort = (): void => this.#controller.abort(caller?.reason);
+    if (caller?.aborted) abort();
+    else this.#leaveCaller = caller && onAbort(caller, abort);
     this.#cancelTimer = this.#arm();
   }
 
@@ -103,7 +104,7 @@ export class Deadline {
 
   dispose(): void {
     this.#cancelTimer();
-    this.#caller?.removeEventListener("abort", this.#onCallerAbort);
+    this.#leaveCaller?.();
   }
 
   #arm(): () => void {

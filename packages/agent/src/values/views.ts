@@ -1,4 +1,5 @@
 /** The views of several prefixes, kept by one source, and what they start from while no node answers. */
+import { onAbort } from "@hearsay/client";
 import { AgentError, reasonOf } from "../fault.ts";
 import type { AgentPorts } from "../ports.ts";
 import type { Scope } from "../render/template.ts";
@@ -124,13 +125,12 @@ function pause(ports: AgentPorts, ms: number, signal: AbortSignal): Promise<void
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const cancel = ports.after(ms, () => {
-      signal.removeEventListener("abort", onAbort);
+      leave();
       resolve();
     });
-    const onAbort = (): void => {
+    const leave = onAbort(signal, () => {
       cancel();
       resolve();
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
+    });
   });
 }
