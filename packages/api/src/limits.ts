@@ -7,6 +7,8 @@ export const LIMITS = {
   contentTypeMaxBytes: 255,
   /** Of the `Hearsay-Context` header. */
   contextMaxBytes: 6144,
+  /** Versions in the `Hearsay-After` header of a read of many keys: the newest of each node that wrote. */
+  afterMaxVersions: 64,
   /** Items in one page of a listing. */
   pageMaxItems: 1000,
   pageDefaultItems: 100,

@@ -23,6 +23,7 @@ import {
   type ClientOptions,
   type DeleteOptions,
   type ListOptions,
+  manyReadHeaders,
   only,
   type PutOptions,
   parseEndpoint,
@@ -127,6 +128,7 @@ export class Client {
         method: "POST",
         path: withQuery("/kv", ackQuery(options)),
         headers: {
+          ...manyReadHeaders(options),
           "Content-Type": msgpack ? MEDIA_TYPES.msgpack : MEDIA_TYPES.json,
           Accept: MEDIA_TYPES.json,
         },

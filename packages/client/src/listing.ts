@@ -2,7 +2,7 @@
 import { ConflictPage, ListItem, ListPage, MEDIA_TYPES } from "@hearsay/api";
 import { understood } from "./answers.ts";
 import { HearsayError } from "./fault.ts";
-import { type ListOptions, only } from "./options.ts";
+import { type ListOptions, manyReadHeaders, only } from "./options.ts";
 import { readLines } from "./parts.ts";
 import { listPath, withQuery } from "./path.ts";
 import { requestJson } from "./requests.ts";
@@ -23,7 +23,13 @@ export async function* listPages(transport: Transport, options: ListOptions): As
   let after = options.after;
   do {
     const path = listPath({ ...options, after }, options.pageSize);
-    const call: Call = { method: "GET", path, repeat: "read", ...only(options) };
+    const call: Call = {
+      method: "GET",
+      path,
+      headers: manyReadHeaders(options),
+      repeat: "read",
+      ...only(options),
+    };
     const { value } = await requestJson(transport, call, isListPage);
     yield value;
     after = value.next ?? undefined;
@@ -37,7 +43,7 @@ export async function* listItems(transport: Transport, options: ListOptions): As
     const call: Call = {
       method: "GET",
       path: listPath({ ...options, after }, undefined),
-      headers: { Accept: MEDIA_TYPES.ndjson },
+      headers: { ...manyReadHeaders(options), Accept: MEDIA_TYPES.ndjson },
       repeat: "read",
       ...only(options),
     };
@@ -64,7 +70,13 @@ export async function* conflictPages(
   let after = options.after;
   do {
     const path = withQuery("/conflicts", { prefix: options.prefix, after, limit: options.pageSize });
-    const call: Call = { method: "GET", path, repeat: "read", ...only(options) };
+    const call: Call = {
+      method: "GET",
+      path,
+      headers: manyReadHeaders(options),
+      repeat: "read",
+      ...only(options),
+    };
     const { value } = await requestJson(transport, call, isConflictPage);
     yield value;
     after = value.next ?? undefined;

@@ -22,6 +22,14 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+export interface ManyReadOptions {
+  /**
+   * Answer only once the node holds all that the nodes of these versions wrote up to them, waiting for 5 s at most. Of each
+   * node the newest is enough.
+   */
+  readonly afterVersions?: readonly string[] | undefined;
+}
+
 /** How many replicas: a number, more than half, or every member. */
 export type Ack = number | "quorum" | "all";
 
@@ -55,11 +63,11 @@ export interface PutOptions extends DeleteOptions {
   readonly ifAbsent?: boolean | undefined;
 }
 
-export interface BatchOptions extends CallOptions, AckOptions {
+export interface BatchOptions extends CallOptions, AckOptions, ManyReadOptions {
   readonly repeatUnknown?: boolean | undefined;
 }
 
-export interface ListOptions extends CallOptions {
+export interface ListOptions extends CallOptions, ManyReadOptions {
   readonly prefix?: string | undefined;
   /** Only keys after this one, in the order of their UTF-8 bytes. */
   readonly after?: string | undefined;
@@ -88,6 +96,10 @@ export function readHeaders(options: ReadOptions): Record<string, string> {
   if (options.after !== undefined) headers[HEADERS.after] = options.after;
   if (options.unlessVersion !== undefined) headers["If-None-Match"] = `"${options.unlessVersion}"`;
   return headers;
+}
+
+export function manyReadHeaders({ afterVersions = [] }: ManyReadOptions): Record<string, string> {
+  return afterVersions.length === 0 ? {} : { [HEADERS.after]: afterVersions.join(",") };
 }
 
 export function writeHeaders(options: PutOptions): Record<string, string> {

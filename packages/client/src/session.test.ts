@@ -37,6 +37,52 @@ describe("a session", () => {
     expect(seen.map(({ headers }) => headers["Hearsay-After"])).toEqual([undefined, older, newer, undefined]);
   });
 
+  it("asks for its own writes in reads of many keys, the newest of each node that took some", async () => {
+    const newest = "0000000000c-n~0123456789";
+    const batch = Response.json({
+      results: [{ op: "put", key: "b", version: newest, context: "c", acks: 1 }],
+    });
+    const page = (): Response => Response.json({ items: [], next: null });
+    const { client, seen } = answering(
+      written(older),
+      written(newer),
+      batch,
+      page(),
+      page(),
+      new Response(""),
+      value(older),
+    );
+    const session = client.session();
+    await session.put("k", "v");
+    await session.delete("l");
+    await session.batch([{ op: "put", key: "b", value: "v" }]);
+    for await (const _ of session.pages({ prefix: "p" }));
+    for await (const _ of session.conflicts());
+    for await (const _ of session.list());
+    await session.get("b");
+    expect(seen.map(({ headers }) => headers["Hearsay-After"])).toEqual([
+      undefined,
+      undefined,
+      `${older},${newer}`,
+      `${newer},${newest}`,
+      `${newer},${newest}`,
+      `${newer},${newest}`,
+      newest,
+    ]);
+  });
+
+  it("asks in reads of many keys for no more nodes than a header may name, and not for what it only read", async () => {
+    const { client, seen } = answering(value(newer), new Response(""));
+    const session = client.session();
+    for (let i = 0; i < 70; i++) session.saw("k", `0000000000a-n${i}~0123456789`);
+    await session.get("other");
+    for await (const _ of session.list());
+    const versions = seen[1]?.headers["Hearsay-After"]?.split(",") ?? [];
+    expect(versions).toHaveLength(64);
+    expect(versions[0]).toBe("0000000000a-n6~0123456789");
+    expect(versions).not.toContain(newer);
+  });
+
   it("never goes back, also when a write of its own is older than what it read", () => {
     const session = answering().client.session();
     session.saw("k", newer);

@@ -199,8 +199,12 @@ export class Node {
    */
   holds(key: string, version: Version): boolean {
     const { record } = readOrLost(() => this.#ports.store.get(key));
-    if (record !== undefined && covers(record.context, version)) return true;
-    return version.node === this.id && version.time <= this.#committedThrough();
+    return (record !== undefined && covers(record.context, version)) || this.holdsOwn(version);
+  }
+
+  /** Whether the version is this node's own and it, like all own ones before it, is committed. */
+  holdsOwn({ node, time }: Version): boolean {
+    return node === this.id && time <= this.#committedThrough();
   }
 
   /**

@@ -2,6 +2,7 @@
 import { formatVersion, hlcToMs, type KeyRecord, type Peer, type Version } from "@hearsay/core";
 import { type ClusterMember, type Node, type NotWritable, PeerFault } from "@hearsay/node";
 import { ApiProblem } from "../http/problem.ts";
+import { CatchUp } from "./catch-up.ts";
 import type { Enrolment } from "./enrolment.ts";
 
 /** Replicas that hold a write, of those that were asked for. */
@@ -10,12 +11,15 @@ export interface Acknowledged {
 }
 
 export class Cluster {
+  /** For reads of many keys that are to see certain writes. */
+  readonly catchUp: CatchUp;
   readonly #node: Node;
   #member: ClusterMember | undefined;
   #enrolment: Enrolment | undefined;
 
   constructor(node: Node) {
     this.#node = node;
+    this.catchUp = new CatchUp({ node, member: () => this.#member });
   }
 
   attach(member: ClusterMember): void {

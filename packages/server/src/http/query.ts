@@ -113,6 +113,17 @@ export function parseAfter(text: string | string[]): Version {
   return version;
 }
 
+/** Versions between commas. @throws ApiProblem `invalid_header` */
+export function parseAfters(text: string | string[]): Version[] {
+  const texts = typeof text === "string" ? text.split(",") : text;
+  if (texts.length > LIMITS.afterMaxVersions) {
+    throw new ApiProblem("invalid_header", {
+      detail: `Hearsay-After has at most ${LIMITS.afterMaxVersions} versions.`,
+    });
+  }
+  return texts.map((one) => parseAfter(one.trim()));
+}
+
 const CONTENT_TYPE = /^[\x20-\x7e\x80-\xff]+$/;
 
 /** A content type is stored as it came; it only has to fit into a header again. */

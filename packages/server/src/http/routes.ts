@@ -43,6 +43,11 @@ const ReadHeaders = Type.Object({
   ...conditions,
   "Hearsay-After": header("A version: answer only once this node holds it, waiting up to timeout"),
 });
+const ManyHeaders = Type.Object({
+  "Hearsay-After": header(
+    "Versions between commas: answer only once this node holds all that their nodes wrote up to them",
+  ),
+});
 const WriteHeaders = Type.Object({
   ...conditions,
   "Hearsay-Context": header(
@@ -167,6 +172,7 @@ function collectionRoutes(services: Services): RouteDescription[] {
         summary: "Keys in byte order, a page at a time; as lines with Accept: application/x-ndjson",
         tags: ["keys"],
         querystring: ListQuery,
+        headers: ManyHeaders,
         response: { 200: content(MEDIA_TYPES.json, ListPage), ...problems },
       },
       handle: (exchange) => listKeys(services, exchange),
@@ -179,6 +185,7 @@ function collectionRoutes(services: Services): RouteDescription[] {
         summary: "Several operations, applied atomically on this node",
         tags: ["keys"],
         querystring: WriteQuery,
+        headers: ManyHeaders,
         body: {
           content: {
             [MEDIA_TYPES.json]: { schema: BatchRequest },
@@ -197,6 +204,7 @@ function collectionRoutes(services: Services): RouteDescription[] {
         summary: "Keys with more than one sibling",
         tags: ["keys"],
         querystring: PageQuery,
+        headers: ManyHeaders,
         response: { 200: content(MEDIA_TYPES.json, ConflictPage), ...problems },
       },
       handle: (exchange) => listConflicts(services, exchange),

@@ -14,6 +14,7 @@ import { contextText, listItem, recordContext } from "../http/render.ts";
 import { targetQuery } from "../http/target.ts";
 import type { Services } from "../services.ts";
 import { bodyDecoder, type CheckedOperation, checkedOperations, type WriteOperation } from "./batch-body.ts";
+import { untilAllHeld } from "./until-held.ts";
 
 const writeQuery = queryValidator(WriteQuery);
 
@@ -37,7 +38,8 @@ export function postBatch(services: Services, exchange: Exchange): void {
       exchange.fail(problem);
       return;
     }
-    runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), ack)
+    const run = () => runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), ack);
+    (exchange.headers["hearsay-after"] === undefined ? run() : untilAllHeld(services, exchange).then(run))
       .then(
         (text) => exchange.jsonText(200, text),
         (error: unknown) => exchange.fail(error),

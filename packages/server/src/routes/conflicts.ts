@@ -7,10 +7,12 @@ import { recordContext } from "../http/render.ts";
 import { targetQuery } from "../http/target.ts";
 import type { Services } from "../services.ts";
 import { scanPage } from "./list.ts";
+import { untilAllHeld } from "./until-held.ts";
 
 const pageQuery = queryValidator(PageQuery);
 
 export async function listConflicts(services: Services, exchange: Exchange): Promise<void> {
+  await untilAllHeld(services, exchange);
   const leave = services.gate.enterScan();
   try {
     const query = targetQuery(exchange.target);

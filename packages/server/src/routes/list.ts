@@ -7,6 +7,7 @@ import { listItem } from "../http/render.ts";
 import { pour } from "../http/stream.ts";
 import { targetQuery } from "../http/target.ts";
 import type { Services } from "../services.ts";
+import { untilAllHeld } from "./until-held.ts";
 
 const listQuery = queryValidator(ListQuery);
 
@@ -17,6 +18,7 @@ interface Listing {
 }
 
 export async function listKeys(services: Services, exchange: Exchange): Promise<void> {
+  await untilAllHeld(services, exchange);
   const leave = services.gate.enterScan();
   try {
     const query = targetQuery(exchange.target);

@@ -1,6 +1,9 @@
 import type { ServerResponse } from "node:http";
+import { LIMITS } from "@hearsay/api";
 import { formatVersion, type Version } from "@hearsay/core";
+import type { Exchange } from "../http/exchange.ts";
 import { ApiProblem } from "../http/problem.ts";
+import { parseAfters } from "../http/query.ts";
 import type { Services } from "../services.ts";
 
 /**
@@ -43,5 +46,19 @@ export function untilHeld(
     reject(
       new ApiProblem("overloaded", { detail: `${services.node.waiting} requests wait (limits.maxWaiters).` }),
     );
+  });
+}
+
+/**
+ * For a read of many keys: settles when this node holds what `Hearsay-After` names, and all that the same nodes wrote before.
+ * @throws ApiProblem `invalid_header`, and as {@link untilHeld}
+ */
+export async function untilAllHeld(services: Services, exchange: Exchange): Promise<void> {
+  const after = exchange.headers["hearsay-after"];
+  if (after === undefined) return;
+  await services.cluster.catchUp.until(parseAfters(after), {
+    timeoutMs: LIMITS.timeoutDefaultMs,
+    maxWaiting: services.settings["limits.maxWaiters"],
+    isGone: () => exchange.response.destroyed,
   });
 }
