@@ -117,6 +117,12 @@ export const PROBLEMS = {
     next: "Restore into a new data directory, or use mode=missing or mode=as-new.",
     outcome: "none",
   },
+  not_alone: {
+    status: 409,
+    title: "An exact restore needs a node that is its whole cluster",
+    next: "Restore into the first node before others join it, or use mode=missing or mode=as-new.",
+    outcome: "none",
+  },
   restore_running: {
     status: 409,
     title: "A restore is running already",

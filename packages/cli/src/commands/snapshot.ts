@@ -112,7 +112,7 @@ function addRestore(snapshot: Command, io: Io): void {
     )
     .description(
       `Applies a snapshot. missing: only keys that have neither a value nor a delete here. as-new: every value, over
-what is there, but keys that are deleted here stay so without --revive. exact: the records as they were, into an empty node of an empty cluster.`,
+what is there, but keys that are deleted here stay so without --revive. exact: the records as they were, into an empty node that no other has joined yet.`,
     )
     .requiredOption("-m, --mode <mode>", "missing, as-new or exact", oneOf(MODES))
     .option("--dry-run", "only say what would be done")

@@ -34,7 +34,7 @@ const CALM_AFTER = 6;
 export const CALM_FACTOR = 2;
 
 /** After each failure that lies with this node pauses double, up to this factor: long enough to leave a full disk alone. */
-export const BACKOFF_MAX_FACTOR = 16;
+const BACKOFF_MAX_FACTOR = 16;
 
 /** What an exchange found: whether both sides were equal, and this node's root after it. */
 export interface Finding {

@@ -1,6 +1,6 @@
 /** Puts the records of a checked snapshot into a running node. */
 import type { RestoreMode, RestoreReport } from "@hearsay/api";
-import { isLive, type KeyRecord, type Value, winner } from "@hearsay/core";
+import { isLive, type KeyRecord, type Sibling, type Value, winner } from "@hearsay/core";
 import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
 import type { Services } from "../services.ts";
@@ -32,6 +32,7 @@ export async function applySnapshot(
   restore: Restore,
   progress: RestoreProgress,
 ): Promise<RestoreReport> {
+  services.cluster.admitWrite();
   if (restore.mode === "exact") await prepareExact(services, restore);
   const writer = new ChunkedWriter();
   try {
@@ -39,6 +40,8 @@ export async function applySnapshot(
       progress.records += 1;
       const write = decide(services, restore, key, record, progress);
       if (write === undefined) continue;
+      if (restore.mode === "exact") admitExact(services);
+      services.cluster.admitWrite();
       progress.applied += 1;
       if (!restore.dryRun) await writer.add(write(), bytesOf(record));
     }
@@ -50,8 +53,18 @@ export async function applySnapshot(
   return { mode: restore.mode, dryRun: restore.dryRun, ...progress };
 }
 
+/**
+ * Old versions that appear on one member of several would make its watermark untrue, and pass for ghosts. A cluster of one
+ * has told nobody what it holds, and who joins it takes everything over.
+ * @throws ApiProblem `not_alone`
+ */
+function admitExact({ cluster }: Services): void {
+  if (cluster.size > 1) throw new ApiProblem("not_alone", { members: { counted: cluster.size } });
+}
+
 /** Every version of the snapshot has to lie behind the clock before the first record is stored. */
 async function prepareExact(services: Services, restore: Restore): Promise<void> {
+  admitExact(services);
   if (services.store.stats().records > 0) throw new ApiProblem("store_not_empty");
   const { newest } = await inspectSnapshot(restore.path, services.clock.nowMs());
   const drift = services.node.observe(newest);
@@ -73,8 +86,10 @@ function decide(
     progress.skippedDeleted += 1;
     return undefined;
   }
-  const held = revive && mode === "as-new" ? undefined : services.node.latest(key);
-  if (held !== undefined && !isLive(winner(held), nowMs)) {
+  const revives = revive && mode === "as-new";
+  const held = revives ? undefined : services.node.latest(key);
+  const isDeleted = held === undefined ? !revives && isPurged(services, value) : !isLive(winner(held), nowMs);
+  if (isDeleted) {
     progress.skippedDeleted += 1;
     return undefined;
   }
@@ -83,6 +98,16 @@ function decide(
     return undefined;
   }
   return () => writtenAnew(services, key, value, nowMs);
+}
+
+/**
+ * Whether a value that this node does not hold was deleted here, and the deletion purged. A complete node knows that of all
+ * that members of its own cluster wrote at or below the floor. What an unknown id wrote comes from another cluster.
+ */
+function isPurged({ cluster: { attached } }: Services, { version: { time, node } }: Sibling): boolean {
+  if (attached === undefined || !attached.standing.complete || time > attached.standing.floor) return false;
+  const { membership, id } = attached;
+  return node === id || membership.peer(node) !== undefined || membership.isRetired(node);
 }
 
 function merged(services: Services, key: string, record: KeyRecord): Promise<void> {

@@ -1,0 +1,117 @@
+/** Restores against what a cluster knows: its members, its floor, and the deletions that it has purged. */
+import { afterEach, expect, it } from "vitest";
+import { RunningCluster } from "../testing/running-cluster.ts";
+
+let clusters: RunningCluster[] = [];
+afterEach(async () => {
+  await Promise.all(clusters.map((cluster) => cluster.dispose()));
+  clusters = [];
+});
+
+function open(): RunningCluster {
+  const cluster = new RunningCluster();
+  clusters.push(cluster);
+  return cluster;
+}
+
+async function snapshotOf(cluster: RunningCluster, name: string): Promise<Uint8Array> {
+  return new Uint8Array(await (await fetch(`${cluster.server(name).address}/snapshot`)).arrayBuffer());
+}
+
+async function restore(
+  cluster: RunningCluster,
+  name: string,
+  body: Uint8Array,
+  query: string,
+): Promise<unknown> {
+  const answer = await fetch(`${cluster.server(name).address}/restore?${query}`, {
+    method: "POST",
+    headers: { "content-type": "application/vnd.hearsay.snapshot" },
+    body: Uint8Array.from(body),
+  });
+  return await answer.json();
+}
+
+const keys = async (cluster: RunningCluster, name: string): Promise<string> =>
+  JSON.stringify((await cluster.get(name, "/kv?keys=true")).body)
+    .match(/"key":"[^"]*"/g)
+    ?.join() ?? "";
+
+/** The retention of these nodes is a second. */
+async function floorPassesNow(cluster: RunningCluster, name: string): Promise<void> {
+  const nowMs = Date.now();
+  await cluster.until("the floor passes what was written", async () => {
+    const { body } = await cluster.get(name, "/cluster");
+    const watermark = /"watermark":"([^"]*)"/.exec(JSON.stringify(body))?.[1] ?? "";
+    return Date.parse(watermark) > nowMs + 1500;
+  });
+}
+
+it("an exact restore is refused where others would be told something untrue, and what joins later takes it over", async () => {
+  const from = open();
+  await from.start("old");
+  await from.put("old", "a", "1");
+  await from.put("old", "b", "2");
+  const snapshot = await snapshotOf(from, "old");
+  const to = open();
+  await to.start("n1");
+  await floorPassesNow(to, "n1");
+  expect(await restore(to, "n1", snapshot, "mode=exact")).toMatchObject({ applied: 2 });
+  await to.run("n2", "n1");
+  await to.until("the joiner holds all", async () => (await keys(to, "n2")) === '"key":"a","key":"b"');
+  await to.until("they have converged", async () => {
+    const { body } = await to.get("n2", "/cluster/convergence");
+    return JSON.stringify(body).includes('"converged"');
+  });
+  for (const name of ["n1", "n2"]) {
+    const { body } = await to.get(name, "/metrics");
+    expect(body).not.toMatch(/silent_loss_alarms_total"|ghosts_quarantined_total"/);
+    expect(await keys(to, name)).toBe('"key":"a","key":"b"');
+  }
+
+  const pair = open();
+  await pair.start("p1", "p2");
+  for (const name of ["p1", "p2"]) {
+    expect(await restore(pair, name, snapshot, "mode=exact")).toMatchObject({
+      code: "not_alone",
+      outcome: "none",
+      counted: 2,
+    });
+    expect(await keys(pair, name)).toBe("");
+  }
+});
+
+it("a key whose deletion was purged stays deleted, unless reviving is asked for", async () => {
+  const cluster = open();
+  await cluster.start("n1");
+  await cluster.put("n1", "a", "1");
+  await cluster.put("n1", "b", "2");
+  const snapshot = await snapshotOf(cluster, "n1");
+  await fetch(`${cluster.server("n1").address}/kv/a`, { method: "DELETE" });
+  await cluster.until("the deletion is purged", async () => {
+    const { body } = await cluster.get("n1", "/cluster/tombstones");
+    return JSON.stringify(body).includes('"count":0');
+  });
+  for (const mode of ["missing", "as-new"]) {
+    expect(await restore(cluster, "n1", snapshot, `mode=${mode}`)).toMatchObject({ skippedDeleted: 1 });
+    expect(await keys(cluster, "n1")).toBe('"key":"b"');
+  }
+  const other = open();
+  await other.start("n1");
+  await floorPassesNow(other, "n1");
+  expect(await restore(other, "n1", snapshot, "mode=missing")).toMatchObject({ applied: 2 });
+  expect(await restore(cluster, "n1", snapshot, "mode=as-new&revive=true")).toMatchObject({ applied: 2 });
+  expect(await keys(cluster, "n1")).toBe('"key":"a","key":"b"');
+});
+
+it("a node that takes no writes yet takes no restore", async () => {
+  const from = open();
+  await from.start("old");
+  await from.put("old", "a", "1");
+  const snapshot = await snapshotOf(from, "old");
+  const lone = open();
+  await lone.run("n1", undefined, { join: "127.0.0.1:9" });
+  for (const mode of ["missing", "as-new", "exact"]) {
+    expect(await restore(lone, "n1", snapshot, `mode=${mode}`)).toMatchObject({ code: "joining" });
+  }
+});
