@@ -198,7 +198,9 @@ describe("nodes that come and go", () => {
 
   it("come back empty after a reset that empties them, and are filled by the others", async () => {
     const path = join(directory.path, node("n2").data);
-    expect((await hearsay(["reset", "--data", path, "--empty"])).code).toBe(2);
+    for (const how of ["--empty", "--alone"]) {
+      expect((await hearsay(["reset", "--data", path, how])).code).toBe(2);
+    }
     const [report] = documents(await hearsay(["reset", "--data", path, "--empty", "--yes", "--json"]));
     expect(report).toMatchObject({ node: node("n2").id, kept: 0 });
     const seed = new URL(node("n1").url).host;

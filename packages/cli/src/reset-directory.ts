@@ -13,16 +13,27 @@ export async function reset(io: Io, flags: ResetFlags): Promise<void> {
   const { settings } = loadNodeConfig(flags, io.env);
   const directory = resolve(settings.data);
   const empty = flags.empty === true;
+  const alone = flags.alone === true;
   await requireDirectory(directory);
+  if (alone) {
+    await confirm(
+      io,
+      `Go on with ${directory} as a cluster of one? What only other members hold is lost, and one that still runs is a second cluster.`,
+      flags,
+    );
+  }
   if (empty) await confirm(io, `Remove all data in ${directory}? What no other member holds is lost.`, flags);
   const progress = new ProgressLine(io, () => performance.now());
   const report = await resetDirectory(settings, {
     empty,
+    alone,
     onProgress: (removed) => progress.update(() => `${removed} records removed`),
   }).finally(() => progress.end());
   if (print.json) return print.document({ directory, ...report });
   await print.line(`${report.node} is given up; ${report.kept} records stay, ${report.removed} are removed.`);
   await print.note(
-    "The next start takes a new id and tells the others. Give it --join to enter their cluster.",
+    alone
+      ? "The next start takes a new id and begins a cluster of one. Start it without --join; others join it, each after a reset."
+      : "The next start takes a new id and tells the others. Give it --join to enter their cluster.",
   );
 }

@@ -14,6 +14,7 @@ export type { ClockOffset, LastExchange } from "./cluster/repair.ts";
 export type { PublishedState } from "./cluster/states.ts";
 export { type MemberStatus, memberStatuses } from "./cluster/status.ts";
 export { obstaclesToStopping, type StopObstacle } from "./cluster/stopping.ts";
+export { forgetMembers } from "./cluster/stored-table.ts";
 export { formatUnit, parseUnit } from "./cluster/unit-text.ts";
 export type { Content } from "./content.ts";
 export type { ExchangeOutcome, ExchangeProgress } from "./exchange/ask.ts";

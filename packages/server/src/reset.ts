@@ -1,5 +1,5 @@
 /** Makes a stopped node's directory start as a new incarnation. */
-import { establishIdentity, type Log } from "@hearsay/node";
+import { establishIdentity, forgetMembers, type Log } from "@hearsay/node";
 import type { Store } from "@hearsay/store";
 import type { Settings } from "./config/knobs.ts";
 import { DataDirectory } from "./machine/data-directory.ts";
@@ -22,15 +22,21 @@ const SCAN_ENTRIES = 1000;
  * The doubt that a copied directory raises does all that is needed at the next start: a new id is minted, the old one is
  * on its list of retired ids, which it tells the others, and nothing the old one confirmed counts any more. It is raised
  * first, so that a directory which was emptied in part is never taken for the old incarnation.
+ * @param options with `alone` the next start knows of no other member, and founds a cluster of its own with the data
  * @throws StartError, among others when a node runs on the directory
  */
 export async function resetDirectory(
   settings: Settings,
-  options: { readonly empty: boolean; readonly onProgress?: (removed: number) => void },
+  options: {
+    readonly empty: boolean;
+    readonly alone: boolean;
+    readonly onProgress?: (removed: number) => void;
+  },
 ): Promise<ResetReport> {
   try {
     const { id, cluster, records } = await examine(settings);
     DataDirectory.renewStamp(settings.data);
+    if (options.alone) await forgetOthers(settings);
     const removed = options.empty ? await removeAll(settings, options.onProgress) : 0;
     return { node: id, cluster, kept: records - removed, removed };
   } catch (error) {
@@ -55,6 +61,15 @@ async function examine(
       },
     );
     return { id, cluster, records: opened.store.stats().records };
+  } finally {
+    await opened.close();
+  }
+}
+
+async function forgetOthers(settings: Settings): Promise<void> {
+  const opened = await openStore(settings, QUIET, () => undefined);
+  try {
+    await forgetMembers(opened.store.meta);
   } finally {
     await opened.close();
   }

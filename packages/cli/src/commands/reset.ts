@@ -4,6 +4,7 @@ import { type NodeFlags, withNodeFlags } from "../node-flags.ts";
 
 export interface ResetFlags extends NodeFlags {
   readonly empty?: boolean;
+  readonly alone?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
 }
@@ -17,6 +18,7 @@ export function addReset(program: Command, io: Io): void {
       `Examples:
   hearsay reset --data /var/lib/hearsay
   hearsay reset --data ./n3 --empty --yes      and let the other members fill it again
+  hearsay reset --data ./n3 --alone            the other members are gone for good
 `,
     )
     .description(
@@ -25,7 +27,11 @@ other members that the old id is retired: they wait for it no more. For a node t
 shall enter another cluster. The data stays unless --empty is given.`,
     )
     .option("--empty", "remove the data; what no other member holds is lost")
-    .option("--yes", "do not ask before removing data");
+    .option(
+      "--alone",
+      "go on with the data as a cluster of one; only where no other member will ever come back",
+    )
+    .option("--yes", "do not ask before removing data, or before going on alone");
   withNodeFlags(command)
     .optionsGroup("Output:")
     .option("--json", "print data as JSON")

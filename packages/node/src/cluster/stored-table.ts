@@ -82,6 +82,15 @@ function idsOf({ members }: TableContents): ReadonlySet<NodeId> {
 }
 
 /**
+ * The next start finds no other member, and goes on as a cluster of one; ids that were retired stay so. Settles when that
+ * is durable.
+ * @throws IdentityError `membership_unreadable`
+ */
+export async function forgetMembers(meta: MetaStore): Promise<void> {
+  await storeTable(meta, { members: [], retired: readTable(meta).retired });
+}
+
+/**
  * A table of which a part is lost is none: a member that is not counted is one that a watermark passes over.
  * @throws IdentityError `membership_unreadable`
  */

@@ -50,7 +50,7 @@ function joiningCheck(fault: NotWritable | undefined, seeds: readonly string[]):
       return {
         ...check,
         ok: false,
-        detail: `recorded by ${fault.recordedBy} of ${fault.needed} needed, joining through ${seeds.join(", ")}; writes are refused`,
+        detail: `recorded by ${fault.recordedBy} of ${fault.needed} needed, joining through ${seeds.join(", ") || "the addresses it knows"}; writes are refused. If the others are gone for good: hearsay reset --alone`,
       };
     case "limits_differ":
       return { ...check, ok: false, detail: `${fault.knobs.join(", ")} differ from ${fault.by}` };

@@ -1,0 +1,67 @@
+/** What an operator does with the last node of a cluster, when it is in doubt and the others are gone for good. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { loadConfig } from "./config/load.ts";
+import { resetDirectory } from "./reset.ts";
+import { RunningCluster } from "./testing/running-cluster.ts";
+
+let cluster: RunningCluster;
+let data: string;
+
+beforeEach(() => {
+  cluster = new RunningCluster();
+  data = mkdtempSync(join(tmpdir(), "hearsay-reset-"));
+});
+
+afterEach(async () => {
+  await cluster.dispose();
+  rmSync(data, { recursive: true });
+});
+
+async function reset(options: { readonly alone: boolean }): Promise<void> {
+  const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
+  expect(await resetDirectory(settings, { empty: false, ...options })).toMatchObject({ kept: 2, removed: 0 });
+}
+
+async function refusal(): Promise<unknown> {
+  const answer = await fetch(`${cluster.server("n2").address}/kv/more`, { method: "PUT", body: "v" });
+  return answer.ok ? undefined : await answer.json();
+}
+
+it("is told the way by the node, and has it take writes again with its data", async () => {
+  await cluster.start("n1");
+  await cluster.run("n2", "n1", { data });
+  await cluster.takesWrites("n2");
+  await cluster.put("n2", "a", "1");
+  await cluster.put("n1", "b", "2");
+  await cluster.until("n2 holds both", async () => (await cluster.get("n2", "/kv/b")).status === 200);
+  await cluster.stop("n2");
+  await cluster.stop("n1");
+
+  // As after doubt: another incarnation, which waits for those it remembers.
+  await reset({ alone: false });
+  await cluster.run("n2", undefined, { data });
+  expect(await refusal()).toMatchObject({
+    code: "joining",
+    next: expect.stringContaining("hearsay reset --alone"),
+  });
+  expect(JSON.stringify((await cluster.get("n2", "/readyz?verbose")).body)).toMatch(
+    /recorded by 0 of 1 needed, joining through the addresses it knows.*hearsay reset --alone/,
+  );
+  expect(await cluster.get("n2", "/kv/b")).toMatchObject({ status: 200, body: "2" });
+  await cluster.stop("n2");
+
+  await reset({ alone: true });
+  await cluster.run("n2", undefined, { data });
+  expect(await refusal()).toBeUndefined();
+  expect(await cluster.get("n2", "/kv/b")).toMatchObject({ status: 200, body: "2" });
+  await cluster.until("it is complete", async () => {
+    const { body } = await cluster.get("n2", "/readyz?verbose");
+    return /"complete","ok":true/.test(JSON.stringify(body));
+  });
+  await cluster.run("n3", "n2");
+  await cluster.until("others join it", async () => (await cluster.get("n3", "/kv/a")).body === "1");
+  await cluster.takesWrites("n3");
+});
