@@ -11,17 +11,22 @@ export async function runInLanes(
   onPoint: (done: number) => void = () => undefined,
 ): Promise<PowerReport> {
   let done = 0;
-  const run = (lane: number): Promise<PowerReport> => {
-    const points = Math.floor(((lane + 1) * plan.points) / lanes) - Math.floor((lane * plan.points) / lanes);
-    return runPowerLosses({ ...plan, points, seed: plan.seed + lane * SEED_STEP }, () => {
-      done += 1;
-      onPoint(done);
-    });
+  const count = (): void => {
+    done += 1;
+    onPoint(done);
   };
-  return sumOf(await Promise.all(Array.from({ length: lanes }, (_, lane) => run(lane))));
+  return sumOf(await Promise.all(shares(plan, lanes).map((share) => runPowerLosses(share, count))));
 }
 
-function sumOf(reports: readonly PowerReport[]): PowerReport {
+/** The points of a plan in as many parts, each with seeds of its own. */
+export function shares(plan: PowerPlan, parts: number): readonly PowerPlan[] {
+  return Array.from({ length: parts }, (_, part) => {
+    const points = Math.floor(((part + 1) * plan.points) / parts) - Math.floor((part * plan.points) / parts);
+    return { ...plan, points, seed: plan.seed + part * SEED_STEP };
+  });
+}
+
+export function sumOf(reports: readonly PowerReport[]): PowerReport {
   const sum = { points: 0, recordings: 0, manifestsCut: 0, tablesTorn: 0, keptUnacknowledged: 0, lossy: 0 };
   const tails = { whole: 0, dropped: 0, torn: 0, zeroed: 0 };
   for (const report of reports) {
