@@ -99,17 +99,20 @@ describe("the agent", () => {
     await until(() => expect(textOf("site.conf")).toBe("colour red\n"));
     await on(0, "put", "site/colour", "green");
     await until(() => expect(textOf("site.conf")).toBe("colour green\n"));
-    expect(textOf("reloads")).toBe("x\nx\n");
+    await until(() => expect(textOf("reloads")).toBe("x\nx\n"));
     await third.end("SIGKILL");
     await on(0, "put", "site/colour", "blue");
     await until(() => expect(textOf("site.conf")).toBe("colour blue\n"));
     const url = /"status":"([^"]+)"/.exec(agent.output())?.[1] ?? "";
-    expect(await (await fetch(`${url}/status`)).json()).toMatchObject({
-      ready: true,
-      stale: false,
-      prefixes: [{ prefix: "site/", state: "synced", keys: 1 }],
-      files: [{ state: "idle", failures: 0 }],
-    });
+    // The file is there before its reload has ended.
+    await until(async () =>
+      expect(await (await fetch(`${url}/status`)).json()).toMatchObject({
+        ready: true,
+        stale: false,
+        prefixes: [{ prefix: "site/", state: "synced", keys: 1 }],
+        files: [{ state: "idle", failures: 0 }],
+      }),
+    );
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
     expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^hearsay_agent_ready 1$/m);
     expect((await fetch(`${url}/nothing`)).status).toBe(404);

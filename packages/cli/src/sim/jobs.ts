@@ -1,6 +1,7 @@
 /** Experiments, each in a thread of its own, as many at a time as there are processors. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { onAbort } from "@hearsay/client";
 import type { PaperSettings, PaperTable, ScaleName, ScaleRun, TableName } from "@hearsay/simulator";
 
 export type Job =
@@ -56,15 +57,14 @@ export class Jobs {
         workerData: job,
         resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MIB },
       });
-      const stop = (): void => {
+      const leave = onAbort(this.#signal, () => {
         reject(this.#signal.reason);
         void worker.terminate();
-      };
-      this.#signal.addEventListener("abort", stop, { once: true });
+      });
       worker.once("message", resolve);
       worker.once("error", reject);
       worker.once("exit", () => {
-        this.#signal.removeEventListener("abort", stop);
+        leave();
         reject(new Error("the experiment ended without a result"));
       });
     });

@@ -1,6 +1,7 @@
 /** Runs jobs on as many threads as there are processors; a thread lives for many jobs, as starting one costs a second. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { onAbort } from "@hearsay/client";
 import type { SeedJob, SeedResults } from "./seed-jobs.ts";
 
 const THREAD = new URL("./seed-thread.js", import.meta.url);
@@ -38,13 +39,9 @@ function ask<Result>(worker: Worker, job: SeedJob, signal: AbortSignal): Promise
   signal.throwIfAborted();
   return new Promise<Result>((resolve, reject) => {
     const settle = (): void => {
-      signal.removeEventListener("abort", stop);
+      leave();
       worker.off("message", done);
       worker.off("error", failed);
-    };
-    const stop = (): void => {
-      settle();
-      reject(signal.reason);
     };
     const done = (result: Result): void => {
       settle();
@@ -54,7 +51,10 @@ function ask<Result>(worker: Worker, job: SeedJob, signal: AbortSignal): Promise
       settle();
       reject(error);
     };
-    signal.addEventListener("abort", stop, { once: true });
+    const leave = onAbort(signal, () => {
+      settle();
+      reject(signal.reason);
+    });
     worker.on("message", done);
     worker.on("error", failed);
     worker.postMessage(job);
