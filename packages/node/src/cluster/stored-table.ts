@@ -50,7 +50,7 @@ export class StoredTable {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     const table = this.#contents();
-    this.#saving = this.#ports.meta.put(META_NAME, encodeUtf8(JSON.stringify(table))).then(
+    this.#saving = storeTable(this.#ports.meta, table).then(
       () => {
         this.#recorded = idsOf(table);
       },
@@ -79,6 +79,10 @@ export class StoredTable {
 
 function idsOf({ members }: TableContents): ReadonlySet<NodeId> {
   return new Set(members.map(({ id }) => id));
+}
+
+async function storeTable(meta: MetaStore, table: TableContents): Promise<void> {
+  await meta.put(META_NAME, encodeUtf8(JSON.stringify(table)));
 }
 
 /**
