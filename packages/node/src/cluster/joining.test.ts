@@ -36,6 +36,7 @@ describe("a joiner", () => {
   let taken: number[][];
   let clockIsBehind: boolean;
   let isRecorded: boolean;
+  let isDiskFull: boolean;
   let resolve: (seed: string) => Promise<readonly string[]>;
   let joining: Joining;
 
@@ -49,6 +50,7 @@ describe("a joiner", () => {
     taken = [];
     clockIsBehind = false;
     isRecorded = false;
+    isDiskFull = false;
     resolve = async (seed) => [seed];
     joining = new Joining(["a:1", "b:1"], RETRY_MS, 2000, {
       transport: {
@@ -73,6 +75,7 @@ describe("a joiner", () => {
         return true;
       },
       recorded: async () => {
+        if (isDiskFull) throw new Error("disk full");
         isRecorded = true;
       },
     });
@@ -152,6 +155,20 @@ describe("a joiner", () => {
     others = [peer("x")];
     await timers.advance(RETRY_MS);
     expect(joining.state.kind).toBe("member");
+  });
+
+  test("is a member by a majority that came about while its disk was full, whoever joins until there is room", async () => {
+    answers.set("a:1", { ...WELCOME, recorded: true });
+    others = [peer("a")];
+    isDiskFull = true;
+    await timers.advance(RETRY_MS);
+    others = ["a", "b", "c"].map(peer);
+    await timers.advance(RETRY_MS);
+    expect(joining.state.kind).toBe("joining");
+    isDiskFull = false;
+    await timers.advance(RETRY_MS);
+    expect([joining.state, isRecorded]).toEqual([{ kind: "member" }, true]);
+    expect(log.of("member")).toEqual([{ recordedBy: 1, of: 1 }]);
   });
 
   test.each<[keyof SharedLimits, Partial<SharedLimits>]>([

@@ -49,6 +49,8 @@ export class Joining {
   #state: JoiningState = { kind: "joining", recordedBy: 0, needed: 1 };
   #cancel: (() => void) | undefined;
   #welcomed = false;
+  /** Those who had recorded this node when they were a majority; only the note of it on the own disk is missing. */
+  #majority: { readonly recordedBy: number; readonly of: number } | undefined;
 
   constructor(seeds: readonly string[], retryMs: number, timeoutMs: number, ports: JoiningPorts) {
     this.#seeds = seeds;
@@ -72,7 +74,7 @@ export class Joining {
   }
 
   #attempt(): void {
-    const step = this.#welcomed ? this.#askWhoRecorded() : this.#greetSeeds();
+    const step = this.#step();
     step.catch((error: unknown) => {
       this.#ports.troubles.failed("join_failed", error);
     });
@@ -82,6 +84,12 @@ export class Joining {
         this.#cancel = this.#ports.timers.after(this.#retryMs, () => this.#attempt());
       })
       .catch(() => undefined);
+  }
+
+  #step(): Promise<void> {
+    // It stays true whoever goes from the table or comes into it while the disk is full.
+    if (this.#majority !== undefined) return this.#becomeMember(this.#majority);
+    return this.#welcomed ? this.#askWhoRecorded() : this.#greetSeeds();
   }
 
   async #greetSeeds(): Promise<void> {
@@ -119,9 +127,14 @@ export class Joining {
       this.#state = { kind: "joining", recordedBy: counted, needed };
       return;
     }
+    this.#majority = { recordedBy: counted, of: others.length };
+    await this.#becomeMember(this.#majority);
+  }
+
+  async #becomeMember(majority: { readonly recordedBy: number; readonly of: number }): Promise<void> {
     await this.#ports.recorded();
     this.#state = { kind: "member" };
-    this.#ports.log.info("member", { recordedBy: counted, of: others.length });
+    this.#ports.log.info("member", majority);
   }
 
   async #take({ time, floor, watermark }: HelloReply, address: string): Promise<boolean> {
