@@ -34,7 +34,14 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     hooks: () => ({
       memberConfig: (config) => ({
         ...config,
-        swim: { ...config.swim, reconnectIntervalMs: NEVER_MS, pushPullIntervalMs: NEVER_MS },
+        swim: {
+          ...config.swim,
+          // Members are given up soon, so that there are some to ask again.
+          suspicionMult: 1,
+          suspicionMaxTimeoutMult: 1,
+          reconnectIntervalMs: NEVER_MS,
+          pushPullIntervalMs: NEVER_MS,
+        },
       }),
     }),
   },

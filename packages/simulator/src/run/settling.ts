@@ -39,9 +39,18 @@ export class Settling {
     trace.note("everything works again");
     await this.#comesTrue("membership", "every node runs", SETTLE_MS, () => this.#run(operator.present));
     const names = operator.present;
-    await this.#comesTrue("membership", "nobody waits for a node that is gone", SETTLE_MS, () =>
-      this.#noStrays(),
+    await this.#comesTrue(
+      "membership",
+      "nobody waits for a node that is gone",
+      SETTLE_MS,
+      () => this.#noStrays() || this.#isMajorityGone(names),
     );
+    if (this.#isMajorityGone(names)) {
+      await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
+        this.#allAlive(names),
+      );
+      return;
+    }
     await this.#comesTrue("membership", "every node takes writes", SETTLE_MS, () => this.#writable(names));
     await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
       this.#allAlive(names),
@@ -116,6 +125,17 @@ export class Settling {
     return operator.present.every((name) =>
       (cluster.machine(name).member?.membership.counted().ids ?? []).every((id) => current.has(id)),
     );
+  }
+
+  /**
+   * Nobody is a member, and of those who would have to record anybody too few have a directory left. None becomes writable by
+   * itself then, and an operator exports what there is and begins anew (docs/cluster.md, Leaving and forgetting).
+   */
+  #isMajorityGone(names: readonly string[]): boolean {
+    return names.every((name) => {
+      const joining = this.#ports.cluster.machine(name).member?.joiningState;
+      return joining?.kind === "joining" && joining.needed > names.length - 1;
+    });
   }
 
   /** Starts what is down, again and again until all is up. */
