@@ -11,14 +11,14 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { encodeUtf8, SeededRandom } from "@hearsay/core";
 import { StoreError, type StoreEvent } from "@hearsay/store";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Settings } from "../config/knobs.ts";
 import { loadConfig } from "../config/load.ts";
 import { type OpenedStore, openStore } from "../open-store.ts";
-import { MAX_DAMAGED_COPIES, resumeSalvage, salvageDatabase } from "./salvage.ts";
+import { MAX_DAMAGED_COPIES, resumeSalvage, salvageDatabase, siftTables } from "./salvage.ts";
 import { lockDatabase } from "./salvage-lock.ts";
 
 const RECORDS = 800;
@@ -127,6 +127,17 @@ async function readAll(): Promise<void> {
   await close();
 }
 
+/** Puts the keys of one table out of order. @returns its name */
+function disorder(): string {
+  const [table] = files(".ldb").filter((path) => readFileSync(path).includes("rkey-0"));
+  if (table === undefined) throw new Error("no table holds whole keys");
+  const bytes = readFileSync(table);
+  const at = bytes.indexOf("rkey-0", bytes.indexOf("rkey-0") + 1);
+  bytes[at + 1] = (bytes[at + 1] ?? 0) ^ 1;
+  writeFileSync(table, bytes);
+  return basename(table);
+}
+
 /** The copied directory has another stamp, so doubt alone would prove nothing. */
 async function expectSalvaged(): Promise<OpenedStore> {
   const server = await open(data);
@@ -153,12 +164,7 @@ describe("a damaged database", () => {
   });
 
   it("with keys out of order in a table is rewritten, and can be compacted afterwards", async () => {
-    const [table] = files(".ldb").filter((path) => readFileSync(path).includes("rkey-0"));
-    if (table === undefined) throw new Error("no table holds whole keys");
-    const bytes = readFileSync(table);
-    const at = bytes.indexOf("rkey-0", bytes.indexOf("rkey-0") + 1);
-    bytes[at + 1] = (bytes[at + 1] ?? 0) ^ 1;
-    writeFileSync(table, bytes);
+    disorder();
     await readAll();
     const server = await expectSalvaged();
     const { wrong, lost } = readEvery(server);
@@ -169,6 +175,18 @@ describe("a damaged database", () => {
     const again = await open(data);
     expect(again.report).toMatchObject({ clean: true });
     expect(copies()).toHaveLength(1);
+  });
+
+  it("that aborts whoever opens it is saved without the table that does it", async () => {
+    const table = disorder();
+    const tables = files(".ldb").map((path) => basename(path));
+    expect(await siftTables(join(data, "db"), join(data, "alone"))).toEqual([table]);
+    expect(files(".ldb").map((path) => basename(path))).toEqual(tables.filter((name) => name !== table));
+    for (const path of files("MANIFEST")) truncateSync(path, 10);
+    const { wrong, lost } = readEvery(await expectSalvaged());
+    expect(wrong).toEqual([]);
+    expect(lost).toBeGreaterThan(0);
+    expect(lost).toBeLessThan(RECORDS / 2);
   });
 
   it("is kept as it was found", async () => {

@@ -35,6 +35,8 @@ export interface SalvageReport {
   readonly gaps: number;
   /** It did not open by itself: LevelDB's repair was run on a copy first. */
   readonly repaired: boolean;
+  /** Tables that abort whoever opens them together with others, and whose entries are therefore missing. */
+  readonly leftOut: number;
 }
 
 /** What the process that reads tells when it is done. */
@@ -65,11 +67,11 @@ export async function salvageDatabase(root: string, nowMs: number): Promise<Salv
   await mkdir(places.work, { recursive: true, mode: 0o700 });
   const unlock = await lockDatabase(places.work);
   try {
-    const { copied, gaps, repaired } = await rewrite(places);
+    const { copied, gaps, repaired, leftOut } = await rewrite(places);
     await rename(join(places.work, "fresh"), places.salvaged);
     syncDirectory(root);
     const copy = await exchange(places, nowMs);
-    return { copy, copied, gaps, repaired };
+    return { copy, copied, gaps, repaired, leftOut };
   } finally {
     await unlock();
     await rm(places.work, { recursive: true, force: true });
@@ -94,20 +96,39 @@ export async function resumeSalvage(root: string, nowMs: number): Promise<string
   }
 }
 
-async function rewrite(
-  places: Places,
-): Promise<{ readonly copied: number; readonly gaps: number; readonly repaired: boolean }> {
+async function rewrite(places: Places): Promise<Omit<SalvageReport, "copy">> {
   const reasons: string[] = [];
-  for (const how of ["open", "repair"] as const) {
+  for (const how of ["open", "repair", "sift"] as const) {
     const copy = join(places.work, "copy");
     const fresh = join(places.work, "fresh");
     for (const path of [copy, fresh]) await rm(path, { recursive: true, force: true });
     await cp(places.database, copy, { recursive: true });
-    const outcome = await readApart([copy, fresh, how]);
-    if (outcome.ok && outcome.copied > 0) return { ...outcome, repaired: how === "repair" };
+    const leftOut = how === "sift" ? await siftTables(copy, join(places.work, "alone")) : [];
+    const repaired = how !== "open";
+    const outcome = await readApart([copy, fresh, repaired ? "repair" : "open"]);
+    if (outcome.ok && outcome.copied > 0) return { ...outcome, repaired, leftOut: leftOut.length };
     reasons.push(`${how}: ${outcome.ok ? "nothing was found" : outcome.reason}`);
   }
   throw new Error(`nothing of the database could be saved (${reasons.join("; ")})`);
+}
+
+/**
+ * Removes the tables whose keys are out of order. LevelDB aborts when it compacts one, which it may begin to do as it opens,
+ * so that a single table keeps all others from being read. Each is tried alone, in a process of its own.
+ * @param alone a directory to be made for it
+ * @returns the names of the tables that are gone
+ */
+export async function siftTables(copy: string, alone: string): Promise<readonly string[]> {
+  const removed: string[] = [];
+  for (const name of (await readdir(copy)).filter((file) => /\.(?:ldb|sst)$/.test(file))) {
+    await rm(alone, { recursive: true, force: true });
+    await mkdir(alone, { mode: 0o700 });
+    await cp(join(copy, name), join(alone, name));
+    if ((await readApart([alone, "", "compact"])).ok) continue;
+    await rm(join(copy, name));
+    removed.push(name);
+  }
+  return removed;
 }
 
 /** Runs the reading process to its end, however that comes. */
