@@ -1,12 +1,20 @@
 /** Opens the store of a data directory, for a running node and for commands that work on a stopped one. */
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Log } from "@hearsay/node";
-import { type Database, DEFAULT_STORE_LIMITS, type OpenReport, Store, type StoreEvent } from "@hearsay/store";
+import {
+  type Database,
+  DEFAULT_STORE_LIMITS,
+  type OpenReport,
+  Store,
+  StoreError,
+  type StoreEvent,
+} from "@hearsay/store";
 import { Level } from "level";
 import type { Settings } from "./config/knobs.ts";
 import { DataDirectory } from "./machine/data-directory.ts";
 import { digestKeyOf, hashing } from "./machine/hashing.ts";
-import { resumeSalvage, salvageDatabase } from "./machine/salvage.ts";
+import { resumeSalvage, salvageDatabase, survivesOpening } from "./machine/salvage.ts";
 
 export interface OpenedStore {
   readonly store: Store;
@@ -29,6 +37,8 @@ export async function openStore(
   try {
     const resumed = await resumeSalvage(directory.path, Date.now());
     if (resumed !== undefined) log.warn("salvage_resumed", { copy: resumed });
+    await salvageWhatAborts(directory, log);
+    writeFileSync(directory.opening, "");
     const { store, report } = await Store.open({
       openDatabase: ({ cacheBytes, writeBufferBytes }): Database =>
         new Level<Uint8Array, Uint8Array>(directory.database, {
@@ -58,6 +68,7 @@ export async function openStore(
         snapshotMaxChanged: settings["store.snapshotMaxChanged"],
       },
     });
+    rmSync(directory.opening, { force: true });
     directory.clearSpool();
     const close = async (): Promise<void> => {
       try {
@@ -68,7 +79,23 @@ export async function openStore(
     };
     return { store, report, directory, close };
   } catch (error) {
+    rmSync(directory.opening, { force: true });
     directory.close();
     throw error;
+  }
+}
+
+/**
+ * Where the process has ended while it opened the database, another one tries first: LevelDB aborts on some damage, and each
+ * further start would end as that one did.
+ * @throws StoreError `store_unreadable`
+ */
+async function salvageWhatAborts({ path, opening }: DataDirectory, log: Log): Promise<void> {
+  if (!existsSync(opening) || (await survivesOpening(path))) return;
+  try {
+    log.warn("database_salvaged", { ...(await salvageDatabase(path, Date.now())) });
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new StoreError({ code: "store_unreadable", detail }, { cause: error });
   }
 }

@@ -54,6 +54,11 @@ export class DataDirectory {
     return join(this.path, "db");
   }
 
+  /** A file that is there while the database is being opened: where it is found, a process has ended meanwhile. */
+  get opening(): string {
+    return join(this.path, "opening");
+  }
+
   /** Uploads on their way. */
   get spool(): string {
     return join(this.path, "spool");

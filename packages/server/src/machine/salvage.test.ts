@@ -14,11 +14,18 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { encodeUtf8, SeededRandom } from "@hearsay/core";
 import { StoreError, type StoreEvent } from "@hearsay/store";
+import { Level } from "level";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Settings } from "../config/knobs.ts";
 import { loadConfig } from "../config/load.ts";
 import { type OpenedStore, openStore } from "../open-store.ts";
-import { MAX_DAMAGED_COPIES, resumeSalvage, salvageDatabase, siftTables } from "./salvage.ts";
+import {
+  MAX_DAMAGED_COPIES,
+  resumeSalvage,
+  salvageDatabase,
+  siftTables,
+  survivesOpening,
+} from "./salvage.ts";
 import { lockDatabase } from "./salvage-lock.ts";
 
 const RECORDS = 800;
@@ -187,6 +194,28 @@ describe("a damaged database", () => {
     expect(wrong).toEqual([]);
     expect(lost).toBeGreaterThan(0);
     expect(lost).toBeLessThan(RECORDS / 2);
+  });
+
+  it("that aborts the process that opens it is salvaged by the next start", async () => {
+    disorder();
+    // With all its tables on the level where the opening begins a compaction.
+    const repair: unknown = Reflect.get(Level, "repair");
+    if (typeof repair !== "function") throw new Error("this build of level cannot repair a database");
+    await repair.call(Level, join(data, "db"));
+    expect(files(".ldb").length).toBeGreaterThan(3);
+    expect(await survivesOpening(data)).toBe(false);
+    writeFileSync(join(data, "opening"), "");
+    const { wrong, lost } = readEvery(await expectSalvaged());
+    expect(wrong).toEqual([]);
+    expect(lost).toBeLessThan(RECORDS / 2);
+    expect(logged.find(({ event }) => event === "database_salvaged")?.fields).toMatchObject({ leftOut: 1 });
+    expect(existsSync(join(data, "opening"))).toBe(false);
+  });
+
+  it("is left alone after an opening that was only cut off", async () => {
+    writeFileSync(join(data, "opening"), "");
+    expect(readEvery(await open(data))).toEqual({ wrong: [], lost: 0 });
+    expect(copies()).toEqual([]);
   });
 
   it("is kept as it was found", async () => {

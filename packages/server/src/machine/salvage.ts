@@ -42,7 +42,8 @@ export interface SalvageReport {
 /** What the process that reads tells when it is done. */
 export type SalvageOutcome =
   | { readonly ok: true; readonly copied: number; readonly gaps: number }
-  | { readonly ok: false; readonly reason: string };
+  /** `crashed`: the process did not live to say why. */
+  | { readonly ok: false; readonly reason: string; readonly crashed: boolean };
 
 interface Places {
   readonly root: string;
@@ -96,6 +97,14 @@ export async function resumeSalvage(root: string, nowMs: number): Promise<string
   }
 }
 
+/** Whether a process that opens the database lives on. To be asked after an opening that has not come to its end. */
+export async function survivesOpening(root: string): Promise<boolean> {
+  const { database } = placesIn(root);
+  if (!existsSync(database)) return true;
+  const outcome = await readApart([database, "", "look"]);
+  return outcome.ok || !outcome.crashed;
+}
+
 async function rewrite(places: Places): Promise<Omit<SalvageReport, "copy">> {
   const reasons: string[] = [];
   for (const how of ["open", "repair", "sift"] as const) {
@@ -142,7 +151,9 @@ function readApart(args: readonly string[]): Promise<SalvageOutcome> {
     });
     child.on("error", reject);
     child.on("exit", (code, signal) => {
-      resolve(told ?? { ok: false, reason: `the reading process ended with ${signal ?? code}` });
+      resolve(
+        told ?? { ok: false, reason: `the reading process ended with ${signal ?? code}`, crashed: true },
+      );
     });
   });
 }
@@ -151,7 +162,7 @@ function outcomeOf(message: unknown): SalvageOutcome | undefined {
   if (typeof message !== "object" || message === null) return undefined;
   const { copied, gaps, reason }: { copied?: unknown; gaps?: unknown; reason?: unknown } = message;
   if (typeof copied === "number" && typeof gaps === "number") return { ok: true, copied, gaps };
-  return typeof reason === "string" ? { ok: false, reason } : undefined;
+  return typeof reason === "string" ? { ok: false, reason, crashed: false } : undefined;
 }
 
 /** Puts `db-salvaged` in the place of `db`, which may have left it already. */
