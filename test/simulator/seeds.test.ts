@@ -65,7 +65,11 @@ test("a run that breaks an invariant is cut down to a few actions that still do"
   if (mutant === undefined) throw new Error("there is no such mutant");
   const plan = makePlan({ seed: 1, mode: "safety", nodes: 3, minutes: 1 });
   const report = await runPlan(platform, plan, { hooks: mutant.hooks() });
-  const shrunk = await shrink(platform, plan, report, { maxRuns: 60, hooks: () => mutant.hooks() });
+  const shrunk = await shrink(plan, report, {
+    maxRuns: 60,
+    lanes: 2,
+    run: (candidate, endMs) => runPlan(platform, candidate, { hooks: mutant.hooks(), endMs }),
+  });
   expect(shrunk.report.violation?.invariant).toBe(report.violation?.invariant);
   expect(shrunk.runs).toBeLessThanOrEqual(60);
   expect(shrunk.plan.actions.length).toBeLessThanOrEqual(12);

@@ -95,6 +95,7 @@ export type {
   RequestFailure,
   TimerEffect,
 } from "./effects.ts";
+export { fromHex, toHex, writeHex } from "./hex.ts";
 export {
   INCARNATION_LENGTH,
   isNodeId,

@@ -20,8 +20,19 @@ export function keyFault(key: string): KeyFault | undefined {
 }
 
 export function encodeUtf8(text: string): Uint8Array {
-  return encoder.encode(text);
+  if (text.length > BY_HAND_MAX_LENGTH) return encoder.encode(text);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > ASCII_MAX) return encoder.encode(text);
+    bytes[i] = unit;
+  }
+  return bytes;
 }
+
+const ASCII_MAX = 0x7f;
+/** Up to here the call of the encoder costs more than the encoding. */
+const BY_HAND_MAX_LENGTH = 64;
 
 /** Undefined when the bytes are not valid UTF-8. A byte order mark is kept: it is part of the key. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {

@@ -16,6 +16,7 @@ export { runTable, TABLE_NAMES, type TableName } from "./paper/tables.ts";
 export { FAULT_KINDS, type FaultCounts, type FaultKind } from "./plan/faults.ts";
 export { type Mode, makePlan, type Plan, type PlanOptions } from "./plan/plan.ts";
 export type { Platform } from "./platform.ts";
+export { relevantLines } from "./run/relevant.ts";
 export { describeAction, type Shrunk, shrink } from "./run/shrink.ts";
 export { type RunReport, runPlan } from "./run/simulation.ts";
 export type { Measure, ScaleName, ScaleRun } from "./scale/experiments.ts";

@@ -7,7 +7,7 @@
  *
  * Costs nothing while nothing is asked: the tree is built by the first root.
  */
-import { BUCKET_COUNT, type Hashing } from "@hearsay/core";
+import { BUCKET_COUNT, type Hashing, writeHex } from "@hearsay/core";
 import { IncrementalMerkleTree } from "merkletreejs/IncrementalMerkleTree";
 import type { Tally } from "./tally.ts";
 
@@ -81,9 +81,7 @@ export class BucketTree {
       const hash = hashes?.[index * ARITY + child];
       if (hash === undefined)
         throw new RangeError(`the tree has no node ${index} at level ${level}, or no root yet`);
-      for (let i = 0; i < WALK_HASH_BYTES; i++) {
-        bytes[child * WALK_HASH_BYTES + i] = Number.parseInt(hash.slice(2 * i, 2 * i + 2), 16);
-      }
+      writeHex(hash, bytes, child * WALK_HASH_BYTES, WALK_HASH_BYTES);
     }
     return bytes;
   }
@@ -106,7 +104,8 @@ export class BucketTree {
   #fill(): void {
     let zero = this.#hashing.sha256Hex(emptyLeaf(this.#tally));
     for (const [height, level] of this.#levels.entries()) {
-      for (let i = 0; i < ARITY ** (DEPTH - height); i++) level.push(zero);
+      level.length = ARITY ** (DEPTH - height);
+      level.fill(zero);
       zero = this.#hashChildren(new Array<string>(ARITY).fill(zero));
     }
     this.#built = true;

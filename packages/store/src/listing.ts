@@ -1,5 +1,5 @@
 /** Lists that are read without touching records: a bucket from the index, the damaged from the quarantine. */
-import { decodeUtf8, type HlcTime, type Version } from "@hearsay/core";
+import { decodeUtf8, type HlcTime, toHex, type Version } from "@hearsay/core";
 import type { Engine } from "./engine.ts";
 import {
   bucketRange,
@@ -65,13 +65,12 @@ export async function listBucket(engine: Engine, bucket: number): Promise<Bucket
 export async function listDigests(engine: Engine, bucket: number): Promise<ListedRecord[]> {
   const { hasher } = engine;
   const entries = await listBucket(engine, bucket);
-  return entries.map(({ key, versions }) => {
-    let digest = "";
-    for (const byte of hasher.recordDigest(key, versions).subarray(0, LISTED_DIGEST_BYTES)) {
-      digest += byte.toString(16).padStart(2, "0");
-    }
-    return { key, keyHash: hasher.keyHash(key), digest, time: versions[0]?.time ?? 0 };
-  });
+  return entries.map(({ key, versions }) => ({
+    key,
+    keyHash: hasher.keyHash(key),
+    digest: toHex(hasher.recordDigest(key, versions), 0, LISTED_DIGEST_BYTES),
+    time: versions[0]?.time ?? 0,
+  }));
 }
 
 export async function listDamaged(engine: Engine, limit: number): Promise<DamagedEntry[]> {

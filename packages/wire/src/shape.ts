@@ -98,12 +98,18 @@ export function optional<T>(shape: Shape<T>, value: T): Shape<T> {
 
 export function list<T>(shape: Shape<T>, maxItems: number): Shape<readonly T[]> {
   return {
-    toPlain: (items) => items.map((item) => shape.toPlain(item)),
+    toPlain(items) {
+      const plain: Plain[] = [];
+      for (const item of items) plain.push(shape.toPlain(item));
+      return plain;
+    },
     fromPlain(plain) {
       if (!Array.isArray(plain) || plain.length > maxItems) {
         throw new Malformed(`a list of at most ${maxItems} items`);
       }
-      return plain.map((item) => shape.fromPlain(item));
+      const items: T[] = [];
+      for (const item of plain) items.push(shape.fromPlain(item));
+      return items;
     },
   };
 }
@@ -134,13 +140,22 @@ type Fields<T> = { readonly [K in keyof T]-?: Shape<T[K]> };
 /** An object as an array in the order of the fields written here. */
 export function object<T extends object>(fields: Fields<T>): Shape<T> {
   const names = Object.keys(fields) as (keyof T)[];
+  // A copy of one object with all fields is cheaper than fields that are added one by one.
+  const blank: Partial<T> = Object.fromEntries(names.map((name) => [name, undefined])) as Partial<T>;
   return {
-    toPlain: (value) => names.map((name) => fields[name].toPlain(value[name])),
+    toPlain(value) {
+      const plain: Plain[] = [];
+      for (const name of names) plain.push(fields[name].toPlain(value[name]));
+      return plain;
+    },
     fromPlain(plain) {
       if (!Array.isArray(plain)) throw new Malformed(`a tuple of ${names.join(", ")}`);
-      const result: Partial<T> = {};
-      for (const [position, name] of names.entries())
+      const result = { ...blank };
+      let position = 0;
+      for (const name of names) {
         result[name] = fieldOf(fields[name], plain, position, name);
+        position += 1;
+      }
       return result as T;
     },
   };
@@ -175,7 +190,8 @@ export function union<T extends { readonly kind: string }>(
       const kind = byNumber.get(number);
       const variant = kind === undefined ? undefined : byKind.get(kind);
       if (variant === undefined) throw new Malformed("a kind of message this version knows");
-      return { kind, ...(variant[1].fromPlain(body) as object) } as T;
+      // It was made just now and is nobody else's, so it need not be copied.
+      return Object.assign(variant[1].fromPlain(body) as object, { kind }) as T;
     },
   };
 }

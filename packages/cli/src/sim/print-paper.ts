@@ -6,18 +6,23 @@ import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
-import { Jobs } from "./jobs.ts";
 import { namesOf } from "./names.ts";
+import { Pool } from "./pool.ts";
 
 export async function printPaper(io: Io, asked: readonly string[], flags: PaperFlags): Promise<void> {
   const names = namesOf<TableName>("table", asked, TABLE_NAMES);
   const { nodes, k, fanout, loss, runs } = flags;
   const settings = { nodes, k, fanout, loss, runs };
   const progress = new ProgressLine(io, () => performance.now());
-  const jobs = new Jobs(io.stopped, (done, of) => progress.update(() => `${done} of ${of} done`));
-  const running = names.map((name) => jobs.run<"table">({ kind: "table", name, settings }));
-  const plot = flags.svg === undefined ? undefined : jobs.run<"plot">({ kind: "plot", settings });
-  const tables = await Promise.all([...running, plot]).then(() => Promise.all(running));
+  const pool = new Pool({
+    signal: io.stopped,
+    onDone: (done, of) => progress.update(() => `${done} of ${of} done`),
+  });
+  const running = names.map((name) => pool.run<"table">({ kind: "table", name, settings }));
+  const plot = flags.svg === undefined ? undefined : pool.run<"plot">({ kind: "plot", settings });
+  const tables = await Promise.all([...running, plot])
+    .then(() => Promise.all(running))
+    .finally(() => pool.close());
   progress.end();
   const print = new Printer(io, { json: flags.json === true });
   if (flags.svg !== undefined && plot !== undefined) {

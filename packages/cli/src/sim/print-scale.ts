@@ -11,20 +11,23 @@ import type { ScaleFlags } from "../commands/sim-scale.ts";
 import type { Io } from "../io.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
-import { Jobs } from "./jobs.ts";
 import { namesOf } from "./names.ts";
+import { Pool } from "./pool.ts";
 import { shownNumber } from "./print-paper.ts";
 
 export async function printScale(io: Io, asked: readonly string[], flags: ScaleFlags): Promise<void> {
   const names = namesOf<ScaleName>("experiment", asked, SCALE_NAMES);
   const progress = new ProgressLine(io, () => performance.now());
-  const jobs = new Jobs(io.stopped, (done, of) => progress.update(() => `${done} of ${of} done`));
+  const pool = new Pool({
+    signal: io.stopped,
+    onDone: (done, of) => progress.update(() => `${done} of ${of} done`),
+  });
   const running = names.flatMap((experiment) =>
     (flags.nodes ?? SCALE_SIZES[experiment]).map((nodes) =>
-      jobs.run<"scale">({ kind: "scale", experiment, nodes }),
+      pool.run<"scale">({ kind: "scale", experiment, nodes }),
     ),
   );
-  const runs = await Promise.all(running);
+  const runs = await Promise.all(running).finally(() => pool.close());
   progress.end();
   const print = new Printer(io, { json: flags.json === true });
   const byName = names.map((name) => runs.filter(({ experiment }) => experiment === name));

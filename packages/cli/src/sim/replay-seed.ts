@@ -1,14 +1,24 @@
-import { describeAction, makePlan, runPlan, shrink } from "@hearsay/simulator";
+import {
+  describeAction,
+  makePlan,
+  type Plan,
+  type RunReport,
+  relevantLines,
+  runPlan,
+  type Shrunk,
+  shrink,
+} from "@hearsay/simulator";
 import type { ReplayFlags } from "../commands/sim-run.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
 import { platform } from "./platform.ts";
+import { Pool } from "./pool.ts";
 import { replayCommand } from "./run-seeds.ts";
 
 /** Of a whole trace, what is shown unless all is asked for. */
-const SHOWN_LINES = 40;
+const SHOWN_LINES = 60;
 
 export async function replaySeed(io: Io, seed: number, flags: ReplayFlags): Promise<void> {
   const print = new Printer(io, { json: flags.json === true });
@@ -16,21 +26,12 @@ export async function replaySeed(io: Io, seed: number, flags: ReplayFlags): Prom
   const plan = makePlan({ seed, nodes, minutes, mode });
   const report = await runPlan(platform, plan, { keepsLines: true });
   io.stopped.throwIfAborted();
-  const line = new ProgressLine(io, () => performance.now());
   const shrunk =
     report.violation === undefined || flags.shrink === 0
       ? undefined
-      : await shrink(platform, plan, report, {
-          maxRuns: flags.shrink,
-          onRun: (actions, runs) => {
-            io.stopped.throwIfAborted();
-            line.update(
-              () => `shrinking: ${actions} of ${plan.actions.length} actions left after ${runs} runs`,
-            );
-          },
-        });
-  line.end();
-  const { lines, violation, traceHash, simulatedMs } = shrunk?.report ?? report;
+      : await shrinkPlan(io, plan, report, flags.shrink);
+  const { violation, traceHash, simulatedMs, lines: all } = shrunk?.report ?? report;
+  const lines = flags.all === true ? all : relevantLines(all, violation);
   const actions = shrunk?.plan.actions ?? [];
   if (print.json) {
     await print.document({ seed, mode, violation, traceHash: report.traceHash, simulatedMs, actions, lines });
@@ -49,4 +50,20 @@ export async function replaySeed(io: Io, seed: number, flags: ReplayFlags): Prom
     exit: EXIT.error,
     next: `Again: ${replayCommand(seed, flags)}`,
   });
+}
+
+/** On all processors; the report is that of the plan that was found, with its lines. */
+async function shrinkPlan(io: Io, plan: Plan, report: RunReport, maxRuns: number): Promise<Shrunk> {
+  const line = new ProgressLine(io, () => performance.now());
+  const pool = new Pool({ signal: io.stopped });
+  const shrunk = await shrink(plan, report, {
+    maxRuns,
+    lanes: pool.threads,
+    run: (candidate, endMs) => pool.run<"attempt">({ kind: "attempt", plan: candidate, endMs }),
+    onRun: (actions, runs) =>
+      line.update(() => `shrinking: ${actions} of ${plan.actions.length} actions left after ${runs} runs`),
+  }).finally(() => pool.close());
+  line.end();
+  const { endMs } = shrunk;
+  return { ...shrunk, report: await runPlan(platform, shrunk.plan, { keepsLines: true, endMs }) };
 }

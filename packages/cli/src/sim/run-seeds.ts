@@ -4,8 +4,7 @@ import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
-import type { SeedJob, SeedResults } from "./seed-jobs.ts";
-import { runJobs } from "./seed-pool.ts";
+import { Pool } from "./pool.ts";
 import { printSummary, Summary } from "./summary.ts";
 
 const BAR = 24;
@@ -16,20 +15,14 @@ export async function runSeeds(io: Io, flags: RunFlags): Promise<void> {
   const summary = new Summary();
   const total = seeds.to - seeds.from + 1;
   const line = new ProgressLine(io, () => performance.now());
-  function* jobs(): Generator<Extract<SeedJob, { kind: "run" }>> {
-    for (let seed = seeds.from; seed <= seeds.to; seed++) {
-      yield { kind: "run", options: { seed, nodes, minutes, mode }, twice: flags.twice === true };
-    }
-  }
+  const pool = new Pool({ signal: io.stopped, threads: flags.threads });
+  const run = async (seed: number): Promise<void> => {
+    const options = { seed, nodes, minutes, mode };
+    summary.add(await pool.run<"run">({ kind: "run", options, twice: flags.twice === true }));
+    line.update(() => `${bar(summary.runs, total)} ${summary.violations} violations`);
+  };
   const before = process.cpuUsage();
-  await runJobs<"run">(
-    jobs(),
-    (result) => {
-      summary.add(result);
-      line.update(() => `${bar(summary.runs, total)} ${summary.violations} violations`);
-    },
-    { signal: io.stopped, threads: flags.threads },
-  );
+  await Promise.all(Array.from({ length: total }, (_, i) => run(seeds.from + i))).finally(() => pool.close());
   line.end();
   const { user, system } = process.cpuUsage(before);
   summary.cpuMs = (user + system) / 1000 / (flags.twice === true ? 2 : 1);
@@ -58,23 +51,16 @@ export function replayCommand(seed: number, { nodes, minutes, mode }: Omit<RunFl
 export async function huntMutants(io: Io, flags: MutantFlags): Promise<void> {
   const print = new Printer(io, { json: flags.json === true });
   const { seeds, nodes, minutes } = flags;
-  const hunts: SeedResults["hunt"][] = [];
   const line = new ProgressLine(io, () => performance.now());
-  const jobs = MUTANTS.map(({ name }) => ({
-    kind: "hunt" as const,
-    mutant: name,
-    options: { seeds, nodes, minutes },
-  }));
-  await runJobs<"hunt">(
-    jobs,
-    (hunt) => {
-      hunts.push(hunt);
-      line.update(() => bar(hunts.length, jobs.length));
-    },
-    { signal: io.stopped, threads: flags.threads },
-  );
+  const pool = new Pool({
+    signal: io.stopped,
+    threads: flags.threads,
+    onDone: (done, of) => line.update(() => bar(done, of)),
+  });
+  const options = { seeds, nodes, minutes };
+  const running = MUTANTS.map(({ name }) => pool.run<"hunt">({ kind: "hunt", mutant: name, options }));
+  const hunts = await Promise.all(running).finally(() => pool.close());
   line.end();
-  hunts.sort((a, b) => order(a.mutant) - order(b.mutant));
   if (print.json) await print.document({ mutants: hunts });
   else {
     await print.table(
@@ -90,10 +76,6 @@ export async function huntMutants(io: Io, flags: MutantFlags): Promise<void> {
   const survivors = hunts.filter(({ seed }) => seed === undefined).map(({ mutant }) => mutant);
   if (survivors.length === 0) return;
   throw new CliError(`not caught: ${survivors.join(", ")}`, { code: "mutants_survived", exit: EXIT.error });
-}
-
-function order(mutant: string): number {
-  return MUTANTS.findIndex(({ name }) => name === mutant);
 }
 
 function bar(done: number, total: number): string {

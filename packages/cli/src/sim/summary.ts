@@ -8,7 +8,7 @@ import {
   type Violation,
 } from "@hearsay/simulator";
 import type { Printer } from "../printer.ts";
-import type { SeedRun } from "./seed-jobs.ts";
+import type { SeedRun } from "./jobs.ts";
 
 /** Violations that are kept and shown. */
 const SHOWN_MAX = 20;

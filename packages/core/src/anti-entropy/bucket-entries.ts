@@ -7,6 +7,7 @@
  * shortened, so whoever asks for a key hash gets every record under it.
  */
 import type { HlcTime } from "../clock.ts";
+import { toHex, writeHex } from "../hex.ts";
 
 export interface BucketEntry {
   /** 12 hexadecimal digits of a keyed hash of the key; other bits than those that choose the bucket. */
@@ -28,8 +29,9 @@ export function encodeBucketEntries(entries: readonly BucketEntry[]): Uint8Array
   const bytes = new Uint8Array(entries.length * BUCKET_ENTRY_BYTES);
   let at = 0;
   for (const { keyHash, digest, time } of entries) {
-    at = writeHex(bytes, at, keyHash);
-    at = writeHex(bytes, at, digest);
+    writeHex(keyHash, bytes, at);
+    writeHex(digest, bytes, at + KEY_HASH_BYTES);
+    at += KEY_HASH_BYTES + DIGEST_BYTES;
     at = writeTime(bytes, at, time);
   }
   return bytes;
@@ -41,8 +43,8 @@ export function decodeBucketEntries(bytes: Uint8Array): BucketEntry[] | undefine
   const entries: BucketEntry[] = [];
   for (let at = 0; at < bytes.length; at += BUCKET_ENTRY_BYTES) {
     entries.push({
-      keyHash: readHex(bytes, at, KEY_HASH_BYTES),
-      digest: readHex(bytes, at + KEY_HASH_BYTES, DIGEST_BYTES),
+      keyHash: toHex(bytes, at, at + KEY_HASH_BYTES),
+      digest: toHex(bytes, at + KEY_HASH_BYTES, at + KEY_HASH_BYTES + DIGEST_BYTES),
       time: readTime(bytes, at + KEY_HASH_BYTES + DIGEST_BYTES),
     });
   }
@@ -86,17 +88,6 @@ function groupByKey<Entry extends BucketEntry>(entries: readonly Entry[]): Map<s
     else group.push(entry);
   }
   return groups;
-}
-
-function writeHex(bytes: Uint8Array, at: number, hex: string): number {
-  for (let i = 0; i < hex.length; i += 2) bytes[at + i / 2] = Number.parseInt(hex.slice(i, i + 2), 16);
-  return at + hex.length / 2;
-}
-
-function readHex(bytes: Uint8Array, at: number, length: number): string {
-  let hex = "";
-  for (let i = at; i < at + length; i++) hex += (bytes[i] ?? 0).toString(16).padStart(2, "0");
-  return hex;
 }
 
 function timeUnits(time: HlcTime): number {

@@ -51,6 +51,7 @@ export class Completeness {
   #settledAt: HlcTime;
   #epoch = 0;
   #disturbances = 0;
+  #kept: { readonly ids: readonly NodeId[]; readonly set: ReadonlySet<NodeId> } = { ids: [], set: new Set() };
   /** The members the last unit was made for; undefined when the next one may lack any of them. */
   #countedInUnit: readonly NodeId[] | undefined;
 
@@ -274,7 +275,9 @@ export class Completeness {
 
   /** Forgetting is safe: a unit is sent again, and a vector entry only says less without it. */
   #keepCounted(members: CountedMembers): void {
-    const counted = new Set(members.ids);
+    // The table gives the same list until it changes.
+    if (this.#kept.ids !== members.ids) this.#kept = { ids: members.ids, set: new Set(members.ids) };
+    const counted = this.#kept.set;
     for (const id of this.#units.keys()) if (!counted.has(id)) this.#units.delete(id);
     for (const id of this.#vector.keys()) if (!counted.has(id)) this.#vector.delete(id);
   }

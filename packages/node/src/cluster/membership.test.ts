@@ -1,7 +1,13 @@
-import { encodeUtf8, type Peer, type PeerReply, type PeerRequest, type SwimReply } from "@hearsay/core";
+import {
+  encodeUtf8,
+  fromHex,
+  type Peer,
+  type PeerReply,
+  type PeerRequest,
+  type SwimReply,
+} from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { START_MS } from "../exchange/memory-replica.contract.ts";
-import { rootBytes } from "../exchange/session.ts";
 import { IdentityError } from "../identity.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { PeerFault } from "../peer-fault.ts";
@@ -109,7 +115,7 @@ test.each([
 ] as const)("to whom a leaving node hands over: %s", async (_, seeds, staying) => {
   const it = await start(new MemoryStore(), seeds);
   await introduce(it, FRIEND);
-  const root = rootBytes(await it.replica.digests.root());
+  const root = fromHex(await it.replica.digests.root());
   const { tableHash } = it.member.membership.counted();
   const offer = { time: 1, vector: new Map() };
   const standing = { floor: 0, complete: true };

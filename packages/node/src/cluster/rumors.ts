@@ -7,6 +7,7 @@ import {
   covers,
   type HeldRecord,
   holds,
+  type KeyedRecord,
   type KeyRecord,
   type LoadedRumor,
   type LoadedRumorReply,
@@ -97,14 +98,16 @@ export class Rumors {
   async serve(from: Peer, message: LoadedRumorRequest): Promise<LoadedRumorReply> {
     const received = await this.#take(message.rumors);
     this.#updatesCame(message.updates, from.id);
-    const request: RumorRequest = { ...message, kind: "rumor_request" };
+    const { rumors, wants, answers, pull } = message;
+    const request: RumorRequest = { kind: "rumor_request", rumors, wants, answers, pull };
     const reply = await this.#driver.serve((token) =>
       this.#monger.onRequest(from, token, request, received, this.#ports.timers.monotonicMs()),
     );
     return {
-      ...reply,
       kind: "rumors-reply",
       standing: this.#replica.standing(),
+      turn: reply.turn,
+      answers: reply.answers,
       rumors: this.#load(reply.rumors),
       updates: this.#ports.updatesToSend(),
     };
@@ -115,10 +118,12 @@ export class Rumors {
       await this.#ports.transport.request(
         to,
         {
-          ...message,
           kind: "rumors",
           standing: this.#replica.standing(),
           rumors: this.#load(message.rumors),
+          wants: message.wants,
+          answers: message.answers,
+          pull: message.pull,
           updates: this.#ports.updatesToSend(),
         },
         timeoutMs,
@@ -126,7 +131,8 @@ export class Rumors {
     );
     this.#updatesCame(reply.updates, to.id);
     const received = await this.#take(reply.rumors);
-    return { reply: { ...reply, kind: "rumor_reply" }, received };
+    const { turn, answers, rumors } = reply;
+    return { reply: { kind: "rumor_reply", turn, answers, rumors }, received };
   }
 
   #updatesCame(updates: readonly Update[], from: NodeId): void {
@@ -145,8 +151,13 @@ export class Rumors {
 
   /** Merges what came with records; settles when it is committed, with what became of each rumor. */
   async #take(rumors: readonly LoadedRumor[]): Promise<ReceivedRumor[]> {
-    const carried = rumors.flatMap(({ key, record }) => (record === null ? [] : [{ key, record }]));
-    const before = new Map(carried.map(({ key }) => [key, this.#replica.get(key)]));
+    const carried: KeyedRecord[] = [];
+    const before = new Map<string, KeyRecord | undefined>();
+    for (const { key, record } of rumors) {
+      if (record === null) continue;
+      carried.push({ key, record });
+      before.set(key, this.#replica.get(key));
+    }
     await this.#replica.takeMail(carried);
     return rumors.map((rumor) => this.#verdict(rumor, before.get(rumor.key)));
   }

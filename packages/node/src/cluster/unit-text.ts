@@ -11,12 +11,14 @@ export function formatUnit(unit: CompletenessUnit): string {
 }
 
 export function parseUnit(text: string, complete: boolean): CompletenessUnit | undefined {
-  const [sequence, completeThrough, settledAt, tableHash, ...rest] = text.split(".");
-  if (tableHash === undefined || rest.length > 0 || !/^[0-9a-f]{16}$/.test(tableHash)) return undefined;
-  const times = [sequence, completeThrough, settledAt].map((part) =>
-    part !== undefined && /^[0-9a-z]{1,11}$/.test(part) ? Number.parseInt(part, 36) : Number.NaN,
-  );
-  const [first, second, third] = times;
-  if (!isHlcTime(first) || !isHlcTime(second) || !isHlcTime(third)) return undefined;
-  return { sequence: first, completeThrough: second, settledAt: third, tableHash, complete };
+  const parts = UNIT.exec(text);
+  if (parts === null) return undefined;
+  const [, first = "", second = "", third = "", tableHash = ""] = parts;
+  const sequence = Number.parseInt(first, 36);
+  const completeThrough = Number.parseInt(second, 36);
+  const settledAt = Number.parseInt(third, 36);
+  if (!isHlcTime(sequence) || !isHlcTime(completeThrough) || !isHlcTime(settledAt)) return undefined;
+  return { sequence, completeThrough, settledAt, tableHash, complete };
 }
+
+const UNIT = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([0-9a-f]{16})$/;

@@ -17,6 +17,7 @@ import {
   type ExchangeStart,
   type ExchangeTransfer,
   encodeBucketEntries,
+  fromHex,
   isCompareRequest,
   type KeyedRecord,
   type NodeId,
@@ -24,14 +25,7 @@ import {
 } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { ExchangeReplica } from "./replica.ts";
-import {
-  type ExchangeLimits,
-  lacksSiblingsOf,
-  recordBytes,
-  recordToSend,
-  rootBytes,
-  sameBytes,
-} from "./session.ts";
+import { type ExchangeLimits, lacksSiblingsOf, recordBytes, recordToSend, sameBytes } from "./session.ts";
 
 interface AnsweringSession {
   readonly offer: ExchangeOffer;
@@ -86,7 +80,7 @@ export class ExchangeAnswerer {
     await replica.flush();
     // Time and vector are offered as of a moment before the root: everything held then is in the root.
     const offer = completeness.offer(await replica.ownTime());
-    const root = rootBytes(await replica.digests.root());
+    const root = fromHex(await replica.digests.root());
     const standing = replica.standing();
     if (sameBytes(root, request.root)) {
       completeness.exchanged(from, theirs, request.standing, begun);

@@ -13,6 +13,7 @@ import {
   type ExchangeReply,
   type ExchangeRequest,
   type ExchangeTransferred,
+  fromHex,
   type HlcTime,
   isChildHashes,
   type KeyedRecord,
@@ -24,7 +25,7 @@ import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
 import { Backlog } from "./backlog.ts";
 import type { ExchangeReplica } from "./replica.ts";
-import { type ExchangeLimits, lacksSiblingsOf, recordBytes, recordToSend, rootBytes } from "./session.ts";
+import { type ExchangeLimits, lacksSiblingsOf, recordBytes, recordToSend } from "./session.ts";
 
 export interface ExchangeOutcome {
   readonly equal: boolean;
@@ -104,7 +105,7 @@ export class ExchangeAsker {
       tableHash: replica.tableHash(),
       standing: replica.standing(),
       offer,
-      root: rootBytes(root),
+      root: fromHex(root),
     });
     switch (started.kind) {
       case "exchange-tables-differ":

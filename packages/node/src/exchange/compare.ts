@@ -12,6 +12,7 @@ import {
   compareBucket,
   decodeBucketEntries,
   type ExchangeDiffers,
+  fromHex,
   type HlcTime,
   isChildHashes,
   type KeyedRecord,
@@ -25,7 +26,7 @@ import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { AskPeer } from "./ask.ts";
 import type { ExchangeReplica } from "./replica.ts";
-import { type ExchangeLimits, lacksSiblingsOf, rootBytes } from "./session.ts";
+import { type ExchangeLimits, lacksSiblingsOf } from "./session.ts";
 
 /** Times are those of the newest versions, at least to 4 ms; null where a side holds nothing of the key. */
 export interface KeyDifference {
@@ -62,7 +63,7 @@ export async function compareReplicas(
     tableHash: replica.tableHash(),
     standing: NOWHERE,
     offer: { time: 0, vector: new Map() },
-    root: rootBytes(await replica.digests.root()),
+    root: fromHex(await replica.digests.root()),
   });
   switch (started.kind) {
     case "exchange-tables-differ":

@@ -65,12 +65,6 @@ export function lacksSiblingsOf(record: KeyRecord, other: KeyRecord): boolean {
   );
 }
 
-export function rootBytes(rootHex: string): Uint8Array {
-  const bytes = new Uint8Array(rootHex.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(rootHex.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
-}
-
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

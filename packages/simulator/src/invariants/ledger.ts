@@ -26,8 +26,7 @@ export interface WriteFacts {
 
 export interface Write extends WriteFacts {
   outcome: Outcome;
-  /** Later writes of the key that cover this one. */
-  readonly superseders: Write[];
+  readonly superseders: Superseders;
   /** Replicas that hold or cover it on disk, as far as anybody has looked. */
   readonly holders: Set<string>;
   /** It was on some disk at some time. */
@@ -36,8 +35,41 @@ export interface Write extends WriteFacts {
   isExcused: boolean;
 }
 
+/** Later writes of a key that cover one of it, in the order of their issue. Looked for when somebody asks, as for most nobody does. */
+export class Superseders {
+  readonly #version: Version;
+  /** All writes of the key, and how many of them were looked at. */
+  readonly #ofKey: readonly Write[];
+  #looked: number;
+  readonly #found: Write[] = [];
+
+  constructor(version: Version, ofKey: readonly Write[]) {
+    this.#version = version;
+    this.#ofKey = ofKey;
+    this.#looked = ofKey.length;
+  }
+
+  find(is: (later: Write) => boolean): Write | undefined {
+    const known = this.#found.find(is);
+    if (known !== undefined) return known;
+    while (this.#looked < this.#ofKey.length) {
+      const later = this.#ofKey[this.#looked];
+      this.#looked += 1;
+      if (later === undefined || !clientContextCovers(later.covered, this.#version)) continue;
+      this.#found.push(later);
+      if (is(later)) return later;
+    }
+    return undefined;
+  }
+
+  some(is: (later: Write) => boolean): boolean {
+    return this.find(is) !== undefined;
+  }
+}
+
 export class WriteLedger {
   readonly #byKey: Map<string, Write[]> = new Map();
+  readonly #standing: Map<string, readonly Write[]> = new Map();
   readonly #byVersion: Map<string, Write> = new Map();
   /** In the order of their times. */
   readonly #byNode: Map<NodeId, Write[]> = new Map();
@@ -69,6 +101,14 @@ export class WriteLedger {
     }
   }
 
+  /** Of {@link of}, the values that were not given up, and that no write covers of which it is certain that it came about. */
+  standing(key: string): readonly Write[] {
+    const standing = this.#standing.get(key) ?? [];
+    const left = standing.filter((write) => !isDoneWith(write));
+    if (left.length < standing.length) this.#standing.set(key, left);
+    return left;
+  }
+
   find({ time, node }: Version): Write | undefined {
     return this.#byVersion.get(`${time} ${node}`);
   }
@@ -81,21 +121,19 @@ export class WriteLedger {
     const { key, version } = facts;
     const own = this.#byNode.get(version.node) ?? [];
     if (version.time <= (own.at(-1)?.version.time ?? -1)) return undefined;
+    const ofKey = this.#byKey.get(key) ?? [];
     const write: Write = {
       ...facts,
       outcome: "open",
-      superseders: [],
+      superseders: new Superseders(version, ofKey),
       holders: new Set(),
       wasHeld: false,
       isExcused: false,
     };
-    const others = this.#byKey.get(key) ?? [];
-    for (const other of others) {
-      if (clientContextCovers(facts.covered, other.version)) other.superseders.push(write);
-    }
-    others.push(write);
+    ofKey.push(write);
     own.push(write);
-    this.#byKey.set(key, others);
+    this.#byKey.set(key, ofKey);
+    this.#standing.set(key, [...(this.#standing.get(key) ?? []), write]);
     this.#byNode.set(version.node, own);
     this.#byVersion.set(`${version.time} ${version.node}`, write);
     return write;
@@ -113,6 +151,13 @@ export class WriteLedger {
     }
     this.#byNode.set(node, kept);
   }
+}
+
+/** Whether nobody has to hold the write any more, whatever happens. */
+function isDoneWith({ text, isExcused, outcome, superseders }: Write): boolean {
+  if (text === undefined || isExcused || outcome === "failed" || outcome === "unknown") return true;
+  // One that nobody has acknowledged may still turn out never to have come about.
+  return superseders.some((later) => later.outcome === "acknowledged");
 }
 
 /** Whether a later write, of which it is not certain that it failed, covers this one. */

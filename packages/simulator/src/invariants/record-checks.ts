@@ -71,17 +71,21 @@ function checkNothingAgain(
 ): Violation | undefined {
   for (const sibling of record.siblings) {
     const { version } = sibling;
-    for (const later of ledger.find(version)?.superseders ?? []) {
+    const write = ledger.find(version);
+    // A deletion that was purged and comes back shows nothing (docs/decisions/0002).
+    const isShown = complete && isLive(sibling, nowMs);
+    const later = write?.superseders.find(
       // A version that never came about is covered all the same by a later one of its node.
-      if (later.outcome !== "acknowledged" || later.isExcused) continue;
-      if (!covers(record.context, later.version)) continue;
-      const write = ledger.find(version);
-      const what = write === undefined ? "" : describeWrite(write);
-      const invariant = holds(record, later.version) ? "siblings" : "resurrection";
-      // A deletion that was purged and comes back shows nothing (docs/decisions/0002).
-      if (invariant === "resurrection" && !(complete && isLive(sibling, nowMs))) continue;
-      return { invariant, detail: `${what} is shown beside ${describeWrite(later)}, which covers it` };
-    }
+      ({ outcome, isExcused, version: over }) =>
+        outcome === "acknowledged" &&
+        !isExcused &&
+        covers(record.context, over) &&
+        (isShown || holds(record, over)),
+    );
+    if (write === undefined || later === undefined) continue;
+    const invariant = holds(record, later.version) ? "siblings" : "resurrection";
+    const detail = `${describeWrite(write)} is shown beside ${describeWrite(later)}, which covers it`;
+    return { invariant, detail };
   }
   return undefined;
 }
@@ -93,9 +97,8 @@ function checkNothingDropped(
   record: KeyRecord,
   nowMs: number,
 ): Violation | undefined {
-  for (const write of ledger.of(key)) {
-    if (write.outcome !== "acknowledged" || write.isExcused) continue;
-    if (write.text === undefined || isSuperseded(write)) continue;
+  for (const write of ledger.standing(key)) {
+    if (write.outcome !== "acknowledged" || isSuperseded(write)) continue;
     if (write.expiresAtMs !== null && write.expiresAtMs <= nowMs + EXPIRY_SLACK_MS) continue;
     if (!covers(record.context, write.version) || holds(record, write.version)) continue;
     return { invariant: "siblings", detail: `${describeWrite(write)} is gone, and no write covers it` };

@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly hooks?: Hooks;
   /** Whether the trace keeps lines for people. */
   readonly keepsLines?: boolean;
+  /** Ends the run at this virtual time, whether or not anything has broken; undefined: when the plan is over and all has settled. */
+  readonly endMs?: number | undefined;
 }
 
 export interface RunReport {
@@ -54,6 +56,7 @@ export async function runPlan(platform: Platform, plan: Plan, options: RunOption
 
 class Simulation {
   readonly #plan: Plan;
+  readonly #endMs: number | undefined;
   readonly #cluster: VirtualCluster;
   readonly #watcher: Watcher;
   readonly #trace: Trace;
@@ -70,8 +73,9 @@ class Simulation {
   readonly #linkEvents: Map<string, number> = new Map();
   #isOver = false;
 
-  constructor(platform: Platform, plan: Plan, { hooks, keepsLines = false }: RunOptions) {
+  constructor(platform: Platform, plan: Plan, { hooks, keepsLines = false, endMs }: RunOptions) {
     this.#plan = plan;
+    this.#endMs = endMs;
     const broke = (error: unknown): void => {
       const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#watcher.report({ invariant: "failure", detail });
@@ -118,6 +122,7 @@ class Simulation {
         await this.#inspection.look();
       }
       if (this.#watcher.violation !== undefined) return this.#report();
+      if (this.#endMs !== undefined && time.monotonicMs() >= this.#endMs) return this.#report();
     }
     this.#isOver = true;
     this.#membership.stop();

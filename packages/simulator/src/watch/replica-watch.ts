@@ -13,7 +13,7 @@ import {
 } from "@hearsay/core";
 import type { Machine } from "../cluster/machine.ts";
 import type { Violation } from "../invariants/invariant.ts";
-import { describeWrite, purgeTime, type WriteLedger } from "../invariants/ledger.ts";
+import { describeWrite, purgeTime, type Write, type WriteLedger } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 
 export class ReplicaWatch {
@@ -29,6 +29,8 @@ export class ReplicaWatch {
   #records: Map<string, KeyRecord> = new Map();
   /** Everything it ever held or covered. */
   #seen: Map<string, Context> = new Map();
+  /** Of each key the writes that it has not been seen to hold, among so many that were looked at. */
+  readonly #lacks: Map<string, { readonly writes: readonly Write[]; readonly of: number }> = new Map();
   /** Keys of which a record may be damaged: nobody can say what of them this incarnation still holds. */
   readonly #damaged: Set<string> = new Set();
   /** Records whose removal on a peer's word was asked for and has not been answered. */
@@ -134,19 +136,38 @@ export class ReplicaWatch {
     }
   }
 
-  #lost(write: { readonly holders: Set<string>; isExcused: boolean }): void {
-    if (write.holders.delete(this.machine.name) && write.holders.size === 0) write.isExcused = true;
+  #lost(write: Write): void {
+    if (!write.holders.delete(this.machine.name)) return;
+    this.#lacks.delete(write.key);
+    if (write.holders.size === 0) write.isExcused = true;
   }
 
   #remember(key: string, record: KeyRecord): void {
     this.#records.set(key, record);
     const seen = this.#seen.get(key);
     this.#seen.set(key, seen === undefined ? record.context : joinContexts(seen, record.context));
-    for (const write of this.#ledger.of(key)) {
-      if (!covers(record.context, write.version)) continue;
-      write.wasHeld = true;
-      if (!this.isGivenUp) write.holders.add(this.machine.name);
+    this.#hold(key, record.context);
+  }
+
+  #hold(key: string, context: Context): void {
+    const issued = this.#ledger.of(key);
+    if (this.isGivenUp) {
+      for (const write of issued) if (covers(context, write.version)) write.wasHeld = true;
+      return;
     }
+    const lacks = this.#lacks.get(key);
+    const newer = issued.slice(lacks?.of ?? 0);
+    const writes = lacks === undefined || lacks.writes.length === 0 ? newer : [...lacks.writes, ...newer];
+    if (writes.length === 0) return;
+    const still: Write[] = [];
+    for (const write of writes) {
+      if (!covers(context, write.version)) still.push(write);
+      else {
+        write.wasHeld = true;
+        write.holders.add(this.machine.name);
+      }
+    }
+    this.#lacks.set(key, { writes: still, of: issued.length });
   }
 
   #regression(key: string, held: KeyRecord, record: KeyRecord): Violation | undefined {

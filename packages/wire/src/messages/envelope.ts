@@ -89,12 +89,12 @@ const MESSAGE_ITEMS_MAX = 1_000_000;
 /** The longest text is a value of a node's state; a character takes up to three bytes. */
 const MESSAGE_STRING_MAX_BYTES: number = 3 * NODE_STATE_LIMITS.maxTextLength;
 
-export function encodeRequest(envelope: Omit<RequestEnvelope, "version">): Uint8Array {
-  return encodePlain(requestEnvelope.toPlain({ version: WIRE_VERSION, ...envelope }));
+export function encodeRequest({ cluster, from, message }: Omit<RequestEnvelope, "version">): Uint8Array {
+  return encodePlain(requestEnvelope.toPlain({ version: WIRE_VERSION, cluster, from, message }));
 }
 
-export function encodeReply(envelope: Omit<ReplyEnvelope, "version">): Uint8Array {
-  return encodePlain(replyEnvelope.toPlain({ version: WIRE_VERSION, ...envelope }));
+export function encodeReply({ from, message }: Omit<ReplyEnvelope, "version">): Uint8Array {
+  return encodePlain(replyEnvelope.toPlain({ version: WIRE_VERSION, from, message }));
 }
 
 export function decodeRequest(

@@ -3,6 +3,7 @@ import {
   decodeUtf8,
   type ExchangeOffer,
   encodeUtf8,
+  fromHex,
   type HlcTime,
   isHlcTime,
   isNodeId,
@@ -14,6 +15,7 @@ import {
   recordToTuple,
   type Standing,
   SWIM_DEFAULTS,
+  toHex,
   type Version,
 } from "@hearsay/core";
 import { bool, bytes, list, Malformed, mapOf, object, type Shape, text, textLike } from "../shape.ts";
@@ -82,16 +84,8 @@ export function bytesOf(length: number): Shape<Uint8Array> {
 export function hex(digits: number): Shape<string> {
   const shape = bytesOf(digits / 2);
   return {
-    toPlain(text) {
-      const value = new Uint8Array(digits / 2);
-      for (let i = 0; i < value.length; i++) value[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
-      return value;
-    },
-    fromPlain(plain) {
-      let digitsText = "";
-      for (const byte of shape.fromPlain(plain)) digitsText += byte.toString(16).padStart(2, "0");
-      return digitsText;
-    },
+    toPlain: fromHex,
+    fromPlain: (plain) => toHex(shape.fromPlain(plain)),
   };
 }
 

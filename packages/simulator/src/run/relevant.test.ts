@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { relevantLines } from "./relevant.ts";
+
+const LINES = [
+  "1.000 n1 stores key-1",
+  "1.100 n2 stores key-2",
+  "1.200 fault crash at n3 for 500 ms",
+  "1.300 n3 is killed",
+  "1.400 n1 acknowledges key-2 7:xx",
+  "1.500 n2 drops key-1",
+];
+
+test("of records only the lines about the key that a violation names are kept", () => {
+  const detail = '"7:xx" of key-2 at 12 by n1~0123456789 is gone, and no write covers it';
+  expect(relevantLines(LINES, { invariant: "siblings", detail })).toEqual(LINES.slice(1, 5));
+});
+
+test("where it names a node and no key, of records the lines about that node", () => {
+  const detail = "n1~0123456789 has issued 12 after it had issued that or later";
+  const kept = relevantLines(LINES, { invariant: "clock", detail });
+  expect(kept).toEqual([0, 2, 3, 4].map((i) => LINES[i]));
+});
+
+test("where it names neither, all lines are kept", () => {
+  expect(
+    relevantLines(LINES, { invariant: "membership", detail: "not within 600 s: every node runs" }),
+  ).toEqual(LINES);
+});
