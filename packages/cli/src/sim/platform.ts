@@ -6,9 +6,6 @@ import { MemoryLevel } from "memory-level";
 
 const RAW = { keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" } as const;
 
-const TURNS_WITHOUT_LOOP = 1000;
-let turns = 0;
-
 export const platform: Platform = {
   hashing: {
     sha256: (bytes) => hash("sha256", bytes, "buffer"),
@@ -18,10 +15,6 @@ export const platform: Platform = {
   newDatabase: () => new MemoryLevel<Uint8Array, Uint8Array>(RAW),
   turn: () =>
     new Promise((resolve) => {
-      turns += 1;
-      // What is queued so comes after all promises that can settle, and is cheaper than a turn of the event loop. The loop
-      // gets its turn from time to time, so that the run can be stopped.
-      if (turns % TURNS_WITHOUT_LOOP === 0) setImmediate(resolve);
-      else process.nextTick(resolve);
+      setImmediate(resolve);
     }),
 };
