@@ -1,6 +1,6 @@
 import { errorCodes, errorDetail, StoreError } from "./faults.ts";
 import { compareBytes, type KeyRange } from "./keyspace.ts";
-import type { Database, DatabaseFactory, StoreLimits } from "./ports.ts";
+import type { Database, DatabaseFactory, DatabaseIterator, StoreLimits } from "./ports.ts";
 
 export type Entry = readonly [key: Uint8Array, value: Uint8Array];
 
@@ -68,13 +68,15 @@ export class DatabaseHandle {
    */
   async read(range: KeyRange, maxEntries: number = this.#limits.scanChunkEntries): Promise<EntryChunk> {
     const size = Math.min(maxEntries, this.#limits.scanChunkEntries);
-    const entries = await this.#readEntries(range, size);
+    const iterator = this.iterate(range);
+    let entries: readonly Entry[];
+    try {
+      entries = await this.nextEntries(iterator, range, size, undefined);
+    } finally {
+      await iterator.close();
+    }
     let bytes = 0;
-    let previous: Uint8Array | undefined;
     for (const [at, [key, value]] of entries.entries()) {
-      // LevelDB does not notice by reading, but aborts the process when it comes to compact such a table.
-      if (previous !== undefined && compareBytes(previous, key) >= 0) throw this.#unordered();
-      previous = key;
       bytes += key.length + value.length;
       if (bytes >= this.#limits.scanChunkBytes)
         return { entries: entries.slice(0, at + 1), exhausted: false };
@@ -82,20 +84,47 @@ export class DatabaseHandle {
     return { entries, exhausted: entries.length < size };
   }
 
-  async #readEntries(range: KeyRange, size: number): Promise<Entry[]> {
+  /**
+   * An iterator over a range, which the caller closes.
+   * @throws StoreError `store_unavailable`, `read_failed`
+   */
+  iterate(range: KeyRange): DatabaseIterator {
     const { current } = this;
+    const highWaterMarkBytes = this.#limits.scanChunkBytes;
+    // A value that was not asked for comes empty, and an empty text costs less than an empty buffer.
+    const options = range.values === false ? { ...range, valueEncoding: "utf8" as const } : range;
     try {
-      const iterator = current.iterator({ ...range, highWaterMarkBytes: this.#limits.scanChunkBytes });
-      try {
-        const entries: Entry[] = await iterator.nextv(size);
-        // What was not asked for is undefined, whatever the type says.
-        return range.values === false ? entries.map(([key]) => [key, NO_VALUE]) : entries;
-      } finally {
-        await iterator.close();
-      }
+      return current.iterator({ ...options, highWaterMarkBytes });
     } catch (error) {
       throw this.#readError(error);
     }
+  }
+
+  /**
+   * The next entries of an iterator, at most `size` and about `scanChunkBytes`; none at the end of its range.
+   * @param previous the key handed out before them
+   * @throws StoreError `store_unavailable`, `read_failed`
+   */
+  async nextEntries(
+    iterator: DatabaseIterator,
+    range: KeyRange,
+    size: number,
+    previous: Uint8Array | undefined,
+  ): Promise<readonly Entry[]> {
+    let entries: readonly Entry[];
+    try {
+      entries = await iterator.nextv(size);
+    } catch (error) {
+      throw this.#readError(error);
+    }
+    let before = previous;
+    for (const [key] of entries) {
+      // LevelDB does not notice by reading, but aborts the process when it comes to compact such a table.
+      if (before !== undefined && compareBytes(before, key) >= 0) throw this.#unordered();
+      before = key;
+    }
+    // What was not asked for is undefined, whatever the type says.
+    return range.values === false ? entries.map(([key]) => [key, NO_VALUE]) : entries;
   }
 
   #unordered(): StoreError {

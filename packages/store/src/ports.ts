@@ -25,6 +25,8 @@ export interface DatabaseRange {
   readonly reverse?: boolean;
   /** False: without values, which saves half of what an entry costs. */
   readonly values?: boolean;
+  /** Where there are no values. */
+  readonly valueEncoding?: "utf8";
   readonly highWaterMarkBytes: number;
 }
 

@@ -1,19 +1,19 @@
 /** Fingerprints, counters and index computed anew from the records. Nothing else uses the store meanwhile. */
 import { BUCKET_COUNT, decodeUtf8, type RecordHasher } from "@hearsay/core";
 import type { Codec } from "./codec.ts";
-import type { DatabaseHandle, EntryChunk } from "./database-handle.ts";
+import type { DatabaseHandle, Entry } from "./database-handle.ts";
+import { EntryReader } from "./entry-reader.ts";
 import {
   graveyardKey,
   INDEX_PREFIX,
   indexKey,
+  type KeyRange,
   parseIndexKey,
   quarantineKey,
   RECORD_PREFIX,
   recordKey,
   SPACE,
-  type Space,
   spaceRange,
-  successor,
   userKey,
 } from "./keyspace.ts";
 import { Presence } from "./presence.ts";
@@ -78,8 +78,9 @@ class BucketSums {
   /** @param number a whole one of at most 53 bits */
   add(bucket: number, number: number): void {
     this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
-    // Kept below the modulus, so that it is exact and does not depend on the order.
-    this.sums[bucket] = ((this.sums[bucket] ?? 0) + (number % SUM_MODULUS)) % SUM_MODULUS;
+    // Kept below the modulus, so that it is exact and does not depend on the order; a division would take longer.
+    const sum = (this.sums[bucket] ?? 0) + (number < SUM_MODULUS ? number : number - SUM_MODULUS);
+    this.sums[bucket] = sum < SUM_MODULUS ? sum : sum - SUM_MODULUS;
   }
 }
 
@@ -111,8 +112,7 @@ function keyHash(databaseKey: Uint8Array, start: number): number {
 
 /** Moves every index entry to the bucket that the present digest key gives its key. */
 export async function rebucket(handle: DatabaseHandle, codec: Codec, hasher: RecordHasher): Promise<void> {
-  for await (const entries of chunks(handle, SPACE.index)) {
-    const fixes = new Fixes(handle);
+  await eachChunk(handle, spaceRange(SPACE.index), (entries, fixes) => {
     for (const [at, value] of entries) {
       const { bucket, key } = parseIndexKey(at);
       const text = decodeUtf8(key);
@@ -122,8 +122,7 @@ export async function rebucket(handle: DatabaseHandle, codec: Codec, hasher: Rec
       fixes.del(at);
       if (summary !== undefined) fixes.put(indexKey(moved, key), (to) => codec.encodeSummary(to, summary));
     }
-    await fixes.write();
-  }
+  });
 }
 
 interface RecordCount extends IndexSums {
@@ -139,8 +138,7 @@ async function countRecords(parts: Parts): Promise<RecordCount> {
   const keys = new BucketSums();
   const versions = new BucketSums();
   let damaged = 0;
-  for await (const entries of chunks(handle, SPACE.record)) {
-    const fixes = new Fixes(handle);
+  await eachChunk(handle, spaceRange(SPACE.record), (entries, fixes) => {
     for (const [at, value] of entries) {
       const keyBytes = userKey(at);
       const summary = codec.summarizeRecord(at, value);
@@ -162,8 +160,7 @@ async function countRecords(parts: Parts): Promise<RecordCount> {
         if (handle.get(grave) === undefined) fixes.put(grave, () => EMPTY);
       }
     }
-    await fixes.write();
-  }
+  });
   return { tally, presence, keys, versions, damaged };
 }
 
@@ -173,7 +170,7 @@ async function countIndex(
   { quarantined, thorough }: { readonly quarantined: ReadonlySet<string>; readonly thorough: boolean },
 ): Promise<IndexSums> {
   const sums = { keys: new BucketSums(), versions: new BucketSums() };
-  for await (const entries of chunks(handle, SPACE.index, { values: thorough })) {
+  await eachChunk(handle, { ...spaceRange(SPACE.index), values: thorough }, (entries) => {
     for (const [at, value] of entries) {
       const { bucket, key } = parseIndexKey(at);
       if (quarantined.size > 0 && quarantined.has(decodeUtf8(key) ?? "")) continue;
@@ -182,15 +179,14 @@ async function countIndex(
       const summary = codec.decodeSummary(at, value);
       if (summary !== undefined) addVersions(sums.versions, bucket, summary);
     }
-  }
+  });
   return sums;
 }
 
 /** Writes the index entries of all records in the given buckets that lack theirs. */
 async function reindex({ handle, codec, hasher }: Parts, buckets: ReadonlySet<number>): Promise<number> {
   let reindexed = 0;
-  for await (const entries of chunks(handle, SPACE.record)) {
-    const fixes = new Fixes(handle);
+  await eachChunk(handle, spaceRange(SPACE.record), (entries, fixes) => {
     for (const [at, value] of entries) {
       const { bucket } = hasher.place(userKey(at));
       if (!buckets.has(bucket)) continue;
@@ -203,8 +199,7 @@ async function reindex({ handle, codec, hasher }: Parts, buckets: ReadonlySet<nu
       reindexed++;
       fixes.put(indexAt, (to) => codec.encodeSummary(to, summary));
     }
-    await fixes.write();
-  }
+  });
   return reindexed;
 }
 
@@ -214,8 +209,7 @@ async function quarantineMissing(
   buckets: ReadonlySet<number>,
 ): Promise<string[]> {
   const missing: string[] = [];
-  for await (const entries of chunks(handle, SPACE.index)) {
-    const fixes = new Fixes(handle);
+  await eachChunk(handle, spaceRange(SPACE.index), (entries, fixes) => {
     for (const [at, value] of entries) {
       const { bucket, key } = parseIndexKey(at);
       if (!buckets.has(bucket)) continue;
@@ -230,8 +224,7 @@ async function quarantineMissing(
       missing.push(text);
       fixes.put(quarantineKey(key), () => EMPTY);
     }
-    await fixes.write();
-  }
+  });
   return missing;
 }
 
@@ -252,8 +245,11 @@ class Fixes {
     this.#operations.push({ key, value: undefined });
   }
 
+  get isEmpty(): boolean {
+    return this.#operations.length === 0;
+  }
+
   async write(): Promise<void> {
-    if (this.#operations.length === 0) return;
     const batch = this.#handle.current.batch();
     for (const { key, value } of this.#operations) {
       if (value === undefined) batch.del(key);
@@ -263,21 +259,22 @@ class Fixes {
   }
 }
 
-/** All chunks of a space; the next one is read while the caller works on this one. */
-async function* chunks(
+/** Visits all entries of a space, a chunk at a time, and writes what the visit wants corrected. */
+async function eachChunk(
   handle: DatabaseHandle,
-  space: Space,
-  options: { readonly values: boolean } = { values: true },
-): AsyncGenerator<EntryChunk["entries"]> {
-  const range = { ...spaceRange(space), ...options };
-  let reading: Promise<EntryChunk> | undefined = handle.read(range);
-  while (reading !== undefined) {
-    const { entries, exhausted }: EntryChunk = await reading;
-    const last = entries.at(-1);
-    reading =
-      exhausted || last === undefined ? undefined : handle.read({ ...range, gte: successor(last[0]) });
-    // Whoever stops early must not leave a rejection behind.
-    reading?.catch(() => undefined);
-    yield entries;
+  range: KeyRange,
+  visit: (entries: readonly Entry[], fixes: Fixes) => void,
+): Promise<void> {
+  const reader = new EntryReader(handle, range);
+  try {
+    for (let entries = await reader.next(); entries.length > 0; entries = await reader.next()) {
+      const fixes = new Fixes(handle);
+      visit(entries, fixes);
+      if (fixes.isEmpty) continue;
+      await reader.release();
+      await fixes.write();
+    }
+  } finally {
+    await reader.release();
   }
 }
