@@ -131,7 +131,7 @@ class ImportRun {
     const { client, signal, onProgress } = this.#options;
     try {
       // The import's lines win over what is there, so making a batch twice changes nothing.
-      await client.batch(batch.operations, { signal, repeatUnknown: true });
+      await client.batch(batch.operations, { signal, repeatUnknown: true, results: "none" });
       this.#records += batch.operations.length;
       onProgress(this.progress);
     } catch (error) {

@@ -27,18 +27,30 @@ export function parseRecordLine(line: string): RecordLine | string {
   } catch {
     return "it is not JSON";
   }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return "it is no JSON object";
-  const fields: Readonly<Record<string, unknown>> = { ...parsed };
-  for (const name in fields) if (!FIELDS.has(name)) return `the field ${JSON.stringify(name)} is not known`;
-  const { key, contentType } = fields;
+  if (!isObject(parsed)) return "it is no JSON object";
+  for (const name in parsed) if (!FIELDS.has(name)) return `the field ${JSON.stringify(name)} is not known`;
+  const { key, contentType, text, value: base64, expiresAt } = parsed;
   const fault = keyFault(key);
   if (fault !== undefined || typeof key !== "string") return fault ?? "";
   if (contentType !== undefined && typeof contentType !== "string") return "contentType is no text";
-  const value = parseValue(fields["text"], fields["value"]);
+  const value = parseValue(text, base64);
   if (typeof value === "string") return value;
-  const expiry = parseExpiry(fields["expiresAt"]);
+  const expiry = parseExpiry(expiresAt);
   if (typeof expiry === "string") return expiry;
   return { key, value, contentType, expiresAtMs: expiry };
+}
+
+interface Fields {
+  readonly [name: string]: unknown;
+  readonly key?: unknown;
+  readonly text?: unknown;
+  readonly value?: unknown;
+  readonly contentType?: unknown;
+  readonly expiresAt?: unknown;
+}
+
+function isObject(parsed: unknown): parsed is Fields {
+  return typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
 }
 
 function keyFault(key: unknown): string | undefined {

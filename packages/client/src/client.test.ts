@@ -57,6 +57,21 @@ describe("requests", () => {
     ]);
   });
 
+  it("ask for no results of a batch, and leave out those that come nevertheless", async () => {
+    const results = [{ op: "put", ...writeResult }];
+    const { client, seen } = answering(
+      new Response(null, { status: 204 }),
+      Response.json({ results }),
+      Response.json({ results }),
+    );
+    const operations = [{ op: "put", key: "k", value: "v" }] as const;
+    expect(await client.batch(operations, { results: "none" })).toEqual([]);
+    expect(await client.batch(operations, { results: "none" })).toEqual([]);
+    expect(await client.batch(operations)).toEqual(results);
+    const headers = seen.map(({ init }) => new Headers(init.headers).get("prefer"));
+    expect(headers).toEqual(["return=minimal", "return=minimal", null]);
+  });
+
   it("are refused for keys that no URL can carry", async () => {
     const { client, seen } = answering();
     await expect(client.get("\ud800")).rejects.toMatchObject({ code: "bad_key", outcome: "none" });

@@ -36,7 +36,7 @@ import { pathOf, withQuery } from "./path.ts";
 import { defaultPlatform, type Platform } from "./platform.ts";
 import { type Answered, requestJson } from "./requests.ts";
 import { type Resolution, type ResolveCalls, resolveKey } from "./resolve.ts";
-import { guard } from "./schema.ts";
+import { guard, parseAs } from "./schema.ts";
 import { Session } from "./session.ts";
 import { type Call, type Repeat, Transport } from "./transport.ts";
 import { type WatchEvent, type WatchOptions, watchEvents } from "./watch.ts";
@@ -119,26 +119,31 @@ export class Client {
     return (await this.#json(this.#writeCall("DELETE", key, options), isWriteResult)).value;
   }
 
-  /** Several operations, applied atomically on one node; the results are in the order of the operations. */
+  /**
+   * Several operations, applied atomically on one node; the results are in the order of the operations, and none with
+   * `results: "none"`.
+   */
   async batch(operations: readonly Operation[], options: BatchOptions = {}): Promise<BatchResult["results"]> {
     const msgpack = this.#batchFormat === "msgpack";
     const reads = operations.every(({ op }) => op === "get");
-    const { value } = await this.#json(
-      {
-        method: "POST",
-        path: withQuery("/kv", ackQuery(options)),
-        headers: {
-          ...manyReadHeaders(options),
-          "Content-Type": msgpack ? MEDIA_TYPES.msgpack : MEDIA_TYPES.json,
-          Accept: MEDIA_TYPES.json,
-        },
-        body: msgpack ? encodeBatchMsgpack(operations) : encodeBatchJson(operations),
-        repeat: reads ? "read" : options.repeatUnknown === true ? "always" : "definite",
-        ...this.#waiting(options),
+    const call: Call = {
+      method: "POST",
+      path: withQuery("/kv", ackQuery(options)),
+      headers: {
+        ...manyReadHeaders(options),
+        "Content-Type": msgpack ? MEDIA_TYPES.msgpack : MEDIA_TYPES.json,
+        Accept: MEDIA_TYPES.json,
+        ...(options.results === "none" ? { Prefer: "return=minimal" } : undefined),
       },
-      isBatchResult,
-    );
-    return value.results;
+      body: msgpack ? encodeBatchMsgpack(operations) : encodeBatchJson(operations),
+      repeat: reads ? "read" : options.repeatUnknown === true ? "always" : "definite",
+      ...this.#waiting(options),
+    };
+    const answer = await this.#transport.send(call);
+    // A node may disregard the preference, and its results are left out here.
+    if (answer.status === 204) return [];
+    const { results } = understood(answer, call, () => parseAs(answer.body, isBatchResult));
+    return options.results === "none" && !operations.some(({ op }) => op === "get") ? [] : results;
   }
 
   /** Pages of a listing, in the order of the keys' UTF-8 bytes. */

@@ -65,6 +65,11 @@ export interface PutOptions extends DeleteOptions {
 
 export interface BatchOptions extends CallOptions, AckOptions, ManyReadOptions {
   readonly repeatUnknown?: boolean | undefined;
+  /**
+   * `none`: the results are left out, which spares node and client a quarter of their work, and the answer is empty.
+   * Not where an operation is a `get`.
+   */
+  readonly results?: "all" | "none" | undefined;
 }
 
 export interface ListOptions extends CallOptions, ManyReadOptions {

@@ -32,15 +32,10 @@ export interface DecodedRecord {
   readonly revision: number;
 }
 
-/** A record as stored, and the same record with its values as views of what is stored. */
-export interface EncodedRecord {
+/** A record as stored, with its index entry. */
+export interface EncodedPut {
   readonly databaseKey: Uint8Array;
   readonly value: Uint8Array;
-  readonly record: KeyRecord;
-}
-
-/** A record with its index entry. */
-export interface EncodedPut extends EncodedRecord {
   readonly summary: Summary;
   readonly indexKey: Uint8Array;
   readonly indexValue: Uint8Array;
@@ -64,7 +59,8 @@ export class Codec {
     const indexBytes = INDEX_KEY_PREFIX + key.length + summarySize(summary);
     const writer = this.#writer;
     writer.begin(recordBytes + indexBytes);
-    const encoded = this.#writeRecord(key, record, { nodes, revision });
+    const start = writer.at;
+    const keyEnd = this.#writeRecord(key, record, { nodes, revision });
     const indexStart = writer.at;
     writer.u8(SPACE.index);
     writer.u16(bucket);
@@ -73,19 +69,18 @@ export class Codec {
     this.#writeSummary(summary);
     this.#sealFrom(indexStart);
     return {
-      databaseKey: encoded.databaseKey,
-      value: encoded.value,
-      record: encoded.record,
+      databaseKey: writer.view(start, keyEnd),
+      value: writer.view(keyEnd, indexStart),
       summary,
       indexKey: writer.view(indexStart, indexKeyEnd),
       indexValue: writer.view(indexKeyEnd),
     };
   }
 
-  encodeRecord(key: Uint8Array, record: KeyRecord, revision: number): EncodedRecord {
+  encodeRecord(key: Uint8Array, record: KeyRecord, revision: number): Uint8Array {
     const nodes = nodesOf(record.context, record.siblings);
     this.#writer.begin(1 + key.length + this.#recordSize(record, nodes));
-    return this.#writeRecord(key, record, { nodes, revision });
+    return this.#writer.view(this.#writeRecord(key, record, { nodes, revision }));
   }
 
   /** Undefined when the value is damaged. Values in the answer are views of the given bytes. */
@@ -178,12 +173,12 @@ export class Codec {
     return 1 + 4 + nodesSize(nodes) + contextSize + this.#siblingsSize(record.siblings) + CRC_BYTES;
   }
 
-  /** Database key and value, one after the other. */
+  /** Database key and value, one after the other. @returns where the value begins */
   #writeRecord(
     key: Uint8Array,
     record: KeyRecord,
     { nodes, revision }: { readonly nodes: readonly NodeId[]; readonly revision: number },
-  ): EncodedRecord {
+  ): number {
     const writer = this.#writer;
     const start = writer.at;
     writer.u8(SPACE.record);
@@ -194,13 +189,9 @@ export class Codec {
     writeNodes(writer, nodes);
     writer.u16(record.context.size);
     for (const time of record.context.values()) writer.f64(time);
-    const [first = record.siblings[0], ...rest] = this.#writeSiblings(record.siblings, nodes);
+    this.#writeSiblings(record.siblings, nodes);
     this.#sealFrom(start);
-    return {
-      databaseKey: writer.view(start, keyEnd),
-      value: writer.view(keyEnd),
-      record: { context: record.context, siblings: [first, ...rest] },
-    };
+    return keyEnd;
   }
 
   #writeSummary(summary: Summary): void {
@@ -232,33 +223,20 @@ export class Codec {
     return size;
   }
 
-  #writeSiblings(siblings: readonly Sibling[], nodes: readonly NodeId[]): Sibling[] {
+  #writeSiblings(siblings: readonly Sibling[], nodes: readonly NodeId[]): void {
     const writer = this.#writer;
     writer.u16(siblings.length);
-    const written: Sibling[] = [];
     for (const sibling of siblings) {
       const expires = sibling.kind === "value" ? sibling.expiresAtMs : null;
       writer.u8(sibling.kind === "tombstone" ? TOMBSTONE : expires === null ? VALUE : EXPIRING_VALUE);
       writer.u16(nodes.indexOf(sibling.version.node));
       writer.f64(sibling.version.time);
-      if (sibling.kind === "tombstone") {
-        written.push(sibling);
-        continue;
-      }
+      if (sibling.kind === "tombstone") continue;
       if (expires !== null) writer.f64(expires);
       writer.text(sibling.contentType);
       writer.u32(sibling.bytes.length);
-      const valueStart = writer.at;
       writer.raw(sibling.bytes);
-      written.push({
-        kind: "value",
-        version: sibling.version,
-        bytes: writer.view(valueStart),
-        contentType: sibling.contentType,
-        expiresAtMs: expires,
-      });
     }
-    return written;
   }
 
   #seal(databaseKey: Uint8Array, start: number): Uint8Array {

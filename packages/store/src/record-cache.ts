@@ -67,6 +67,11 @@ export class RecordCache {
   written(key: string, bucket: number, value: Uint8Array): void {
     this.#read.delete(key);
     if (this.#young.replace(key, value) || this.#old.replace(key, value)) return;
+    this.created(key, bucket, value);
+  }
+
+  /** The same for a key of which nothing is kept. */
+  created(key: string, bucket: number, value: Uint8Array): void {
     const size = PackedRecords.sizeOf(value);
     const generationBytes = (this.#maxBytes - this.#read.bytes) / 2;
     if (size > generationBytes) return;

@@ -95,7 +95,7 @@ class Frames {
     const value =
       state.kind === "absent"
         ? new Uint8Array(0)
-        : this.#engine.codec.encodeRecord(keyBytes, state.record, 0).value;
+        : this.#engine.codec.encodeRecord(keyBytes, state.record, 0);
     const head = new Uint8Array(2 + keyBytes.length + 4);
     const view = new DataView(head.buffer);
     view.setUint16(0, keyBytes.length);

@@ -29,6 +29,7 @@ import type { CommitPipeline, Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
 import { StoreError, type StoreEvent } from "./faults.ts";
 import { historyKey, indexKey, KeyScratch, quarantineKey, recordKey } from "./keyspace.ts";
+import { PendingRecord } from "./pending-record.ts";
 import { Places } from "./places.ts";
 import type { Presence } from "./presence.ts";
 import type { RecordCache, Stored } from "./record-cache.ts";
@@ -58,6 +59,8 @@ export class Table {
    */
   readonly #turn: Map<string, KeyState> = new Map();
   readonly #endTurn: () => void = () => this.#turn.clear();
+  /** What `newest` has looked for last had no record. */
+  #wasNew: boolean = false;
   readonly #places: Places;
   readonly #keys: KeyScratch = new KeyScratch();
 
@@ -85,7 +88,10 @@ export class Table {
     const { pipeline, cache } = this.#parts;
     const pending = pipeline.pending(key);
     if (pending !== undefined) return pending.after;
+    // What is written together is alike: after a new key the filter is asked before the cache, as it likely says no.
+    if (this.#wasNew && !this.#mayHold(key)) return ABSENT;
     const state = cache.peek(key) ?? this.#read(key);
+    this.#wasNew = state.kind === "absent";
     if (state.kind === "damaged") {
       this.quarantine(key, state);
       return state;
@@ -101,20 +107,13 @@ export class Table {
     const newest = this.newest(key);
     if (newest.kind === "damaged" && !coversDamaged(record, newest))
       return Promise.reject(damageError(key, newest));
-    const bucket = (newest.kind === "record" ? newest.bucket : undefined) ?? this.#bucketOf(key);
-    if (newest.kind === "absent") this.#parts.presence.add(this.#places.of(key));
+    const bucket = (newest.kind === "record" ? newest.bucket : undefined) ?? this.#entered(key, newest);
     const keyBytes = this.#keys.encode(key);
     const ring = newest.kind === "record" && historySlots > 0 ? replacedBy(record, newest.record) : NONE;
     const replaces = newest.kind === "record" ? newest.revision : 0;
     const revision = ring.length > 0 ? (replaces + 1) >>> 0 : replaces;
     const encoded = codec.encodePut(keyBytes, bucket, record, revision);
-    const after: Stored = {
-      kind: "record",
-      record: encoded.record,
-      revision,
-      bucket,
-      summary: encoded.summary,
-    };
+    const after = new PendingRecord(codec, encoded, { revision, bucket });
     const group = pipeline.open();
     if (ring.length > 0) {
       const slotKey = historyKey(keyBytes, replaces % historySlots);
@@ -197,8 +196,9 @@ export class Table {
     const { cache, onEvent } = this.#parts;
     this.#turn.clear();
     for (const { key, bucket, before, after, value } of group.changes.values()) {
-      if (value !== undefined) cache.written(key, bucket, value);
-      else cache.delete(key);
+      if (value === undefined) cache.delete(key);
+      else if (before.kind === "absent") cache.created(key, bucket, value);
+      else cache.written(key, bucket, value);
       if (before.kind === "damaged" && after.kind === "record") onEvent({ code: "record_healed", key });
     }
   }
@@ -252,9 +252,20 @@ export class Table {
     return this.#places.of(key).bucket;
   }
 
+  /** The bucket of a key that is about to be written, which from now on may have a record. */
+  #entered(key: string, newest: KeyState): number {
+    const place = this.#places.of(key);
+    if (newest.kind === "absent") this.#parts.presence.add(place);
+    return place.bucket;
+  }
+
+  #mayHold(key: string): boolean {
+    return this.#parts.presence.mayHold(this.#places.of(key));
+  }
+
   #read(key: string): KeyState {
     const { handle, codec } = this.#parts;
-    if (!this.#parts.presence.mayHold(this.#places.of(key))) return ABSENT;
+    if (!this.#mayHold(key)) return ABSENT;
     const keyBytes = this.#keys.encode(key);
     const value = handle.get(this.#keys.recordKey());
     if (value !== undefined) return this.#decode(key, keyBytes, value);

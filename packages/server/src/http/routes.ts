@@ -55,6 +55,11 @@ const WriteHeaders = Type.Object({
   ),
 });
 
+const BatchHeaders = Type.Object({
+  ...ManyHeaders.properties,
+  Prefer: header("return=minimal: 204 instead of the results, where no operation is a get"),
+});
+
 /** @param openApi the description of all of them, once they are routed */
 export function routeDescriptions(services: Services, openApi: () => unknown): RouteDescription[] {
   return [
@@ -185,14 +190,18 @@ function collectionRoutes(services: Services): RouteDescription[] {
         summary: "Several operations, applied atomically on this node",
         tags: ["keys"],
         querystring: WriteQuery,
-        headers: ManyHeaders,
+        headers: BatchHeaders,
         body: {
           content: {
             [MEDIA_TYPES.json]: { schema: BatchRequest },
             [MEDIA_TYPES.msgpack]: { schema: BatchRequest },
           },
         },
-        response: { 200: content(MEDIA_TYPES.json, BatchResult), ...problems },
+        response: {
+          200: content(MEDIA_TYPES.json, BatchResult),
+          204: { description: "Applied, and that was all there was to know" },
+          ...problems,
+        },
       },
       handle: (exchange) => postBatch(services, exchange),
     },

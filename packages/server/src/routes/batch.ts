@@ -2,6 +2,7 @@
  * `POST /kv`: several operations at once. Everything is checked first; then all reads and writes happen in one
  * synchronous turn, which the store commits as one batch. Reads see what was committed before the batch.
  */
+import type { IncomingHttpHeaders } from "node:http";
 import { type BatchOutcome, WriteQuery } from "@hearsay/api";
 import { formatVersion, type Version, winner } from "@hearsay/core";
 import type { Written } from "@hearsay/node";
@@ -32,31 +33,63 @@ export function postBatch(services: Services, exchange: Exchange): void {
     maxBytes: services.settings["limits.maxBatchBytes"],
     maxValueBytes,
   });
+  const minimal = prefersMinimal(exchange.headers);
   const limit = { maxBytes: services.settings["limits.maxBatchBytes"], knob: "limits.maxBatchBytes" };
   readBody(exchange.raw, limit, services.budget, (problem, bytes, taken) => {
     if (problem !== undefined) {
       exchange.fail(problem);
       return;
     }
-    const run = () => runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), ack);
+    const run = () => runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), { ack, minimal });
     (exchange.headers["hearsay-after"] === undefined ? run() : untilAllHeld(services, exchange).then(run))
       .then(
-        (text) => exchange.jsonText(200, text),
+        (text) => {
+          if (text === undefined) exchange.send(204, ["Preference-Applied", "return=minimal"], undefined);
+          else exchange.jsonText(200, text);
+        },
         (error: unknown) => exchange.fail(error),
       )
       .finally(() => services.budget.release(taken));
   });
 }
 
-/** @returns the answer as JSON */
+interface BatchWish {
+  readonly ack: AckWish | undefined;
+  /** Nobody wants to know the versions of the writes. */
+  readonly minimal: boolean;
+}
+
+interface Applied {
+  /** What the answer says of each operation, as JSON; undefined when it says nothing. */
+  readonly outcomes: readonly string[] | undefined;
+  readonly writes: readonly KeyVersion[];
+  /** All writes of one turn are committed together, and share their promise. */
+  readonly commits: ReadonlySet<Promise<void>>;
+  /** What came up half way: nothing is answered but this, and only once what was written is settled. */
+  readonly fault: unknown;
+}
+
+/** @returns the answer as JSON; undefined when nothing but success was wanted to be known */
 async function runBatch(
   services: Services,
   check: () => CheckedOperation[],
-  ack: AckWish | undefined,
-): Promise<string> {
-  const operations = check();
-  const outcomes = operations.map((operation) => before(services, operation));
-  // All writes of one turn are committed together, and share their promise.
+  wish: BatchWish,
+): Promise<string | undefined> {
+  // The operations are not kept beyond this: they would live until the commit, and be moved by the garbage collector.
+  const { outcomes, writes, commits, fault } = apply(services, check(), wish.minimal);
+  if (fault !== undefined) {
+    await Promise.allSettled(commits);
+    throw fault;
+  }
+  await within(Promise.all(commits), wish.ack);
+  await handOn(services, writes, wish.ack);
+  return outcomes === undefined ? undefined : `{"results":[${outcomes.join(",")}]}`;
+}
+
+/** Checks, reads and writes, all in one synchronous turn. */
+function apply(services: Services, operations: readonly CheckedOperation[], minimal: boolean): Applied {
+  const answers = operations.map((operation) => before(services, operation));
+  const outcomes = minimal && operations.every(({ op }) => op !== "get") ? undefined : answers;
   const commits = new Set<Promise<void>>();
   const writes: KeyVersion[] = [];
   try {
@@ -66,15 +99,18 @@ async function runBatch(
       if ("code" in written) throw clockDrift(written);
       commits.add(written.committed);
       writes.push({ key: operation.key, version: written.version });
-      outcomes[i] = writeOutcome(operation, written);
+      if (outcomes !== undefined) outcomes[i] = writeOutcome(operation, written);
     }
-  } catch (error) {
-    await Promise.allSettled(commits);
-    throw error;
+  } catch (fault) {
+    return { outcomes, writes, commits, fault };
   }
-  await within(Promise.all(commits), ack);
-  await handOn(services, writes, ack);
-  return `{"results":[${outcomes.join(",")}]}`;
+  return { outcomes, writes, commits, fault: undefined };
+}
+
+/** RFC 7240, section 4.2. */
+function prefersMinimal(headers: IncomingHttpHeaders): boolean {
+  const { prefer } = headers;
+  return prefer !== undefined && /(?:^|,)\s*return\s*=\s*"?minimal"?\s*(?:[;,]|$)/i.test(String(prefer));
 }
 
 interface KeyVersion {

@@ -127,6 +127,28 @@ describe("a batch", () => {
     expect((await h.app.inject({ url: "/kv/m" })).rawPayload).toEqual(Buffer.from([0, 255]));
   });
 
+  it.each([
+    ["nothing where that is preferred", "respond-async, Return = Minimal; foo=1", false, 204],
+    ["the results where another form is preferred", "return=minimalist", false, 200],
+    ["the results where it reads something", "return=minimal", true, 200],
+  ])("answers %s", async (_, prefer, reads, status) => {
+    const operations = [
+      { op: "put", key: "quiet", value: "YQ==" },
+      ...(reads ? [{ op: "get", key: "quiet" }] : []),
+    ];
+    const answer = await h.app.inject({
+      method: "POST",
+      url: "/kv",
+      payload: { operations },
+      headers: { prefer },
+    });
+    expect(answer.statusCode).toBe(status);
+    const applied = answer.headers["preference-applied"];
+    if (status === 204) expect([answer.body, applied]).toEqual(["", "return=minimal"]);
+    else expect([answer.json().results.length, applied]).toEqual([operations.length, undefined]);
+    expect((await h.app.inject({ url: "/kv/quiet" })).body).toBe("a");
+  });
+
   const good = { op: "put", key: "good", value: "" };
   it.each([
     ["an unknown operation", [good, { op: "copy", key: "a" }], "invalid_body"],

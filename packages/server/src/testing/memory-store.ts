@@ -184,6 +184,7 @@ export class MemoryStore implements ServedStore {
 /** As much of it as watchers look at. */
 function stateOf(record: KeyRecord | undefined): KeyState {
   if (record === undefined) return { kind: "absent" };
-  const summary = { versions: [], bytes: 0, tombstone: false, purgeableFrom: undefined };
+  const versions = record.siblings.map(({ version }) => version);
+  const summary = { versions, bytes: 0, tombstone: false, purgeableFrom: undefined };
   return { kind: "record", record, revision: 0, bucket: undefined, summary };
 }

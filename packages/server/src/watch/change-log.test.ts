@@ -27,6 +27,23 @@ it("finds where the changes after a sequence begin, as long as it has all of the
   );
 });
 
+it("knows the newest change of each key, whenever it is first asked", () => {
+  const keys = fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 30 });
+  fc.assert(
+    fc.property(keys, fc.nat(30), fc.integer({ min: 150, max: 2000 }), (given, firstAsked, maxBytes) => {
+      const log = new ChangeLog(maxBytes, 0, 0);
+      for (const [at, key] of given.entries()) {
+        log.append({ key, sequence: at + 1, version: version(at + 1) });
+        if (at < firstAsked) continue;
+        for (const asked of ["a", "b", "c"] as const) {
+          const newest = given.lastIndexOf(asked, at) + 1;
+          expect(log.lastOfKey(asked)).toBe(Math.max(newest, log.fallen));
+        }
+      }
+    }),
+  );
+});
+
 it("is bounded in bytes, and forgets the oldest first", () => {
   const log = new ChangeLog(1000, 0, 0);
   for (let i = 1; i <= 100; i++) log.append({ key: `key${i}`, sequence: i, version: version(i) });

@@ -33,8 +33,8 @@ export class ChangeLog {
   /** Every version in the store when the log began is at or below it. */
   #fallenThrough: HlcTime;
   #fallenByOrigin: Map<NodeId, HlcTime> = new Map();
-  /** The newest entry of each key that has one. */
-  readonly #newest: Map<string, number> = new Map();
+  /** The newest entry of each key that has one; made when it is first asked for, as most nodes are never asked. */
+  #newest: Map<string, number> | undefined;
 
   /** @param knownThrough no version that is stored already is later */
   constructor(maxBytes: number, sequence: number, knownThrough: HlcTime) {
@@ -63,7 +63,7 @@ export class ChangeLog {
   }
 
   append(entry: LogEntry): void {
-    this.#newest.set(entry.key, this.end);
+    this.#newest?.set(entry.key, this.end);
     this.#entries.push(entry);
     this.#bytes += bytesOf(entry);
     while (this.#bytes > this.#maxBytes && this.size > 1) this.#drop();
@@ -104,6 +104,7 @@ export class ChangeLog {
 
   /** The sequence of the newest change to the key; if there is none here, of the newest that may have been one. */
   lastOfKey(key: string): number {
+    this.#newest ??= this.#positions();
     const position = this.#newest.get(key);
     return position === undefined ? this.#fallenSequence : (this.at(position)?.sequence ?? 0);
   }
@@ -117,10 +118,19 @@ export class ChangeLog {
     return this.#fallenSequence;
   }
 
+  #positions(): Map<string, number> {
+    const positions = new Map<string, number>();
+    for (let position = this.#start; position < this.end; position++) {
+      const entry = this.at(position);
+      if (entry !== undefined) positions.set(entry.key, position);
+    }
+    return positions;
+  }
+
   #drop(): void {
     const entry = this.#entries[this.#head];
     if (entry === undefined) return;
-    if (this.#newest.get(entry.key) === this.#start) this.#newest.delete(entry.key);
+    if (this.#newest?.get(entry.key) === this.#start) this.#newest.delete(entry.key);
     this.#head += 1;
     this.#start += 1;
     this.#bytes -= bytesOf(entry);

@@ -2,7 +2,7 @@
 import type { WatchDelete } from "@hearsay/api";
 import { formatVersion, isLive, type KeyRecord, sameVersion, type Version, winner } from "@hearsay/core";
 import type { RecordStore } from "@hearsay/node";
-import { type CommittedChange, type KeyState, StoreError } from "@hearsay/store";
+import { type CommittedChange, StoreError } from "@hearsay/store";
 import { listItem } from "../http/render.ts";
 
 export class WatchedChange {
@@ -65,21 +65,23 @@ export function storedState(store: Pick<RecordStore, "get">, key: string): KeyRe
 }
 
 /**
- * What a commit changes for readers of a key; undefined when its winner is the same. A deletion is told also where the
- * key was not known: a reader that comes from another node may know it. The purge of what was deleted tells nothing.
+ * The version that readers of a key have to be told of after a commit; undefined when its winner is the same. A deletion
+ * is told also where the key was not known: a reader that comes from another node may know it. The purge of what was
+ * deleted tells nothing.
  */
-export function changeOf({ key, before, after }: CommittedChange, nowMs: number): WatchedChange | undefined {
-  const earlier = recordOf(before);
-  const later = recordOf(after);
-  if (later === undefined) {
-    if (earlier === undefined || after.kind === "damaged") return undefined;
-    const value = winner(earlier);
-    return isLive(value, nowMs) ? WatchedChange.gone(key, value.version, nowMs) : undefined;
+export function toldVersion({ before, after }: CommittedChange, nowMs: number): Version | undefined {
+  const earlier = before.kind === "record" ? before.summary.versions[0] : undefined;
+  if (after.kind !== "record") {
+    if (before.kind !== "record" || after.kind === "damaged") return undefined;
+    return isLive(winner(before.record), nowMs) ? earlier : undefined;
   }
-  if (earlier !== undefined && sameVersion(winner(earlier).version, winner(later).version)) return undefined;
-  return WatchedChange.of(key, later, nowMs);
+  const later = after.summary.versions[0];
+  return earlier !== undefined && later !== undefined && sameVersion(earlier, later) ? undefined : later;
 }
 
-function recordOf(state: KeyState): KeyRecord | undefined {
-  return state.kind === "record" ? state.record : undefined;
+/** The change itself, which takes the record: only for a key that somebody watches. */
+export function changeOf({ key, after }: CommittedChange, version: Version, nowMs: number): WatchedChange {
+  return after.kind === "record"
+    ? WatchedChange.of(key, after.record, nowMs)
+    : WatchedChange.gone(key, version, nowMs);
 }

@@ -11,7 +11,7 @@ import type { Clock, Log, Timers } from "@hearsay/node";
 import type { Commit } from "@hearsay/store";
 import type { ServedStore } from "../services.ts";
 import { ChangeLog } from "./change-log.ts";
-import { changeOf, storedState, WatchedChange } from "./changes.ts";
+import { changeOf, storedState, toldVersion, WatchedChange } from "./changes.ts";
 import { Delivery, Moment } from "./delivery.ts";
 import { Slots } from "./slots.ts";
 import type { Standing } from "./standing.ts";
@@ -168,18 +168,20 @@ export class WatchHub {
     const { self } = this.#ports;
     for (const change of changes) {
       if (change.after.kind === "record") {
-        for (const { version } of change.after.record.siblings) {
-          if (version.node === self && version.time > this.#ownThrough) this.#ownThrough = version.time;
+        for (const { node, time } of change.after.summary.versions) {
+          if (node === self && time > this.#ownThrough) this.#ownThrough = time;
         }
       }
-      const told = changeOf(change, nowMs);
-      if (told !== undefined) this.#tell(told, sequence);
+      const version = toldVersion(change, nowMs);
+      if (version === undefined) continue;
+      this.log.append({ key: change.key, sequence, version });
+      if (this.#topics.isWatched(change.key)) this.#hold(changeOf(change, version, nowMs));
     }
     if (this.#topics.pending > MAX_PENDING) this.#deliver();
   }
 
-  #tell(change: WatchedChange, sequence: number): void {
-    this.log.append({ key: change.key, sequence, version: change.version });
+  /** Keeps a change until it is delivered. */
+  #hold(change: WatchedChange): void {
     if (!this.#topics.add(change)) return;
     this.#counts.events += 1;
     this.#cancelDelivery ??= this.#ports.timers.after(0, () => this.#deliver());
@@ -231,7 +233,11 @@ export class WatchHub {
     try {
       const fromMs = this.#sweptMs;
       const toMs = this.nowMs();
-      for await (const change of this.expired("", fromMs, toMs)) this.#tell(change, this.store.sequence);
+      for await (const change of this.expired("", fromMs, toMs)) {
+        const { key, version } = change;
+        this.log.append({ key, sequence: this.store.sequence, version });
+        this.#hold(change);
+      }
       // Only now, so that no cursor claims what is not told yet.
       this.#sweptMs = Math.max(fromMs, toMs);
     } finally {

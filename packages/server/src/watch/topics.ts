@@ -42,6 +42,13 @@ export class Topics {
     };
   }
 
+  isWatched(key: string): boolean {
+    for (const length of this.#lengths.keys()) {
+      if (length <= key.length && this.#topics.has(key.slice(0, length))) return true;
+    }
+    return false;
+  }
+
   /** Keeps a change for those who watch its key; false when nobody does. */
   add(change: WatchedChange): boolean {
     const { key } = change;
