@@ -9,6 +9,7 @@ export const platform: Platform = {
   hashing: {
     sha256: (bytes) => hash("sha256", bytes, "buffer"),
     sha256Hex: (bytes) => hash("sha256", bytes, "hex"),
+    sha256Text: (bytes) => hash("sha256", bytes, "binary"),
     crc32: (bytes, seed) => crc32(bytes, seed ?? 0),
   },
   newDatabase: () =>

@@ -34,6 +34,7 @@ function storeOptions(directory: string, durability: "fsync" | "os"): StoreOptio
     hashing: {
       sha256: (input) => hash("sha256", input, "buffer"),
       sha256Hex: (input) => hash("sha256", input, "hex"),
+      sha256Text: (input) => hash("sha256", input, "binary"),
       crc32: (input, seed) => crc32(input, seed ?? 0),
     },
     digestKey: new Uint8Array(32).fill(7),

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { print } from "./report.ts";
+import { scatteredRoot } from "./scattered-root.ts";
 import { type Server, startNode } from "./servers.ts";
 
 const RECORDS = 1_000_000;
@@ -21,7 +22,8 @@ export async function bulk(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "hearsay-bench-"));
   try {
     const file = join(directory, "records.ndjson");
-    await writeRecords(file, await packageNames(directory));
+    const names = await packageNames(directory);
+    await writeRecords(file, names);
     const data = join(directory, "data");
     let node = await startNode(data);
     await importAll(node, file);
@@ -51,6 +53,7 @@ export async function bulk(): Promise<void> {
       target: { atMost: 8000 },
     });
     await node.stop();
+    await scatteredRoot(data, names);
   } finally {
     await rm(directory, { recursive: true });
   }

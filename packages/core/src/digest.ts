@@ -16,9 +16,14 @@ export interface Hashing {
   sha256(bytes: Uint8Array): Uint8Array;
   /** SHA-256 as 64 lower-case hexadecimal digits. */
   sha256Hex(bytes: Uint8Array): string;
+  /** SHA-256 as a {@link Digest}. */
+  sha256Text(bytes: Uint8Array): Digest;
   /** CRC-32 (ISO 3309) of the bytes, continued from an earlier value. */
   crc32(bytes: Uint8Array, seed?: number): number;
 }
+
+/** 32 characters, one for each byte: an array of bytes takes five times the memory, and each write makes a digest. */
+export type Digest = string;
 
 export const DIGEST_BYTES = 32;
 export const BUCKET_COUNT = 65_536;
@@ -78,7 +83,7 @@ export class RecordHasher {
   }
 
   /** @param versions of all siblings, newest first */
-  recordDigest(key: KeyText, versions: readonly Version[]): Uint8Array {
+  recordDigest(key: KeyText, versions: readonly Version[]): Digest {
     this.#reserve(1 + DIGEST_BYTES + 2 + KEY_MAX_BYTES + versions.length * VERSION_MAX_BYTES);
     let at = this.#writeKey(RECORD_DOMAIN, key);
     for (const { time, node } of versions) {
@@ -87,7 +92,7 @@ export class RecordHasher {
       this.#scratch[at + 8] = written;
       at += 9 + written;
     }
-    return this.#hashing.sha256(this.#scratch.subarray(0, at));
+    return this.#hashing.sha256Text(this.#scratch.subarray(0, at));
   }
 
   #writeKey(domain: number, key: KeyText): number {
@@ -136,7 +141,7 @@ export class Fingerprints {
     this.#leaf[0] = LEAF_DOMAIN;
   }
 
-  add(bucket: number, digest: Uint8Array): void {
+  add(bucket: number, digest: Digest): void {
     const sums = this.#sums;
     let at = bucket * WORDS;
     let carry = 0;
@@ -149,7 +154,7 @@ export class Fingerprints {
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
   }
 
-  subtract(bucket: number, digest: Uint8Array): void {
+  subtract(bucket: number, digest: Digest): void {
     const sums = this.#sums;
     let at = bucket * WORDS;
     let borrow = 0;
@@ -207,10 +212,11 @@ export class Fingerprints {
   }
 }
 
-/** Little-endian, by hand: a view of each digest costs more than the sum. */
-function wordAt(bytes: Uint8Array, at: number): number {
-  const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
-  return low + (bytes[at + 3] ?? 0) * 0x100_0000;
+/** Little-endian. */
+function wordAt(digest: Digest, at: number): number {
+  const low =
+    digest.charCodeAt(at) | (digest.charCodeAt(at + 1) << 8) | (digest.charCodeAt(at + 2) << 16);
+  return low + digest.charCodeAt(at + 3) * 0x100_0000;
 }
 
 const FINGERPRINTS_BYTES = BUCKET_COUNT * (DIGEST_BYTES + 4);

@@ -80,6 +80,7 @@ export {
 } from "./context.ts";
 export {
   BUCKET_COUNT,
+  type Digest,
   DIGEST_BYTES,
   Fingerprints,
   type Hashing,

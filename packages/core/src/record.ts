@@ -60,7 +60,7 @@ export function applyWrite(
   sibling: Sibling,
   seen: ClientContext | undefined,
 ): KeyRecord {
-  const own: Context = new Map([[sibling.version.node, sibling.version.time]]);
+  const own: Context = new Map<NodeId, HlcTime>().set(sibling.version.node, sibling.version.time);
   if (current === undefined) {
     return { context: seen === undefined ? own : joinContexts(seen.vector, own), siblings: [sibling] };
   }

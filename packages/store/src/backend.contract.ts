@@ -17,6 +17,7 @@ import { Store } from "./store.ts";
 export const hashing: Hashing = {
   sha256: (bytes) => createHash("sha256").update(bytes).digest(),
   sha256Hex: (bytes) => hash("sha256", bytes, "hex"),
+  sha256Text: (bytes) => hash("sha256", bytes, "binary"),
   crc32: (bytes, seed) => crc32(bytes, seed ?? 0),
 };
 

@@ -65,12 +65,14 @@ export async function listBucket(engine: Engine, bucket: number): Promise<Bucket
 export async function listDigests(engine: Engine, bucket: number): Promise<ListedRecord[]> {
   const { hasher } = engine;
   const entries = await listBucket(engine, bucket);
-  return entries.map(({ key, versions }) => ({
-    key,
-    keyHash: hasher.keyHash(key),
-    digest: toHex(hasher.recordDigest(key, versions), 0, LISTED_DIGEST_BYTES),
-    time: versions[0]?.time ?? 0,
-  }));
+  return entries.map(({ key, versions }) => {
+    let digest = "";
+    const whole = hasher.recordDigest(key, versions);
+    for (let i = 0; i < LISTED_DIGEST_BYTES; i++) {
+      digest += whole.charCodeAt(i).toString(16).padStart(2, "0");
+    }
+    return { key, keyHash: hasher.keyHash(key), digest, time: versions[0]?.time ?? 0 };
+  });
 }
 
 export async function listDamaged(engine: Engine, limit: number): Promise<DamagedEntry[]> {

@@ -1,5 +1,5 @@
 /** What is known of all committed records together: fingerprints and counters. Changes with every commit, in O(1). */
-import { Fingerprints, type RecordHasher } from "@hearsay/core";
+import { type Digest, Fingerprints, type RecordHasher } from "@hearsay/core";
 import type { Summary } from "./summary.ts";
 
 export interface Counters {
@@ -15,7 +15,7 @@ export interface Counters {
 /** What one record contributes, with its digest computed ahead of the commit. */
 export interface Contribution {
   readonly summary: Summary;
-  readonly digest: Uint8Array;
+  readonly digest: Digest;
 }
 
 const NO_COUNTERS: Counters = { records: 0, tombstones: 0, purgeable: 0, bytes: 0 };

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { BUCKET_COUNT, DIGEST_BYTES, Fingerprints } from "../digest.ts";
+import { BUCKET_COUNT, type Digest, DIGEST_BYTES, Fingerprints } from "../digest.ts";
 import { randomBelow, SeededRandom } from "../random.ts";
 import type { BucketEntry } from "./bucket-entries.ts";
 import { FullTree, reconcile, type WalkedReplica } from "./full-tree.contract.ts";
@@ -12,15 +12,15 @@ function entryAt(bucket: number, ordinal: number, version: number): BucketEntry 
   const key = new SeededRandom(bucket * 4096 + ordinal);
   const keyHash = hexWord(key) + hexWord(key).slice(0, 4);
   const time = Math.floor((1.9e12 + key.next() * YEAR_MS) * 2048) + version * 20_480;
-  const digest = Buffer.from(digestAt(bucket, ordinal, version).subarray(0, 8)).toString("hex");
+  const digest = Buffer.from(digestAt(bucket, ordinal, version), "latin1").toString("hex", 0, 8);
   return { keyHash, digest, time };
 }
 
-function digestAt(bucket: number, ordinal: number, version: number): Uint8Array {
+function digestAt(bucket: number, ordinal: number, version: number): Digest {
   const random = new SeededRandom((bucket * 4096 + ordinal) * 4 + version + 0x10000000);
   const words = new Uint32Array(DIGEST_BYTES / 4);
   for (let word = 0; word < words.length; word++) words[word] = randomBelow(random, 2 ** 32);
-  return new Uint8Array(words.buffer);
+  return Buffer.from(words.buffer).toString("latin1");
 }
 
 const hexWord = (random: SeededRandom) =>

@@ -3,20 +3,15 @@ import { crc32 } from "node:zlib";
 import type { Hashing } from "@hearsay/core";
 
 /**
- * The platform's hash functions; the one-shot `hash` costs a third of a hash object. A digest comes out as a text
- * and is copied: a buffer from the platform costs three times that, as its memory lies outside the heap.
+ * The platform's hash functions; the one-shot `hash` costs a third of a hash object. Digests come out as texts: a buffer
+ * from the platform costs three times that, as its memory lies outside the heap.
  */
 export const hashing: Hashing = {
-  sha256: (bytes) => latin1Bytes(hash("sha256", bytes, "binary")),
+  sha256: (bytes) => hash("sha256", bytes, "buffer"),
   sha256Hex: (bytes) => hash("sha256", bytes, "hex"),
+  sha256Text: (bytes) => hash("sha256", bytes, "binary"),
   crc32: (bytes, seed) => crc32(bytes, seed ?? 0),
 };
-
-function latin1Bytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
 
 /**
  * 32 bytes that all nodes of the cluster derive alike. Without a secret they come from the cluster's name alone,
