@@ -123,27 +123,23 @@ export class Client {
    * Several operations, applied atomically on one node; the results are in the order of the operations, and none with
    * `results: "none"`.
    */
-  async batch(operations: readonly Operation[], options: BatchOptions = {}): Promise<BatchResult["results"]> {
+  batch(operations: readonly Operation[], options: BatchOptions = {}): Promise<BatchResult["results"]> {
     const msgpack = this.#batchFormat === "msgpack";
     const reads = operations.every(({ op }) => op === "get");
-    const call: Call = {
+    const isQuiet = options.results === "none" && operations.every(({ op }) => op !== "get");
+    return this.#results(isQuiet, {
       method: "POST",
       path: withQuery("/kv", ackQuery(options)),
       headers: {
         ...manyReadHeaders(options),
         "Content-Type": msgpack ? MEDIA_TYPES.msgpack : MEDIA_TYPES.json,
         Accept: MEDIA_TYPES.json,
-        ...(options.results === "none" ? { Prefer: "return=minimal" } : undefined),
+        ...(isQuiet ? { Prefer: "return=minimal" } : undefined),
       },
       body: msgpack ? encodeBatchMsgpack(operations) : encodeBatchJson(operations),
       repeat: reads ? "read" : options.repeatUnknown === true ? "always" : "definite",
       ...this.#waiting(options),
-    };
-    const answer = await this.#transport.send(call);
-    // A node may disregard the preference, and its results are left out here.
-    if (answer.status === 204) return [];
-    const { results } = understood(answer, call, () => parseAs(answer.body, isBatchResult));
-    return options.results === "none" && !operations.some(({ op }) => op === "get") ? [] : results;
+    });
   }
 
   /** Pages of a listing, in the order of the keys' UTF-8 bytes. */
@@ -274,6 +270,14 @@ export class Client {
   ): Pick<Call, "signal" | "timeoutMs"> {
     const forAcks = (options.ackTimeoutMs ?? 0) + ACK_GRACE_MS;
     return { signal: options.signal, timeoutMs: options.timeoutMs ?? Math.max(this.#timeoutMs, forAcks) };
+  }
+
+  /** Of a batch. A node may disregard that none are wanted, so they are left out here. */
+  async #results(isQuiet: boolean, call: Call): Promise<BatchResult["results"]> {
+    const answer = await this.#transport.send(call);
+    if (answer.status === 204) return [];
+    const { results } = understood(answer, call, () => parseAs(answer.body, isBatchResult));
+    return isQuiet ? [] : results;
   }
 
   async #json<T>(call: Call, has: (value: unknown) => value is T): Promise<Answered<T>> {

@@ -25,7 +25,8 @@ export class Publishing {
   }
 
   async publish(): Promise<void> {
-    const { keeper, states } = this.#parts;
+    const { keeper, membership, states } = this.#parts;
+    const isAlone = membership.counted().ids.length === 1;
     // Until it is in the others' table a newcomer counts only itself, and what it then says of completeness is not theirs.
     const isMember = this.#lifecycle.joiningState.kind === "member";
     const unit = isMember ? await keeper.refresh() : undefined;
@@ -35,7 +36,8 @@ export class Publishing {
       watermark: unit === undefined ? undefined : keeper.completeness.watermark,
       keys: records,
       bytes,
-      root: await this.root(),
+      // Nobody compares it then, and after an import it takes a hash for every bucket each time.
+      root: isAlone ? undefined : await this.root(),
       notWritable: this.#lifecycle.notWritable()?.code ?? "",
     });
   }
