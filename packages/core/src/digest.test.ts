@@ -3,7 +3,14 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HLC_TIME_MAX } from "./clock.ts";
-import { BUCKET_COUNT, type Digest, DIGEST_BYTES, Fingerprints, type Hashing, RecordHasher } from "./digest.ts";
+import {
+  BUCKET_COUNT,
+  DIGEST_BYTES,
+  type Digest,
+  Fingerprints,
+  type Hashing,
+  RecordHasher,
+} from "./digest.ts";
 import type { Version } from "./version.ts";
 
 const hashing: Hashing = {
@@ -68,7 +75,9 @@ describe("the digest of a record", () => {
   test("differs in another cluster, so that nobody outside can choose it", () => {
     const other = new RecordHasher(hashing, new Uint8Array(32).fill(8));
     const siblings = [{ time: 1, node: "a~0000000000" }];
-    expect(digestHex(other.recordDigest("k", siblings))).not.toBe(digestHex(hasher.recordDigest("k", siblings)));
+    expect(digestHex(other.recordDigest("k", siblings))).not.toBe(
+      digestHex(hasher.recordDigest("k", siblings)),
+    );
     const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
     expect(keys.map((k) => other.bucketOf(k))).not.toEqual(keys.map((k) => hasher.bucketOf(k)));
   });
@@ -166,7 +175,8 @@ describe("fingerprints", () => {
 
   test("to bytes and back keeps every bucket, the last one included, from any view", () => {
     const original = new Fingerprints();
-    for (const at of [0, 1, BUCKET_COUNT - 1]) original.add(at, textOf(new Uint8Array(DIGEST_BYTES).fill(at + 1)));
+    for (const at of [0, 1, BUCKET_COUNT - 1])
+      original.add(at, textOf(new Uint8Array(DIGEST_BYTES).fill(at + 1)));
     const bytes = original.toBytes();
     expect(bytes.length).toBe(2_359_296);
     const shifted = new Uint8Array(bytes.length + 1);

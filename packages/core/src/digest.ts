@@ -214,8 +214,7 @@ export class Fingerprints {
 
 /** Little-endian. */
 function wordAt(digest: Digest, at: number): number {
-  const low =
-    digest.charCodeAt(at) | (digest.charCodeAt(at + 1) << 8) | (digest.charCodeAt(at + 2) << 16);
+  const low = digest.charCodeAt(at) | (digest.charCodeAt(at + 1) << 8) | (digest.charCodeAt(at + 2) << 16);
   return low + digest.charCodeAt(at + 3) * 0x100_0000;
 }
 

@@ -80,8 +80,8 @@ export {
 } from "./context.ts";
 export {
   BUCKET_COUNT,
-  type Digest,
   DIGEST_BYTES,
+  type Digest,
   Fingerprints,
   type Hashing,
   type KeyPlace,

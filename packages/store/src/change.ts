@@ -1,5 +1,5 @@
 /** What is known of one key, and what one commit does to it. */
-import type { Version } from "@hearsay/core";
+import type { KeyRecord, Version } from "@hearsay/core";
 import type { EncodedPut } from "./codec.ts";
 import { graveyardKey, historyKey, indexKey, quarantineKey, recordKey } from "./keyspace.ts";
 import type { Stored } from "./record-cache.ts";
@@ -55,6 +55,11 @@ export function countedSummary(state: KeyState): Summary | undefined {
 
 export function knownVersions(state: Damaged): readonly Version[] {
   return state.known?.versions ?? [];
+}
+
+/** Whether a record may replace a damaged one: it covers all that the index knows was there. */
+export function coversDamaged(record: KeyRecord, damaged: Damaged): boolean {
+  return knownVersions(damaged).every((version) => (record.context.get(version.node) ?? -1) >= version.time);
 }
 
 /** From the newest state of a key to the next one. */

@@ -16,6 +16,7 @@ import {
   ABSENT,
   type Change,
   countedSummary,
+  coversDamaged,
   type Damaged,
   type KeyState,
   knownVersions,
@@ -301,11 +302,6 @@ const NONE: readonly Sibling[] = [];
 /** The siblings that the newer record does not hold any more. */
 function replacedBy(newer: KeyRecord, older: KeyRecord): readonly Sibling[] {
   return older.siblings.filter((sibling) => !holds(newer, sibling.version));
-}
-
-/** Whether a record may replace a damaged one: it covers all that the index knows was there. */
-function coversDamaged(record: KeyRecord, damaged: Damaged): boolean {
-  return knownVersions(damaged).every((version) => (record.context.get(version.node) ?? -1) >= version.time);
 }
 
 export function damageError(key: string, damaged: Damaged): StoreError {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { BUCKET_COUNT, type Digest, DIGEST_BYTES, Fingerprints } from "../digest.ts";
+import { BUCKET_COUNT, DIGEST_BYTES, type Digest, Fingerprints } from "../digest.ts";
 import { randomBelow, SeededRandom } from "../random.ts";
 import type { BucketEntry } from "./bucket-entries.ts";
 import { FullTree, reconcile, type WalkedReplica } from "./full-tree.contract.ts";

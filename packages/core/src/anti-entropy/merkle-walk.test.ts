@@ -40,7 +40,12 @@ class Replica {
     const before = listed.get(key);
     if (before !== undefined) this.#fingerprints.subtract(bucket, before.whole);
     this.#fingerprints.add(bucket, whole);
-    const entry = { keyHash: keyHash(key), digest: Buffer.from(whole, "latin1").toString("hex", 0, 8), time: versions[0].time, whole };
+    const entry = {
+      keyHash: keyHash(key),
+      digest: Buffer.from(whole, "latin1").toString("hex", 0, 8),
+      time: versions[0].time,
+      whole,
+    };
     this.#entries.set(bucket, listed.set(key, entry));
     this.tree.update(this.#fingerprints, [bucket]);
   }
