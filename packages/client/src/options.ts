@@ -66,7 +66,7 @@ export interface PutOptions extends DeleteOptions {
 export interface BatchOptions extends CallOptions, AckOptions, ManyReadOptions {
   readonly repeatUnknown?: boolean | undefined;
   /**
-   * `none`: the results are left out, which spares node and client a quarter of their work, and the answer is empty.
+   * `none`: the results are left out, which spares the node a tenth of its work and the client a fifth.
    * Not where an operation is a `get`.
    */
   readonly results?: "all" | "none" | undefined;
