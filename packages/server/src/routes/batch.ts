@@ -40,7 +40,8 @@ export function postBatch(services: Services, exchange: Exchange): void {
       exchange.fail(problem);
       return;
     }
-    const run = () => runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), { ack, minimal });
+    const run = () =>
+      runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), { ack, minimal });
     (exchange.headers["hearsay-after"] === undefined ? run() : untilAllHeld(services, exchange).then(run))
       .then(
         (text) => {
