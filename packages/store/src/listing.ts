@@ -1,5 +1,5 @@
 /** Lists that are read without touching records: a bucket from the index, the damaged from the quarantine. */
-import { decodeUtf8, type HlcTime, toHex, type Version } from "@hearsay/core";
+import { decodeUtf8, type HlcTime, type Version } from "@hearsay/core";
 import type { Engine } from "./engine.ts";
 import {
   bucketRange,
@@ -66,12 +66,13 @@ export async function listDigests(engine: Engine, bucket: number): Promise<Liste
   const { hasher } = engine;
   const entries = await listBucket(engine, bucket);
   return entries.map(({ key, versions }) => {
-    let digest = "";
-    const whole = hasher.recordDigest(key, versions);
-    for (let i = 0; i < LISTED_DIGEST_BYTES; i++) {
-      digest += whole.charCodeAt(i).toString(16).padStart(2, "0");
-    }
-    return { key, keyHash: hasher.keyHash(key), digest, time: versions[0]?.time ?? 0 };
+    const digest = Buffer.from(hasher.recordDigest(key, versions).slice(0, LISTED_DIGEST_BYTES), "latin1");
+    return {
+      key,
+      keyHash: hasher.keyHash(key),
+      digest: digest.toString("hex"),
+      time: versions[0]?.time ?? 0,
+    };
   });
 }
 
