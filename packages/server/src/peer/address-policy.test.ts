@@ -28,6 +28,16 @@ test("an address outside the allowed ranges is refused before anything is sent",
   expect(() => policy.origin("[::1]:7171")).toThrow(AddressRefused);
 });
 
+test("an address is judged alike the second time, also when more were seen than are remembered", () => {
+  const policy = new AddressPolicy(["10.0.0.0/8"]);
+  for (let round = 0; round < 2; round++) {
+    expect(policy.origin("10.9.9.9:7171")).toBe("http://10.9.9.9:7171");
+    expect(() => policy.origin("192.168.0.1:7171")).toThrow(AddressRefused);
+    for (let port = 1; port <= 1100; port++) policy.origin(`10.0.0.1:${port}`);
+  }
+  expect(policy.remembered).toBeLessThanOrEqual(1024);
+});
+
 test("a name that leads to a refused address is refused when it is looked up", async () => {
   const resolve = (policy: AddressPolicy): Promise<unknown> =>
     new Promise((done) => {

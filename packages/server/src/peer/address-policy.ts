@@ -4,6 +4,7 @@
  */
 import { type LookupAddress, lookup } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
+import { SWIM_DEFAULTS } from "@hearsay/core";
 
 /** Never peers: link-local (where clouds keep their metadata services), unspecified, multicast and broadcast. */
 const NEVER: readonly (readonly [string, number, "ipv4" | "ipv6"])[] = [
@@ -27,9 +28,14 @@ export class AddressRefused extends Error {
   }
 }
 
+/** Addresses whose verdict is remembered: as many as a member table holds. Reaching it forgets all of them. */
+const VERDICTS_MAX: number = SWIM_DEFAULTS.membersMax;
+
 export class AddressPolicy {
   readonly #never: BlockList = new BlockList();
   readonly #allowed: BlockList = new BlockList();
+  /** Origins of addresses that were found allowed. Judging one costs as much as encoding a message to it. */
+  readonly #origins: Map<string, string> = new Map();
 
   /** @param ranges in CIDR notation, as `parseRange` accepts */
   constructor(ranges: readonly string[]) {
@@ -38,6 +44,11 @@ export class AddressPolicy {
       const parsed = parseRange(range);
       if (parsed !== undefined) this.#allowed.addSubnet(parsed.net, parsed.prefix, parsed.family);
     }
+  }
+
+  /** Addresses whose origin is remembered. */
+  get remembered(): number {
+    return this.#origins.size;
   }
 
   /** @param ip a literal address */
@@ -52,6 +63,15 @@ export class AddressPolicy {
    * @throws AddressRefused when the host is a literal address that is refused, or the text is no address
    */
   origin(address: string): string {
+    const known = this.#origins.get(address);
+    if (known !== undefined) return known;
+    const origin = this.#judge(address);
+    if (this.#origins.size >= VERDICTS_MAX) this.#origins.clear();
+    this.#origins.set(address, origin);
+    return origin;
+  }
+
+  #judge(address: string): string {
     const url = URL.canParse(`http://${address}`) ? new URL(`http://${address}`) : undefined;
     const isHostAndPort = url?.href === `${url?.origin}/` && /:\d{1,5}$/.test(address);
     if (url === undefined || !isHostAndPort) throw new AddressRefused(address);
