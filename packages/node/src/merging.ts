@@ -37,6 +37,20 @@ export interface Admitted {
   readonly committed: Promise<void>;
 }
 
+/** What came of records that were mailed. */
+export interface TakenMail {
+  /** What each key's record has become, in the order of the records; undefined where nothing changed. */
+  readonly records: readonly (KeyRecord | undefined)[];
+  /** Settles when all of it is durable. */
+  readonly committed: Promise<void>;
+}
+
+/** Records handed to the store in one turn, whose commits are mostly one and the same. */
+interface Stored {
+  readonly keys: string[];
+  readonly commits: Set<Promise<void>>;
+}
+
 /** The context of a client, or the record of a peer, lies too far ahead of this node's clock. */
 export type WriteFault = ClockFault;
 
@@ -97,7 +111,7 @@ export class Merging {
       return { code: "floors_differ" };
     }
     const merged: AdmittedRecord[] = [];
-    const stored: Promise<void>[] = [];
+    const stored: Stored = { keys: [], commits: new Set() };
     let disturbing = false;
     for (const { key, record } of records) {
       const of = this.latest(key);
@@ -109,27 +123,27 @@ export class Merging {
       disturbing ||= admission.disturbing;
     }
     this.#ports.clock.persist();
-    return { merged, disturbing, committed: Promise.all(stored).then(() => undefined) };
+    return { merged, disturbing, committed: this.#committed(stored) };
   }
 
   /**
    * Merges records that came as mail, but for those that bring anything old this node does not know. Nothing is changed
    * when a time in any of them is too far ahead.
-   * @returns when it is durable
    */
-  takeMail(records: readonly KeyedRecord[], floor: HlcTime): Promise<void> | WriteFault {
+  takeMail(records: readonly KeyedRecord[], floor: HlcTime): TakenMail | WriteFault {
     const drift = this.#observeAll(records);
     if (drift !== undefined) return drift;
-    const stored: Promise<void>[] = [];
-    for (const { key, record } of records) {
+    const stored: Stored = { keys: [], commits: new Set() };
+    const changed = records.map(({ key, record }) => {
       const of = this.latest(key);
       // Of a damaged record the store still knows the versions; what covers them is wanted, however old.
       const isHealing = of.lost?.some((version) => covers(record.context, version)) === true;
       const result = isHealing ? record : admitMail(of.record, record, floor);
-      if (result !== undefined) this.#keep(key, result, of, stored);
-    }
+      const kept = result === undefined ? undefined : this.#keep(key, result, of, stored);
+      return kept === of.record ? undefined : kept;
+    });
     this.#ports.clock.persist();
-    return Promise.all(stored).then(() => undefined);
+    return { records: changed, committed: this.#committed(stored) };
   }
 
   bounded(key: string, record: KeyRecord): KeyRecord {
@@ -155,32 +169,34 @@ export class Merging {
   }
 
   /** Stores what a key's record has become by merging, or waits for it to be stored when it is what it was. */
-  #keep(
-    key: string,
-    merged: KeyRecord,
-    { record: held, lost }: Readable,
-    stored: Promise<void>[],
-  ): KeyRecord {
+  #keep(key: string, merged: KeyRecord, { record: held, lost }: Readable, stored: Stored): KeyRecord {
     const result = this.bounded(key, merged);
     if (result === held) {
       // It may still be on its way to the disk, put there by mail or by a write of this node.
-      stored.push(this.#ports.store.settled(key));
+      stored.commits.add(this.#ports.store.settled(key));
       return result;
     }
     if (lost !== undefined) this.#forgetLost(key, result, lost, stored);
-    stored.push(this.#ports.store.put(key, result).then(() => this.#ports.stored(key)));
+    stored.keys.push(key);
+    stored.commits.add(this.#ports.store.put(key, result));
     return result;
+  }
+
+  #committed({ keys, commits }: Stored): Promise<void> {
+    return Promise.all(commits).then(() => {
+      for (const key of keys) this.#ports.stored(key);
+    });
   }
 
   /**
    * The store heals a damaged key by a record that covers what was lost. A peer's record that does not is taken too, and
    * what was lost is no longer waited for: whoever still has it lists a record that differs, and so hands it over.
    */
-  #forgetLost(key: string, record: KeyRecord, lost: readonly Version[], stored: Promise<void>[]): void {
+  #forgetLost(key: string, record: KeyRecord, lost: readonly Version[], { commits }: Stored): void {
     const missing = lost.filter((version) => !covers(record.context, version));
     if (missing.length === 0) return;
     this.#ports.log.warn("damaged_versions_missing", { key, versions: missing.length });
-    stored.push(this.#ports.store.remove(key));
+    commits.add(this.#ports.store.remove(key));
   }
 }
 

@@ -25,7 +25,7 @@ import { readOrLost } from "./damaged.ts";
 import { DurableClock } from "./durable-clock.ts";
 import { establishIdentity, type Identity } from "./identity.ts";
 import { knownPart } from "./known-context.ts";
-import { type Admitted, type FloorsDiffer, Merging, type WriteFault } from "./merging.ts";
+import { type Admitted, type FloorsDiffer, Merging, type TakenMail, type WriteFault } from "./merging.ts";
 import type { Clock, Log, Metrics, Random, RecordStore } from "./ports.ts";
 import { Uncommitted } from "./uncommitted.ts";
 import { Waiters } from "./waiters.ts";
@@ -158,7 +158,7 @@ export class Node {
   }
 
   /** See {@link Merging.takeMail}. */
-  takeMail(records: readonly KeyedRecord[], floor: HlcTime): Promise<void> | WriteFault {
+  takeMail(records: readonly KeyedRecord[], floor: HlcTime): TakenMail | WriteFault {
     return this.#merging.takeMail(records, floor);
   }
 

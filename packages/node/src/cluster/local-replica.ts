@@ -110,10 +110,11 @@ export class LocalReplica implements ExchangeReplica {
     return { merged: admitted.merged, refused, committed: Promise.all(kept).then(() => undefined) };
   }
 
-  async takeMail(records: readonly KeyedRecord[]): Promise<void> {
+  async takeMail(records: readonly KeyedRecord[]): Promise<readonly (KeyRecord | undefined)[]> {
     const taken = this.#ports.node.takeMail(records, this.completeness.floor);
     if ("code" in taken) throw new PeerFault(taken);
-    await taken;
+    await taken.committed;
+    return taken.records;
   }
 
   async drop(refused: readonly RefusedVersions[]): Promise<void> {

@@ -151,26 +151,23 @@ export class Rumors {
 
   /** Merges what came with records; settles when it is committed, with what became of each rumor. */
   async #take(rumors: readonly LoadedRumor[]): Promise<ReceivedRumor[]> {
-    const carried: KeyedRecord[] = [];
-    const before = new Map<string, KeyRecord | undefined>();
-    for (const { key, record } of rumors) {
-      if (record === null) continue;
-      carried.push({ key, record });
-      before.set(key, this.#replica.get(key));
-    }
-    await this.#replica.takeMail(carried);
-    return rumors.map((rumor) => this.#verdict(rumor, before.get(rumor.key)));
+    const carried = rumors.flatMap(({ key, record }) => (record === null ? [] : [{ key, record }]));
+    const changed = (await this.#replica.takeMail(carried)).values();
+    return rumors.map((rumor) =>
+      this.#verdict(rumor, rumor.record === null ? undefined : changed.next().value),
+    );
   }
 
-  #verdict(rumor: LoadedRumor, before: KeyRecord | undefined): ReceivedRumor {
-    const held = this.#replica.get(rumor.key);
+  /** @param changed what the rumor has made of the record, which is durable; undefined when it changed nothing */
+  #verdict(rumor: LoadedRumor, changed: KeyRecord | undefined): ReceivedRumor {
+    const held = changed ?? this.#replica.get(rumor.key);
     const isHeld =
       held !== undefined &&
       rumor.versions.every((version) => holds(held, version) || covers(held.context, version));
     // Something old came along that is no news, and was left to an exchange.
     if (!isHeld) return { state: rumor.record === null ? "lacking" : "refused" };
     return {
-      state: rumor.record === null || held === before ? "known" : "new",
+      state: changed === undefined ? "known" : "new",
       held: heldRecord(rumor.key, held),
     };
   }

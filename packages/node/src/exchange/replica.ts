@@ -48,8 +48,12 @@ export interface ExchangeReplica {
    * @throws PeerFault `clock_drift`; then, too, nothing is changed
    */
   merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch | undefined;
-  /** Merges what is news; see the ghost rule. Settles when it is committed. @throws PeerFault `clock_drift` */
-  takeMail(records: readonly KeyedRecord[]): Promise<void>;
+  /**
+   * Merges what is news; see the ghost rule. Settles when it is committed, with what each key's record has become:
+   * undefined where nothing changed.
+   * @throws PeerFault `clock_drift`
+   */
+  takeMail(records: readonly KeyedRecord[]): Promise<readonly (KeyRecord | undefined)[]>;
   /** Drops versions that a complete peer has refused as ghosts. */
   drop(refused: readonly RefusedVersions[]): Promise<void>;
   /** Forgets damaged records that were purged everywhere; see the ghost rule. To be called after an exact exchange. */

@@ -122,8 +122,8 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
         node.takeMail = (records, floor) => {
           const taken = takeMail(records, floor);
           if ("code" in taken) return taken;
-          taken.catch(() => undefined);
-          return Promise.resolve();
+          taken.committed.catch(() => undefined);
+          return { ...taken, committed: Promise.resolve() };
         };
       }),
     }),
