@@ -210,7 +210,11 @@ async function serve(settings: Settings, foundation: Foundation): Promise<RunPar
 }
 
 function startTimers(services: Services, { opened, troubles }: Foundation): () => void {
-  const stopLag = watchLag((lagMs) => services.gate.observeLag(lagMs));
+  const { gate } = services;
+  const stopLag = watchLag(
+    (lagMs) => gate.observeLag(lagMs),
+    () => gate.isIdle,
+  );
   const retry = setInterval(() => {
     opened.store.retry().catch((error: unknown) => troubles.failed("retry_failed", error));
   }, services.settings["store.retryIntervalMs"]);

@@ -10,13 +10,14 @@ export interface AwaitedWrite {
 
 interface Pending extends AwaitedWrite {
   readonly needed: number;
-  readonly peers: Set<NodeId>;
+  /** A handful at most, each once: an array is cheaper than a set. */
+  readonly peers: NodeId[];
   readonly done: (peers: number) => void;
 }
 
 export interface AckWait {
   /** Those that hold it by now. */
-  readonly peers: ReadonlySet<NodeId>;
+  readonly peers: readonly NodeId[];
   /** Ends the wait, and tells how many held it then. */
   end(): number;
 }
@@ -30,7 +31,7 @@ export interface AckWait {
  */
 export class Acknowledgements {
   readonly #maxPending: number;
-  readonly #byKey: Map<string, Set<Pending>> = new Map();
+  readonly #byKey: Map<string, readonly Pending[]> = new Map();
   /** In the order in which they began to wait. */
   readonly #waiting: Set<Pending> = new Set();
 
@@ -48,16 +49,15 @@ export class Acknowledgements {
 
   /** Calls back once `needed` peers hold the write. */
   wait(write: AwaitedWrite, needed: number, done: (peers: number) => void): AckWait {
-    const pending: Pending = { ...write, needed, peers: new Set(), done };
+    const pending: Pending = { ...write, needed, peers: [], done };
     const others = this.#byKey.get(write.key);
-    if (others === undefined) this.#byKey.set(write.key, new Set([pending]));
-    else others.add(pending);
+    this.#byKey.set(write.key, others === undefined ? [pending] : [...others, pending]);
     this.#waiting.add(pending);
     return {
       peers: pending.peers,
       end: () => {
         this.#remove(pending);
-        return pending.peers.size;
+        return pending.peers.length;
       },
     };
   }
@@ -84,22 +84,22 @@ export class Acknowledgements {
     const found: AwaitedWrite[] = [];
     for (const pending of this.#waiting) {
       if (found.length >= limit || pending.sinceMs > beganByMs) break;
-      if (!pending.peers.has(peer)) found.push(pending);
+      if (!pending.peers.includes(peer)) found.push(pending);
     }
     return found;
   }
 
   #count(pending: Pending, peer: NodeId): void {
-    pending.peers.add(peer);
-    if (pending.peers.size < pending.needed) return;
+    if (!pending.peers.includes(peer)) pending.peers.push(peer);
+    if (pending.peers.length < pending.needed) return;
     this.#remove(pending);
-    pending.done(pending.peers.size);
+    pending.done(pending.peers.length);
   }
 
   #remove(pending: Pending): void {
     if (!this.#waiting.delete(pending)) return;
-    const others = this.#byKey.get(pending.key);
-    others?.delete(pending);
-    if (others?.size === 0) this.#byKey.delete(pending.key);
+    const others = this.#byKey.get(pending.key)?.filter((other) => other !== pending) ?? [];
+    if (others.length === 0) this.#byKey.delete(pending.key);
+    else this.#byKey.set(pending.key, others);
   }
 }

@@ -182,7 +182,7 @@ function makeStates({ config, ports, events }: Recipe, repair: Repair, sampler: 
     transport,
     random,
     sampler,
-    isCalm: () => repair.isCalm,
+    stretch: () => repair.stretch,
     learnt: (id, state) => events.learnt(id, state),
   });
 }

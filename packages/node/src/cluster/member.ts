@@ -108,10 +108,11 @@ export class ClusterMember {
     if (this.#parts.joining === undefined) await this.#lifecycle.returnTo();
     this.repair.start();
     this.states.start();
-    this.#periodic.every(this.stateIntervalMs, () => this.#publishing.publish());
+    const stretch = (): number => this.repair.stretch;
+    this.#periodic.every(this.stateIntervalMs, () => this.#publishing.publish(), stretch);
     this.#periodic.every(SAVE_INTERVAL_MS, () => this.keeper.save());
     // Exchanges purge too, but a node that is alone has none.
-    this.#periodic.every(this.stateIntervalMs, () => this.keeper.purge());
+    this.#periodic.every(this.stateIntervalMs, () => this.keeper.purge(), stretch);
     this.#peersChanged();
     await this.#publishing.publish();
   }
@@ -200,8 +201,8 @@ export class ClusterMember {
   }
 
   /** See {@link WriteConcern.acknowledged}. */
-  async acknowledged(key: string, version: Version, needed: number, timeoutMs: number): Promise<number> {
-    return await this.#concern.acknowledged(key, version, needed, timeoutMs);
+  acknowledged(key: string, version: Version, needed: number, timeoutMs: number): Promise<number> {
+    return this.#concern.acknowledged(key, version, needed, timeoutMs);
   }
 
   /** Whether this node durably holds or covers the version. */

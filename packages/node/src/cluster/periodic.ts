@@ -13,9 +13,10 @@ export class Periodic {
     this.#troubles = troubles;
   }
 
-  every(ms: number, task: () => Promise<void>): void {
+  /** @param stretch times `ms` until the next time, asked before each pause */
+  every(ms: number, task: () => Promise<void>, stretch: () => number = () => 1): void {
     const arm = (): void => {
-      const cancel = this.#timers.after(ms, () => {
+      const cancel = this.#timers.after(ms * stretch(), () => {
         this.#cancels.delete(cancel);
         task()
           .catch((error: unknown) => this.#troubles.failed("periodic_task_failed", error))

@@ -1,6 +1,7 @@
 /** Drives anti-entropy: starts an exchange an interval, answers those of others, and remembers how they went. */
 import {
   type AntiEntropyConfig,
+  CALM_FACTOR,
   type ExchangeReply,
   type ExchangeRequest,
   ExchangeSchedule,
@@ -89,6 +90,11 @@ export class Repair {
   /** Whether nothing is going on, as far as the latest exchanges tell. */
   get isCalm(): boolean {
     return this.#schedule.isCalm;
+  }
+
+  /** How much longer pauses are than ordinary ones: 1, or more in calm. */
+  get stretch(): number {
+    return this.isCalm ? CALM_FACTOR : 1;
   }
 
   /** A write was made here, or a peer came or went: exchanges go back to their ordinary pace. */

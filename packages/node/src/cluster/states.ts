@@ -1,6 +1,5 @@
 /** Drives the gossip of node states: what each node says of itself, known to all. */
 import {
-  CALM_FACTOR,
   type CompletenessUnit,
   DEFAULT_STATE_GOSSIP_OPTIONS,
   type HlcTime,
@@ -40,8 +39,8 @@ export interface StatePorts {
   readonly transport: Transport;
   readonly random: RandomSource;
   readonly sampler: PeerSampler;
-  /** Nothing is going on: the rounds may be further apart. */
-  isCalm(): boolean;
+  /** Times the interval until the next round: 1, or more while nothing is going on. */
+  stretch(): number;
   /** A peer's state became known, or newer. */
   learnt(id: NodeId, state: PublishedState): void;
 }
@@ -66,7 +65,7 @@ export class States {
           this.#gossip.onFailure(id);
           return [];
         },
-        timer: () => this.#gossip.onTimer(ports.isCalm() ? CALM_FACTOR : 1),
+        timer: () => this.#gossip.onTimer(ports.stretch()),
         event: (event) => this.#onEvent(event),
       },
       async (to: Peer, message, timeoutMs) =>

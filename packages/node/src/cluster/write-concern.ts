@@ -40,14 +40,14 @@ export class WriteConcern {
    * best, fewer when the time is over.
    * @throws PeerFault `busy` when too many wait already
    */
-  async acknowledged(key: string, version: Version, needed: number, timeoutMs: number): Promise<number> {
+  acknowledged(key: string, version: Version, needed: number, timeoutMs: number): Promise<number> {
     const { acks, timers, spread } = this.#ports;
     if (needed <= 1) {
       spread(key, 0);
-      return 1;
+      return Promise.resolve(1);
     }
-    if (acks.full) throw new PeerFault({ code: "busy" });
-    return await new Promise((resolve) => {
+    if (acks.full) return Promise.reject(new PeerFault({ code: "busy" }));
+    return new Promise((resolve) => {
       const write = { key, version, sinceMs: timers.monotonicMs() };
       const wait = acks.wait(write, needed - 1, (peers) => {
         endWait();

@@ -21,6 +21,7 @@ export class Gate {
   #phase: Phase = "starting";
   #scans = 0;
   #lagMs = 0;
+  #isIdle = true;
   #shed: Record<Admission, number> = { read: 0, write: 0, scan: 0 };
 
   constructor(limits: GateLimits) {
@@ -51,16 +52,24 @@ export class Gate {
   /** The lag of the event loop as last measured, in milliseconds. */
   observeLag(lagMs: number): void {
     this.#lagMs = lagMs;
+    this.#isIdle = true;
+  }
+
+  /** Whether nobody has asked to be let in since the lag was last measured. */
+  get isIdle(): boolean {
+    return this.#isIdle;
   }
 
   /** @throws ApiProblem `not_ready`, `overloaded` */
   admitRead(): void {
+    this.#isIdle = false;
     if (this.#phase !== "ready") throw this.#notReady();
     if (this.#lagMs > this.#limits.readsLagMs) throw this.#overloaded("read");
   }
 
   /** @throws ApiProblem `not_ready`, `overloaded` */
   admitWrite(): void {
+    this.#isIdle = false;
     if (this.#phase !== "ready") throw this.#notReady();
     if (this.#lagMs > this.#limits.writesLagMs) throw this.#overloaded("write");
   }
@@ -70,6 +79,7 @@ export class Gate {
    * @throws ApiProblem `not_ready`, `overloaded`
    */
   enterScan(): () => void {
+    this.#isIdle = false;
     if (this.#phase !== "ready") throw this.#notReady();
     if (this.#lagMs > this.#limits.scansLagMs || this.#scans >= this.#limits.maxScans)
       throw this.#overloaded("scan");

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { watchLag } from "./lag.ts";
 
 describe("the lag of the event loop", () => {
@@ -19,5 +19,27 @@ describe("the lag of the event loop", () => {
     await sample();
     expect(Math.max(...seen)).toBeGreaterThan(100);
     stop();
+  });
+
+  it("is measured less often while nothing is asked of the node", () => {
+    vi.useFakeTimers();
+    try {
+      let isIdle = true;
+      let seen = 0;
+      const stop = watchLag(
+        () => {
+          seen += 1;
+        },
+        () => isIdle,
+      );
+      vi.advanceTimersByTime(5000);
+      expect(seen).toBe(5);
+      isIdle = false;
+      vi.advanceTimersByTime(5000);
+      expect(seen).toBeGreaterThan(40);
+      stop();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

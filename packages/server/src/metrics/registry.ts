@@ -7,8 +7,8 @@ import type { EventCounts } from "./events.ts";
 import { DURATION_BUCKETS_MS, type RequestMetrics } from "./requests.ts";
 import { watchMetrics } from "./watch.ts";
 
-/** Finer looks would wake an idle process a hundred times a second. */
-const LAG_PRECISION_MS = 100;
+/** Finer looks would wake an idle process many times a second; `hearsay_event_loop_lag_seconds` is finer under load. */
+const LAG_PRECISION_MS = 1000;
 
 export interface MetricSources {
   readonly requests: RequestMetrics;
