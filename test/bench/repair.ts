@@ -8,6 +8,8 @@ import { print } from "./report.ts";
 /** A million by default; loading them takes minutes, so a shorter run may take fewer. */
 const KEYS = Number(process.env["HEARSAY_BENCH_REPAIR_KEYS"] ?? 1_000_000);
 const BATCH = 1000;
+/** Each look has every node hash what has changed since the last one, so many looks would be a load of their own. */
+const LOOK_EVERY_MS = 500;
 
 export async function repair(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "hearsay-bench-"));
@@ -62,7 +64,14 @@ async function writeBatch(node: BenchNode, from: number, count: number, value: s
     key: `repair/${(from + i).toString(36).padStart(17, "0")}`,
     value: encoded,
   }));
-  await post(node, "/kv", { operations });
+  for (;;) {
+    const answer = await post(node, "/kv", { operations });
+    if (typeof answer === "object" && answer !== null && "results" in answer) return;
+    const isShed =
+      typeof answer === "object" && answer !== null && "code" in answer && answer.code === "overloaded";
+    if (!isShed) throw new Error(`not written: ${JSON.stringify(answer)}`);
+    await pause(LOOK_EVERY_MS);
+  }
 }
 
 async function converged(cluster: BenchCluster, limitMs: number): Promise<void> {
@@ -71,7 +80,7 @@ async function converged(cluster: BenchCluster, limitMs: number): Promise<void> 
     const answers = await Promise.all(cluster.nodes.map((node) => get(node, "/cluster/convergence")));
     if (answers.every((answer) => isConverged(answer))) return;
     if (performance.now() > deadline) throw new Error(`not converged: ${JSON.stringify(answers[0])}`);
-    await pause(100);
+    await pause(LOOK_EVERY_MS);
   }
 }
 
