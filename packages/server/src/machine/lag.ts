@@ -12,8 +12,10 @@ export function watchLag(observe: (lagMs: number) => void, isIdle: () => boolean
   const sample = (afterMs: number): void => {
     const dueMs = performance.now() + afterMs;
     timer = setTimeout(() => {
-      const nextMs = isIdle() ? IDLE_SAMPLE_MS : SAMPLE_MS;
-      observe(Math.max(0, performance.now() - dueMs));
+      const lagMs = Math.max(0, performance.now() - dueMs);
+      // A lag is not to be held against those who come when it is long over.
+      const nextMs = isIdle() && lagMs < SAMPLE_MS ? IDLE_SAMPLE_MS : SAMPLE_MS;
+      observe(lagMs);
       sample(nextMs);
     }, afterMs);
     timer.unref();
