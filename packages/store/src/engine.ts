@@ -281,21 +281,22 @@ export class Engine {
   }
 
   async #reopen(): Promise<void> {
+    const group = this.#unresolved;
+    let committed: boolean;
     try {
       if (this.#condition === "full" && !(await this.#options.hasRoom())) return;
       await this.handle.close();
       await this.handle.open({ createIfMissing: false });
+      // A batch is atomic, so its journal entry tells whether all of it is there.
+      committed = group !== undefined && journalHolds(this.handle, this.codec, this.#sequence + 1);
     } catch (error) {
       this.#options.onEvent({ code: "reopen_failed", detail: errorDetail(error) });
       return;
     }
-    const group = this.#unresolved;
     this.#unresolved = undefined;
     const keys = group?.changes.size ?? 0;
-    // A batch is atomic, so its journal entry tells whether all of it is there.
-    const committed = group !== undefined && journalHolds(this.handle, this.codec, this.#sequence + 1);
     this.table.forget(group?.changes.keys() ?? []);
-    if (committed) this.#committed(group);
+    if (group !== undefined && committed) this.#committed(group);
     this.#condition = "ok";
     this.pipeline.resume();
     this.#options.onEvent({

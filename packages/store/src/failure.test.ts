@@ -27,6 +27,7 @@ class FaultyDatabase implements Database {
   }
 
   getSync(key: Uint8Array): Uint8Array | undefined {
+    if (this.#faults.readFails !== undefined) throw this.#faults.readFails;
     return this.#inner.getSync(key);
   }
 
@@ -57,6 +58,7 @@ class FaultyDatabase implements Database {
 interface Faults {
   next: { readonly error: Error; readonly reached: boolean } | undefined;
   openFails: Error | undefined;
+  readFails: Error | undefined;
   /** Writes wait for it. */
   gate: Promise<void>;
   opened: number;
@@ -77,7 +79,13 @@ let room: boolean;
 async function open(limits: { readonly pendingMaxBytes?: number } = {}): Promise<void> {
   backend = await memoryBackend();
   const inner = await backend.raw();
-  faults = { next: undefined, openFails: undefined, gate: Promise.resolve(), opened: 0 };
+  faults = {
+    next: undefined,
+    openFails: undefined,
+    readFails: undefined,
+    gate: Promise.resolve(),
+    opened: 0,
+  };
   room = true;
   ({ store } = await backend.open({
     openDatabase: () => new FaultyDatabase(inner, faults),
@@ -211,6 +219,20 @@ it("is flushed when what was put before is committed, though more is put meanwhi
   expect([store.get("before"), store.get("meanwhile")]).toMatchObject([{}, undefined]);
   releases[1]?.();
   await meanwhile;
+});
+
+it("tries again when what became of the failed write cannot be read after the reopening", async () => {
+  await open();
+  faults.next = { error: BROKEN, reached: true };
+  faults.readFails = BROKEN;
+  await expect(store.put("k", recordOf(value(2, "x")))).rejects.toThrow();
+  await store.retry();
+  expect(store.stats().condition).toBe("failed");
+  expect(codes()).toContain("reopen_failed");
+  faults.readFails = undefined;
+  await store.retry();
+  expect(store.stats().condition).toBe("ok");
+  expect(textOf(store.get("k"))).toBe("x");
 });
 
 it("refuses a whole turn when too much waits, and never half of one", async () => {
