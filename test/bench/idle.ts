@@ -8,7 +8,7 @@ import { print } from "./report.ts";
 export async function idle(): Promise<void> {
   await cost(5, 1, { kilobytes: 2, share: 1 });
   await watermark();
-  await cost(128, 64, { kilobytes: 60, share: 2 });
+  await cost(128, 32, { kilobytes: 60, share: 2 });
 }
 
 async function cost(
