@@ -7,7 +7,6 @@ import {
   covers,
   type HeldRecord,
   holds,
-  type KeyedRecord,
   type KeyRecord,
   type LoadedRumor,
   type LoadedRumorReply,
