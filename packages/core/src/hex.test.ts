@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fromHex, toHex, writeHex } from "./hex.ts";
+import { charsToHex, fromHex, toHex, writeHex } from "./hex.ts";
 
 test("bytes and their digits are one and the same, as another makes them", () => {
   fc.assert(
@@ -8,6 +8,7 @@ test("bytes and their digits are one and the same, as another makes them", () =>
       const digits = Buffer.from(bytes).toString("hex");
       expect(toHex(bytes)).toBe(digits);
       expect(fromHex(digits)).toEqual(bytes);
+      expect(charsToHex(Buffer.from(bytes).toString("latin1"))).toBe(digits);
     }),
   );
 });

@@ -10,6 +10,13 @@ export function toHex(bytes: Uint8Array, start: number = 0, end: number = bytes.
   return text;
 }
 
+/** The same of a text whose characters are bytes, as digests are handed on. @param length how many of them */
+export function charsToHex(chars: string, length: number = chars.length): string {
+  let text = "";
+  for (let i = 0; i < length; i++) text += DIGITS[chars.charCodeAt(i)];
+  return text;
+}
+
 /** Writes the first bytes of an even number of digits. @param length in bytes */
 export function writeHex(
   text: string,

@@ -96,7 +96,7 @@ export type {
   RequestFailure,
   TimerEffect,
 } from "./effects.ts";
-export { fromHex, toHex, writeHex } from "./hex.ts";
+export { charsToHex, fromHex, toHex, writeHex } from "./hex.ts";
 export {
   INCARNATION_LENGTH,
   isNodeId,

@@ -1,5 +1,5 @@
 /** Lists that are read without touching records: a bucket from the index, the damaged from the quarantine. */
-import { decodeUtf8, type HlcTime, type Version } from "@hearsay/core";
+import { charsToHex, decodeUtf8, type HlcTime, type Version } from "@hearsay/core";
 import type { Engine } from "./engine.ts";
 import {
   bucketRange,
@@ -66,13 +66,8 @@ export async function listDigests(engine: Engine, bucket: number): Promise<Liste
   const { hasher } = engine;
   const entries = await listBucket(engine, bucket);
   return entries.map(({ key, versions }) => {
-    const digest = Buffer.from(hasher.recordDigest(key, versions).slice(0, LISTED_DIGEST_BYTES), "latin1");
-    return {
-      key,
-      keyHash: hasher.keyHash(key),
-      digest: digest.toString("hex"),
-      time: versions[0]?.time ?? 0,
-    };
+    const digest = charsToHex(hasher.recordDigest(key, versions), LISTED_DIGEST_BYTES);
+    return { key, keyHash: hasher.keyHash(key), digest, time: versions[0]?.time ?? 0 };
   });
 }
 
