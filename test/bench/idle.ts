@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { BenchCluster, get, pause, percentile, put } from "./nodes.ts";
 import { print } from "./report.ts";
 
+/** After its start a process still compiles what is hot and collects what the start left. */
+const SETTLE_MS = 30_000;
+
 export async function idle(): Promise<void> {
   await cost(5, 1, { kilobytes: 2, share: 1 });
   await watermark();
@@ -21,7 +24,7 @@ async function cost(
   const cluster = await BenchCluster.start(directory, nodes, perProcess);
   try {
     for (let i = 0; i < 100; i++) await put(cluster.nodes[0] ?? raise(), `idle/${i}`, "v");
-    await pause(10_000);
+    await pause(SETTLE_MS);
     const recordsBefore = await records(cluster);
     const before = {
       bytes: await cluster.writtenBytes(),

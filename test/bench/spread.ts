@@ -2,7 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BenchCluster, type BenchNode, pause, percentile, put } from "./nodes.ts";
+import { Arrivals } from "./arrivals.ts";
+import { BenchCluster, pause, percentile, put } from "./nodes.ts";
 import { print } from "./report.ts";
 
 interface Setting {
@@ -10,11 +11,7 @@ interface Setting {
   readonly perProcess: number;
   readonly writesPerSecond: number;
   readonly seconds: number;
-  /** Every so many-th write is looked for on the other nodes. */
-  readonly sampleEvery: number;
   readonly atMostMs: number;
-  /** How often a node is asked for a write it does not have yet. Asking all of many nodes costs more CPU than the spreading. */
-  readonly askEveryMs: number;
 }
 
 /** The same load before anything is counted: a process just started runs code that is not compiled yet. */
@@ -26,18 +23,14 @@ const SETTINGS: readonly Setting[] = [
     perProcess: 1,
     writesPerSecond: 500,
     seconds: 20,
-    sampleEvery: 10,
     atMostMs: 10,
-    askEveryMs: 1,
   },
   {
     nodes: 32,
     perProcess: 8,
     writesPerSecond: 20,
     seconds: 20,
-    sampleEvery: 4,
     atMostMs: 100,
-    askEveryMs: 10,
   },
 ];
 
@@ -74,16 +67,19 @@ async function measure(cluster: BenchCluster, setting: Setting): Promise<void> {
   });
 }
 
-/** Writes at the setting's rate. @returns how long after its acknowledgement each sampled write was readable on all */
+/**
+ * Writes at the setting's rate. Asking for each write until it is there would cost more than the spreading, so a watch
+ * on each node says when; what it takes to tell is counted in.
+ * @returns how long after its acknowledgement each write was readable on all
+ */
 async function load(
   cluster: BenchCluster,
-  { nodes, writesPerSecond, sampleEvery, askEveryMs }: Setting,
+  { nodes, writesPerSecond }: Setting,
   prefix: string,
   seconds: number,
 ): Promise<readonly number[]> {
-  const delays: number[] = [];
-  const looking: Promise<void>[] = [];
-  const writes: Promise<unknown>[] = [];
+  const arrivals = await Promise.all(cluster.nodes.map((node) => Arrivals.of(node, `${prefix}/`)));
+  const writes: Promise<number>[] = [];
   const begun = performance.now();
   const total = writesPerSecond * seconds;
   for (let i = 0; i < total; i++) {
@@ -92,39 +88,18 @@ async function load(
     if (early > 0) await pause(early);
     const writer = cluster.nodes[i % nodes];
     if (writer === undefined) continue;
-    const written = put(writer, `${prefix}/${i}`, "v".repeat(100));
-    writes.push(written);
-    if (i % sampleEvery === 0) {
-      looking.push(
-        written.then(async (etag) => {
-          const acknowledged = performance.now();
-          const others = cluster.nodes.filter((node) => node !== writer);
-          const each = await Promise.all(
-            others.map((node) => readableAfter({ node, askEveryMs }, `${prefix}/${i}`, etag, acknowledged)),
-          );
-          delays.push(Math.max(...each));
-        }),
-      );
-    }
+    const key = `${prefix}/${i}`;
+    writes.push(
+      put(writer, key, "v".repeat(100)).then(async () => {
+        const acknowledged = performance.now();
+        const told = await Promise.all(arrivals.map(async (each) => await each.at(key)));
+        return Math.max(0, Math.max(...told) - acknowledged);
+      }),
+    );
   }
-  await Promise.all(writes);
-  await Promise.all(looking);
+  const delays = await Promise.all(writes);
+  for (const each of arrivals) each.close();
   return delays;
-}
-
-async function readableAfter(
-  { node, askEveryMs }: { readonly node: BenchNode; readonly askEveryMs: number },
-  key: string,
-  etag: string,
-  sinceMs: number,
-): Promise<number> {
-  for (;;) {
-    const answer = await node.pool.request({ method: "GET", path: `/kv/${key}` });
-    await answer.body.dump();
-    if (answer.headers["etag"] === etag) return performance.now() - sinceMs;
-    if (performance.now() - sinceMs > 30_000) throw new Error(`${key} never came to ${node.url}`);
-    await pause(askEveryMs);
-  }
 }
 
 /** Sums of a cluster's counters. */
