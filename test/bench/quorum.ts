@@ -7,6 +7,8 @@ import { median, print } from "./report.ts";
 import { wrk } from "./wrk.ts";
 
 const ROUNDS = 3;
+/** Before anything is counted: a process just started runs code that is not compiled yet, three of them for longer. */
+const WARM_UP_SECONDS = { one: 5, many: 15 };
 
 export async function quorum(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "hearsay-bench-"));
@@ -16,11 +18,15 @@ export async function quorum(): Promise<void> {
   try {
     const single = await script(directory, "single.lua", "");
     const acknowledged = await script(directory, "quorum.lua", "?ack=quorum");
+    const [urlOfOne = "", urlOfMany = ""] = [alone.nodes[0]?.url, three.nodes[0]?.url];
+    const connections = 64;
+    await wrk({ connections, url: urlOfOne, seconds: WARM_UP_SECONDS.one, script: single });
+    await wrk({ connections, url: urlOfMany, seconds: WARM_UP_SECONDS.many, script: acknowledged });
     const ratios: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const load = { connections: 64, seconds: 5 };
-      const one = await wrk({ ...load, url: alone.nodes[0]?.url ?? "", script: single });
-      const many = await wrk({ ...load, url: three.nodes[0]?.url ?? "", script: acknowledged });
+      const load = { connections, seconds: 5 };
+      const one = await wrk({ ...load, url: urlOfOne, script: single });
+      const many = await wrk({ ...load, url: urlOfMany, script: acknowledged });
       if (one.refused + many.refused > 0)
         throw new Error(`${one.refused} and ${many.refused} writes were refused`);
       ratios.push(many.requestsPerSecond / one.requestsPerSecond);

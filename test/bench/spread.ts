@@ -15,7 +15,7 @@ interface Setting {
 }
 
 /** The same load before anything is counted: a process just started runs code that is not compiled yet. */
-const WARM_UP_SECONDS = 5;
+const WARM_UP_SECONDS = 15;
 
 const SETTINGS: readonly Setting[] = [
   {
