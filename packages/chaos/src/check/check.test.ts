@@ -275,6 +275,23 @@ describe("claims", () => {
     expect(told.codes()).toEqual(["watermark_false"]);
   });
 
+  it("watermark_false is not about a member that was alone for long before it joined", () => {
+    told.watermark("n1");
+    told.wait(20_000);
+    told.watermark("n2", [idOf("n2", 2)], null);
+    told.put("n1", "a");
+    told.wait(10_000);
+    const throughMs = told.clockMs;
+    told.watermark("n1", [idOf("n1"), idOf("n3")], throughMs);
+    told.watermark("n2", [idOf("n1"), idOf("n2", 2), idOf("n3")], throughMs);
+    told.get("n2", "a", [], { id: idOf("n2", 2) });
+    expect(told.codes()).toEqual([]);
+    told.wait(6_000);
+    told.watermark("n1", [idOf("n1"), idOf("n2", 2), idOf("n3")]);
+    told.get("n2", "a", [], { id: idOf("n2", 2) });
+    expect(told.codes()).toEqual(["watermark_false"]);
+  });
+
   it("watermark_false is not about a node's next life, nor about writes of one that lost its data", () => {
     told.put("n1", "a");
     told.watermark("n1");

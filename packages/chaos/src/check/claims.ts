@@ -93,8 +93,10 @@ class Watermarks {
       if (status === undefined || status.atMs >= beforeMs) break;
       const { watermarkMs } = status;
       this.#highest = Math.max(this.#highest, watermarkMs ?? Number.NEGATIVE_INFINITY);
+      // A node that is still alone lists itself; it has not joined yet.
+      const isJoined = status.members.length > 1;
       for (const member of status.members) {
-        this.#list(member.id, status.atMs);
+        if (isJoined) this.#list(member.id, status.atMs);
         if (watermarkMs !== null) this.#claim(member.id, { ...status, watermarkMs });
       }
     }

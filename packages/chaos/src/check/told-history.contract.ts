@@ -101,11 +101,15 @@ export class ToldHistory {
     return event;
   }
 
-  /** A node says that every member holds all up to now. */
-  watermark(node: string, ids: readonly string[] = ["n1", "n2", "n3"].map((name) => idOf(name))): void {
+  /** A node says that every member holds all up to then, by default up to now; null when it does not know. */
+  watermark(
+    node: string,
+    ids: readonly string[] = ["n1", "n2", "n3"].map((name) => idOf(name)),
+    throughMs?: number | null,
+  ): void {
     this.#nowMs += STEP_MS;
     const members = ids.map((id) => ({ id, name: id.slice(0, 2), state: "alive" }));
-    const watermarkMs = this.clockMs;
+    const watermarkMs = throughMs === undefined ? this.clockMs : throughMs;
     this.events.push({
       type: "status",
       atMs: this.#nowMs,
