@@ -7,17 +7,18 @@ import { platform } from "../platform.ts";
 type Action = Plan["actions"][number];
 
 const FIRST_NODE = 0;
+const LAST_NODE = 0.99;
 
-function put(atMs: number, key: string): Action {
+function put(atMs: number, key: string, does: "put" | "delete" = "put", node = FIRST_NODE): Action {
   const [bytes, acks, ttlMs] = [5, 1, 0];
   return {
     kind: "operation",
     atMs,
     client: 0,
-    does: "put",
+    does,
     key,
     context: "none",
-    node: FIRST_NODE,
+    node,
     ttlMs,
     bytes,
     acks,
@@ -57,4 +58,30 @@ test("a directory that opens is kept when the load refuses the start of its node
   expect(report.violation).toBeUndefined();
   expect(starts).toBe(3);
   expect(report.lines.filter((line) => line.includes("is gone"))).toEqual([]);
+});
+
+test("a key that is written anew before its node has heard that the deletion is purged owes nothing to the deletion", async () => {
+  const purgedOf: number[] = [];
+  const plan = planOf([put(6_000, "k", "delete", LAST_NODE), put(30_000, "k")]);
+  const member = { ...plan.settings.member, tombstoneRetentionMs: 10_000 };
+  const report = await runPlan(
+    platform,
+    { ...plan, durationMs: 40_000, settings: { ...plan.settings, member } },
+    {
+      hooks: {
+        opened: ({ store }, machine) => {
+          if (machine.name !== "n1") return;
+          const purge = store.purge.bind(store);
+          store.purge = async (floor, limit) => {
+            const answer = await purge(floor, limit);
+            if (answer.purged === 0) return answer;
+            purgedOf.push(answer.purged);
+            return await new Promise((answered) => machine.run?.after(20_000, () => answered(answer)));
+          };
+        },
+      },
+    },
+  );
+  expect(purgedOf).toEqual([1]);
+  expect(report.violation).toBeUndefined();
 });

@@ -10,10 +10,12 @@ import {
   isLive,
   joinContexts,
   type KeyRecord,
+  purgeableFrom,
+  type Version,
 } from "@hearsay/core";
 import type { Machine } from "../cluster/machine.ts";
 import type { Violation } from "../invariants/invariant.ts";
-import { describeWrite, purgeTime, type Write, type WriteLedger } from "../invariants/ledger.ts";
+import { describeWrite, type Write, type WriteLedger } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 
 export class ReplicaWatch {
@@ -27,6 +29,8 @@ export class ReplicaWatch {
   readonly #ledger: WriteLedger;
   #id = "";
   #records: Map<string, KeyRecord> = new Map();
+  /** The greatest floor to which its store has been asked to purge. */
+  #purgedTo: HlcTime = 0;
   /** Everything it ever held or covered. */
   #seen: Map<string, Context> = new Map();
   /** Of each key the writes that it has not been seen to hold, among so many that were looked at. */
@@ -67,6 +71,18 @@ export class ReplicaWatch {
       (complete ? this.#comingBack(key, held, record) : undefined);
     this.#remember(key, record);
     return violation;
+  }
+
+  /** Whatever may go at the floor goes from now on, together with its context (docs/protocol.md, *Floor and purge*). */
+  purging(floor: HlcTime): void {
+    this.#purgedTo = Math.max(this.#purgedTo, floor);
+  }
+
+  /** The record that was purged before this one was stored, when nobody has been told of the purge yet. */
+  purgedBefore(key: string, record: KeyRecord): KeyRecord | undefined {
+    const held = this.#records.get(key);
+    if (held === undefined || !this.#mayBePurged(held)) return undefined;
+    return forgottenBy(record, held) === undefined ? undefined : held;
   }
 
   /** The record is gone: purged, or dropped on a peer's word. */
@@ -129,6 +145,7 @@ export class ReplicaWatch {
   #startAnew(actual: ReadonlyMap<string, KeyRecord>, nowMs: number): void {
     this.mayLack = false;
     this.wholeSinceMs = nowMs;
+    this.#purgedTo = 0;
     this.#seen = new Map();
     for (const write of this.#ledger.all()) {
       const record = actual.get(write.key);
@@ -171,12 +188,14 @@ export class ReplicaWatch {
   }
 
   #regression(key: string, held: KeyRecord, record: KeyRecord): Violation | undefined {
-    for (const [node, time] of held.context) {
-      if (covers(record.context, { node, time })) continue;
-      const detail = `${this.machine.name} had covered ${time} of ${node} for ${key} and does no more`;
-      return { invariant: "regression", detail };
-    }
-    return undefined;
+    const forgotten = forgottenBy(record, held);
+    if (forgotten === undefined) return undefined;
+    const detail = `${this.machine.name} had covered ${forgotten.time} of ${forgotten.node} for ${key} and does no more`;
+    return { invariant: "regression", detail };
+  }
+
+  #mayBePurged(record: KeyRecord): boolean {
+    return (purgeableFrom(record) ?? Number.POSITIVE_INFINITY) <= this.#purgedTo;
   }
 
   #comingBack(key: string, held: KeyRecord | undefined, record: KeyRecord): Violation | undefined {
@@ -199,15 +218,20 @@ export class ReplicaWatch {
 
   /** Whether what was committed is not there after a stop. */
   #missing(key: string, held: KeyRecord, actual: KeyRecord | undefined): Violation | undefined {
+    if (this.#mayBePurged(held)) return undefined;
     if (actual !== undefined) return this.#regression(key, held, actual);
-    const isPurged = held.siblings.every((sibling) => {
-      const write = this.#ledger.find(sibling.version);
-      return write === undefined || purgeTime(write) !== undefined;
-    });
-    if (isPurged || this.#leaving.has(key)) return undefined;
+    if (this.#leaving.has(key)) return undefined;
     return {
       invariant: "regression",
       detail: `${this.machine.name} held ${key} before it stopped, and does no more`,
     };
   }
+}
+
+/** What the older record covers and the newer does not. */
+function forgottenBy(newer: KeyRecord, older: KeyRecord): Version | undefined {
+  for (const [node, time] of older.context) {
+    if (!covers(newer.context, { node, time })) return { node, time };
+  }
+  return undefined;
 }

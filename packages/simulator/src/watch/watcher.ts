@@ -91,6 +91,7 @@ export class Watcher implements Hooks {
       ...ports,
       graveyard: {
         purge: async (floor, limit) => {
+          watch.purging(floor);
           const report = await graveyard.purge(floor, limit);
           if (report.purged > 0) this.#purged(machine);
           return report;
@@ -167,6 +168,9 @@ export class Watcher implements Hooks {
         const stored = store.put(key, record);
         return stored.then(() => {
           const complete = machine.run?.opened?.store === inner && machine.running.standing.complete;
+          // On a slow disk a key may be written anew before it is said that it was purged.
+          const purged = watch.purgedBefore(key, record);
+          if (purged !== undefined) this.#goes(machine, key, purged);
           this.count("siblings");
           this.report(watch.committed(key, record, complete));
           this.#onCommit(machine, key, record);
@@ -189,12 +193,15 @@ export class Watcher implements Hooks {
   #purged(machine: Machine): void {
     const watch = this.replica(machine);
     for (const [key, record] of watch.records) {
-      if (machine.store?.get(key) !== undefined) continue;
-      this.count("resurrection");
-      this.#checkPurge(machine, key, record);
-      watch.removed(key);
-      this.#onCommit(machine, key, undefined);
+      if (machine.store?.get(key) === undefined) this.#goes(machine, key, record);
     }
+  }
+
+  #goes(machine: Machine, key: string, record: KeyRecord): void {
+    this.count("resurrection");
+    this.#checkPurge(machine, key, record);
+    this.replica(machine).removed(key);
+    this.#onCommit(machine, key, undefined);
   }
 
   /** A record is purged only when every counted member has seen its deletion. */
