@@ -7,6 +7,7 @@ import { platform } from "../platform.ts";
 type Action = Plan["actions"][number];
 
 const FIRST_NODE = 0;
+const SECOND_NODE = 0.5;
 const LAST_NODE = 0.99;
 
 function put(atMs: number, key: string, does: "put" | "delete" = "put", node = FIRST_NODE): Action {
@@ -32,8 +33,10 @@ function planOf(actions: readonly Action[]): Plan {
   return { ...plan, settings, durationMs: 20_000, actions };
 }
 
-function faultAt(atMs: number, fault: "crash" | "flipped_bits"): Action {
-  return { kind: "fault", atMs, fault, durationMs: 500, node: FIRST_NODE, other: 0, strength: 1 };
+type FaultKind = "crash" | "flipped_bits" | "isolate" | "disk_lost";
+
+function faultAt(atMs: number, fault: FaultKind, node = FIRST_NODE, durationMs = 500): Action {
+  return { kind: "fault", atMs, fault, durationMs, node, other: 0, strength: 1 };
 }
 
 test("a write without a context to a record that its node cannot read covers what the index knows of it", async () => {
@@ -84,4 +87,16 @@ test("a key that is written anew before its node has heard that the deletion is 
   );
   expect(purgedOf).toEqual([1]);
   expect(report.violation).toBeUndefined();
+});
+
+test("an operator forgets no id at a node that does not know yet who else has what that one wrote", async () => {
+  const actions = [
+    faultAt(7_000, "isolate", LAST_NODE, 60_000),
+    put(8_000, "k", "put", SECOND_NODE),
+    faultAt(9_000, "disk_lost", FIRST_NODE),
+    faultAt(20_000, "disk_lost", SECOND_NODE),
+  ];
+  const report = await runPlan(platform, { ...planOf(actions), durationMs: 60_000 });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ isolate: 1, disk_lost: 2 });
 });

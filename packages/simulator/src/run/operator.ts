@@ -151,11 +151,10 @@ export class Operator {
 
   /** Retires the ids whose directories are gone: nothing will ever come back under them. */
   async forgetStrays(): Promise<void> {
-    // Who is still joining may not forget anybody.
-    const by = this.up.find((name) => this.machine(name).member?.notWritable() === undefined);
+    const current = new Set(this.present.map((name) => this.idOf(name)));
+    const by = this.up.find((name) => this.#mayForget(name));
     const member = by === undefined ? undefined : this.machine(by).member;
     if (member === undefined) return;
-    const current = new Set(this.present.map((name) => this.idOf(name)));
     for (const { id, state } of member.membership.members()) {
       if (current.has(id) || state === "alive") continue;
       this.#ports.trace.note(`${by} forgets ${id}`);
@@ -165,6 +164,17 @@ export class Operator {
         this.#expect(error);
       }
     }
+  }
+
+  /**
+   * Who is still joining may not forget anybody. Who has not heard of a node is not asked to: that one may hold what nobody
+   * else has of those who go (docs/cluster.md, Leaving and forgetting).
+   */
+  #mayForget(name: string): boolean {
+    const { member } = this.machine(name);
+    if (member === undefined || member.notWritable() !== undefined) return false;
+    const known = new Set(member.membership.members().map(({ id }) => id));
+    return this.present.every((other) => this.isForgotten(other) || known.has(this.idOf(other)));
   }
 
   /** @returns whether it has left */
