@@ -33,7 +33,7 @@ function planOf(actions: readonly Action[]): Plan {
   return { ...plan, settings, durationMs: 20_000, actions };
 }
 
-type FaultKind = "crash" | "flipped_bits" | "isolate" | "disk_lost";
+type FaultKind = "crash" | "flipped_bits" | "isolate" | "disk_lost" | "leave";
 
 function faultAt(atMs: number, fault: FaultKind, node = FIRST_NODE, durationMs = 500): Action {
   return { kind: "fault", atMs, fault, durationMs, node, other: 0, strength: 1 };
@@ -99,4 +99,12 @@ test("an operator forgets no id at a node that does not know yet who else has wh
   const report = await runPlan(platform, { ...planOf(actions), durationMs: 60_000 });
   expect(report.violation).toBeUndefined();
   expect(report.fired).toEqual({ isolate: 1, disk_lost: 2 });
+});
+
+test("a node that is about to leave when a core is chosen is no part of it", async () => {
+  // The first exchange by which it hands over is lost, and another takes its place when that has timed out.
+  const actions = [faultAt(19_990, "isolate", LAST_NODE), faultAt(19_991, "leave", LAST_NODE)];
+  const report = await runPlan(platform, { ...planOf(actions), mode: "liveness", nodes: 4 });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ isolate: 1, leave: 1 });
 });

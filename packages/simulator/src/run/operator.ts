@@ -10,7 +10,7 @@ import type { Watcher } from "../watch/watcher.ts";
 import type { Trace } from "./trace.ts";
 
 /** `busy`: something is being done to it. `gone`: it has left for good. */
-type Condition = "up" | "down" | "busy" | "gone";
+type Condition = "up" | "down" | "busy" | "leaving" | "gone";
 
 export interface OperatorPorts {
   readonly cluster: VirtualCluster;
@@ -66,7 +66,7 @@ export class Operator {
   }
 
   async start(name: string): Promise<void> {
-    if (this.is(name, "up") || this.is(name, "busy") || this.#isAway(name)) return;
+    if (!this.is(name, "down") || this.#isAway(name)) return;
     const before = this.machine(name).run;
     const oldId = this.#ports.watcher.replica(this.machine(name)).id;
     this.#set(name, "busy");
@@ -181,7 +181,7 @@ export class Operator {
   async leave(name: string): Promise<boolean> {
     const { member } = this.machine(name);
     if (member === undefined || !this.is(name, "up")) return false;
-    this.#set(name, "busy");
+    this.#set(name, "leaving");
     this.#ports.trace.note(`${name} leaves`);
     const { run } = this.machine(name);
     try {

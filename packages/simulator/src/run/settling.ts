@@ -75,6 +75,10 @@ export class Settling {
     const { operator, cluster, trace, watcher } = this.#ports;
     const random = new SeededRandom(seed);
     heal();
+    // Who is about to go is no part of a majority that stays.
+    await this.#comesTrue("membership", "whoever is leaving has left, or stays", CORE_MS, () =>
+      operator.present.every((name) => !operator.is(name, "leaving")),
+    );
     const names = shuffled(random, operator.present);
     const core = names.slice(0, Math.floor(names.length / 2) + 1);
     const others = names.slice(core.length);
