@@ -33,7 +33,7 @@ function planOf(actions: readonly Action[]): Plan {
   return { ...plan, settings, durationMs: 20_000, actions };
 }
 
-type FaultKind = "crash" | "flipped_bits" | "isolate" | "disk_lost" | "leave";
+type FaultKind = "crash" | "flipped_bits" | "isolate" | "disk_lost" | "old_copy" | "leave";
 
 function faultAt(atMs: number, fault: FaultKind, node = FIRST_NODE, durationMs = 500): Action {
   return { kind: "fault", atMs, fault, durationMs, node, other: 0, strength: 1 };
@@ -107,4 +107,19 @@ test("a node that is about to leave when a core is chosen is no part of it", asy
   const report = await runPlan(platform, { ...planOf(actions), mode: "liveness", nodes: 4 });
   expect(report.violation).toBeUndefined();
   expect(report.fired).toEqual({ isolate: 1, leave: 1 });
+});
+
+test("when nobody can become a member any more, one goes on alone with what all hold, and the others enter its cluster", async () => {
+  // Two directories are gone for good, and the third comes back as another before it has recorded both successors.
+  const actions = [
+    put(6_000, "k"),
+    faultAt(8_000, "isolate", FIRST_NODE, 30_000),
+    faultAt(9_000, "disk_lost", FIRST_NODE),
+    faultAt(12_000, "disk_lost", SECOND_NODE),
+    faultAt(12_000, "old_copy", LAST_NODE),
+  ];
+  const report = await runPlan(platform, { ...planOf(actions), durationMs: 40_000 }, { keepsLines: true });
+  expect(report.violation).toBeUndefined();
+  expect(report.lines.filter((line) => line.includes("goes on alone"))).toHaveLength(1);
+  expect(report.checks.durability).toBeGreaterThan(0);
 });

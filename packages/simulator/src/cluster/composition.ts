@@ -14,6 +14,7 @@ import {
   type Clock,
   ClusterMember,
   EXCHANGE_LIMITS,
+  forgetMembers,
   type Log,
   type LogFields,
   type MemberConfig,
@@ -98,6 +99,8 @@ export async function compose(recipe: Composition): Promise<Opened> {
   const metrics = { count: (name: string, amount: number) => recipe.counted(name, amount) };
   const options = through(hooks, storeOptions(recipe), (hook, value) => hook.store?.(value, machine));
   const { store, report } = await Store.open(options);
+  if (machine.isResetAlone) await forgetMembers(store.meta);
+  machine.isResetAlone = false;
   for (const hook of hooks) await hook.storeOpened?.(store, machine);
   const doubt = report.doubt.length > 0;
   const records: RecordStore = store;

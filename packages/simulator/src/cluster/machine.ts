@@ -20,6 +20,8 @@ export class Machine {
   clockOffsetMs = 0;
   /** Milliseconds that its wall clock gains in a second. */
   clockDrift = 0;
+  /** Its next start is one after `hearsay reset --alone`. */
+  isResetAlone = false;
   run: Run | undefined;
   readonly #time: VirtualTime;
   #driftsSinceMs = 0;
@@ -47,6 +49,12 @@ export class Machine {
   get running(): ClusterMember {
     if (this.member === undefined) throw new Error(`${this.name} is not running`);
     return this.member;
+  }
+
+  /** What `hearsay reset --alone` does to the directory of a stopped node. */
+  resetAlone(): void {
+    this.disk.directory += 1;
+    this.isResetAlone = true;
   }
 
   /** What its wall clock shows. */

@@ -32,6 +32,8 @@ export class Operator {
   readonly #conditions: Map<string, Condition> = new Map();
   /** Machines that an operator has given up and that have not come back. */
   readonly #forgotten: Set<string> = new Set();
+  /** Begins a new cluster, so it is told of nobody. */
+  #founder: string | undefined;
   /** Nothing more is started, because what is broken is to stay so. */
   #isAway: (name: string) => boolean = () => false;
 
@@ -177,6 +179,22 @@ export class Operator {
     return this.present.every((other) => this.isForgotten(other) || known.has(this.idOf(other)));
   }
 
+  /**
+   * Nobody is a member any more, and nobody can become one: of those that hold the same, one goes on alone, and the others
+   * enter its cluster empty (docs/cluster.md, When the others are gone for good).
+   */
+  async beginAnew(): Promise<void> {
+    const names = this.present;
+    const founder = names.find((name) => this.machine(name).store?.stats().damaged === 0) ?? names[0];
+    if (founder === undefined) return;
+    await Promise.all(names.map((name) => this.stop(name)));
+    for (const name of names) if (name !== founder) this.wipe(name);
+    this.#ports.trace.note(`${founder} goes on alone`);
+    this.machine(founder).resetAlone();
+    this.#founder = founder;
+    await this.start(founder);
+  }
+
   /** @returns whether it has left */
   async leave(name: string): Promise<boolean> {
     const { member } = this.machine(name);
@@ -254,6 +272,7 @@ export class Operator {
   }
 
   #seedsFor(name: string): string[] {
+    if (name === this.#founder) return [];
     const others = this.present.filter((other) => other !== name);
     return others.map((other) => this.machine(other).address);
   }

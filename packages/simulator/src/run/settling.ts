@@ -45,12 +45,7 @@ export class Settling {
       SETTLE_MS,
       () => this.#noStrays() || this.#isMajorityGone(names),
     );
-    if (this.#isMajorityGone(names)) {
-      await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
-        this.#allAlive(names),
-      );
-      return;
-    }
+    if (this.#isMajorityGone(names)) await this.#beginAnew(names);
     await this.#comesTrue("membership", "every node takes writes", SETTLE_MS, () => this.#writable(names));
     await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
       this.#allAlive(names),
@@ -68,6 +63,27 @@ export class Settling {
     watcher.count("convergence", states.length);
     for (const violation of checkFinalStates(watcher.ledger, states)) watcher.report(violation);
     await this.#isIdle();
+  }
+
+  /** What an operator does who finds that nobody can become a member any more. */
+  async #beginAnew(names: readonly string[]): Promise<void> {
+    const { operator } = this.#ports;
+    await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
+      this.#allAlive(names),
+    );
+    await this.#comesTrue("convergence", "all hold the same", SETTLE_MS, () => this.#agree(names));
+    if (this.#hasBroken) return;
+    if (this.#isMajorityGone(names)) {
+      let hasBegun = false;
+      void operator.beginAnew().then(() => {
+        hasBegun = true;
+      });
+      await this.#comesTrue("membership", "one goes on alone", SETTLE_MS, () => hasBegun);
+      await this.#comesTrue("membership", "every node runs", SETTLE_MS, () => this.#run(names));
+    }
+    await this.#comesTrue("membership", "nobody waits for a node that is gone", SETTLE_MS, () =>
+      this.#noStrays(),
+    );
   }
 
   /** A majority works again, the others are broken for good: the core becomes one. */
@@ -133,7 +149,7 @@ export class Settling {
 
   /**
    * Nobody is a member, and of those who would have to record anybody too few have a directory left. None becomes writable by
-   * itself then, and an operator exports what there is and begins anew (docs/cluster.md, Leaving and forgetting).
+   * itself then.
    */
   #isMajorityGone(names: readonly string[]): boolean {
     return names.every((name) => {
