@@ -46,6 +46,20 @@ test("a write without a context to a record that its node cannot read covers wha
   expect(report.violation).toBeUndefined();
 });
 
+test("what was replaced by a version whose record was damaged may be shown beside the next write until the context is back", async () => {
+  const actions = [
+    put(6_000, "k", "put", LAST_NODE),
+    faultAt(8_000, "isolate", LAST_NODE, 6_000),
+    put(9_000, "k", "put", FIRST_NODE),
+    faultAt(10_000, "flipped_bits", SECOND_NODE),
+    put(10_100, "k", "put", SECOND_NODE),
+    faultAt(11_000, "isolate", FIRST_NODE, 10_000),
+  ];
+  const report = await runPlan(platform, { ...planOf(actions), durationMs: 25_000 });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ isolate: 2, flipped_bits: 1 });
+});
+
 test("a directory that opens is kept when the load refuses the start of its node", async () => {
   let starts = 0;
   const report = await runPlan(platform, planOf([put(6_000, "k"), faultAt(8_000, "crash")]), {

@@ -22,6 +22,11 @@ export interface WriteFacts {
   readonly expiresAtMs: number | null;
   /** What the writer had seen; of a write without a context: the whole context of what its node held. */
   readonly covered: ClientContext;
+  /**
+   * Its node could not read the record it wrote over: it covers the versions that were known to be there, and not what those had
+   * covered (docs/store.md, Damage).
+   */
+  readonly isOverDamage?: boolean;
 }
 
 export interface Write extends WriteFacts {

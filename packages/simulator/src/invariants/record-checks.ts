@@ -1,5 +1,14 @@
 /** What must hold of any record that anybody holds or is shown at any time, given the ledger of all writes. */
-import { covers, decodeUtf8, holds, isLive, type KeyRecord, type Sibling } from "@hearsay/core";
+import {
+  clientContextCovers,
+  covers,
+  decodeUtf8,
+  holds,
+  isLive,
+  type KeyRecord,
+  type Sibling,
+  type Version,
+} from "@hearsay/core";
 import type { Violation } from "./invariant.ts";
 import { describeWrite, isSuperseded, type Write, type WriteLedger } from "./ledger.ts";
 
@@ -76,11 +85,11 @@ function checkNothingAgain(
     const isShown = complete && isLive(sibling, nowMs);
     const later = write?.superseders.find(
       // A version that never came about is covered all the same by a later one of its node.
-      ({ outcome, isExcused, version: over }) =>
-        outcome === "acknowledged" &&
-        !isExcused &&
-        covers(record.context, over) &&
-        (isShown || holds(record, over)),
+      (over) =>
+        over.outcome === "acknowledged" &&
+        !over.isExcused &&
+        covers(record.context, over.version) &&
+        (holds(record, over.version) || (isShown && !isKnownByName(over, version, record))),
     );
     if (write === undefined || later === undefined) continue;
     const invariant = holds(record, later.version) ? "siblings" : "resurrection";
@@ -88,6 +97,17 @@ function checkNothingAgain(
     return { invariant, detail };
   }
   return undefined;
+}
+
+/**
+ * Whether all that the record need have of a write comes from one over damage, which knew its version and not what it had covered.
+ * Whoever has seen more has the whole context, and a context never shrinks.
+ */
+function isKnownByName(later: Write, replaced: Version, record: KeyRecord): boolean {
+  return later.superseders.some(
+    ({ isOverDamage, covered, version }) =>
+      isOverDamage === true && covers(record.context, version) && !clientContextCovers(covered, replaced),
+  );
 }
 
 /** What a record covers and does not hold, a later write has covered. */

@@ -138,6 +138,7 @@ export class Clients {
         seen === undefined
           ? { vector: written.previous?.context ?? lost, dot: undefined }
           : taken(seen, written),
+      isOverDamage: seen === undefined && written.previous === undefined && lost.size > 0,
     });
     if (write !== undefined) void this.#conclude(operation, machine, written, write);
   }
