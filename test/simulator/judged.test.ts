@@ -33,7 +33,7 @@ function planOf(actions: readonly Action[]): Plan {
   return { ...plan, settings, durationMs: 20_000, actions };
 }
 
-type FaultKind = "crash" | "flipped_bits" | "isolate" | "disk_lost" | "old_copy" | "leave";
+type FaultKind = "crash" | "flipped_bits" | "isolate" | "disk_lost" | "old_copy" | "leave" | "forget";
 
 function faultAt(atMs: number, fault: FaultKind, node = FIRST_NODE, durationMs = 500): Action {
   return { kind: "fault", atMs, fault, durationMs, node, other: 0, strength: 1 };
@@ -136,4 +136,22 @@ test("when nobody can become a member any more, one goes on alone with what all 
   expect(report.violation).toBeUndefined();
   expect(report.lines.filter((line) => line.includes("goes on alone"))).toHaveLength(1);
   expect(report.checks.durability).toBeGreaterThan(0);
+});
+
+test("a node that is told while it starts that it was forgotten comes back as another when it has started", async () => {
+  const plan = { ...planOf([faultAt(8_000, "forget")]), nodes: 4, durationMs: 30_000 };
+  const report = await runPlan(platform, plan, {
+    hooks: {
+      opened: ({ member }, machine) => {
+        const start = member.start.bind(member);
+        member.start = async () => {
+          await start();
+          // What it stores at its start takes so long.
+          await new Promise<void>((done) => machine.run?.after(machine.name === "n1" ? 5_000 : 0, done));
+        };
+      },
+    },
+  });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ forget: 1, forgotten_returns: 1 });
 });

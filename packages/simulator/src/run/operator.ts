@@ -236,6 +236,11 @@ export class Operator {
     const { run } = this.machine(name);
     time.after(RESTART_DELAY_MS, () => {
       if (this.machine(name).run !== run || this.#isAway(name)) return;
+      // Its start, or its leave, has not come to an end yet.
+      if (!this.is(name, "up")) {
+        this.#restartLater(name, before);
+        return;
+      }
       void this.kill(name).then(() => {
         if (!this.is(name, "down")) return;
         before();
