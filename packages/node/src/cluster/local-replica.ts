@@ -13,7 +13,7 @@ import {
   type Standing,
   sameVersion,
 } from "@hearsay/core";
-import { readOrLost } from "../damaged.ts";
+import { type Readable, readOrLost } from "../damaged.ts";
 import type { ExchangeReplica, MergedBatch } from "../exchange/replica.ts";
 import type { Admitted } from "../merging.ts";
 import type { Node } from "../node.ts";
@@ -85,9 +85,12 @@ export class LocalReplica implements ExchangeReplica {
     return await this.#ports.node.ownTime();
   }
 
-  /** A damaged record is none: peers are asked for it as for any other that is missing. */
   get(key: string): KeyRecord | undefined {
-    return readOrLost(() => this.#ports.store.get(key)).record;
+    return this.read(key).record;
+  }
+
+  read(key: string): Readable {
+    return readOrLost(() => this.#ports.store.get(key));
   }
 
   async flush(): Promise<void> {

@@ -1,6 +1,6 @@
 import { ANTI_ENTROPY_DEFAULTS, SeededRandom } from "@hearsay/core";
 import { expect, test } from "vitest";
-import { dialogue, pair } from "../exchange/dialogue.contract.ts";
+import { dialogue, knows, pair } from "../exchange/dialogue.contract.ts";
 import type { MemoryReplica } from "../exchange/memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "../exchange/session.ts";
 import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
@@ -132,4 +132,12 @@ test("nothing is begun after the stop, whatever disturbs", async () => {
   repair.stop();
   repair.disturbed();
   expect(await during(10 * INTERVAL_MS)).toBe(0);
+});
+
+test("an exchange under way when the node stops ends with its next message, and proves nothing to the peer", async () => {
+  const { a, b, repair } = await scheduled();
+  await a.write("k", "v");
+  const exchange = repair.exchange({ id: b.id, address: "h:1" }, () => repair.stop());
+  await expect(exchange).rejects.toThrow("busy");
+  expect(knows(b, a)).toBe(0);
 });

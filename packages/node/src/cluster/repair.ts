@@ -67,6 +67,7 @@ export class Repair {
   /** The next exchange of the schedule has not begun. */
   #pausing = false;
   #running = 0;
+  #isStopped = false;
 
   constructor(
     replica: ExchangeReplica,
@@ -106,7 +107,9 @@ export class Repair {
     this.#arm();
   }
 
+  /** Exchanges under way end at their next message: what a node in doubt has offered must not become a claim. */
   stop(): void {
+    this.#isStopped = true;
     this.#cancel?.();
     this.#cancel = undefined;
     this.#pausing = false;
@@ -214,6 +217,7 @@ export class Repair {
   }
 
   async #request(peer: Peer, request: ExchangeRequest): Promise<ExchangeReply> {
+    if (this.#isStopped) throw new PeerFault({ code: "busy" });
     const { clock, transport } = this.#ports;
     const sentMs = clock.nowMs();
     const reply = expectExchange(await transport.request(peer, request, this.#limits.requestTimeoutMs));

@@ -53,6 +53,20 @@ describe("an exchange", () => {
     );
   });
 
+  test.each(["asking", "answering"] as const)(
+    "in which the %s side finds a record that it cannot read any more proves nothing to either",
+    async (side) => {
+      const [a, b] = await pair();
+      const holder = side === "asking" ? a : b;
+      await holder.write("key", "v");
+      holder.store.get = (key) => {
+        throw Object.assign(new Error("damaged"), { fault: { code: "record_damaged", key, versions: [] } });
+      };
+      await expect(between(a, b)).rejects.toThrow("busy");
+      expect([knows(a, b), knows(b, a)]).toEqual([0, 0]);
+    },
+  );
+
   test("fails as an exchange when the store refuses what came while other work goes on", async () => {
     const [a, b] = await pair();
     await b.write("key", "v");

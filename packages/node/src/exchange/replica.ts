@@ -10,6 +10,7 @@ import type {
   Standing,
 } from "@hearsay/core";
 import type { DigestStore } from "../cluster/ports.ts";
+import type { Readable } from "../damaged.ts";
 
 /** What came of merging one foreign record. */
 export interface Merged {
@@ -39,7 +40,10 @@ export interface ExchangeReplica {
   wallMs(): number;
   /** A time below every own write that is not committed; durable before it is returned. */
   ownTime(): Promise<HlcTime>;
+  /** A damaged record is none: peers are asked for it as for any other that is missing. */
   get(key: string): KeyRecord | undefined;
+  /** What is committed, or what of it is lost. */
+  read(key: string): Readable;
   /** Settles when everything accepted so far is committed, so that the next root shows it. */
   flush(): Promise<void>;
   /**

@@ -1,4 +1,5 @@
 import { type KeyedRecord, type KeyRecord, purgeableFrom, sameVersion } from "@hearsay/core";
+import { PeerFault } from "../peer-fault.ts";
 import type { ExchangeReplica } from "./replica.ts";
 
 export interface ExchangeLimits {
@@ -50,9 +51,13 @@ const SIBLING_FRAME_BYTES = 13;
 /** An expiry and two lengths. */
 const VALUE_FRAME_BYTES = 17;
 
-/** The committed record of a key, unless it is about to be purged here and therefore not news to anyone. */
+/**
+ * The committed record of a key, unless it is about to be purged here and therefore not news to anyone.
+ * @throws PeerFault `busy` for one that was found damaged: it is on a list, and an exchange without it would be no proof
+ */
 export function recordToSend(replica: ExchangeReplica, key: string): KeyedRecord | undefined {
-  const record = replica.get(key);
+  const { record, lost } = replica.read(key);
+  if (lost !== undefined) throw new PeerFault({ code: "busy" });
   if (record === undefined) return undefined;
   const purgeable = purgeableFrom(record);
   return purgeable !== undefined && purgeable <= replica.standing().floor ? undefined : { key, record };
