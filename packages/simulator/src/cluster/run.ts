@@ -14,6 +14,7 @@ export class Run implements Timers {
   readonly #time: VirtualTime;
   #isPaused = false;
   #hasEnded = false;
+  #isHalted = false;
   #waiting: (() => void)[] = [];
   opened: Opened | undefined;
 
@@ -23,6 +24,11 @@ export class Run implements Timers {
 
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  /** It only waits for its end. */
+  get isHalted(): boolean {
+    return this.#isHalted;
   }
 
   get isPaused(): boolean {
@@ -55,6 +61,12 @@ export class Run implements Timers {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const callback of waiting) this.whenOn(callback);
+  }
+
+  /** As the server does when its store comes into doubt: nothing is served, said or confirmed any more. */
+  halt(): void {
+    this.#isHalted = true;
+    this.opened?.member.halt();
   }
 
   /** As kill -9 does. */

@@ -50,7 +50,7 @@ export class Clients {
   perform(operation: Operation, machine: Machine): void {
     const { run } = machine;
     run?.whenOn(() => {
-      if (run.opened === undefined) return;
+      if (run.opened === undefined || run.isHalted) return;
       try {
         this.#do(operation, machine);
       } catch (error) {
@@ -91,7 +91,7 @@ export class Clients {
 
   /** Also for bursts: writes without a context. */
   write(machine: Machine, key: string, bytes: number): void {
-    if (machine.member === undefined || machine.running.notWritable() !== undefined) return;
+    if (machine.run?.isHalted === true || machine.member?.notWritable() !== undefined) return;
     const operation: Operation = {
       kind: "operation",
       atMs: 0,

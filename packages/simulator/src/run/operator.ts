@@ -221,6 +221,7 @@ export class Operator {
   /** What the server does when its store comes into doubt. */
   doubted(machine: Machine, run: Run): void {
     if (machine.run !== run) return;
+    run.halt();
     this.#restartLater(machine.name, () => undefined);
   }
 
