@@ -1,4 +1,5 @@
 /** What the simulator once took for a broken invariant and the protocol allows, each as the least that shows it. */
+import { DEFAULT_RUMOR_OPTIONS } from "@hearsay/core";
 import { makePlan, type Plan, runPlan } from "@hearsay/simulator";
 import { StoreError } from "@hearsay/store";
 import { expect, test } from "vitest";
@@ -8,6 +9,8 @@ type Action = Plan["actions"][number];
 
 const FIRST_NODE = 0;
 const SECOND_NODE = 0.5;
+const SECOND_OF_FOUR = 0.3;
+const THIRD_OF_FOUR = 0.6;
 const LAST_NODE = 0.99;
 
 function put(atMs: number, key: string, does: "put" | "delete" = "put", node = FIRST_NODE): Action {
@@ -154,4 +157,22 @@ test("a node that is told while it starts that it was forgotten comes back as an
   });
   expect(report.violation).toBeUndefined();
   expect(report.fired).toEqual({ forget: 1, forgotten_returns: 1 });
+});
+
+test("a node that was forgotten by the word of one that lost it again holds what a leaver has handed over to it", async () => {
+  const actions = [
+    faultAt(8_000, "forget", LAST_NODE),
+    faultAt(14_500, "isolate", FIRST_NODE, 8_000),
+    faultAt(18_000, "disk_lost", FIRST_NODE),
+    faultAt(29_500, "isolate", FIRST_NODE, 25_000),
+    faultAt(29_500, "isolate", SECOND_OF_FOUR, 25_000),
+    faultAt(30_000, "leave", THIRD_OF_FOUR),
+  ];
+  const { settings, ...plan } = planOf(actions);
+  // Nothing but the exchange of the leaver brings its last writes to anybody.
+  const rumors = { ...DEFAULT_RUMOR_OPTIONS, mode: "pull" as const, directMailMax: 0, pullIntervalMs: 5_000 };
+  const quiet = { ...settings, member: { ...settings.member, rumors } };
+  const report = await runPlan(platform, { ...plan, settings: quiet, nodes: 4, durationMs: 60_000 });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ forget: 1, disk_lost: 1, isolate: 3, leave: 1 });
 });

@@ -145,9 +145,15 @@ export class Watcher implements Hooks {
   /** A node has left in order: what it alone holds would be lost. */
   left(machine: Machine): void {
     this.count("durability");
+    // Who was given up by a word that was lost again, with the disk of the one who had it, is still a member.
+    const ids = machine.member?.membership.counted().ids ?? [];
+    const counted = [...this.replicas.values()].filter(
+      ({ id, machine: { name } }) => name !== machine.name && ids.includes(id),
+    );
     for (const write of this.ledger.all()) {
       if (write.outcome !== "acknowledged" || isSuperseded(write) || purgeTime(write) !== undefined) continue;
       if (write.holders.size !== 1 || !write.holders.has(machine.name)) continue;
+      if (counted.some((other) => other.hasSeen(write.key, write.version))) continue;
       this.report({
         invariant: "durability",
         detail: `${machine.name} left and alone had ${describeWrite(write)}`,
