@@ -36,7 +36,16 @@ function planOf(actions: readonly Action[]): Plan {
   return { ...plan, settings, durationMs: 20_000, actions };
 }
 
-type FaultKind = "crash" | "flipped_bits" | "isolate" | "disk_lost" | "old_copy" | "leave" | "forget";
+type FaultKind =
+  | "crash"
+  | "flipped_bits"
+  | "isolate"
+  | "disk_lost"
+  | "old_copy"
+  | "leave"
+  | "forget"
+  | "slow_disk"
+  | "overload";
 
 function faultAt(atMs: number, fault: FaultKind, node = FIRST_NODE, durationMs = 500): Action {
   return { kind: "fault", atMs, fault, durationMs, node, other: 0, strength: 1 };
@@ -175,4 +184,13 @@ test("a node that was forgotten by the word of one that lost it again holds what
   const report = await runPlan(platform, { ...plan, settings: quiet, nodes: 4, durationMs: 60_000 });
   expect(report.violation).toBeUndefined();
   expect(report.fired).toEqual({ forget: 1, disk_lost: 1, isolate: 3, leave: 1 });
+});
+
+test("a burst that begins below the bound of what waits for the disk may go beyond it by what comes in its turn", async () => {
+  const actions = [faultAt(8_000, "slow_disk", FIRST_NODE, 10_000), faultAt(10_200, "overload")];
+  const { settings, ...plan } = planOf(actions);
+  const store = { ...settings.store, pendingMaxBytes: 16 * 1024 };
+  const report = await runPlan(platform, { ...plan, settings: { ...settings, store } });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toMatchObject({ slow_disk: 1 });
 });

@@ -100,7 +100,7 @@ export class Inspection {
     const { monger } = member.rumors;
     const bounds: readonly (readonly [string, number, number])[] = [
       ["cache", cacheBytes, limits.cacheMaxBytes],
-      ["pending", pendingBytes, limits.pendingMaxBytes + LARGEST_BYTES],
+      ["pending", pendingBytes, limits.pendingMaxBytes + TURN_BYTES],
       ["sessions", member.repair.answering, EXCHANGE_LIMITS.maxSessions],
       ["rumors", monger.hotEntries, HOT_MAX],
       ["waiting writers", member.acksPending, ACKS_MAX],
@@ -113,7 +113,7 @@ export class Inspection {
   }
 }
 
-/** One write may go beyond the bound of what waits. */
-const LARGEST_BYTES = 64 * 1024;
+/** A turn that begins below the bound of what waits is admitted whole (docs/store.md): a burst of clients comes in one. */
+const TURN_BYTES = 256 * 1024;
 const HOT_MAX = 10_000;
 const ACKS_MAX = 100;
