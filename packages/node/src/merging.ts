@@ -46,9 +46,16 @@ export interface TakenMail {
 }
 
 /** Records handed to the store in one turn, whose commits are mostly one and the same. */
-interface Stored {
-  readonly keys: string[];
-  readonly commits: Set<Promise<void>>;
+class Stored {
+  readonly keys: string[] = [];
+  readonly commits: Set<Promise<void>> = new Set();
+
+  /** Nobody waits for what failed when a later record of the call throws: a store that closes does both. */
+  add(commit: Promise<void>): void {
+    if (this.commits.has(commit)) return;
+    this.commits.add(commit);
+    commit.catch(() => undefined);
+  }
 }
 
 /** The context of a client, or the record of a peer, lies too far ahead of this node's clock. */
@@ -111,7 +118,7 @@ export class Merging {
       return { code: "floors_differ" };
     }
     const merged: AdmittedRecord[] = [];
-    const stored: Stored = { keys: [], commits: new Set() };
+    const stored = new Stored();
     let disturbing = false;
     for (const { key, record } of records) {
       const of = this.latest(key);
@@ -133,7 +140,7 @@ export class Merging {
   takeMail(records: readonly KeyedRecord[], floor: HlcTime): TakenMail | WriteFault {
     const drift = this.#observeAll(records);
     if (drift !== undefined) return drift;
-    const stored: Stored = { keys: [], commits: new Set() };
+    const stored = new Stored();
     const changed = records.map(({ key, record }) => {
       const of = this.latest(key);
       // Of a damaged record the store still knows the versions; what covers them is wanted, however old.
@@ -173,12 +180,12 @@ export class Merging {
     const result = this.bounded(key, merged);
     if (result === held) {
       // It may still be on its way to the disk, put there by mail or by a write of this node.
-      stored.commits.add(this.#ports.store.settled(key));
+      stored.add(this.#ports.store.settled(key));
       return result;
     }
     if (lost !== undefined) this.#forgetLost(key, result, lost, stored);
     stored.keys.push(key);
-    stored.commits.add(this.#ports.store.put(key, result));
+    stored.add(this.#ports.store.put(key, result));
     return result;
   }
 
@@ -192,11 +199,11 @@ export class Merging {
    * The store heals a damaged key by a record that covers what was lost. A peer's record that does not is taken too, and
    * what was lost is no longer waited for: whoever still has it lists a record that differs, and so hands it over.
    */
-  #forgetLost(key: string, record: KeyRecord, lost: readonly Version[], { commits }: Stored): void {
+  #forgetLost(key: string, record: KeyRecord, lost: readonly Version[], stored: Stored): void {
     const missing = lost.filter((version) => !covers(record.context, version));
     if (missing.length === 0) return;
     this.#ports.log.warn("damaged_versions_missing", { key, versions: missing.length });
-    commits.add(this.#ports.store.remove(key));
+    stored.add(this.#ports.store.remove(key));
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type Sibling,
   type Standing,
 } from "@hearsay/core";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { MAX_DRIFT_MS, MemoryReplica, START_MS } from "../exchange/memory-replica.contract.ts";
 import type { MergedBatch } from "../exchange/replica.ts";
 import { rest } from "./manual-timers.contract.ts";
@@ -70,6 +70,34 @@ describe("a replica", () => {
     await expect(mail).rejects.toThrow("disk full");
     await expect(again.committed).rejects.toThrow("disk full");
   });
+
+  test.each([1, 2])(
+    "leaves no failure unheard when the store closes before look %i at a later record",
+    async (look) => {
+      await stand("complete");
+      const unheard = vi.fn();
+      process.on("unhandledRejection", unheard);
+      try {
+        // Not by spies, which listen to what they return.
+        const latest = a.store.latest.bind(a.store);
+        let looks = 0;
+        a.store.put = () => Promise.reject(new Error("closed"));
+        a.store.latest = (key) => {
+          if (key === "ghost" && ++looks === look) throw new Error("closed");
+          return latest(key);
+        };
+        const records = [
+          { key: "fresh", record: recordOf(value(FLOOR + 9)) },
+          { key: "ghost", record: old },
+        ];
+        expect(() => a.replica.merge(records, incomplete)).toThrow("closed");
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(unheard).not.toHaveBeenCalled();
+      } finally {
+        process.off("unhandledRejection", unheard);
+      }
+    },
+  );
 
   test("takes the live sibling beside a ghost, and the context of both", async () => {
     await stand("complete");

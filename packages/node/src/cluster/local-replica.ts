@@ -106,11 +106,16 @@ export class LocalReplica implements ExchangeReplica {
     }
     if (admitted.disturbing) this.completeness.disturbed();
     const kept: Promise<void>[] = [admitted.committed];
-    const refused = this.#report(admitted, kept);
-    for (const { key, record } of admitted.merged) {
-      if (record === undefined && store.latest(key) !== undefined) kept.push(graveyard.remove(key));
+    try {
+      const refused = this.#report(admitted, kept);
+      for (const { key, record } of admitted.merged) {
+        if (record === undefined && store.latest(key) !== undefined) kept.push(graveyard.remove(key));
+      }
+      return { merged: admitted.merged, refused, committed: Promise.all(kept).then(() => undefined) };
+    } catch (error) {
+      for (const commit of kept) commit.catch(() => undefined);
+      throw error;
     }
-    return { merged: admitted.merged, refused, committed: Promise.all(kept).then(() => undefined) };
   }
 
   async takeMail(records: readonly KeyedRecord[]): Promise<readonly (KeyRecord | undefined)[]> {
