@@ -19,18 +19,36 @@ const LINE_MAX_LENGTH = 48 * 1024 * 1024;
 /** How often a listing that broke off is taken up again without having made progress. */
 const SCAN_MAX_STALLS = 3;
 
-export async function* listPages(transport: Transport, options: ListOptions): AsyncGenerator<ListPage> {
+export function listPages(transport: Transport, options: ListOptions): AsyncGenerator<ListPage> {
+  const pathOf = (after: string | undefined): string => listPath({ ...options, after }, options.pageSize);
+  return pages(transport, options, pathOf, isListPage);
+}
+
+export function conflictPages(
+  transport: Transport,
+  options: Omit<ListOptions, "keysOnly">,
+): AsyncGenerator<ConflictPage> {
+  const { prefix, pageSize: limit } = options;
+  const pathOf = (after: string | undefined): string => withQuery("/conflicts", { prefix, after, limit });
+  return pages(transport, options, pathOf, isConflictPage);
+}
+
+async function* pages<Page extends { readonly next: string | null }>(
+  transport: Transport,
+  options: Omit<ListOptions, "keysOnly">,
+  pathOf: (after: string | undefined) => string,
+  isPage: (value: unknown) => value is Page,
+): AsyncGenerator<Page> {
   let after = options.after;
   do {
-    const path = listPath({ ...options, after }, options.pageSize);
     const call: Call = {
       method: "GET",
-      path,
+      path: pathOf(after),
       headers: manyReadHeaders(options),
       repeat: "read",
       ...only(options),
     };
-    const { value } = await requestJson(transport, call, isListPage);
+    const { value } = await requestJson(transport, call, isPage);
     yield value;
     after = value.next ?? undefined;
   } while (after !== undefined);
@@ -61,24 +79,4 @@ export async function* listItems(transport: Transport, options: ListOptions): As
       if (!broke || ++stalls > SCAN_MAX_STALLS) throw error;
     }
   }
-}
-
-export async function* conflictPages(
-  transport: Transport,
-  options: Omit<ListOptions, "keysOnly">,
-): AsyncGenerator<ConflictPage> {
-  let after = options.after;
-  do {
-    const path = withQuery("/conflicts", { prefix: options.prefix, after, limit: options.pageSize });
-    const call: Call = {
-      method: "GET",
-      path,
-      headers: manyReadHeaders(options),
-      repeat: "read",
-      ...only(options),
-    };
-    const { value } = await requestJson(transport, call, isConflictPage);
-    yield value;
-    after = value.next ?? undefined;
-  } while (after !== undefined);
 }
