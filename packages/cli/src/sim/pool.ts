@@ -8,7 +8,7 @@ const THREAD = new URL("./pool-thread.js", import.meta.url);
 const LIMITS = {
   /** For the largest experiments; most stay far below. */
   maxOldGenerationSizeMb: 8192,
-  /** Most of what a simulation makes is garbage at once: a larger nursery halves the time spent on it. */
+  /** Most of what a simulation makes is garbage at once, and a larger nursery moves less of it. */
   maxYoungGenerationSizeMb: 64,
 };
 

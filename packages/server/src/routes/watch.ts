@@ -46,8 +46,8 @@ async function stream(services: Services, exchange: Exchange, options: StreamOpt
     "X-Accel-Buffering",
     "no",
   ];
-  // An event ends with an empty line and a cursor says where to go on, so the stream needs no frames of its own. With a
-  // thousand readers they would be a third of the work.
+  // An event ends with an empty line and a cursor says where to go on, so the stream needs no frames of its own, which
+  // would be made and sent once for each reader.
   exchange.response.useChunkedEncodingByDefault = false;
   exchange.begin(200, headers);
   await new EventStream(services.watch, exchange.response, options).run();
