@@ -33,39 +33,59 @@ export async function watch(): Promise<void> {
     await writeFile(script, PUT);
     for (const { connections, name } of LOADS) {
       for (const kind of KINDS) {
-        const factors: number[] = [];
-        const bareFactors: number[] = [];
-        for (let round = 0; round < ROUNDS; round++) {
-          const load = { url: node.url, connections, seconds: SECONDS, script };
-          const alone = await wrk(load);
-          const watchers = await open(node.url, kind.prefix);
-          const watched = await wrk(load);
-          await settled(watchers);
-          const { puts, bytes } = await close(watchers);
-          if (watched.refused > 0) throw new Error(`${watched.refused} writes were refused`);
-          const written = watched.requestsPerSecond * SECONDS;
-          if (kind.prefix === "bench/" && puts < 0.95 * written) {
-            throw new Error(`of ${Math.round(written)} writes a watcher was told of ${puts}`);
-          }
-          factors.push(alone.requestsPerSecond / watched.requestsPerSecond);
-          if (kind.prefix !== "bench/" || connections === 1) continue;
-          bareFactors.push(alone.requestsPerSecond / ((await bareBytesPerSecond()) / (bytes / puts)));
-        }
-        const what = `PUT ${name}, ${WATCHERS} watchers, ${kind.name}`;
-        print({ name: what, value: median(factors), unit: "x", target: { atMost: 2 } });
-        if (bareFactors.length === 0) continue;
-        print({
-          name: "  a bare process that only sends as many bytes",
-          value: median(bareFactors),
-          unit: "x",
-          target: undefined,
-        });
+        await measure(node.url, { connections, script, name, kind });
       }
     }
   } finally {
     await node.stop();
     await rm(directory, { recursive: true });
   }
+}
+
+interface Case {
+  readonly connections: number;
+  readonly script: string;
+  readonly name: string;
+  readonly kind: (typeof KINDS)[number];
+}
+
+async function measure(url: string, { connections, script, name, kind }: Case): Promise<void> {
+  const factors: number[] = [];
+  const bareFactors: number[] = [];
+  const delays: number[] = [];
+  const isTold = kind.prefix === "bench/";
+  for (let round = 0; round < ROUNDS; round++) {
+    const load = { url, connections, seconds: SECONDS, script };
+    const alone = await wrk(load);
+    const watchers = await open(url, kind.prefix);
+    const watched = await wrk(load);
+    const endMs = Date.now();
+    await settled(watchers);
+    const report = await close(watchers);
+    if (watched.refused > 0) throw new Error(`${watched.refused} writes were refused`);
+    if (isTold) expectComplete(report, watched.requestsPerSecond * SECONDS);
+    factors.push(alone.requestsPerSecond / watched.requestsPerSecond);
+    delays.push(Math.max(0, report.lastEventMs - endMs) / 1_000);
+    if (!isTold || connections === 1) continue;
+    const { bytes, puts } = report;
+    bareFactors.push(alone.requestsPerSecond / ((await bareBytesPerSecond()) / (bytes / puts)));
+  }
+  const what = `PUT ${name}, ${WATCHERS} watchers, ${kind.name}`;
+  print({ name: what, value: median(factors), unit: "x", target: { atMost: 2 } });
+  const aside = (text: string, value: number, unit: string): void =>
+    print({ name: `  ${text}`, value, unit, target: undefined });
+  if (isTold) aside("after the last write all had been told in", median(delays), "s");
+  if (bareFactors.length > 0) {
+    aside("a bare process that only sends as many bytes", median(bareFactors), "x");
+  }
+}
+
+/** In a round every write is of another key: none may be missing, and no watcher may have got less than the first. */
+function expectComplete({ puts, first, least }: Report, written: number): void {
+  if (puts < 0.95 * written) {
+    throw new Error(`of ${Math.round(written)} writes a watcher was told of ${puts}`);
+  }
+  if (least < 0.99 * first) throw new Error(`one watcher got ${least} bytes where another got ${first}`);
 }
 
 const PUT = `local i = 0
@@ -97,8 +117,13 @@ async function open(url: string, prefix: string): Promise<ChildProcess> {
 
 interface Report {
   readonly puts: number;
+  /** What came to all of them, to the first one, and to the one that got least. */
   readonly bytes: number;
+  readonly first: number;
+  readonly least: number;
   readonly seconds: number;
+  /** By the wall clock. */
+  readonly lastEventMs: number;
 }
 
 /** Waits until nothing comes any more. */

@@ -4,6 +4,7 @@ import { bytes, count, type Knob } from "./knob.ts";
 export interface WatchSettings {
   readonly "watch.maxWatchers": number;
   readonly "watch.maxReaderBytes": number;
+  readonly "watch.maxHeldBytes": number;
   readonly "watch.maxScans": number;
   readonly "watch.logMaxBytes": number;
 }
@@ -23,6 +24,13 @@ export const WATCH_KNOBS: { readonly [Name in keyof WatchSettings]: Knob<WatchSe
     sets: "the bytes of events that may wait for one reader; one that takes less than comes is cut off",
     reason: "a few of the largest values; a reader that is cut off goes on with its cursor",
     fallback: 4 * MIB,
+    min: KIB,
+    max: 1024 * MIB,
+  }),
+  "watch.maxHeldBytes": bytes({
+    sets: "the memory for changes that wait until all who watch are told; of more they get each key's newest state",
+    reason: "some seconds of small writes that a thousand watch",
+    fallback: 32 * MIB,
     min: KIB,
     max: 1024 * MIB,
   }),

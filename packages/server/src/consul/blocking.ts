@@ -10,7 +10,7 @@ import type { ServerResponse } from "node:http";
 import { parseDurationMs } from "@hearsay/api";
 import type { NodeId } from "@hearsay/core";
 import type { WatchHub } from "../watch/hub.ts";
-import type { Reader } from "../watch/topics.ts";
+import { type Target, Waiter } from "../watch/waiters.ts";
 import { ConsulRefusal } from "./answers.ts";
 
 /** Below it are modification indexes. */
@@ -20,12 +20,6 @@ const NODE_RANGES = 1_023;
 
 const DEFAULT_WAIT_MS = 5 * 60_000;
 const MAX_WAIT_MS = 10 * 60_000;
-
-export interface Target {
-  readonly key: string;
-  /** All keys that begin with it, not just that one. */
-  readonly isPrefix: boolean;
-}
 
 export interface Block {
   /** What the reader has seen. */
@@ -86,25 +80,18 @@ export class Indexes {
     return hasChanged || !isOwn ? this.of(target) : block.index;
   }
 
-  #changed({ key, isPrefix }: Target, waitMs: number, response: ServerResponse): Promise<boolean> {
+  #changed(target: Target, waitMs: number, response: ServerResponse): Promise<boolean> {
     return new Promise((resolve) => {
-      const settle = (hasChanged: boolean): void => {
+      const settle = (): void => {
         leave();
         cancel();
-        response.off("close", giveUp);
-        resolve(hasChanged);
+        response.off("close", settle);
+        resolve(waiter.since !== undefined);
       };
-      const giveUp = (): void => settle(false);
-      const reader: Reader = {
-        deliver: ({ changes }) => {
-          if (isPrefix || changes.some((change) => change.key === key)) settle(true);
-        },
-        tick: () => undefined,
-        end: giveUp,
-      };
-      const leave = this.#hub.join(key, reader);
-      const cancel = this.#hub.timers.after(waitMs, giveUp);
-      response.once("close", giveUp);
+      const waiter = new Waiter(target, settle);
+      const leave = this.#hub.wait(waiter);
+      const cancel = this.#hub.timers.after(waitMs, settle);
+      response.once("close", settle);
     });
   }
 }

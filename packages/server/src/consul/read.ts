@@ -4,8 +4,9 @@ import { pour } from "../http/stream.ts";
 import { parseConsulTarget } from "../http/target.ts";
 import { enterWatch } from "../routes/watch.ts";
 import type { Services } from "../services.ts";
+import type { Target } from "../watch/waiters.ts";
 import { ConsulRefusal, indexHeaders } from "./answers.ts";
-import { type Indexes, parseBlock, type Target } from "./blocking.ts";
+import { type Indexes, parseBlock } from "./blocking.ts";
 import { type Entry, entryJson, entryOf } from "./entry.ts";
 
 /** Records read at one time. */

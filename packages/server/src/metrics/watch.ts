@@ -14,6 +14,25 @@ export function watchMetrics({ watch }: Services): MetricSource[] {
   return [
     of("gauge", "hearsay_watchers", "Watches, long polls and blocking queries", () => watch.watchers),
     of("gauge", "hearsay_watch_log_entries", "Newest changes in memory", () => watch.log.size),
+    of("gauge", "hearsay_watch_held_bytes", "Changes that wait to be told", () => watch.topics.heldBytes),
+    of(
+      "gauge",
+      "hearsay_watch_lag_changes",
+      "Newest changes that some watcher may not have been told of",
+      () => watch.topics.lag,
+    ),
+    of(
+      "counter",
+      "hearsay_watch_behind_total",
+      "Prefixes whose watchers got newest states because too many changes waited",
+      () => watch.counts.behind,
+    ),
+    of(
+      "counter",
+      "hearsay_watch_overruns_total",
+      "Prefixes whose watchers fell behind the newest changes in memory",
+      () => watch.counts.overruns,
+    ),
     of(
       "counter",
       "hearsay_watch_events_total",

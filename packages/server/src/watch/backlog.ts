@@ -22,8 +22,9 @@ import type { WatchHub } from "./hub.ts";
 
 /** Records read at one time. */
 const SCAN_ENTRIES = 256;
-/** Changes told at one time. */
+/** Changes told at one time; fewer when their values are large. */
 const TAKE_CHANGES = 256;
+const TAKE_BYTES = 512 * 1024;
 
 /** Why a cursor does not help any more. */
 export type Void = "cursor_too_old" | "unknown_node";
@@ -46,8 +47,14 @@ export function voidReason(
   return isTooOld ? "cursor_too_old" : undefined;
 }
 
+/** Whether deletions that the reader has not heard of may have been purged before a look at the records came to them. */
+export function mayHaveForgotten(hub: WatchHub, { claims, expiredThroughMs }: Known): boolean {
+  const { floor } = hub.standing();
+  return hlcFromMs(expiredThroughMs) < floor || claims.base < floor;
+}
+
 /** What a reader knows before a look at the records. */
-interface Known {
+export interface Known {
   readonly claims: Claims;
   /** It was told of values that expired up to then. */
   readonly expiredThroughMs: number;
@@ -76,7 +83,7 @@ export class Backlog {
   }
 
   /**
-   * All but what has happened since; that is {@link Backlog.take}'s.
+   * All but what has happened since; that is {@link Backlog.take}'s. A part may be empty.
    * @param since undefined: everything there is
    */
   async *stored(since: WatchCursor | undefined): AsyncGenerator<readonly WatchedChange[]> {
@@ -97,14 +104,19 @@ export class Backlog {
     for await (const change of this.#hub.expired(this.#prefix, expiredThroughMs, nowMs)) yield [change];
   }
 
-  /** Everything that the look before cannot have seen. */
-  async *again(): AsyncGenerator<readonly WatchedChange[]> {
-    yield* this.#look(this.#knownThen);
+  /** Everything that is newer than what the reader knows: by default, that the look before cannot have seen. */
+  async *again(known: Known = this.#knownThen): AsyncGenerator<readonly WatchedChange[]> {
+    yield* this.#look(known);
   }
 
-  /** Leaves out what is there. */
-  skip(): void {
-    this.#position = this.#hub.log.end;
+  /** Of the next change in the log that {@link Backlog.take} tells. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Leaves out what the log has before the position. */
+  goTo(position: number): void {
+    this.#position = position;
   }
 
   /**
@@ -116,16 +128,18 @@ export class Backlog {
     if (this.#position < log.start) return undefined;
     const changes = new Map<string, WatchedChange>();
     const nowMs = this.#hub.nowMs();
-    for (; this.#position < log.end && changes.size < TAKE_CHANGES; this.#position++) {
+    let bytes = 0;
+    for (; this.#position < log.end; this.#position++) {
+      if (changes.size >= TAKE_CHANGES || bytes >= TAKE_BYTES) break;
       const entry = log.at(this.#position);
       if (!entry?.key.startsWith(this.#prefix) || changes.has(entry.key)) continue;
       const { key, version } = entry;
       const record = storedState(store, key);
       if (record === "damaged" || this.#isClaimed(record)) continue;
-      changes.set(
-        key,
-        record === "none" ? WatchedChange.gone(key, version, nowMs) : WatchedChange.of(key, record, nowMs),
-      );
+      const isGone = record === "none";
+      const change = isGone ? WatchedChange.gone(key, version, nowMs) : WatchedChange.of(key, record, nowMs);
+      changes.set(key, change);
+      bytes += change.bytes;
     }
     return [...changes.values()];
   }
@@ -161,7 +175,7 @@ export class Backlog {
       const changes = chunk.entries
         .filter(({ record }) => isNews(record, known, table, nowMs))
         .map(({ key, record }) => WatchedChange.of(key, record, nowMs));
-      if (changes.length > 0) yield changes;
+      yield changes;
       after = chunk.next;
     } while (after !== undefined);
   }

@@ -5,6 +5,11 @@ import type { RecordStore } from "@hearsay/node";
 import { type CommittedChange, StoreError } from "@hearsay/store";
 import { listItem } from "../http/render.ts";
 
+/** A change beside its key and its values, by estimate. */
+const CHANGE_BYTES = 500;
+/** What a unit of the key's text takes at most. */
+const UNIT_BYTES = 2;
+
 export class WatchedChange {
   readonly key: string;
   /** The winner's; of a key that is gone for good the one it had. */
@@ -36,6 +41,15 @@ export class WatchedChange {
   /** The key has no record any more. */
   static gone(key: string, version: Version, nowMs: number): WatchedChange {
     return new WatchedChange(key, version, undefined, nowMs);
+  }
+
+  /** Of memory, by estimate. */
+  get bytes(): number {
+    let bytes = CHANGE_BYTES + UNIT_BYTES * this.key.length;
+    for (const sibling of this.#record?.siblings ?? []) {
+      if (sibling.kind === "value") bytes += sibling.bytes.length;
+    }
+    return bytes;
   }
 
   /** The `data` of the event. */

@@ -5,11 +5,11 @@ import type { WatchedChange } from "./changes.ts";
 /** What readers of a prefix are told at once. */
 export class Delivery {
   readonly changes: readonly WatchedChange[];
-  /** This node's own, behind the changes. */
-  readonly cursor: Moment;
+  /** This node's own, behind the changes; undefined while it is not known what has been told. */
+  readonly cursor: Moment | undefined;
   readonly #texts: [whole: Buffer | undefined, keyOnly: Buffer | undefined] = [undefined, undefined];
 
-  constructor(changes: readonly WatchedChange[], cursor: Moment) {
+  constructor(changes: readonly WatchedChange[], cursor: Moment | undefined) {
     this.changes = changes;
     this.cursor = cursor;
   }
@@ -25,7 +25,7 @@ export class Delivery {
     const last = this.changes.length - 1;
     let text = "";
     for (const [i, change] of this.changes.entries()) {
-      text += eventText(change.kind, change.data(keysOnly), i === last ? this.cursor.text : undefined);
+      text += eventText(change.kind, change.data(keysOnly), i === last ? this.cursor?.text : undefined);
     }
     return text;
   }

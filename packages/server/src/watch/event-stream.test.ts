@@ -7,44 +7,11 @@ import { WATCH_HEARTBEAT_MS } from "@hearsay/api";
 import { NO_CLAIMS } from "@hearsay/core";
 import type { Timers } from "@hearsay/node";
 import { afterEach, describe, expect, it } from "vitest";
+import { HeldTimers, rest } from "../testing/held-timers.ts";
 import { MemoryStore } from "../testing/memory-store.ts";
 import { RunningCluster } from "../testing/running-cluster.ts";
 import { EventStream } from "./event-stream.ts";
 import { TICK_MS, WatchHub } from "./hub.ts";
-
-class HeldTimers implements Timers {
-  #nowMs = 0;
-  #armed: { readonly atMs: number; readonly callback: () => void }[] = [];
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    const armed = { atMs: this.#nowMs + ms, callback };
-    this.#armed.push(armed);
-    return () => {
-      this.#armed = this.#armed.filter((other) => other !== armed);
-    };
-  }
-
-  async pass(ms: number): Promise<void> {
-    const endMs = this.#nowMs + ms;
-    for (;;) {
-      const next = this.#armed.sort((a, b) => a.atMs - b.atMs)[0];
-      if (next === undefined || next.atMs > endMs) break;
-      this.#armed.shift();
-      this.#nowMs = next.atMs;
-      next.callback();
-      await rest();
-    }
-    this.#nowMs = endMs;
-  }
-}
-
-async function rest(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
-}
 
 /** As much of a response as a stream of events needs, and what was written to it. */
 function response(): { readonly raw: ServerResponse; text(): string } {
@@ -78,7 +45,7 @@ function hubOn(timers: Timers, isCaughtUp: () => boolean): WatchHub {
       knownThrough: 0,
       standing: () => ({ isCaughtUp: isCaughtUp(), claims: NO_CLAIMS, table: "", floor: 0 }),
     },
-    { maxWatchers: 10, logMaxBytes: 10_000, maxScans: 1 },
+    { maxWatchers: 10, logMaxBytes: 10_000, maxHeldBytes: 10_000, maxScans: 1 },
   );
 }
 

@@ -11,7 +11,7 @@ import { Backlog, type Void } from "./backlog.ts";
 import type { WatchedChange } from "./changes.ts";
 import { type Delivery, eventText, type Moment } from "./delivery.ts";
 import type { WatchHub } from "./hub.ts";
-import type { Reader } from "./topics.ts";
+import type { Reader } from "./topic.ts";
 
 export interface StreamOptions {
   readonly prefix: string;
@@ -40,7 +40,7 @@ export class EventStream implements Reader {
   readonly #response: ServerResponse;
   readonly #options: StreamOptions;
   #isSynced = false;
-  /** The reader has a cursor that helps it elsewhere too. */
+  /** The reader has a cursor behind what it was told last, which helps it elsewhere too. */
   #hasClaims = false;
   #heartbeatAtMs: number;
   #leave: (() => void) | undefined;
@@ -66,20 +66,21 @@ export class EventStream implements Reader {
   }
 
   deliver(delivery: Delivery): void {
-    this.#idOf(delivery.cursor);
+    if (delivery.cursor === undefined) this.#hasClaims = false;
+    else this.#idOf(delivery.cursor);
     this.#push(delivery.events(this.#options.keysOnly));
   }
 
-  tick(now: () => Moment, isCaughtUp: boolean): void {
+  tick(now: (() => Moment) | undefined, isCaughtUp: boolean): void {
     if (!this.#isSynced && isCaughtUp) {
       this.#isSynced = true;
-      this.#push(eventText("synced", "{}", this.#idOf(now())));
+      this.#push(eventText("synced", "{}", now && this.#idOf(now())));
     }
     const nowMs = this.#hub.timers.monotonicMs();
     const isDue = nowMs >= this.#heartbeatAtMs;
-    if (!isDue && (this.#hasClaims || now().cursor.claims.base === 0)) return;
+    if (!isDue && (this.#hasClaims || now === undefined || now().cursor.claims.base === 0)) return;
     this.#heartbeatAtMs = nowMs + WATCH_HEARTBEAT_MS;
-    this.#push(`: heartbeat\nid: ${this.#idOf(now())}\n\n`);
+    this.#push(now === undefined ? ": heartbeat\n\n" : `: heartbeat\nid: ${this.#idOf(now())}\n\n`);
   }
 
   #idOf(moment: Moment): string {
@@ -102,7 +103,7 @@ export class EventStream implements Reader {
       this.#response.write(`event: reset\nid:\ndata: ${resetData(this.#options.void)}\n\n`);
     }
     const backlog = new Backlog(this.#hub, prefix);
-    if (since === "now") backlog.skip();
+    if (since === "now") backlog.goTo(this.#hub.log.end);
     else if (!(await this.#pour(backlog.stored(since)))) return false;
     for (;;) {
       const changes = backlog.take();
@@ -128,6 +129,7 @@ export class EventStream implements Reader {
   async #write(changes: readonly WatchedChange[]): Promise<boolean> {
     const response = this.#response;
     if (response.destroyed || response.writableEnded) return false;
+    if (changes.length === 0) return true;
     let text = "";
     for (const change of changes)
       text += eventText(change.kind, change.data(this.#options.keysOnly), undefined);
@@ -142,8 +144,15 @@ export class EventStream implements Reader {
     const response = this.#response;
     if (response.destroyed || response.writableEnded) return;
     const waiting = response.writableLength;
-    if (waiting > 0 && waiting + bytes.length > this.#options.maxBytes) this.#cutOff();
-    else response.write(bytes);
+    if (waiting > 0 && waiting + bytes.length > this.#options.maxBytes) {
+      this.#cutOff();
+      return;
+    }
+    // At once and not at the end of the turn, so that who paces this sees what it costs.
+    const { socket } = response;
+    socket?.cork();
+    response.write(bytes);
+    socket?.uncork();
   }
 
   #cutOff(): void {

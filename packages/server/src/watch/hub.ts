@@ -1,21 +1,21 @@
 /**
  * Brings the changes of this node to those who watch. A commit costs a look at the log and at the prefixes that are
- * watched; rendering and sending come later, for all that has happened meanwhile at once, and are paced so that they
- * never take more than a share of the node's time however many watch.
- *
- * Invariant: a reader that has joined at a position of the log is given every change behind it that its prefix covers,
- * in the order of the commits, or is cut off.
+ * watched; rendering and sending come later, and are paced so that they never take more than a share of the node's time,
+ * however many watch and whatever gathers.
  */
 import { type HlcTime, hlcFromMs, isLive, type NodeId, winner } from "@hearsay/core";
 import type { Clock, Log, Timers } from "@hearsay/node";
 import type { Commit } from "@hearsay/store";
 import type { ServedStore } from "../services.ts";
-import { ChangeLog } from "./change-log.ts";
+import { ChangeLog, type LogEntry } from "./change-log.ts";
 import { changeOf, storedState, toldVersion, WatchedChange } from "./changes.ts";
-import { Delivery, Moment } from "./delivery.ts";
+import { Moment } from "./delivery.ts";
+import { Pace } from "./pace.ts";
 import { Slots } from "./slots.ts";
 import type { Standing } from "./standing.ts";
-import { type Reader, Topics } from "./topics.ts";
+import type { Reader } from "./topic.ts";
+import { Topics } from "./topics.ts";
+import { type Waiter, Waiters } from "./waiters.ts";
 
 export interface HubPorts {
   readonly store: ServedStore;
@@ -34,38 +34,41 @@ export interface HubPorts {
 export interface HubLimits {
   readonly maxWatchers: number;
   readonly logMaxBytes: number;
+  /** Of changes that wait to be told. */
+  readonly maxHeldBytes: number;
   /** Looks at the records under a prefix that run at one time; others wait for their turn. */
   readonly maxScans: number;
 }
 
 /** How often expired values are looked for, heartbeats are due, and catching up is noticed. */
 export const TICK_MS = 500;
-/** After a delivery nothing is delivered for so many times as long as it took. */
-const REST_FACTOR = 4;
-/** More changes than this are delivered without a rest: a thousand readers of more would hold everything else up. */
-const MAX_PENDING = 400;
+/** A node that stops goes on telling for so long; who has not heard all by then goes on with a cursor elsewhere. */
+const LAST_MS = 200;
 
 export class WatchHub {
   readonly log: ChangeLog;
   readonly scans: Slots;
   readonly #ports: HubPorts;
   readonly #limits: HubLimits;
-  readonly #topics: Topics = new Topics();
+  readonly topics: Topics;
+  readonly #pace: Pace;
+  readonly #waiters: Waiters = new Waiters();
   readonly #offCommit: () => void;
-  readonly #counts = { events: 0, refused: 0, cutOff: 0, resets: 0, scans: 0 };
+  readonly #counts = { events: 0, refused: 0, cutOff: 0, resets: 0, scans: 0, behind: 0, overruns: 0 };
   #watchers = 0;
   #ownThrough: HlcTime;
   /** Values that expired up to then have been told. */
   #sweptMs: number;
   #isSweeping = false;
   #cancelTick: (() => void) | undefined;
-  #cancelDelivery: (() => void) | undefined;
   #isClosed = false;
 
   constructor(ports: HubPorts, limits: HubLimits) {
     this.#ports = ports;
     this.#limits = limits;
     this.scans = new Slots(limits.maxScans);
+    this.#pace = new Pace(ports.timers);
+    this.topics = new Topics(this, this.#pace, limits.maxHeldBytes);
     this.#ownThrough = ports.knownThrough;
     this.#sweptMs = ports.clock.nowMs();
     this.log = new ChangeLog(limits.logMaxBytes, ports.store.sequence, ports.knownThrough);
@@ -88,12 +91,18 @@ export class WatchHub {
     return this.#watchers;
   }
 
-  get counts(): Readonly<Record<"events" | "refused" | "cutOff" | "resets" | "scans", number>> {
+  get counts(): Readonly<
+    Record<"events" | "refused" | "cutOff" | "resets" | "scans" | "behind" | "overruns", number>
+  > {
     return this.#counts;
   }
 
   count(what: keyof WatchHub["counts"], amount: number = 1): void {
     this.#counts[what] += amount;
+  }
+
+  warn(event: string, error: unknown): void {
+    this.#ports.log.warn(event, { error: String(error) });
   }
 
   nowMs(): number {
@@ -108,7 +117,7 @@ export class WatchHub {
     return this.#ports.standing(this.#ownThrough);
   }
 
-  /** This node's cursor behind everything that is committed and told. */
+  /** This node's cursor behind everything that is committed. */
   moment(): Moment {
     return new Moment({
       cluster: this.#ports.cluster,
@@ -117,12 +126,6 @@ export class WatchHub {
       expiredThroughMs: this.#sweptMs,
       claims: this.standing().claims,
     });
-  }
-
-  /** The same, once everything is told. */
-  settled(): Moment {
-    this.#deliver();
-    return this.moment();
   }
 
   /**
@@ -147,9 +150,13 @@ export class WatchHub {
 
   /** From now on the reader is told of every change under the prefix. The result ends it. */
   join(prefix: string, reader: Reader): () => void {
-    // What is under way was committed before.
-    this.#deliver();
-    return this.#topics.join(prefix, reader);
+    return this.topics.join(prefix, reader);
+  }
+
+  /** It is woken by the first change from now on. The result ends it. */
+  wait(waiter: Waiter): () => void {
+    this.#waiters.add(waiter);
+    return () => this.#waiters.remove(waiter);
   }
 
   /** Ends all readers, who may go on elsewhere. */
@@ -158,9 +165,9 @@ export class WatchHub {
     this.#isClosed = true;
     this.#offCommit();
     this.#cancelTick?.();
-    this.#deliver();
-    this.#cancelDelivery?.();
-    for (const reader of this.#topics.readers()) reader.end();
+    this.#pace.close(LAST_MS);
+    this.#waiters.end();
+    for (const { readers } of this.topics.all) for (const reader of [...readers.keys()]) reader.end();
   }
 
   #committed({ sequence, changes }: Commit): void {
@@ -174,56 +181,36 @@ export class WatchHub {
       }
       const version = toldVersion(change, nowMs);
       if (version === undefined) continue;
-      this.log.append({ key: change.key, sequence, version });
-      if (this.#topics.isWatched(change.key)) this.#hold(changeOf(change, version, nowMs));
+      this.#happened({ key: change.key, sequence, version }, () => changeOf(change, version, nowMs));
     }
-    if (this.#topics.pending > MAX_PENDING) this.#deliver();
   }
 
-  /** Keeps a change until it is delivered. */
-  #hold(change: WatchedChange): void {
-    if (!this.#topics.add(change)) return;
-    this.#counts.events += 1;
-    this.#cancelDelivery ??= this.#ports.timers.after(0, () => this.#deliver());
-  }
-
-  #deliver(): void {
-    if (this.#topics.pending === 0) return;
-    this.#cancelDelivery?.();
-    const { timers } = this.#ports;
-    const startMs = timers.monotonicMs();
-    const moment = this.moment();
-    for (const { changes, readers } of this.#topics.take()) {
-      const delivery = new Delivery(changes, moment);
-      for (const reader of readers) reader.deliver(delivery);
-    }
-    if (this.#isClosed) return;
-    // What was written reaches the sockets in this turn's end, so only the next one knows how long it took.
-    this.#cancelDelivery = timers.after(0, () => this.#rest(REST_FACTOR * (timers.monotonicMs() - startMs)));
-  }
-
-  /** Whatever is told meanwhile waits. */
-  #rest(ms: number): void {
-    this.#cancelDelivery = this.#ports.timers.after(ms, () => {
-      this.#cancelDelivery = undefined;
-      this.#deliver();
-    });
+  /** @param change made only for a key that somebody watches, as it takes the record */
+  #happened(entry: LogEntry, change: () => WatchedChange): void {
+    const position = this.log.end;
+    this.log.append(entry);
+    if (this.#waiters.changed(entry.key, position)) this.#pace.add(this.#waiters);
+    const topics = this.topics.matching(entry.key);
+    if (topics.length > 0) this.topics.hold(topics, change(), position, entry.sequence);
   }
 
   #tick(): void {
     this.#cancelTick = undefined;
     if (this.#watchers === 0 || this.#isClosed) return;
     this.#cancelTick = this.#ports.timers.after(TICK_MS, () => this.#tick());
-    this.#sweep().catch((error: unknown) => {
-      this.#ports.log.warn("expiries_not_told", { error: String(error) });
-    });
+    this.#sweep().catch((error: unknown) => this.warn("expiries_not_told", error));
     let moment: Moment | undefined;
     const now = (): Moment => {
-      moment ??= this.settled();
+      moment ??= this.moment();
       return moment;
     };
     const { isCaughtUp } = this.standing();
-    for (const reader of this.#topics.readers()) reader.tick(now, isCaughtUp);
+    for (const topic of this.topics.all) {
+      const { isCurrent, readers } = topic;
+      if (isCurrent) topic.pass(now());
+      const isWhole = isCaughtUp && topic.wasCaughtUp;
+      for (const reader of [...readers.keys()]) reader.tick(isCurrent ? now : undefined, isWhole);
+    }
   }
 
   /** Tells of the values whose time was over since the last look. A value that was replaced meanwhile was told of then. */
@@ -235,8 +222,7 @@ export class WatchHub {
       const toMs = this.nowMs();
       for await (const change of this.expired("", fromMs, toMs)) {
         const { key, version } = change;
-        this.log.append({ key, sequence: this.store.sequence, version });
-        this.#hold(change);
+        this.#happened({ key, sequence: this.store.sequence, version }, () => change);
       }
       // Only now, so that no cursor claims what is not told yet.
       this.#sweptMs = Math.max(fromMs, toMs);

@@ -34,6 +34,7 @@ export function openHub({ settings, node, store, cluster, clock, timers, log }: 
     {
       maxWatchers: settings["watch.maxWatchers"],
       logMaxBytes: settings["watch.logMaxBytes"],
+      maxHeldBytes: settings["watch.maxHeldBytes"],
       maxScans: settings["watch.maxScans"],
     },
   );

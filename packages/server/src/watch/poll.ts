@@ -4,10 +4,10 @@ import type { Exchange } from "../http/exchange.ts";
 import { pour } from "../http/stream.ts";
 import { Backlog } from "./backlog.ts";
 import type { WatchedChange } from "./changes.ts";
-import { Delivery, type Moment } from "./delivery.ts";
+import type { Moment } from "./delivery.ts";
 import { resetData, type StreamOptions } from "./event-stream.ts";
 import type { WatchHub } from "./hub.ts";
-import type { Reader } from "./topics.ts";
+import { Waiter } from "./waiters.ts";
 
 /** Streams one {@link WatchBatch}: the backlog of a prefix may be larger than what fits into memory. */
 export async function answerPoll(
@@ -45,39 +45,43 @@ class Poll {
       this.#hub.count("resets");
       yield this.#item("reset", resetData(this.#options.void));
     }
-    if (since === "now") backlog.skip();
-    else for await (const changes of backlog.stored(since)) yield this.#items(changes);
-    for (;;) {
+    if (since === "now") backlog.goTo(this.#hub.log.end);
+    else yield* this.#texts(backlog.stored(since));
+    for (let mayWait = !isFirst; ; ) {
       const changes = backlog.take();
-      if (changes === undefined) for await (const more of backlog.again()) yield this.#items(more);
+      if (changes === undefined) yield* this.#texts(backlog.again());
       else if (changes.length > 0) yield this.#items(changes);
-      else if (isFirst || this.#count > 0) {
+      else if (!mayWait || this.#count > 0) {
         yield this.#end(this.#hub.moment());
         return;
       } else {
-        const { changes: next, cursor } = await this.#next(exchange);
-        yield this.#items(next) + this.#end(cursor);
-        return;
+        backlog.goTo(await this.#changed(exchange));
+        mayWait = false;
       }
     }
   }
 
-  /** The next delivery; an empty one when the time is over, the poller gone, or the node about to stop. */
-  #next({ response }: Exchange): Promise<Delivery> {
+  /**
+   * Settles when something has happened, the time is over, the poller gone, or the node about to stop.
+   * @returns the position of the first change; the log's end when there is none
+   */
+  #changed({ response }: Exchange): Promise<number> {
     return new Promise((resolve) => {
-      const settle = (delivery: Delivery): void => {
+      const settle = (): void => {
         leave();
         cancel();
-        response.off("close", giveUp);
-        resolve(delivery);
+        response.off("close", settle);
+        resolve(waiter.since ?? this.#hub.log.end);
       };
-      // What is under way is delivered before: then this comes too late.
-      const giveUp = (): void => settle(new Delivery([], this.#hub.settled()));
-      const reader: Reader = { deliver: settle, tick: () => undefined, end: giveUp };
-      const leave = this.#hub.join(this.#options.prefix, reader);
-      const cancel = this.#hub.timers.after(this.#waitMs, giveUp);
-      response.once("close", giveUp);
+      const waiter = new Waiter({ key: this.#options.prefix, isPrefix: true }, settle);
+      const leave = this.#hub.wait(waiter);
+      const cancel = this.#hub.timers.after(this.#waitMs, settle);
+      response.once("close", settle);
     });
+  }
+
+  async *#texts(parts: AsyncIterable<readonly WatchedChange[]>): AsyncGenerator<string> {
+    for await (const changes of parts) if (changes.length > 0) yield this.#items(changes);
   }
 
   #items(changes: readonly WatchedChange[]): string {

@@ -1,90 +1,75 @@
-/** Who watches which prefix. What a key's change costs depends on how many lengths the prefixes have, not how many there are. */
+/**
+ * Who watches which prefix, and what waits for them.
+ *
+ * Bound: `maxHeldBytes` are held, by estimate; beyond it the prefix that holds most falls behind.
+ */
 import type { WatchedChange } from "./changes.ts";
-import type { Delivery, Moment } from "./delivery.ts";
-
-/** Someone who watches. */
-export interface Reader {
-  deliver(delivery: Delivery): void;
-  /** Comes every so often. @param now this node's cursor behind all that was delivered */
-  tick(now: () => Moment, isCaughtUp: boolean): void;
-  /** The node stops. */
-  end(): void;
-}
-
-interface Topic {
-  readonly readers: Set<Reader>;
-  changes: WatchedChange[];
-}
+import type { WatchHub } from "./hub.ts";
+import type { Pace } from "./pace.ts";
+import { PrefixMap } from "./prefix-map.ts";
+import { type Held, type Reader, Topic } from "./topic.ts";
 
 export class Topics {
-  readonly #topics: Map<string, Topic> = new Map();
-  /** How many prefixes there are of each length. */
-  readonly #lengths: Map<number, number> = new Map();
-  readonly #waiting: Set<Topic> = new Set();
-  #pending = 0;
+  readonly #hub: WatchHub;
+  readonly #pace: Pace;
+  readonly #maxHeldBytes: number;
+  readonly #topics: PrefixMap<Topic> = new PrefixMap();
+  readonly #held: Held = { bytes: 0 };
 
-  /** Changes that are kept for {@link Topics.take}, once for each prefix. */
-  get pending(): number {
-    return this.#pending;
+  constructor(hub: WatchHub, pace: Pace, maxHeldBytes: number) {
+    this.#hub = hub;
+    this.#pace = pace;
+    this.#maxHeldBytes = maxHeldBytes;
+  }
+
+  get all(): readonly Topic[] {
+    return this.#topics.values();
+  }
+
+  get heldBytes(): number {
+    return this.#held.bytes;
+  }
+
+  /** Changes in the log from the first on that somebody may not have been told of. */
+  get lag(): number {
+    const { end } = this.#hub.log;
+    return this.all.reduce((most, { position }) => Math.max(most, end - position), 0);
   }
 
   join(prefix: string, reader: Reader): () => void {
-    let topic = this.#topics.get(prefix);
-    if (topic === undefined) {
-      topic = { readers: new Set(), changes: [] };
-      this.#topics.set(prefix, topic);
-      this.#lengths.set(prefix.length, (this.#lengths.get(prefix.length) ?? 0) + 1);
-    }
-    const { readers } = topic;
-    readers.add(reader);
+    const topic = this.#topics.get(prefix) ?? this.#open(prefix);
+    topic.readers.set(reader, this.#hub.log.end);
     return () => {
-      if (readers.delete(reader) && readers.size === 0) this.#close(prefix);
+      if (!topic.readers.delete(reader) || topic.readers.size > 0) return;
+      this.#topics.delete(prefix);
+      this.#pace.remove(topic);
+      topic.close();
     };
   }
 
-  isWatched(key: string): boolean {
-    for (const length of this.#lengths.keys()) {
-      if (length <= key.length && this.#topics.has(key.slice(0, length))) return true;
+  matching(key: string): readonly Topic[] {
+    return this.#topics.matching(key);
+  }
+
+  /** Keeps a change for those who watch its key. */
+  hold(topics: readonly Topic[], change: WatchedChange, position: number, sequence: number): void {
+    for (const topic of topics) {
+      topic.hold(change, position, sequence);
+      this.#pace.add(topic);
     }
-    return false;
+    while (this.#held.bytes > this.#maxHeldBytes) this.#largest().fallBehind();
   }
 
-  /** Keeps a change for those who watch its key; false when nobody does. */
-  add(change: WatchedChange): boolean {
-    const { key } = change;
-    let isWatched = false;
-    for (const length of this.#lengths.keys()) {
-      if (length > key.length) continue;
-      const topic = this.#topics.get(length === key.length ? key : key.slice(0, length));
-      if (topic === undefined) continue;
-      topic.changes.push(change);
-      this.#waiting.add(topic);
-      this.#pending += 1;
-      isWatched = true;
-    }
-    return isWatched;
+  #largest(): Topic {
+    return this.all.reduce((one, other) => (other.heldBytes > one.heldBytes ? other : one));
   }
 
-  /** What was kept since the last time. */
-  take(): { readonly changes: readonly WatchedChange[]; readonly readers: ReadonlySet<Reader> }[] {
-    const taken = [...this.#waiting].map((topic) => {
-      const { changes, readers } = topic;
-      topic.changes = [];
-      return { changes, readers };
-    });
-    this.#waiting.clear();
-    this.#pending = 0;
-    return taken;
-  }
-
-  *readers(): Iterable<Reader> {
-    for (const { readers } of [...this.#topics.values()]) yield* [...readers];
-  }
-
-  #close(prefix: string): void {
-    this.#topics.delete(prefix);
-    const left = (this.#lengths.get(prefix.length) ?? 1) - 1;
-    if (left === 0) this.#lengths.delete(prefix.length);
-    else this.#lengths.set(prefix.length, left);
+  #open(prefix: string): Topic {
+    const onFound = (topic: Topic): void => {
+      if (this.#topics.get(prefix) === topic) this.#pace.add(topic);
+    };
+    const topic = new Topic(this.#hub, prefix, this.#held, onFound);
+    this.#topics.set(prefix, topic);
+    return topic;
   }
 }

@@ -1,0 +1,74 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { HeldTimers } from "../testing/held-timers.ts";
+import { Pace, REST_FACTOR, SLICE_MS, type Teller } from "./pace.ts";
+
+const SHARE = 1 / (1 + REST_FACTOR);
+const costs = fc.array(fc.double({ min: 0.01, max: 40, noNaN: true }), { minLength: 1, maxLength: 30 });
+
+/** Has something to tell without end; every step takes as long as the next of the costs says. */
+function endless(timers: HeldTimers, steps: readonly number[], late: number, onSlice: () => void): Teller {
+  let at = 0;
+  return {
+    tell(isOver) {
+      onSlice();
+      do {
+        timers.take(steps[at++ % steps.length] ?? 1);
+      } while (!isOver());
+      queueMicrotask(() => timers.take(late));
+      return true;
+    },
+  };
+}
+
+it("tells for no more than its share of the time, whatever there is to tell and however long it takes", async () => {
+  await fc.assert(
+    fc.asyncProperty(costs, fc.nat(5), async (steps, late) => {
+      const timers = new HeldTimers();
+      const pace = new Pace(timers);
+      const most = SLICE_MS + Math.max(...steps) + late;
+      let [tellingMs, beganMs] = [0, 0];
+      const slow = endless(timers, steps, late, () => {
+        // All slices before this one and their rests are over.
+        expect(tellingMs).toBeLessThanOrEqual(SHARE * timers.monotonicMs() + 1e-6);
+        beganMs = timers.monotonicMs();
+        queueMicrotask(() => {
+          queueMicrotask(() => {
+            tellingMs += timers.monotonicMs() - beganMs;
+            expect(timers.monotonicMs() - beganMs).toBeLessThanOrEqual(most);
+          });
+        });
+      });
+      pace.add(slow);
+      for (let i = 0; i < 20; i++) {
+        await timers.pass(100);
+        pace.add(slow);
+      }
+      expect(tellingMs).toBeGreaterThan(0);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+it("gives everyone a turn, and tells at once after a pause", async () => {
+  const timers = new HeldTimers();
+  const pace = new Pace(timers);
+  pace.add(endless(timers, [10], 0, () => undefined));
+  let toldMs = 0;
+  const small: Teller = {
+    tell: () => {
+      toldMs = timers.monotonicMs();
+      return false;
+    },
+  };
+  await timers.pass(1_000);
+  const beganMs = timers.monotonicMs();
+  pace.add(small);
+  await timers.pass(1_000);
+  expect(toldMs - beganMs).toBeLessThanOrEqual(2 * 10 * (1 + REST_FACTOR));
+
+  const idle = new Pace(timers);
+  idle.add(small);
+  await timers.pass(1);
+  expect(toldMs).toBe(timers.monotonicMs() - 1);
+});

@@ -1,0 +1,76 @@
+/**
+ * Lets what tells watchers have a share of the event loop's time and no more, whatever there is to tell.
+ *
+ * It works in slices. A slice lasts `SLICE_MS`, and longer only by the one step that is under way when they are over. Then
+ * comes a rest of `REST_FACTOR` times as long as the slice took, all that it left for the end of its turn included (writes
+ * to sockets, answers of those that waited). Nothing shortens the rest, so the share is at most 1 / (1 + `REST_FACTOR`).
+ */
+import type { Timers } from "@hearsay/node";
+
+/** What may have something to tell. */
+export interface Teller {
+  /** Goes on where it was, until the time is over. @returns whether there is more for another slice */
+  tell(isOver: () => boolean): boolean;
+}
+
+export const SLICE_MS = 4;
+export const REST_FACTOR = 4;
+
+export class Pace {
+  readonly #timers: Timers;
+  /** In the order of their turns. */
+  readonly #queue: Set<Teller> = new Set();
+  #isArmed = false;
+  #restedAtMs = 0;
+  #cancel: readonly (() => void)[] = [];
+
+  constructor(timers: Timers) {
+    this.#timers = timers;
+  }
+
+  /** It has something to tell, and gets its turn. */
+  add(teller: Teller): void {
+    this.#queue.add(teller);
+    if (!this.#isArmed) this.#arm(Math.max(0, Math.ceil(this.#restedAtMs - this.#timers.monotonicMs())));
+  }
+
+  remove(teller: Teller): void {
+    this.#queue.delete(teller);
+  }
+
+  /** Tells what it can in so long, and then nothing any more. */
+  close(lastMs: number): void {
+    for (const cancel of this.#cancel) cancel();
+    this.#isArmed = true;
+    this.#slice(this.#timers.monotonicMs() + lastMs);
+    this.#queue.clear();
+  }
+
+  #arm(ms: number): void {
+    this.#isArmed = true;
+    let begunMs = 0;
+    const begin = (): void => {
+      begunMs = this.#timers.monotonicMs();
+      this.#slice(begunMs + SLICE_MS);
+    };
+    const rest = (): void => {
+      const nowMs = this.#timers.monotonicMs();
+      const restMs = Math.ceil(REST_FACTOR * (nowMs - begunMs));
+      this.#isArmed = false;
+      this.#restedAtMs = nowMs + restMs;
+      if (this.#queue.size > 0) this.#arm(restMs);
+    };
+    // The second of two timers for one moment runs right behind what the first one has left for the end of its turn.
+    this.#cancel = [this.#timers.after(ms, begin), this.#timers.after(ms, rest)];
+  }
+
+  /** One turn for each, as far as the time goes. */
+  #slice(endMs: number): void {
+    const isOver = (): boolean => this.#timers.monotonicMs() >= endMs;
+    for (const teller of [...this.#queue]) {
+      this.#queue.delete(teller);
+      if (teller.tell(isOver)) this.#queue.add(teller);
+      if (isOver()) return;
+    }
+  }
+}
