@@ -60,7 +60,7 @@ async function measure(url: string, { connections, script, name, kind }: Case): 
     const watchers = await open(url, kind.prefix);
     const watched = await wrk(load);
     const endMs = Date.now();
-    await settled(watchers);
+    await settled(url, watchers);
     const report = await close(watchers);
     if (watched.refused > 0) throw new Error(`${watched.refused} writes were refused`);
     if (isTold) expectComplete(report, watched.requestsPerSecond * SECONDS);
@@ -126,11 +126,12 @@ interface Report {
   readonly lastEventMs: number;
 }
 
-/** Waits until nothing comes any more. */
-async function settled(child: ChildProcess): Promise<void> {
+/** Waits until the node has nothing left to tell, and nothing comes any more. */
+async function settled(url: string, child: ChildProcess): Promise<void> {
   for (let last = -1; ; ) {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
     const { bytes } = await report(child);
-    if (bytes === last) return;
+    if (bytes === last && /^hearsay_watch_lag_changes 0$/m.test(metrics)) return;
     last = bytes;
     await setTimeout(500);
   }

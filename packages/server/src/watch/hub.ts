@@ -171,6 +171,7 @@ export class WatchHub {
   }
 
   #committed({ sequence, changes }: Commit): void {
+    this.#pace.written();
     const nowMs = this.nowMs();
     const { self } = this.#ports;
     for (const change of changes) {

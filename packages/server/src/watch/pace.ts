@@ -4,6 +4,7 @@
  * It works in slices. A slice lasts `SLICE_MS`, and longer only by the one step that is under way when they are over. Then
  * comes a rest of `REST_FACTOR` times as long as the slice took, all that it left for the end of its turn included (writes
  * to sockets, answers of those that waited). Nothing shortens the rest, so the share is at most 1 / (1 + `REST_FACTOR`).
+ * While nobody has written for `QUIET_MS` it is half of the time: what a burst of writes has left is told sooner.
  */
 import type { Timers } from "@hearsay/node";
 
@@ -15,6 +16,8 @@ export interface Teller {
 
 export const SLICE_MS = 4;
 export const REST_FACTOR = 4;
+export const QUIET_REST_FACTOR = 1;
+export const QUIET_MS = 100;
 
 export class Pace {
   readonly #timers: Timers;
@@ -22,10 +25,16 @@ export class Pace {
   readonly #queue: Set<Teller> = new Set();
   #isArmed = false;
   #restedAtMs = 0;
+  #writtenAtMs = Number.NEGATIVE_INFINITY;
   #cancel: readonly (() => void)[] = [];
 
   constructor(timers: Timers) {
     this.#timers = timers;
+  }
+
+  /** Somebody writes. */
+  written(): void {
+    this.#writtenAtMs = this.#timers.monotonicMs();
   }
 
   /** It has something to tell, and gets its turn. */
@@ -55,7 +64,8 @@ export class Pace {
     };
     const rest = (): void => {
       const nowMs = this.#timers.monotonicMs();
-      const restMs = Math.ceil(REST_FACTOR * (nowMs - begunMs));
+      const factor = nowMs - this.#writtenAtMs < QUIET_MS ? REST_FACTOR : QUIET_REST_FACTOR;
+      const restMs = Math.ceil(factor * (nowMs - begunMs));
       this.#isArmed = false;
       this.#restedAtMs = nowMs + restMs;
       if (this.#queue.size > 0) this.#arm(restMs);
