@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { PassThrough } from "node:stream";
 import { WATCH_HEARTBEAT_MS } from "@hearsay/api";
-import { NO_CLAIMS } from "@hearsay/core";
+import { applyWrite, NO_CLAIMS, type Sibling } from "@hearsay/core";
 import type { Timers } from "@hearsay/node";
 import { afterEach, describe, expect, it } from "vitest";
 import { HeldTimers, rest } from "../testing/held-timers.ts";
@@ -23,6 +23,11 @@ function response(): { readonly raw: ServerResponse; text(): string } {
   return { raw, text: () => text };
 }
 
+/** What was written has come through. */
+async function flowed(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
 const options = {
   prefix: "",
   keysOnly: false,
@@ -32,11 +37,11 @@ const options = {
   slowReaderMs: 1_000,
 } as const;
 
-function hubOn(timers: Timers, isCaughtUp: () => boolean): WatchHub {
+function hubOn(timers: Timers, isCaughtUp: () => boolean, store = new MemoryStore()): WatchHub {
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
   return new WatchHub(
     {
-      store: new MemoryStore(),
+      store,
       clock: { nowMs: () => 1_000 },
       timers,
       log,
@@ -78,6 +83,53 @@ describe("a stream of events", () => {
     isCaughtUp = true;
     await timers.pass(TICK_MS);
     expect(text().match(/event: synced/g)).toHaveLength(1);
+    hub.close();
+    raw.destroy();
+    await running;
+  });
+
+  it("that cannot be told in time has its heartbeat, and is synced, without a cursor that says too much", async () => {
+    const hub = hubOn(new HeldTimers(), () => false);
+    const { raw, text } = response();
+    const stream = new EventStream(hub, raw, options);
+    const running = stream.run();
+    await rest();
+    stream.tick(undefined, true);
+    for (let i = 0; i < 100; i++) stream.tick(undefined, true);
+    await flowed();
+    expect(text().match(/event: synced\ndata: {}\n\n/g)).toHaveLength(1);
+    expect(text()).not.toContain("id:");
+    stream.end();
+    raw.destroy();
+    await running;
+  });
+
+  it("that was overrun ends with what is there, deletions included, and without a reset", async () => {
+    const timers = new HeldTimers();
+    const store = new MemoryStore();
+    const hub = hubOn(timers, () => true, store);
+    const { raw, text } = response();
+    const running = new EventStream(hub, raw, options).run();
+    await rest();
+    for (let time = 1; time <= 600; time++) {
+      const version = { time, node: hub.self };
+      const value = { bytes: new Uint8Array(1), contentType: "", expiresAtMs: null };
+      const isPut = time <= 300 || time % 2 === 0;
+      const sibling: Sibling = isPut ? { kind: "value", version, ...value } : { kind: "tombstone", version };
+      const key = `k${time % 300}`;
+      await store.put(key, applyWrite(store.latest(key), sibling, undefined));
+    }
+    await timers.pass(10_000);
+    await flowed();
+    expect([hub.counts.overruns, hub.counts.cutOff, text().includes("event: reset")]).toEqual([1, 0, false]);
+    const told = new Map<string, string>();
+    for (const [, event = "", key = ""] of text().matchAll(
+      /event: (\w+)\n(?:id: .*\n)?data: {"key":"(\w+)"/g,
+    )) {
+      told.set(key, event);
+    }
+    expect(told.size).toBe(300);
+    for (const [key, event] of told) expect(event).toBe(Number(key.slice(1)) % 2 === 0 ? "put" : "delete");
     hub.close();
     raw.destroy();
     await running;
