@@ -25,7 +25,7 @@ const TABLE = "0123456789abcdef";
 const KEYS = 3;
 const NOW_MS = 1_000_000;
 /** So large that every change is told in a batch of its own. */
-const VALUE = new Uint8Array(40_000);
+const VALUE = new Uint8Array(100_000);
 /** So small that most of it has fallen out of the log when a reader comes, and readers who wait are overrun; or not. */
 const LOG_BYTES = [300, 10_000] as const;
 /** After so long all that waits has been told. */
@@ -64,7 +64,7 @@ class Replica {
         }),
       },
       // So little that readers who wait fall behind.
-      { maxWatchers: 10, logMaxBytes, maxHeldBytes: 150_000, maxScans: 1 },
+      { maxWatchers: 10, logMaxBytes, maxHeldBytes: 350_000, maxScans: 1 },
     );
   }
 

@@ -183,11 +183,28 @@ describe("readers of more than can be told", () => {
     expect([reader.isEnded, world.hub.topics.heldBytes]).toEqual([true, 0]);
   });
 
+  it.each([
+    ["get", 1_000_000],
+    ["scan", 1_000],
+  ] as const)("are ended, and nothing else, when the store fails to %s", async (call, logMaxBytes) => {
+    const world = new World({ logMaxBytes, maxHeldBytes: 100_000 });
+    const readers = [1, 2].map(() => new SlowReader(world, "a", 5));
+    const other = new SlowReader(world, "b", 5);
+    for (let i = 0; i < 50; i++) await world.write(`a${i}`, LARGE);
+    const time = await world.write("b", LARGE);
+    world.store[call] = () => {
+      throw new Error("cannot be read");
+    };
+    await world.timers.pass(60_000);
+    expect([...readers.map(({ isEnded }) => isEnded), other.isEnded]).toEqual([true, true, false]);
+    expect(other.times).toEqual([time]);
+  });
+
   it("get cursors on the way that claim what was told and no more", async () => {
     const world = new World(ROOMY);
     const reader = new SlowReader(world, "", 20);
     for (let i = 0; i < 30; i++) await world.write(`k${i}`, LARGE);
-    await world.timers.pass(500);
+    await world.timers.pass(100);
     const told = reader.times.length;
     expect(told).toBeGreaterThan(2);
     expect(told).toBeLessThan(30);

@@ -182,10 +182,15 @@ export class Topic implements Teller {
     if (this.#behind === undefined) return [];
     if (this.#look !== undefined) return this.#takeFound(this.#look);
     const from = this.#behind.position;
-    const changes = this.#behind.take();
-    if (changes === undefined) this.#beginLook(this.#behind, from);
-    else if (changes.length === 0) this.#behind = undefined;
-    return changes ?? [];
+    try {
+      const changes = this.#behind.take();
+      if (changes === undefined) this.#beginLook(this.#behind, from);
+      else if (changes.length === 0) this.#behind = undefined;
+      return changes ?? [];
+    } catch (error) {
+      this.#fail(error);
+      return [];
+    }
   }
 
   #beginLook(behind: Backlog, from: number): void {
@@ -214,11 +219,14 @@ export class Topic implements Teller {
         else this.#look = undefined;
         this.#onFound(this);
       },
-      (error: unknown) => {
-        this.#hub.warn("look_for_watchers_failed", error);
-        this.#end();
-      },
+      (error: unknown) => this.#fail(error),
     );
+  }
+
+  /** What is stored cannot be read: their cursors go on elsewhere, or later. */
+  #fail(error: unknown): void {
+    this.#hub.warn("watchers_not_told", error);
+    this.#end();
   }
 
   #count(bytes: number): void {
