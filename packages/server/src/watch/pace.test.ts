@@ -55,6 +55,29 @@ it.each(CASES)("tells for no more than $name of the time, whatever there is to t
   );
 });
 
+it.each([1, 50])(
+  "keeps its share when %i have little each, and something new all the time",
+  async (count) => {
+    const timers = new HeldTimers();
+    const pace = new Pace(timers);
+    let tellingMs = 0;
+    const tell = (): boolean => {
+      const share = 1 / (1 + REST_FACTOR);
+      expect(tellingMs).toBeLessThanOrEqual(share * timers.monotonicMs() + SLICE_MS);
+      timers.take(3);
+      tellingMs += 3;
+      return false;
+    };
+    const tellers = Array.from({ length: count }, (): Teller => ({ tell }));
+    for (let i = 0; i < 300; i++) {
+      pace.written();
+      for (const teller of tellers) pace.add(teller);
+      await timers.pass(1);
+    }
+    expect(tellingMs).toBeGreaterThan(30);
+  },
+);
+
 it("gives everyone a turn, and tells at once after a pause", async () => {
   const timers = new HeldTimers();
   const pace = new Pace(timers);
