@@ -53,33 +53,37 @@ export class RecordHasher {
   readonly #digestKey: Uint8Array;
   #scratch: Uint8Array;
   #view: DataView;
+  /** The first bytes of the scratch buffer, by their number: to make such a view costs a good part of what hashing it does. */
+  #beginnings: Uint8Array[] = [];
 
   /** @param digestKey 32 bytes that all nodes of the cluster share */
   constructor(hashing: Hashing, digestKey: Uint8Array) {
     this.#hashing = hashing;
     this.#digestKey = digestKey;
-    this.#scratch = new Uint8Array(1 + DIGEST_BYTES + 2 + KEY_MAX_BYTES + 4 * VERSION_MAX_BYTES);
+    this.#scratch = this.#newScratch(1 + DIGEST_BYTES + 2 + KEY_MAX_BYTES + 4 * VERSION_MAX_BYTES);
     this.#view = new DataView(this.#scratch.buffer);
   }
 
   /** The bucket of a key: the first 16 bits of a keyed hash. */
   bucketOf(key: string): number {
     const end = this.#writeKey(BUCKET_DOMAIN, key);
-    const hash = this.#hashing.sha256Hex(this.#scratch.subarray(0, end));
+    const hash = this.#hashing.sha256Hex(this.#beginning(end));
     return Number.parseInt(hash.slice(0, 4), 16);
   }
 
   /** The bucket of a key, and 32 more bits of the same hash. */
   place(key: KeyText): KeyPlace {
     const end = this.#writeKey(BUCKET_DOMAIN, key);
-    const hash = this.#hashing.sha256Hex(this.#scratch.subarray(0, end));
-    return { bucket: Number.parseInt(hash.slice(0, 4), 16), mark: Number.parseInt(hash.slice(16, 24), 16) };
+    const hash = this.#hashing.sha256Text(this.#beginning(end));
+    const bucket = (hash.charCodeAt(0) << 8) | hash.charCodeAt(1);
+    const high = (hash.charCodeAt(8) << 8) | hash.charCodeAt(9);
+    return { bucket, mark: ((high << 16) | (hash.charCodeAt(10) << 8) | hash.charCodeAt(11)) >>> 0 };
   }
 
   /** 12 hexadecimal digits of the keyed hash that chooses the bucket; other bits than those. */
   keyHash(key: string): string {
     const end = this.#writeKey(BUCKET_DOMAIN, key);
-    return this.#hashing.sha256Hex(this.#scratch.subarray(0, end)).slice(4, 16);
+    return this.#hashing.sha256Hex(this.#beginning(end)).slice(4, 16);
   }
 
   /** @param versions of all siblings, newest first */
@@ -92,12 +96,11 @@ export class RecordHasher {
       this.#scratch[at + 8] = written;
       at += 9 + written;
     }
-    return this.#hashing.sha256Text(this.#scratch.subarray(0, at));
+    return this.#hashing.sha256Text(this.#beginning(at));
   }
 
   #writeKey(domain: number, key: KeyText): number {
     this.#scratch[0] = domain;
-    this.#scratch.set(this.#digestKey, 1);
     const start = 1 + DIGEST_BYTES + 2;
     const length = this.#writeText(key, start);
     this.#view.setUint16(start - 2, length);
@@ -119,8 +122,24 @@ export class RecordHasher {
 
   #reserve(bytes: number): void {
     if (this.#scratch.length >= bytes) return;
-    this.#scratch = new Uint8Array(bytes);
+    this.#scratch = this.#newScratch(bytes);
     this.#view = new DataView(this.#scratch.buffer);
+    this.#beginnings = [];
+  }
+
+  #newScratch(bytes: number): Uint8Array {
+    const scratch = new Uint8Array(bytes);
+    scratch.set(this.#digestKey, 1);
+    return scratch;
+  }
+
+  #beginning(length: number): Uint8Array {
+    let beginning = this.#beginnings[length];
+    if (beginning === undefined) {
+      beginning = this.#scratch.subarray(0, length);
+      this.#beginnings[length] = beginning;
+    }
+    return beginning;
   }
 }
 

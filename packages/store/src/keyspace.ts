@@ -108,28 +108,59 @@ export function parseGraveyardKey(databaseKey: Uint8Array): { purgeableFrom: num
  */
 export class KeyScratch {
   readonly #bytes: Uint8Array = new Uint8Array(INDEX_PREFIX + KEY_MAX_BYTES);
+  readonly #room: Uint8Array = this.#bytes.subarray(INDEX_PREFIX);
   readonly #encoder: TextEncoder = new TextEncoder();
-  #end: number = INDEX_PREFIX;
+  /** Views of the same memory by their length: making one costs more than what it is used for. */
+  readonly #userKeys: Uint8Array[] = [];
+  readonly #recordKeys: Uint8Array[] = [];
+  readonly #indexKeys: Uint8Array[] = [];
+  #length: number = 0;
 
   /** The user's key. Longer ones than {@link KEY_MAX_BYTES} are a mistake of the caller. */
   encode(key: string): Uint8Array {
-    const { written, read } = this.#encoder.encodeInto(key, this.#bytes.subarray(INDEX_PREFIX));
-    if (read !== key.length) throw new RangeError(`a key of more than ${KEY_MAX_BYTES} bytes`);
-    this.#end = INDEX_PREFIX + written;
-    return this.#bytes.subarray(INDEX_PREFIX, this.#end);
+    this.#length = this.#write(key);
+    return this.#view(this.#userKeys, INDEX_PREFIX);
   }
 
   recordKey(): Uint8Array {
-    this.#bytes[INDEX_PREFIX - 1] = SPACE.record;
-    return this.#bytes.subarray(INDEX_PREFIX - 1, this.#end);
+    this.#bytes[INDEX_PREFIX - RECORD_PREFIX] = SPACE.record;
+    return this.#view(this.#recordKeys, INDEX_PREFIX - RECORD_PREFIX);
   }
 
   indexKey(bucket: number): Uint8Array {
     this.#bytes[0] = SPACE.index;
     this.#bytes[1] = bucket >>> 8;
     this.#bytes[2] = bucket;
-    return this.#bytes.subarray(0, this.#end);
+    return this.#view(this.#indexKeys, 0);
   }
+
+  #write(key: string): number {
+    const { length } = key;
+    if (length > KEY_MAX_BYTES) throw tooLong();
+    for (let i = 0; i < length; i++) {
+      const unit = key.charCodeAt(i);
+      if (unit > 0x7f) {
+        const { written, read } = this.#encoder.encodeInto(key, this.#room);
+        if (read !== length) throw tooLong();
+        return written;
+      }
+      this.#room[i] = unit;
+    }
+    return length;
+  }
+
+  #view(views: Uint8Array[], start: number): Uint8Array {
+    let view = views[this.#length];
+    if (view === undefined) {
+      view = this.#bytes.subarray(start, INDEX_PREFIX + this.#length);
+      views[this.#length] = view;
+    }
+    return view;
+  }
+}
+
+function tooLong(): RangeError {
+  return new RangeError(`a key of more than ${KEY_MAX_BYTES} bytes`);
 }
 
 /** Database keys from `gte` on and before `lt`. */

@@ -90,8 +90,7 @@ export class Table {
     const pending = pipeline.pending(key);
     if (pending !== undefined) return pending.after;
     // What is written together is alike: after a new key the filter is asked before the cache, as it likely says no.
-    if (this.#wasNew && !this.#mayHold(key)) return ABSENT;
-    const state = cache.peek(key) ?? this.#read(key);
+    const state = this.#wasNew && !this.#mayHold(key) ? ABSENT : (cache.peek(key) ?? this.#read(key));
     this.#wasNew = state.kind === "absent";
     if (state.kind === "damaged") {
       this.quarantine(key, state);
