@@ -1,4 +1,4 @@
-import type { Operation } from "@hearsay/client";
+import type { BatchDraft, Operation } from "@hearsay/client";
 import { HearsayError } from "@hearsay/client";
 import { describe, expect, it } from "vitest";
 import { type ImportOptions, type ImportProgress, importRecords } from "./import-stream.ts";
@@ -7,6 +7,30 @@ interface Sent {
   readonly keys: string[];
   readonly operations: readonly Operation[];
   finish(error?: unknown): void;
+}
+
+/** A batch that keeps its operations. */
+class KeptDraft implements BatchDraft {
+  readonly mediaType: string = "";
+  readonly operations: Operation[] = [];
+  readonly reads: number = 0;
+
+  get size(): number {
+    return this.operations.length;
+  }
+
+  add(operation: Operation): void {
+    this.operations.push(operation);
+  }
+
+  body(): Uint8Array {
+    return new Uint8Array(0);
+  }
+}
+
+function operationsOf(batch: unknown): readonly Operation[] {
+  if (!(batch instanceof KeptDraft)) throw new TypeError("it is no batch of this client");
+  return batch.operations;
 }
 
 /** A client whose batches end when the test says so. */
@@ -21,8 +45,10 @@ function heldClient(): {
   return {
     sent,
     client: {
-      batch: (operations) =>
+      draft: () => new KeptDraft(),
+      batch: (draft) =>
         new Promise((resolve, reject) => {
+          const operations = operationsOf(draft);
           const one: Sent = {
             keys: operations.map(({ key }) => key),
             operations,
@@ -135,7 +161,7 @@ describe("an import", () => {
 
   it("reports progress of what was acknowledged", async () => {
     const seen: number[] = [];
-    const client: ImportOptions["client"] = { batch: async () => [] };
+    const client: ImportOptions["client"] = { draft: () => new KeptDraft(), batch: async () => [] };
     await start(client, lines(record("a"), record("b"), record("c")), {
       onProgress: ({ records }) => seen.push(records),
     });

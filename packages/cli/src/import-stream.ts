@@ -4,13 +4,13 @@
  * Guarantees: every line is written, counted as expired, or named in the error that ends the import. The order of
  * a key's lines is kept: two batches that share a key are never in flight together.
  */
-import type { Client } from "@hearsay/client";
+import type { BatchDraft, Client } from "@hearsay/client";
 import { CliError, EXIT, reportOf } from "./failure.ts";
-import { type Line, LineNotUtf8, LineTooLong, readLineBlocks } from "./lines.ts";
+import { LineNotUtf8, LineTooLong, readLineBlocks } from "./lines.ts";
 import { type PutOperation, parseRecordLine, type RecordLine } from "./record-line.ts";
 
 export interface ImportOptions {
-  readonly client: Pick<Client, "batch">;
+  readonly client: Pick<Client, "batch" | "draft">;
   readonly signal: AbortSignal;
   /** Batches in flight. */
   readonly concurrency: number;
@@ -36,7 +36,7 @@ const BATCH_MAX_BYTES = 2 * 1024 * 1024;
 const LINE_MAX_BYTES = 96 * 1024 * 1024;
 
 interface Batch {
-  readonly operations: PutOperation[];
+  readonly draft: BatchDraft;
   readonly keys: Set<string>;
   bytes: number;
   firstLine: number;
@@ -49,9 +49,10 @@ export async function importRecords(
 ): Promise<ImportProgress> {
   const run = new ImportRun(options);
   try {
-    for await (const lines of readLineBlocks(input, LINE_MAX_BYTES)) {
-      for (const line of lines) {
-        if (run.add(line)) await run.send();
+    for await (const { lines, firstNumber, endOffset } of readLineBlocks(input, LINE_MAX_BYTES)) {
+      run.bytesRead = endOffset;
+      for (const [i, line] of lines.entries()) {
+        if (run.add(line, firstNumber + i)) await run.send();
       }
     }
     await run.send();
@@ -66,27 +67,27 @@ export async function importRecords(
 
 class ImportRun {
   failure: unknown;
+  bytesRead = 0;
   readonly #options: ImportOptions;
   readonly #inFlight: Map<Promise<void>, Batch> = new Map();
-  #batch: Batch = emptyBatch();
+  #batch: Batch;
   #records = 0;
   #expired = 0;
-  #bytesRead = 0;
 
   constructor(options: ImportOptions) {
     this.#options = options;
+    this.#batch = this.#emptyBatch();
   }
 
   get progress(): ImportProgress {
-    return { records: this.#records, expired: this.#expired, bytesRead: this.#bytesRead };
+    return { records: this.#records, expired: this.#expired, bytesRead: this.bytesRead };
   }
 
   /** Whether the batch has to be sent before the next line. */
-  add(line: Line): boolean {
-    this.#bytesRead = line.endOffset;
-    if (line.text === "" || line.text === "\r") return false;
-    const record = parseRecordLine(line.text);
-    if (typeof record === "string") throw badLine(line.number, record);
+  add(line: string, number: number): boolean {
+    if (line === "" || line === "\r") return false;
+    const record = parseRecordLine(line);
+    if (typeof record === "string") throw badLine(number, record);
     const { key, value, expiresAtMs } = record;
     const ttlMs = expiresAtMs === undefined ? undefined : expiresAtMs - this.#options.nowMs();
     if (ttlMs !== undefined && ttlMs <= 0) {
@@ -94,19 +95,19 @@ class ImportRun {
       return false;
     }
     const batch = this.#batch;
-    if (batch.operations.length === 0) batch.firstLine = line.number;
-    batch.lastLine = line.number;
+    if (batch.draft.size === 0) batch.firstLine = number;
+    batch.lastLine = number;
     batch.bytes += value.length + key.length;
     batch.keys.add(key);
-    batch.operations.push(putOf(record, ttlMs));
-    return batch.operations.length >= this.#options.batchRecords || batch.bytes >= BATCH_MAX_BYTES;
+    batch.draft.add(putOf(record, ttlMs));
+    return batch.draft.size >= this.#options.batchRecords || batch.bytes >= BATCH_MAX_BYTES;
   }
 
   /** Sends the batch once there is room for it and no batch in flight holds one of its keys. */
   async send(): Promise<void> {
     const batch = this.#batch;
-    if (batch.operations.length === 0) return;
-    this.#batch = emptyBatch();
+    if (batch.draft.size === 0) return;
+    this.#batch = this.#emptyBatch();
     while (this.#inFlight.size >= this.#options.concurrency) await Promise.race(this.#inFlight.keys());
     for (const [sent, earlier] of this.#inFlight) {
       if (overlap(batch.keys, earlier.keys)) await sent;
@@ -121,19 +122,16 @@ class ImportRun {
     await Promise.all(this.#inFlight.keys());
   }
 
-  /** The operations are let go of with the call: kept until the answer they cost the garbage collector more than parsing. */
-  #request(batch: Batch): Promise<unknown> {
-    const { client, signal } = this.#options;
-    // The import's lines win over what is there, so making a batch twice changes nothing.
-    return client.batch(batch.operations.splice(0), { signal, repeatUnknown: true, results: "none" });
+  #emptyBatch(): Batch {
+    return { draft: this.#options.client.draft(), keys: new Set(), bytes: 0, firstLine: 0, lastLine: 0 };
   }
 
   async #write(batch: Batch): Promise<void> {
-    const { signal, onProgress } = this.#options;
-    const records = batch.operations.length;
+    const { client, signal, onProgress } = this.#options;
     try {
-      await this.#request(batch);
-      this.#records += records;
+      // The import's lines win over what is there, so making a batch twice changes nothing.
+      await client.batch(batch.draft, { signal, repeatUnknown: true, results: "none" });
+      this.#records += batch.draft.size;
       onProgress(this.progress);
     } catch (error) {
       this.failure ??= batchFailure(batch, error, signal);
@@ -150,10 +148,6 @@ function putOf({ key, value, contentType }: RecordLine, ttlMs: number | undefine
   return contentType === undefined
     ? { op: "put", key, value, ttl }
     : { op: "put", key, value, contentType, ttl };
-}
-
-function emptyBatch(): Batch {
-  return { operations: [], keys: new Set(), bytes: 0, firstLine: 0, lastLine: 0 };
 }
 
 function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Line, LineNotUtf8, LineTooLong, readLineBlocks } from "./lines.ts";
+import { type LineBlock, LineNotUtf8, LineTooLong, readLineBlocks } from "./lines.ts";
 
 async function* inChunks(bytes: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   let at = 0;
@@ -11,10 +11,10 @@ async function* inChunks(bytes: Uint8Array, sizes: readonly number[]): AsyncGene
   }
 }
 
-async function read(bytes: Uint8Array, sizes: readonly number[], maxBytes = 1000): Promise<Line[]> {
-  const lines: Line[] = [];
-  for await (const block of readLineBlocks(inChunks(bytes, sizes), maxBytes)) lines.push(...block);
-  return lines;
+async function read(bytes: Uint8Array, sizes: readonly number[], maxBytes = 1000): Promise<LineBlock[]> {
+  const blocks: LineBlock[] = [];
+  for await (const block of readLineBlocks(inChunks(bytes, sizes), maxBytes)) blocks.push(block);
+  return blocks;
 }
 
 describe("lines", () => {
@@ -24,12 +24,13 @@ describe("lines", () => {
     await fc.assert(
       fc.asyncProperty(text, sizes, fc.boolean(), async (expected, cuts, ended) => {
         const bytes = Buffer.from(expected.join("\n") + (ended && expected.length > 0 ? "\n" : ""));
-        const lines = await read(bytes, cuts);
+        const blocks = await read(bytes, cuts);
         // An empty last line without a line feed is no line.
         const whole = ended || expected.at(-1) !== "" ? expected : expected.slice(0, -1);
-        expect(lines.map((line) => line.text)).toEqual(whole);
-        expect(lines.map((line) => line.number)).toEqual(whole.map((_, i) => i + 1));
-        expect(lines.at(-1)?.endOffset ?? 0).toBe(bytes.length);
+        expect(blocks.flatMap(({ lines }) => lines)).toEqual(whole);
+        const numbers = blocks.flatMap(({ lines, firstNumber }) => lines.map((_, i) => firstNumber + i));
+        expect(numbers).toEqual(whole.map((_, i) => i + 1));
+        expect(blocks.at(-1)?.endOffset ?? 0).toBe(bytes.length);
       }),
     );
   });
@@ -45,8 +46,12 @@ describe("lines", () => {
   });
 
   it("that are not UTF-8 are named", async () => {
-    const error = await read(Buffer.from([0x61, 0x0a, 0xff, 0x0a]), [2]).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(LineNotUtf8);
-    expect(error).toMatchObject({ number: 2 });
+    for (const size of [1, 2, 100]) {
+      const error = await read(Buffer.from([0x61, 0x0a, 0xff, 0x0a, 0x62, 0x0a]), [size]).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect(error).toBeInstanceOf(LineNotUtf8);
+      expect(error).toMatchObject({ number: 2 });
+    }
   });
 });

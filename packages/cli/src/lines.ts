@@ -1,9 +1,11 @@
-/** A line of a file. */
-export interface Line {
-  readonly text: string;
-  /** From 1. */
-  readonly number: number;
-  /** Bytes of the file up to the end of the line. */
+import { isUtf8 } from "node:buffer";
+
+/** Lines of a file that follow one another. */
+export interface LineBlock {
+  readonly lines: readonly string[];
+  /** Of the first line, from 1. */
+  readonly firstNumber: number;
+  /** Bytes of the file up to the end of the last line. */
   readonly endOffset: number;
 }
 
@@ -30,50 +32,76 @@ export class LineNotUtf8 extends Error {
 const LINE_FEED = 0x0a;
 
 /**
- * The lines of UTF-8 bytes, all those of one chunk at once: an await for each line would cost more than the line.
- * Never holds more than one chunk and one line of at most `maxBytes`.
+ * The lines of UTF-8 bytes, all those of one chunk at once: an await for each line would cost more than the line, and so
+ * does decoding each by itself. Never holds more than one chunk and one line of at most `maxBytes`.
  */
 export async function* readLineBlocks(
   chunks: AsyncIterable<Uint8Array>,
   maxBytes: number,
-): AsyncGenerator<readonly Line[]> {
+): AsyncGenerator<LineBlock> {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let offset = 0;
-  let number = 0;
-  const take = (bytes: Buffer): Line => {
-    number += 1;
-    return { text: decodeLine(bytes, number), number, endOffset: offset };
+  let firstNumber = 1;
+  const take = (bytes: Buffer): LineBlock => {
+    const block = { lines: decodeLines(bytes, firstNumber, maxBytes), firstNumber, endOffset: offset };
+    firstNumber += block.lines.length;
+    return block;
   };
   for await (const part of chunks) {
     const chunk = Buffer.from(part.buffer, part.byteOffset, part.byteLength);
-    const lines: Line[] = [];
-    let start = 0;
-    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
-      const tail = chunk.subarray(start, end);
-      if (restBytes + tail.length > maxBytes) throw new LineTooLong(number + 1, maxBytes);
-      offset += tail.length + 1;
-      lines.push(take(restBytes === 0 ? tail : Buffer.concat([...rest, tail])));
+    const end = chunk.lastIndexOf(LINE_FEED);
+    if (end !== -1) {
+      const whole = chunk.subarray(0, end);
+      offset += restBytes + end + 1;
+      const block = take(restBytes === 0 ? whole : Buffer.concat([...rest, whole]));
       rest = [];
       restBytes = 0;
-      start = end + 1;
+      yield block;
     }
-    const tail = chunk.subarray(start);
+    const tail = chunk.subarray(end + 1);
     rest.push(tail);
     restBytes += tail.length;
-    offset += tail.length;
-    if (restBytes > maxBytes) throw new LineTooLong(number + 1, maxBytes);
-    if (lines.length > 0) yield lines;
+    if (restBytes > maxBytes) throw new LineTooLong(firstNumber, maxBytes);
   }
-  if (restBytes > 0) yield [take(Buffer.concat(rest))];
+  offset += restBytes;
+  if (restBytes > 0) yield take(Buffer.concat(rest));
 }
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function decodeLine(bytes: Buffer, number: number): string {
+/** @param bytes lines with a line feed between them, none behind the last */
+function decodeLines(bytes: Buffer, firstNumber: number, maxBytes: number): string[] {
+  if (bytes.length > maxBytes) refuseLong(bytes, firstNumber, maxBytes);
   try {
-    return strictUtf8.decode(bytes);
+    return strictUtf8.decode(bytes).split("\n");
   } catch {
-    throw new LineNotUtf8(number);
+    throw new LineNotUtf8(firstNumber + linesBeforeFault(bytes));
   }
+}
+
+function refuseLong(bytes: Buffer, firstNumber: number, maxBytes: number): void {
+  let number = firstNumber;
+  for (const line of linesOf(bytes)) {
+    if (line.length > maxBytes) throw new LineTooLong(number, maxBytes);
+    number += 1;
+  }
+}
+
+function linesBeforeFault(bytes: Buffer): number {
+  let before = 0;
+  for (const line of linesOf(bytes)) {
+    if (!isUtf8(line)) break;
+    before += 1;
+  }
+  return before;
+}
+
+function* linesOf(bytes: Buffer): Generator<Buffer> {
+  let start = 0;
+  for (let end = bytes.indexOf(LINE_FEED); end !== -1; end = bytes.indexOf(LINE_FEED, start)) {
+    yield bytes.subarray(start, end);
+    start = end + 1;
+  }
+  yield bytes.subarray(start);
 }

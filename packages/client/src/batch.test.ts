@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeBatchJson, encodeBatchMsgpack, fromBase64, type Operation } from "./batch.ts";
+import { type BatchDraft, fromBase64, JsonDraft, MsgpackDraft, type Operation } from "./batch.ts";
 
 /** Reads the types the encoder uses and throws at any other. */
 function decode(bytes: Uint8Array): unknown {
@@ -61,11 +61,20 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ op: fc.constant("get" as const), key: text }),
 );
 
+function bodyOf(draft: BatchDraft, operations: readonly Operation[]): Uint8Array {
+  for (const operation of operations) draft.add(operation);
+  return draft.body();
+}
+
+function encodeMsgpack(operations: readonly Operation[]): Uint8Array {
+  return bodyOf(new MsgpackDraft(), operations);
+}
+
 describe("a batch", () => {
   it("means the same in MessagePack as it did before", () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 8 }), (operations) => {
-        expect(decode(encodeBatchMsgpack(operations))).toEqual({ operations });
+        expect(decode(encodeMsgpack(operations))).toEqual({ operations });
       }),
     );
   });
@@ -73,17 +82,35 @@ describe("a batch", () => {
   it("means the same in JSON, with values in base64", () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 5 }), (operations) => {
-        const parsed = JSON.parse(new TextDecoder().decode(encodeBatchJson(operations)));
+        const parsed = JSON.parse(new TextDecoder().decode(bodyOf(new JsonDraft(), operations)));
         for (const item of parsed.operations) if (item.op === "put") item.value = fromBase64(item.value);
         expect(parsed).toEqual({ operations });
       }),
     );
   });
 
+  it("keeps nothing of an operation that was added", () => {
+    for (const draft of [new MsgpackDraft(), new JsonDraft()]) {
+      const value = new Uint8Array([1, 2, 3]);
+      const operation = { op: "put" as const, key: "k", value };
+      draft.add(operation);
+      value.fill(9);
+      operation.key = "other";
+      draft.add({ op: "get", key: "k" });
+      expect([draft.size, draft.reads]).toEqual([2, 1]);
+      const same = [
+        { op: "put" as const, key: "k", value: new Uint8Array([1, 2, 3]) },
+        { op: "get" as const, key: "k" },
+      ];
+      const again = draft instanceof JsonDraft ? new JsonDraft() : new MsgpackDraft();
+      expect(draft.body()).toEqual(bodyOf(again, same));
+    }
+  });
+
   it("takes values of more than 65,535 bytes", () => {
     for (const size of [65_535, 65_536, 1_000_000]) {
       const value = new Uint8Array(size).fill(7, size - 1);
-      const { operations } = decode(encodeBatchMsgpack([{ op: "put", key: "k", value }])) as {
+      const { operations } = decode(encodeMsgpack([{ op: "put", key: "k", value }])) as {
         readonly operations: readonly { readonly value: Uint8Array }[];
       };
       const decoded = operations[0]?.value ?? new Uint8Array();
@@ -92,9 +119,9 @@ describe("a batch", () => {
   });
 
   it("stores text as UTF-8 and counts more than 65,535 operations", () => {
-    const one = decode(encodeBatchMsgpack([{ op: "put", key: "k", value: "é" }]));
+    const one = decode(encodeMsgpack([{ op: "put", key: "k", value: "é" }]));
     expect(one).toEqual({ operations: [{ op: "put", key: "k", value: new Uint8Array([0xc3, 0xa9]) }] });
     const many = Array.from({ length: 70_000 }, () => ({ op: "get", key: "k" }) as const);
-    expect(JSON.stringify(decode(encodeBatchMsgpack(many)))).toBe(JSON.stringify({ operations: many }));
+    expect(JSON.stringify(decode(encodeMsgpack(many)))).toBe(JSON.stringify({ operations: many }));
   });
 });

@@ -13,7 +13,7 @@ import {
   WriteResult,
 } from "@hearsay/api";
 import { parseMissing, type ReadResult, sourceOf, storedValue, understood, versionOf } from "./answers.ts";
-import { encodeBatchJson, encodeBatchMsgpack, type Operation, toBytes } from "./batch.ts";
+import { type BatchDraft, JsonDraft, MsgpackDraft, type Operation, toBytes } from "./batch.ts";
 import { ClusterCalls } from "./cluster.ts";
 import { conflictPages, listItems, listPages } from "./listing.ts";
 import {
@@ -123,23 +123,30 @@ export class Client {
    * Several operations, applied atomically on one node; the results are in the order of the operations, and none with
    * `results: "none"`.
    */
-  batch(operations: readonly Operation[], options: BatchOptions = {}): Promise<BatchResult["results"]> {
-    const msgpack = this.#batchFormat === "msgpack";
-    const reads = operations.every(({ op }) => op === "get");
-    const isQuiet = options.results === "none" && operations.every(({ op }) => op !== "get");
+  batch(
+    operations: readonly Operation[] | BatchDraft,
+    options: BatchOptions = {},
+  ): Promise<BatchResult["results"]> {
+    const draft = "body" in operations ? operations : this.#drafted(operations);
+    const isQuiet = options.results === "none" && draft.reads === 0;
     return this.#results(isQuiet, {
       method: "POST",
       path: withQuery("/kv", ackQuery(options)),
       headers: {
         ...manyReadHeaders(options),
-        "Content-Type": msgpack ? MEDIA_TYPES.msgpack : MEDIA_TYPES.json,
+        "Content-Type": draft.mediaType,
         Accept: MEDIA_TYPES.json,
         ...(isQuiet ? { Prefer: "return=minimal" } : undefined),
       },
-      body: msgpack ? encodeBatchMsgpack(operations) : encodeBatchJson(operations),
-      repeat: reads ? "read" : options.repeatUnknown === true ? "always" : "definite",
+      body: draft.body(),
+      repeat: draft.reads === draft.size ? "read" : options.repeatUnknown === true ? "always" : "definite",
       ...this.#waiting(options),
     });
+  }
+
+  /** An empty batch, for those who come by its operations one at a time; {@link Client.batch} sends it. */
+  draft(): BatchDraft {
+    return this.#batchFormat === "msgpack" ? new MsgpackDraft() : new JsonDraft();
   }
 
   /** Pages of a listing, in the order of the keys' UTF-8 bytes. */
@@ -278,6 +285,12 @@ export class Client {
     if (answer.status === 204) return [];
     const { results } = understood(answer, call, () => parseAs(answer.body, isBatchResult));
     return isQuiet ? [] : results;
+  }
+
+  #drafted(operations: readonly Operation[]): BatchDraft {
+    const draft = this.draft();
+    for (const operation of operations) draft.add(operation);
+    return draft;
   }
 
   async #json<T>(call: Call, has: (value: unknown) => value is T): Promise<Answered<T>> {

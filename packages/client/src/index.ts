@@ -1,6 +1,6 @@
 export { onAbort } from "./aborts.ts";
 export type { NoValue, ReadResult, Source, StoredValue, Unchanged } from "./answers.ts";
-export { fromBase64, type Operation } from "./batch.ts";
+export { type BatchDraft, fromBase64, type Operation } from "./batch.ts";
 export { Client } from "./client.ts";
 export type { ClusterCalls, DiffOptions, ReceiptOptions, RepairOptions } from "./cluster.ts";
 export { type Fault, HearsayError, type Outcome } from "./fault.ts";
