@@ -5,7 +5,7 @@ import type { TextMemo } from "./texts.ts";
 export const CRC_BYTES = 4;
 
 /** Memory is taken from the platform in pieces of this size: a piece for each value costs more than encoding it. */
-const SLAB_BYTES = 4096;
+const SLAB_BYTES = 16 * 1024;
 /** Larger ones get memory of their own, so that no long-lived small one keeps much more than itself. */
 const SLAB_SHARE_BYTES = 1024;
 
