@@ -54,11 +54,13 @@ describe("the digest of a record", () => {
           .update(preimage(2, text, siblings))
           .digest("hex");
         expect(digestHex(hasher.recordDigest(text, siblings))).toBe(expected);
-        const bucket = createHash("sha256")
+        const keyed = createHash("sha256")
           .update(preimage(1, text, []))
-          .digest()
-          .readUInt16BE();
+          .digest();
+        const bucket = keyed.readUInt16BE();
         expect(hasher.bucketOf(text)).toBe(bucket);
+        // Stores keep what they have marked, so these bits stay the same ones.
+        expect(hasher.place(text)).toEqual({ bucket, mark: keyed.readInt32BE(8) });
       }),
     );
   });

@@ -43,7 +43,7 @@ type KeyText = string | Uint8Array;
 /** Where a key's record is counted. */
 export interface KeyPlace {
   readonly bucket: number;
-  /** 32 bits that tell keys of one bucket apart, most of the time. */
+  /** 32 bits that tell keys of one bucket apart, most of the time; signed, as such numbers need no memory of their own. */
   readonly mark: number;
 }
 
@@ -77,7 +77,7 @@ export class RecordHasher {
     const hash = this.#hashing.sha256Text(this.#beginning(end));
     const bucket = (hash.charCodeAt(0) << 8) | hash.charCodeAt(1);
     const high = (hash.charCodeAt(8) << 8) | hash.charCodeAt(9);
-    return { bucket, mark: ((high << 16) | (hash.charCodeAt(10) << 8) | hash.charCodeAt(11)) >>> 0 };
+    return { bucket, mark: (high << 16) | (hash.charCodeAt(10) << 8) | hash.charCodeAt(11) };
   }
 
   /** 12 hexadecimal digits of the keyed hash that chooses the bucket; other bits than those. */

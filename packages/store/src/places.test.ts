@@ -7,9 +7,9 @@ it("answers as the hasher does, hashes a key once, and forgets it after 4,096 ot
   let hashed = 0;
   const counting = {
     ...hashing,
-    sha256Hex: (bytes: Uint8Array): string => {
+    sha256Text: (bytes: Uint8Array): string => {
       hashed += 1;
-      return hashing.sha256Hex(bytes);
+      return hashing.sha256Text(bytes);
     },
   };
   const digestKey = new Uint8Array(32).fill(7);

@@ -14,11 +14,17 @@ export interface Summary {
 
 export function summarize(record: KeyRecord, bytes: number): Summary {
   return {
-    versions: record.siblings.map((sibling) => sibling.version),
+    versions: versionsOf(record),
     tombstone: winner(record).kind === "tombstone",
     purgeableFrom: purgeableFrom(record),
     bytes,
   };
+}
+
+/** Nearly every record has one sibling, and is summarized with each write of it. */
+function versionsOf({ siblings }: KeyRecord): Version[] {
+  const [{ version }] = siblings;
+  return siblings.length === 1 ? [version] : siblings.map((sibling) => sibling.version);
 }
 
 export function sameSummary(a: Summary, b: Summary): boolean {
