@@ -27,6 +27,10 @@ export class MemoryStore implements RecordStore {
     return this.committed.records.get(key);
   }
 
+  peek(key: string): KeyRecord | undefined {
+    return this.get(key);
+  }
+
   latest(key: string): KeyRecord | undefined {
     return this.#pending?.records.get(key) ?? this.get(key);
   }

@@ -198,7 +198,7 @@ export class Node {
    * are committed, whichever key they belong to.
    */
   holds(key: string, version: Version): boolean {
-    const { record } = readOrLost(() => this.#ports.store.get(key));
+    const { record } = readOrLost(() => this.#ports.store.peek(key));
     return (record !== undefined && covers(record.context, version)) || this.holdsOwn(version);
   }
 

@@ -45,6 +45,8 @@ export interface ScanChunk {
 export interface RecordStore {
   /** The committed record: what readers may see. Synchronous, from memory or the database. */
   get(key: string): KeyRecord | undefined;
+  /** The same for one look, as when a message is made: what is found is not kept in memory for readers to come. */
+  peek(key: string): KeyRecord | undefined;
   /** The newest record, pending ones included: what the next write to the key builds on. */
   latest(key: string): KeyRecord | undefined;
   /**

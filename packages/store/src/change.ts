@@ -1,6 +1,7 @@
 /** What is known of one key, and what one commit does to it. */
-import type { KeyRecord, Version } from "@hearsay/core";
+import { holds, type KeyRecord, type Sibling, type Version } from "@hearsay/core";
 import type { EncodedPut } from "./codec.ts";
+import { StoreError } from "./faults.ts";
 import { graveyardKey, historyKey, indexKey, quarantineKey, recordKey } from "./keyspace.ts";
 import type { Stored } from "./record-cache.ts";
 import type { Summary } from "./summary.ts";
@@ -55,6 +56,22 @@ export function countedSummary(state: KeyState): Summary | undefined {
 
 export function knownVersions(state: Damaged): readonly Version[] {
   return state.known?.versions ?? [];
+}
+
+export function damageError(key: string, damaged: Damaged): StoreError {
+  return new StoreError({ code: "record_damaged", key, versions: knownVersions(damaged) });
+}
+
+/** The record of a state. @throws StoreError `record_damaged` */
+export function recordOf(key: string, state: KeyState): KeyRecord | undefined {
+  if (state.kind === "record") return state.record;
+  if (state.kind === "absent") return undefined;
+  throw damageError(key, state);
+}
+
+/** The siblings that the newer record does not hold any more. */
+export function replacedBy(newer: KeyRecord, older: KeyRecord): readonly Sibling[] {
+  return older.siblings.filter((sibling) => !holds(newer, sibling.version));
 }
 
 /** Whether a record may replace a damaged one: it covers all that the index knows was there. */

@@ -20,7 +20,7 @@ const key = fc.integer({ min: 0, max: 30 }).map((n) => `key${n}`);
 const size = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.constantFrom(65_524, 70_000));
 const step = fc.oneof(
   fc.record({ does: fc.constant("write"), key, size }),
-  fc.record({ does: fc.constantFrom("read", "peek", "delete"), key, size }),
+  fc.record({ does: fc.constantFrom("read", "peek", "glance", "delete"), key, size }),
 );
 
 it("answers what was written last or nothing, whatever was written, read and deleted before, within its bound", () => {
@@ -36,7 +36,8 @@ it("answers what was written last or nothing, whatever was written, read and del
           cache.delete(key);
           written.delete(key);
         } else {
-          const found = does === "read" ? cache.get(key) : cache.peek(key);
+          const found =
+            does === "read" ? cache.get(key) : does === "glance" ? cache.glance(key) : cache.peek(key);
           if (found !== undefined) expect(found.revision).toBe(written.get(key));
           // What is too large to be kept decoded is decoded each time.
           const isKept = found !== undefined && found.summary.bytes + 700 <= maxBytes / 4;
@@ -67,4 +68,13 @@ it("hands out values that later writes do not touch", () => {
   cache.peek("a");
   cache.written("a", 1, Uint8Array.of(2, 2));
   expect(seen).toEqual([Uint8Array.of(1, 1)]);
+});
+
+it("keeps what was written however many records are looked at once, and decodes it once for looks in a row", () => {
+  const cache = new RecordCache(300_000, decode);
+  for (let i = 0; i < 1000; i++) cache.written(`key${i}`, 1, new Uint8Array(100).fill(i));
+  const { bytes } = cache;
+  for (let i = 0; i < 1000; i++) expect(cache.glance(`key${i}`)).toBe(cache.glance(`key${i}`));
+  expect(cache.bytes).toBe(bytes);
+  for (let i = 0; i < 1000; i++) expect(cache.peek(`key${i}`)?.revision).toBe(i % 256);
 });

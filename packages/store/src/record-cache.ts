@@ -15,6 +15,10 @@ export interface Stored {
 /** Estimated size of the objects around a decoded record, measured on records with one sibling. */
 const DECODED_OVERHEAD_BYTES = 700;
 
+/** Records remembered after a glance, and the size of one at most. */
+const GLANCED_MAX = 256;
+const GLANCED_MAX_BYTES = 4096;
+
 /** Decodes what {@link RecordCache.written} was given. */
 export type Decode = (key: string, value: Uint8Array, bucket: number) => Stored | undefined;
 
@@ -29,6 +33,7 @@ export class RecordCache {
   readonly #maxBytes: number;
   readonly #decode: Decode;
   readonly #read: DecodedRecords;
+  readonly #glanced: Map<string, Stored> = new Map();
   #young: PackedRecords = new PackedRecords();
   #old: PackedRecords = new PackedRecords();
 
@@ -54,7 +59,18 @@ export class RecordCache {
 
   /** For a writer, who is about to replace it. */
   peek(key: string): Stored | undefined {
-    return this.#read.get(key) ?? this.#unpack(key);
+    return this.#read.get(key) ?? this.#glanced.get(key) ?? this.#unpack(key);
+  }
+
+  /** For a few looks in a row, as when messages to several peers are made: the last ones are remembered, none is kept. */
+  glance(key: string): Stored | undefined {
+    const known = this.#read.get(key) ?? this.#glanced.get(key);
+    if (known !== undefined) return known;
+    const stored = this.#unpack(key);
+    if (stored === undefined || stored.summary.bytes > GLANCED_MAX_BYTES) return stored;
+    if (this.#glanced.size >= GLANCED_MAX) this.#glanced.clear();
+    this.#glanced.set(key, stored);
+    return stored;
   }
 
   /** Keeps what was read from the database. */
@@ -65,7 +81,7 @@ export class RecordCache {
 
   /** @param value as stored; it is copied */
   written(key: string, bucket: number, value: Uint8Array): void {
-    this.#read.delete(key);
+    this.#forget(key);
     if (this.#young.replace(key, value) || this.#old.replace(key, value)) return;
     this.created(key, bucket, value);
   }
@@ -84,9 +100,15 @@ export class RecordCache {
   }
 
   delete(key: string): void {
-    this.#read.delete(key);
+    this.#forget(key);
     this.#young.delete(key);
     this.#old.delete(key);
+  }
+
+  /** What was decoded. */
+  #forget(key: string): void {
+    this.#read.delete(key);
+    this.#glanced.delete(key);
   }
 
   #stayWithin(): void {

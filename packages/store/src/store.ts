@@ -7,7 +7,7 @@ import {
   type KeyRecord,
   type Sibling,
 } from "@hearsay/core";
-import type { Commit } from "./change.ts";
+import { type Commit, damageError, recordOf } from "./change.ts";
 import { Engine, type EngineCondition } from "./engine.ts";
 import { type DoubtReason, StoreError } from "./faults.ts";
 import { type Ghost, Ghosts } from "./ghosts.ts";
@@ -25,7 +25,6 @@ import { type OpenReport, openState } from "./opening.ts";
 import type { StoreOptions } from "./ports.ts";
 import { dropDamaged } from "./quarantine.ts";
 import { writeSnapshot } from "./snapshot-write.ts";
-import { damageError } from "./table.ts";
 import { type VerifyOptions, type VerifyReport, verify } from "./verify.ts";
 
 export interface ScanRange {
@@ -104,10 +103,15 @@ export class Store {
    * @throws StoreError `record_damaged`, `store_unavailable`
    */
   get(key: string): KeyRecord | undefined {
-    const state = this.#engine.table.committed(key);
-    if (state.kind === "record") return state.record;
-    if (state.kind === "absent") return undefined;
-    throw damageError(key, state);
+    return recordOf(key, this.#engine.table.committed(key));
+  }
+
+  /**
+   * As {@link get}, for one look: what is found is not kept for readers to come.
+   * @throws StoreError `record_damaged`, `store_unavailable`
+   */
+  peek(key: string): KeyRecord | undefined {
+    return recordOf(key, this.#engine.table.glance(key));
   }
 
   /**
@@ -115,10 +119,7 @@ export class Store {
    * @throws StoreError `record_damaged`, `store_unavailable`
    */
   latest(key: string): KeyRecord | undefined {
-    const state = this.#engine.table.newest(key);
-    if (state.kind === "record") return state.record;
-    if (state.kind === "absent") return undefined;
-    throw damageError(key, state);
+    return recordOf(key, this.#engine.table.newest(key));
   }
 
   /**

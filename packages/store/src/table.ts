@@ -4,22 +4,16 @@
  * Invariant: fingerprints and counters are those of the committed records that can be read. A record found
  * damaged leaves them with the commit that puts it into quarantine.
  */
-import {
-  encodeUtf8,
-  holds,
-  type KeyRecord,
-  type RecordHasher,
-  type Sibling,
-  type Version,
-} from "@hearsay/core";
+import { encodeUtf8, type KeyRecord, type RecordHasher, type Sibling, type Version } from "@hearsay/core";
 import {
   ABSENT,
   type Change,
   countedSummary,
   coversDamaged,
   type Damaged,
+  damageError,
   type KeyState,
-  knownVersions,
+  replacedBy,
   type Step,
   writePut,
   writeQuarantine,
@@ -28,7 +22,7 @@ import {
 import type { Codec } from "./codec.ts";
 import type { CommitPipeline, Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
-import { StoreError, type StoreEvent } from "./faults.ts";
+import type { StoreEvent } from "./faults.ts";
 import { historyKey, indexKey, KeyScratch, quarantineKey, recordKey } from "./keyspace.ts";
 import { PendingRecord } from "./pending-record.ts";
 import { Places } from "./places.ts";
@@ -80,6 +74,12 @@ export class Table {
     if (state.kind === "record") this.#parts.cache.keep(key, state);
     else if (state.kind === "damaged") this.quarantine(key, state);
     return state;
+  }
+
+  /** The same for one look: what is found is not kept for readers to come. */
+  glance(key: string): KeyState {
+    const { cache, pipeline } = this.#parts;
+    return pipeline.inFlight(key)?.before ?? cache.glance(key) ?? this.committed(key);
   }
 
   /** What the next write builds on. */
@@ -297,15 +297,6 @@ export class Table {
 }
 
 const NONE: readonly Sibling[] = [];
-
-/** The siblings that the newer record does not hold any more. */
-function replacedBy(newer: KeyRecord, older: KeyRecord): readonly Sibling[] {
-  return older.siblings.filter((sibling) => !holds(newer, sibling.version));
-}
-
-export function damageError(key: string, damaged: Damaged): StoreError {
-  return new StoreError({ code: "record_damaged", key, versions: knownVersions(damaged) });
-}
 
 /** Applies a prepared group to what is known of all records together. */
 export function applyToTally(tally: Tally, group: Group): void {

@@ -90,7 +90,7 @@ export class LocalReplica implements ExchangeReplica {
   }
 
   read(key: string): Readable {
-    return readOrLost(() => this.#ports.store.get(key));
+    return readOrLost(() => this.#ports.store.peek(key));
   }
 
   async flush(): Promise<void> {

@@ -196,7 +196,7 @@ export class ClusterMember {
   spread(key: string, acks: number): void {
     if (this.size === 1 || this.#stopped) return;
     this.repair.disturbed();
-    const record = this.#ports.store.get(key);
+    const record = this.#ports.store.peek(key);
     if (record !== undefined) this.rumors.spread(key, record, "write", acks);
   }
 
@@ -295,7 +295,7 @@ export class ClusterMember {
   }
 
   #fetched(key: string): FetchReply {
-    const { record, lost } = readOrLost(() => this.#ports.store.get(key));
+    const { record, lost } = readOrLost(() => this.#ports.store.peek(key));
     // That nothing is held would be an answer; that it cannot be read is none.
     if (lost !== undefined) throw new PeerFault({ code: "busy" });
     return { kind: "fetched", standing: this.standing, record: record ?? null };

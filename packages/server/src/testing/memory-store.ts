@@ -37,6 +37,10 @@ export class MemoryStore implements ServedStore {
     return this.committed.get(key);
   }
 
+  peek(key: string): KeyRecord | undefined {
+    return this.get(key);
+  }
+
   latest(key: string): KeyRecord | undefined {
     return this.pending.get(key) ?? this.committed.get(key);
   }

@@ -202,6 +202,7 @@ function adopting(store: RecordStore, id: NodeId): RecordStore {
   return {
     meta: { get, put: (name, value) => meta.put(name, value) },
     get: (key) => store.get(key),
+    peek: (key) => store.peek(key),
     latest: (key) => store.latest(key),
     scan: (range) => store.scan(range),
     history: (key) => store.history(key),

@@ -109,7 +109,11 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
     name: "acknowledged_before_peer_commits",
     breaks: "a peer answers after its own commit",
     hooks: () => ({
-      ...overStore((store) => ({ ...store, get: (key) => store.latest(key) })),
+      ...overStore((store) => ({
+        ...store,
+        get: (key) => store.latest(key),
+        peek: (key) => store.latest(key),
+      })),
       ...overNode((node) => {
         const admit = node.admit.bind(node);
         node.admit = (records, own, sender) => {

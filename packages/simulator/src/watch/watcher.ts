@@ -167,6 +167,7 @@ export class Watcher implements Hooks {
     return {
       meta: store.meta,
       get: (key) => store.get(key),
+      peek: (key) => store.peek(key),
       latest: (key) => store.latest(key),
       scan: (range) => store.scan(range),
       history: (key) => store.history(key),
