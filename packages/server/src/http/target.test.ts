@@ -28,6 +28,20 @@ describe("a key target", () => {
     );
   });
 
+  it("has the parameters of its own query, whatever queries came before", () => {
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 100; i++) {
+        const { parameters } = parseKeyTarget(`/kv/a?ack=${i}&timeout=${i}s`);
+        expect([...(parameters ?? [])]).toEqual([
+          ["ack", `${i}`],
+          ["timeout", `${i}s`],
+        ]);
+      }
+      expect(() => parseKeyTarget("/kv/a?ack=1&ack=2")).toThrow("given twice");
+      expect(() => parseKeyTarget("/kv/a?key=b")).toThrow("given twice");
+    }
+  });
+
   it("is a key or a refusal, whatever bytes it is made of", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary-ascii", maxLength: 40 }), (text) => {

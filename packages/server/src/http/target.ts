@@ -45,7 +45,10 @@ function originForm(target: string): string {
 
 export interface KeyTarget {
   readonly key: string;
-  /** Of the query, without `key`; undefined when there is no query, which is what most requests have. */
+  /**
+   * Of the query, without `key`; undefined when there is no query, which is what most requests have. Requests with the
+   * same query may share it.
+   */
   readonly parameters: ReadonlyMap<string, string> | undefined;
 }
 
@@ -55,12 +58,14 @@ export function parseKeyTarget(raw: string): KeyTarget {
   const target = raw.startsWith("/") ? raw : originForm(raw);
   const mark = target.indexOf("?");
   const path = mark === -1 ? target : target.slice(0, mark);
-  const parameters = mark === -1 ? undefined : parseQuery(target.slice(mark + 1));
-  const inQuery = parameters?.get("key");
   if (path === LIST_PATH) {
-    parameters?.delete("key");
-    return { key: checkedKey(inQuery ?? ""), parameters };
+    const parameters = parseQuery(target.slice(path.length + 1));
+    const key = checkedKey(parameters.get("key") ?? "");
+    parameters.delete("key");
+    return { key, parameters };
   }
+  const parameters = mark === -1 ? undefined : rememberedQuery(target.slice(mark + 1));
+  const inQuery = parameters?.get("key");
   if (inQuery !== undefined) throw new ApiProblem("invalid_query", { detail: "The key is given twice." });
   const text = path.slice(KEY_PATH.length);
   return { key: checkedKey(NOT_PLAIN.test(text) ? decodePercent(text, KEY_SYNTAX) : text), parameters };
@@ -124,6 +129,22 @@ function decodePercent(text: string, syntax: PercentSyntax): string {
   if (decoded === undefined)
     throw new ApiProblem(syntax.code, { detail: `${syntax.what} is not valid UTF-8.` });
   return decoded;
+}
+
+/** A client that says how it wants its writes says it with each of them. */
+const REMEMBERED_MAX = 64;
+const REMEMBERED_MAX_LENGTH = 128;
+const remembered = new Map<string, ReadonlyMap<string, string>>();
+
+/** The same parameters for the same text, as long as it is remembered. */
+function rememberedQuery(query: string): ReadonlyMap<string, string> {
+  const known = remembered.get(query);
+  if (known !== undefined) return known;
+  const parameters = parseQuery(query);
+  if (query.length > REMEMBERED_MAX_LENGTH) return parameters;
+  if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+  remembered.set(query, parameters);
+  return parameters;
 }
 
 /** Parameters of a query by name, decoded as strictly as keys. A name given twice is refused, not guessed about. */

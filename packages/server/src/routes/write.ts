@@ -21,6 +21,12 @@ interface Wishes {
 
 const NO_WISHES: Wishes = { ttlMs: null, ack: undefined };
 
+/** What was found in parameters that requests share, and for how many members. */
+const checked = new WeakMap<
+  ReadonlyMap<string, string>,
+  { readonly members: number; readonly wishes: Wishes }
+>();
+
 export function putKey(services: Services, exchange: Exchange): void {
   services.gate.admitWrite();
   services.cluster.admitWrite();
@@ -51,8 +57,12 @@ export function deleteKey(services: Services, exchange: Exchange): void {
 }
 
 function parseWishes(parameters: ReadonlyMap<string, string>, members: number): Wishes {
+  const known = checked.get(parameters);
+  if (known?.members === members) return known.wishes;
   writeQuery.check(parameters);
-  return { ttlMs: parseTtl(parameters.get("ttl")), ack: parseAck(parameters, members) };
+  const wishes = { ttlMs: parseTtl(parameters.get("ttl")), ack: parseAck(parameters, members) };
+  checked.set(parameters, { members, wishes });
+  return wishes;
 }
 
 const OCTETS = "application/octet-stream";
