@@ -1,11 +1,13 @@
 /**
  * Several nodes in one process: `host.js DIRECTORY FIRST COUNT SEED [KNOB=VALUE...]`. Prints their addresses, one a line;
- * later, for each line it reads, the bytes that all sockets of the process have written.
+ * later, for each line it reads, what it is asked for: the bytes that all sockets of the process have `written`, or for how
+ * many percent of the time since the last such line it was `stalled`.
  */
 import { subscribe } from "node:diagnostics_channel";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { isKnobName, type KnobName, loadConfig, type RunningServer, startServer } from "@hearsay/server";
+import { watchStalls } from "./stalls.ts";
 
 const [directory = "", first = "1", count = "1", seed = "", ...knobs] = process.argv.slice(2);
 const given: Partial<Record<KnobName, string>> = {};
@@ -31,6 +33,7 @@ for (const channel of ["net.client.socket", "net.server.socket"]) {
   });
 }
 
+const stalledPercent = watchStalls();
 const servers: RunningServer[] = [];
 for (let i = Number(first); i < Number(first) + Number(count); i++) {
   const flags: Partial<Record<KnobName, string>> = {
@@ -51,7 +54,11 @@ for (let i = Number(first); i < Number(first) + Number(count); i++) {
 process.stdout.write("all\n");
 
 // The benchmark's end closes this process's input, however it came about.
-process.stdin.on("data", () => {
+process.stdin.on("data", (line: Buffer) => {
+  if (line.toString() === "stalled\n") {
+    process.stdout.write(`stalled ${stalledPercent()}\n`);
+    return;
+  }
   let bytes = closedBytes;
   for (const socket of open) bytes += socket.bytesWritten;
   process.stdout.write(`written ${bytes}\n`);

@@ -46,15 +46,26 @@ export class BenchCluster {
 
   /** Bytes all sockets of all processes have written so far, heads of HTTP and answers to this process included. */
   async writtenBytes(): Promise<number> {
-    let bytes = 0;
+    const each = await this.#ask("written");
+    return each.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** For how many percent of the time since it was last asked the process that fared worst stood still. */
+  async stalledPercent(): Promise<number> {
+    return Math.max(...(await this.#ask("stalled")));
+  }
+
+  /** A number from each process. */
+  async #ask(what: "written" | "stalled"): Promise<number[]> {
+    const answers: number[] = [];
     for (const { stdin, stdout } of this.#children) {
       if (stdin === null || stdout === null) continue;
       const answered = once(stdout, "data");
-      stdin.write("written\n");
+      stdin.write(`${what}\n`);
       const [line]: unknown[] = await answered;
-      bytes += Number(/^written (\d+)/.exec(String(line))?.[1]);
+      answers.push(Number(/^[a-z]+ ([\d.]+)/.exec(String(line))?.[1]));
     }
-    return bytes;
+    return answers;
   }
 
   async stop(): Promise<void> {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Arrivals } from "./arrivals.ts";
 import { BenchCluster, pause, percentile, put } from "./nodes.ts";
 import { print } from "./report.ts";
+import { watchStalls } from "./stalls.ts";
 
 interface Setting {
   readonly nodes: number;
@@ -51,13 +52,19 @@ export async function spread(): Promise<void> {
 async function measure(cluster: BenchCluster, setting: Setting): Promise<void> {
   const { nodes, perProcess, writesPerSecond, seconds, atMostMs } = setting;
   const before = await counters(cluster);
+  const ownPercent = watchStalls();
+  await cluster.stalledPercent();
   const delays = await load(cluster, setting, "spread", seconds);
+  const stalled = { own: ownPercent(), worst: await cluster.stalledPercent() };
   await pause(2000);
   const after = await counters(cluster);
   const where = perProcess === 1 ? "each a process" : `${perProcess} a process`;
   const what = `${nodes} nodes, ${where}, ${writesPerSecond} writes/s: readable on all`;
   print({ name: `${what}, median`, value: percentile(delays, 0.5), unit: "ms", target: undefined });
   print({ name: `${what}, p99`, value: percentile(delays, 0.99), unit: "ms", target: { atMost: atMostMs } });
+  const still = `${nodes} nodes: time an event loop stood still for over 5 ms`;
+  print({ name: `${still}, the worst of nodes`, value: stalled.worst, unit: "%", target: undefined });
+  print({ name: `${still}, the benchmark's own`, value: stalled.own, unit: "%", target: undefined });
   const copies = (after.records - before.records) / (nodes * writesPerSecond * seconds);
   print({
     name: `${nodes} nodes: copies of a value sent, a node and write`,
