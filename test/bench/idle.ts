@@ -10,7 +10,9 @@ const SETTLE_MS = 30_000;
 
 export async function idle(): Promise<void> {
   await cost(5, 1, { kilobytes: 2, share: 1 });
-  await watermark();
+}
+
+export async function idleOf128(): Promise<void> {
   await cost(128, 32, { kilobytes: 60, share: 2 });
 }
 
@@ -67,7 +69,7 @@ async function cost(
   }
 }
 
-async function watermark(): Promise<void> {
+export async function watermark(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "hearsay-bench-"));
   const cluster = await BenchCluster.start(directory, 5, 1);
   try {

@@ -2,7 +2,7 @@
 import { agent } from "./agent.ts";
 import { bulk } from "./bulk.ts";
 import { http } from "./http.ts";
-import { idle } from "./idle.ts";
+import { idle, idleOf128, watermark } from "./idle.ts";
 import { quorum } from "./quorum.ts";
 import { repair } from "./repair.ts";
 import { spread } from "./spread.ts";
@@ -14,6 +14,8 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   spread,
   quorum,
   idle,
+  watermark,
+  "idle-128": idleOf128,
   repair,
   watch,
   agent,

@@ -57,6 +57,18 @@ export function randomBelow(random: RandomSource, bound: number): number {
   return Math.floor(random.next() * bound);
 }
 
+/** Up to `count` distinct items in random order. The cost follows `count`, which is small, and not the number of items. */
+export function sampled<T>(random: RandomSource, items: readonly T[], count: number): T[] {
+  const positions: number[] = [];
+  // Floyd's algorithm (Bentley and Floyd, "A sample of brilliance", 1987), with the place of each drawn as well.
+  for (let end = Math.max(0, items.length - count); end < items.length; end++) {
+    const drawn = randomBelow(random, end + 1);
+    const position = positions.includes(drawn) ? end : drawn;
+    positions.splice(randomBelow(random, positions.length + 1), 0, position);
+  }
+  return positions.flatMap((position) => items.slice(position, position + 1));
+}
+
 /** A new array in random order (Fisher and Yates, by Durstenfeld's algorithm). */
 export function shuffled<T>(random: RandomSource, items: readonly T[]): T[] {
   const result = [...items];

@@ -12,7 +12,7 @@ const peers = (count: number) => Array.from({ length: count }, (_, i) => ({ id: 
 
 describe("whom to meet", () => {
   test.each([1, 2, 5, 32, 128])("of %i peers none waits longer than the stated bound", (count) => {
-    const bound = Math.ceil((count / 2) * (Math.log(count) + 14));
+    const bound = Math.ceil((count / 4) * (Math.log(count) + 14));
     for (const seed of [1, 2, 3]) {
       const due = schedule({}, seed);
       const live = peers(count);
@@ -23,34 +23,38 @@ describe("whom to meet", () => {
         if (peer === undefined) throw new Error("nobody was chosen");
         longest = Math.max(longest, choice - (chosenAt.get(peer.id) ?? 0));
         chosenAt.set(peer.id, choice);
-        due.met(peer.id, choice, 0, EQUAL);
       }
       for (const last of chosenAt.values()) longest = Math.max(longest, 40 * count + bound - last);
       expect(longest).toBeLessThanOrEqual(bound);
     }
   });
 
-  test("a peer not met for longest is chosen twice as often as by chance", () => {
+  test.each([1, 2, 3, 4])("%i peers have their turn in turn, also one whose exchanges all fail", (count) => {
     const due = schedule();
-    const live = peers(10);
-    for (const { id } of live.slice(1)) due.met(id, 5, 0, EQUAL);
-    let chosen = 0;
-    for (let i = 0; i < 20_000; i++) if (due.choose(live) === live[0]) chosen += 1;
-    // 1 - (9/10)^2 = 0.19; 0.01 is more than three standard deviations.
-    expect(Math.abs(chosen / 20_000 - 0.19)).toBeLessThan(0.01);
+    const live = peers(count);
+    const turn = Array.from({ length: count }, () => due.choose(live));
+    expect(new Set(turn)).toEqual(new Set(live));
+    for (let i = 0; i < 20; i++) expect(due.choose(live)).toBe(turn[i % count]);
   });
 
-  test("a peer whose exchanges all fail does not keep the others waiting", () => {
+  test("a peer that has asked by itself has had its turn", () => {
     const due = schedule();
-    const live = peers(8);
-    const met = new Set<string>();
-    for (let i = 0; i < 200; i++) {
-      const peer = due.choose(live);
-      if (peer === undefined || peer === live[0]) continue;
-      met.add(peer.id);
-      due.met(peer.id, i, 0, EQUAL);
+    const live = peers(4);
+    const [first, ...others] = Array.from({ length: 4 }, () => due.choose(live));
+    due.asked(first?.id ?? "");
+    expect(Array.from({ length: 4 }, () => due.choose(live))).toEqual([...others, first]);
+  });
+
+  test("a peer that has had no turn is chosen four times as often as by chance", () => {
+    const live = peers(10);
+    let chosen = 0;
+    for (let i = 0; i < 20_000; i++) {
+      const due = schedule({}, i);
+      for (const { id } of live.slice(1)) due.asked(id);
+      if (due.choose(live) === live[0]) chosen += 1;
     }
-    expect(met.size).toBe(7);
+    // 0.01 is almost three standard deviations.
+    expect(Math.abs(chosen / 20_000 - 0.4)).toBeLessThan(0.01);
   });
 
   test("nobody is chosen when nobody is alive", () => {
@@ -59,11 +63,10 @@ describe("whom to meet", () => {
 
   test("peers that are no longer members are forgotten, the others are not", () => {
     const due = schedule();
-    due.met("a", 10, 0, EQUAL);
-    due.met("b", 20, 0, EQUAL);
+    for (const id of ["b", "a"]) due.asked(id);
     due.retain(new Set(["b", "c"]));
-    expect(due.lastMetMs("a")).toBeUndefined();
-    expect(due.lastMetMs("b")).toBe(20);
+    // As one that is new, a comes before b.
+    expect(due.choose([{ id: "a" }, { id: "b" }])?.id).toBe("a");
   });
 });
 
@@ -99,8 +102,8 @@ describe("when to meet", () => {
           nowMs += due.pauseMs(nowMs);
           // Before this exchange, all earlier ones are paid for.
           expect(spent).toBeLessThanOrEqual(((nowMs - 1_000_000) / 1000) * budget + 1e-3);
-          due.met("a", nowMs, cost, EQUAL);
-          due.met("b", nowMs, 1000, EQUAL);
+          due.met(nowMs, cost, EQUAL);
+          due.met(nowMs, 1000, EQUAL);
           spent += cost + 1000;
         }
       }),
@@ -109,14 +112,14 @@ describe("when to meet", () => {
 
   test("an unused budget is not saved up", () => {
     const due = schedule({ intervalMs: 1, maxBytesPerSecond: 1000 });
-    due.met("a", 3_600_000, 5000, EQUAL);
+    due.met(3_600_000, 5000, EQUAL);
     expect(due.pauseMs(3_600_000)).toBe(5000);
     expect(due.pauseMs(3_602_000)).toBe(3000);
   });
 
   test("without a budget no exchange delays the next", () => {
     const due = schedule({ intervalMs: 1000, jitter: 0 });
-    due.met("a", 0, 1e12, EQUAL);
+    due.met(0, 1e12, EQUAL);
     expect(due.pauseMs(0)).toBe(1000);
   });
 
@@ -139,7 +142,7 @@ describe("calm", () => {
     const due = schedule({ jitter: 0 });
     for (let i = 0; i <= 6; i++) {
       expect(due.pauseMs(i)).toBe(1000);
-      due.met("a", i, 0, EQUAL);
+      due.met(i, 0, EQUAL);
     }
     return due;
   };
@@ -151,8 +154,8 @@ describe("calm", () => {
   });
 
   test.each<[string, (due: ExchangeSchedule) => void]>([
-    ["a difference", (due) => due.met("a", 10, 0, { equal: false, root: "a" })],
-    ["a change here", (due) => due.met("a", 10, 0, { equal: true, root: "b" })],
+    ["a difference", (due) => due.met(10, 0, { equal: false, root: "a" })],
+    ["a change here", (due) => due.met(10, 0, { equal: true, root: "b" })],
     ["a write or a peer that comes or goes", (due) => due.disturbed()],
   ])("%s ends it", (_, disturb) => {
     const due = calm();

@@ -2,7 +2,7 @@
  * When to exchange, and with whom: one random live peer an interval, favouring those not met for longest, with
  * jitter so that nodes do not fall into step, and within a budget of bytes a second.
  */
-import type { RandomSource } from "../random.ts";
+import { type RandomSource, sampled } from "../random.ts";
 
 export interface AntiEntropyConfig {
   /** Mean time between two exchanges this node starts. Reason for the default: repair within seconds, idle cost of one small message. */
@@ -10,8 +10,8 @@ export interface AntiEntropyConfig {
   /** Share of the interval by which each pause varies to either side, 0 to 1. */
   readonly jitter: number;
   /**
-   * Record and digest bytes a second that exchanges may cost this node on average; 0 for no bound. Exchanges that
-   * peers start are never refused, but count, so that this node starts its next one later.
+   * Record and digest bytes a second that exchanges may cost this node on average; 0 for no bound. Those that
+   * peers start are never refused, and do not count.
    */
   readonly maxBytesPerSecond: number;
   /** Hours of the day, UTC, in which no exchange is started; fresh writes still spread as rumors. Empty for none. */
@@ -26,6 +26,9 @@ export const ANTI_ENTROPY_DEFAULTS: AntiEntropyConfig = {
 };
 
 const HOUR_MS = 3_600_000;
+
+/** Of so many random peers the one not met for longest is chosen: in turn where there are no more, spread out where there are. */
+const CANDIDATES = 4;
 
 /** So many exchanges in a row that found both sides equal, and this one as it was, say that nothing is going on. */
 const CALM_AFTER = 6;
@@ -45,7 +48,9 @@ export interface Finding {
 export class ExchangeSchedule {
   readonly #config: AntiEntropyConfig;
   readonly #random: RandomSource;
-  readonly #metAtMs: Map<string, number> = new Map();
+  /** In which turn each peer was last chosen, or asked for an exchange itself. */
+  readonly #turns: Map<string, number> = new Map();
+  #turn = 0;
   #root: string | undefined;
   #equalInARow = 0;
   #backoff = 1;
@@ -88,20 +93,29 @@ export class ExchangeSchedule {
   }
 
   /**
-   * Two random candidates, and of them the one not met for longest: every peer is met soon, none at a
-   * predictable moment, and no list has to be kept in order. Of n candidates, one not met for longest is chosen
-   * with probability 2/n, so that few wait for more than n/2 * (ln n + 14) choices (one in a million).
+   * Of a few random candidates the one whose turn is longest ago, never counting as longest. With no more peers than
+   * candidates each has its turn in turn. With n more than that, one not met for longest is chosen with probability
+   * 4/n, so that few wait for more than n/4 * (ln n + 14) choices (one in a million), and one that comes anew is not
+   * chosen by all at once.
    */
   choose<Candidate extends { readonly id: string }>(live: readonly Candidate[]): Candidate | undefined {
-    const a = live[Math.floor(this.#random.next() * live.length)];
-    const b = live[Math.floor(this.#random.next() * live.length)];
-    if (a === undefined || b === undefined) return undefined;
-    return this.#lastMet(b.id) < this.#lastMet(a.id) ? b : a;
+    let chosen: Candidate | undefined;
+    for (const candidate of sampled(this.#random, live, CANDIDATES)) {
+      if (chosen === undefined || this.#lastTurn(candidate.id) < this.#lastTurn(chosen.id)) chosen = candidate;
+    }
+    // It counts also when the exchange fails: such a peer must not keep the others waiting.
+    if (chosen !== undefined) this.asked(chosen.id);
+    return chosen;
   }
 
-  /** An exchange with the peer ended, whichever side began it. */
-  met(peer: string, nowMs: number, bytes: number, { equal, root }: Finding): void {
-    this.#metAtMs.set(peer, nowMs);
+  /** The peer has had its turn: an exchange with it begins, or one that it began has ended. */
+  asked(peer: string): void {
+    this.#turn += 1;
+    this.#turns.set(peer, this.#turn);
+  }
+
+  /** An exchange that this node began has ended well. */
+  met(nowMs: number, bytes: number, { equal, root }: Finding): void {
     this.#backoff = 1;
     this.#equalInARow = equal && root === this.#root ? this.#equalInARow + 1 : 0;
     this.#root = root;
@@ -112,16 +126,11 @@ export class ExchangeSchedule {
 
   /** Forgets peers that are no longer members. */
   retain(members: ReadonlySet<string>): void {
-    for (const peer of this.#metAtMs.keys()) if (!members.has(peer)) this.#metAtMs.delete(peer);
+    for (const peer of this.#turns.keys()) if (!members.has(peer)) this.#turns.delete(peer);
   }
 
-  /** When an exchange with the peer last ended; undefined for never since the start. */
-  lastMetMs(peer: string): number | undefined {
-    return this.#metAtMs.get(peer);
-  }
-
-  #lastMet(peer: string): number {
-    return this.#metAtMs.get(peer) ?? Number.NEGATIVE_INFINITY;
+  #lastTurn(peer: string): number {
+    return this.#turns.get(peer) ?? 0;
   }
 
   #settle(nowMs: number): void {

@@ -199,3 +199,36 @@ test("a round may be further away while nothing is going on", () => {
   expect(pause(gossip.onTimer())).toEqual([1000]);
   expect(pause(gossip.onTimer(2))).toEqual([2000]);
 });
+
+describe("meetings", () => {
+  const member = () => new Cluster(3).members.values().next().value ?? raise();
+  const other = { id: "n1~0000000000", address: "h:1" };
+  const requests = (effects: readonly StateEffect[]) => effects.filter(({ kind }) => kind === "request");
+  const ended = (gossip: StateGossip, effects: readonly StateEffect[]) => {
+    for (const effect of effects) if (effect.kind === "request") gossip.onFailure(effect.id);
+    return requests(effects).length;
+  };
+
+  test("a meeting is a round with that peer, and the next one that is due is left out for it", () => {
+    const { gossip } = member();
+    const [met] = gossip.meet(other);
+    expect(met).toMatchObject({ kind: "request", to: other, message: { kind: "state-digest" } });
+    expect(ended(gossip, gossip.meet(other))).toBe(0);
+    gossip.onFailure(met?.kind === "request" ? met.id : -1);
+    expect(ended(gossip, gossip.onTimer())).toBe(0);
+    expect(ended(gossip, gossip.onTimer())).toBe(1);
+  });
+
+  test("however often exchanges end, no more than two of them in an interval become meetings", () => {
+    const { gossip } = member();
+    let rounds = 0;
+    for (let i = 0; i < 50; i++) rounds += ended(gossip, gossip.meet(other));
+    expect(rounds).toBe(2);
+    expect(ended(gossip, gossip.onTimer())).toBe(0);
+    expect(ended(gossip, gossip.meet(other))).toBe(1);
+  });
+});
+
+function raise(): never {
+  throw new Error("the cluster is empty");
+}

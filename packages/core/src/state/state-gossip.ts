@@ -24,6 +24,9 @@ export const DEFAULT_STATE_GOSSIP_OPTIONS: StateGossipOptions = {
   requestTimeoutMs: 1000,
 };
 
+/** In an interval; meetings beyond that are left out. Two, because those that come once an interval with jitter may come so close. */
+const MAX_MEETINGS = 2;
+
 export type StateGossipOptionsFault = {
   readonly code: "option_out_of_range";
   readonly option: keyof StateGossipOptions;
@@ -61,6 +64,8 @@ export class StateGossip {
   readonly #ignored = { stale: 0, gap: 0, retired: 0, over_limit: 0, malformed: 0 };
   #open: { readonly id: number; readonly to: Peer } | undefined;
   #lastId = 0;
+  /** Meetings since the timer last rang. */
+  #meetings = 0;
 
   /** @param options checked with `validateStateGossipOptions` */
   constructor(states: NodeStates, options: StateGossipOptions, sampler: PeerSampler, random: RandomSource) {
@@ -82,15 +87,21 @@ export class StateGossip {
 
   /** @param stretch times the interval until the next round: 1, or more while nothing is going on */
   onTimer(stretch: number = 1): readonly StateEffect[] {
-    const effects: StateEffect[] = [this.#timer(this.#options.intervalMs * stretch)];
-    const [to] = this.#sampler.sample(1);
-    if (to === undefined || this.#open !== undefined) return effects;
-    const message = {
-      kind: "state-digest",
-      ...this.#states.digests(this.#options.maxPartBytes, this.#random),
-    } as const;
-    effects.push(this.#request(to, message));
-    return effects;
+    const timer = this.#timer(this.#options.intervalMs * stretch);
+    const isDue = this.#meetings === 0;
+    this.#meetings = 0;
+    const [to] = isDue ? this.#sampler.sample(1) : [];
+    return to === undefined ? [timer] : [timer, ...this.#round(to)];
+  }
+
+  /**
+   * A round with a peer that has news of this node's making, or this node of its; it takes the place of the next one that
+   * is due, so that it costs nothing.
+   */
+  meet(to: Peer): readonly StateEffect[] {
+    if (this.#meetings >= MAX_MEETINGS) return [];
+    this.#meetings += 1;
+    return this.#round(to);
   }
 
   onRequest(token: number, request: StateRequest): readonly StateEffect[] {
@@ -117,6 +128,12 @@ export class StateGossip {
 
   onFailure(id: number): void {
     if (this.#open?.id === id) this.#open = undefined;
+  }
+
+  #round(to: Peer): readonly StateEffect[] {
+    if (this.#open !== undefined) return [];
+    const digests = this.#states.digests(this.#options.maxPartBytes, this.#random);
+    return [this.#request(to, { kind: "state-digest", ...digests })];
   }
 
   #apply(deltas: readonly StateDelta[]): readonly StateEffect[] {

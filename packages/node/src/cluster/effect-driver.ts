@@ -44,7 +44,7 @@ export class EffectDriver<Request, Reply, Answer, Timer, Event> {
   }
 
   perform(effects: readonly Effect<Request, Reply, Timer, Event>[]): void {
-    this.#start(effects);
+    if (!this.#stopped) this.#start(effects);
   }
 
   /** Performs the effects; settles when the answers to the requests among them, or their failures, were fed back. */
@@ -115,7 +115,7 @@ export class EffectDriver<Request, Reply, Answer, Timer, Event> {
   }
 
   #feed(step: () => readonly Effect<Request, Reply, Timer, Event>[]): void {
-    if (!this.#stopped) this.perform(step());
+    if (!this.#stopped) this.#start(step());
   }
 }
 

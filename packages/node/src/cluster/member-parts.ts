@@ -40,6 +40,8 @@ export interface PartEvents {
   selfRetired(): void;
   nameTaken(holder: Peer): void;
   exchangeEnded(peer: NodeId, fault: PeerFault | undefined): void;
+  /** See {@link RepairPorts.claimed}. */
+  claimed(peer: Peer | undefined): void;
   /** See {@link RepairPorts.confirmed}. */
   confirmed(peer: NodeId, through: HlcTime): void;
   learnt(id: NodeId, state: PublishedState): void;
@@ -171,6 +173,7 @@ function makeRepair(
     livePeers: () => membership.livePeers(),
     exchangeTables: (peer) => membership.exchangeTables(peer),
     ended: (peer, fault) => events.exchangeEnded(peer, fault),
+    claimed: (peer) => events.claimed(peer),
     confirmed: (peer, through) => events.confirmed(peer, through),
   });
 }

@@ -69,9 +69,9 @@ export class ClusterMember {
         if (this.#lifecycle.selfRetired()) events.retired();
       },
       nameTaken: (holder) => this.#lifecycle.nameTaken(holder),
-      exchangeEnded: (peer, fault) => {
-        this.#lifecycle.exchangeEnded(peer, fault);
-        this.keeper.advance();
+      exchangeEnded: (peer, fault) => this.#lifecycle.exchangeEnded(peer, fault),
+      claimed: (peer) => {
+        if (!this.#stopped) this.#publishing.exchanged(peer);
       },
       confirmed: (peer, through) => this.#acks.confirmed(peer, through),
       learnt: (id, state) => this.#publishing.learnt(id, state),

@@ -1,5 +1,5 @@
 /** What this node tells all others about itself, and what it takes of what they tell. */
-import type { NodeId } from "@hearsay/core";
+import type { NodeId, Peer } from "@hearsay/core";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MemberPorts } from "./member-config.ts";
 import type { MemberParts } from "./member-parts.ts";
@@ -24,26 +24,34 @@ export class Publishing {
     return (await this.#ports.digests.root()).slice(0, PUBLISHED_ROOT_DIGITS);
   }
 
+  /** After an exchange: what it has shown is said at once, and first to the peer it was with where this node began it. */
+  exchanged(peer: Peer | undefined): void {
+    this.publish()
+      .then(() => {
+        if (peer !== undefined) this.#parts.states.meet(peer);
+      })
+      .catch((error: unknown) => this.#parts.troubles.failed("publication_failed", error));
+  }
+
   async publish(): Promise<void> {
     const { keeper, membership, states } = this.#parts;
     const isAlone = membership.counted().ids.length === 1;
-    // Until it is in the others' table a newcomer counts only itself, and what it then says of completeness is not theirs.
-    const isMember = this.#lifecycle.joiningState.kind === "member";
-    const unit = isMember ? await keeper.refresh() : undefined;
+    const unit = this.#isMember ? await keeper.refresh() : undefined;
     const { records, bytes } = this.#ports.facts.stats();
     states.publish({
       unit,
       watermark: unit === undefined ? undefined : keeper.completeness.watermark,
       keys: records,
       bytes,
-      // Nobody compares it then, and after an import it takes a hash for every bucket each time.
-      root: isAlone ? undefined : await this.root(),
+      root: undefined,
       notWritable: this.#lifecycle.notWritable()?.code ?? "",
     });
+    // Nobody compares it when there is nobody else, and after an import it takes a hash for every bucket each time.
+    if (!isAlone) states.say("root", await this.root());
   }
 
   learnt(id: NodeId, { unit, watermark }: PublishedState): void {
-    const { keeper } = this.#parts;
+    const { keeper, states } = this.#parts;
     const latest = Math.max(
       watermark ?? 0,
       unit?.sequence ?? 0,
@@ -57,5 +65,12 @@ export class Publishing {
     if (unit !== undefined) keeper.absorb(id, unit);
     if (watermark !== undefined) keeper.adoptWatermark(watermark);
     keeper.advance();
+    // Not left to the next publication: whoever lacks one of the units is told what they came to.
+    if (this.#isMember) states.say("watermark", keeper.completeness.watermark);
+  }
+
+  /** Until it is in the others' table a newcomer counts only itself, and what it then says of completeness is not theirs. */
+  get #isMember(): boolean {
+    return this.#lifecycle.joiningState.kind === "member";
   }
 }

@@ -52,6 +52,7 @@ async function scheduled(): Promise<Scheduled> {
     exchangeTables: async () => undefined,
     ended: () => undefined,
     confirmed: () => undefined,
+    claimed: () => undefined,
   });
   repair.start();
   const during = async (ms: number): Promise<number> => {

@@ -35,7 +35,9 @@ export interface RepairPorts {
   exchangeTables(peer: Peer): Promise<void>;
   /** An exchange this node started has ended, well or not. */
   ended(peer: NodeId, fault: PeerFault | undefined): void;
-  /** It has ended well: the peer durably holds or covers what this node did when its clock read `through`. */
+  /** An exchange has ended well, so that this node may know of more that it holds. `peer` where this node began it. */
+  claimed(peer: Peer | undefined): void;
+  /** One that this node started has ended well: the peer durably holds or covers what this node did when its clock read `through`. */
   confirmed(peer: NodeId, through: HlcTime): void;
 }
 
@@ -154,7 +156,13 @@ export class Repair {
   }
 
   async answer(from: NodeId, request: ExchangeRequest): Promise<ExchangeReply> {
-    return await this.#answerer.answer(from, request, this.#ports.timers.monotonicMs());
+    const reply = await this.#answerer.answer(from, request, this.#ports.timers.monotonicMs());
+    const isFinal = request.kind === "exchange-transfer" && request.final;
+    if (reply.kind === "exchange-equal" || (isFinal && reply.kind === "exchange-transferred")) {
+      this.#schedule.asked(from);
+      this.#ports.claimed(undefined);
+    }
+    return reply;
   }
 
   /**
@@ -182,6 +190,7 @@ export class Repair {
       this.#remember(peer.id, outcome, await this.#replica.digests.root());
       this.#ports.confirmed(peer.id, outcome.offered);
       this.#ports.ended(peer.id, undefined);
+      this.#ports.claimed(peer);
       return outcome;
     } catch (error) {
       if (error instanceof PeerFault) this.#ports.ended(peer.id, error);
@@ -232,7 +241,7 @@ export class Repair {
     const { clock, timers, metrics } = this.#ports;
     this.#last.set(peer, { ...outcome, atMs: clock.nowMs() });
     const bytes = outcome.bytesSent + outcome.bytesReceived;
-    this.#schedule.met(peer, timers.monotonicMs(), bytes, { equal: outcome.equal, root });
+    this.#schedule.met(timers.monotonicMs(), bytes, { equal: outcome.equal, root });
     metrics.count("hearsay_exchanges_total", 1);
     metrics.count("hearsay_repaired_keys_total", outcome.keysSent + outcome.keysReceived);
   }

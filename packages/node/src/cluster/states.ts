@@ -82,6 +82,11 @@ export class States {
     this.#driver.stop();
   }
 
+  /** A round with this peer now, in the place of one that is due. */
+  meet(peer: Peer): void {
+    this.#driver.perform(this.#gossip.meet(peer));
+  }
+
   async serve(request: StateRequest): Promise<StateReply> {
     return await this.#driver.serve((token) => this.#gossip.onRequest(token, request));
   }
@@ -101,6 +106,11 @@ export class States {
     for (const [name, value] of Object.entries(values)) {
       if (value !== undefined) this.#states.set(name, value);
     }
+  }
+
+  /** Says one thing of this node. */
+  say(name: keyof PublishedState, value: StateValue): void {
+    this.#states.set(name, value);
   }
 
   of(id: NodeId): PublishedState | undefined {

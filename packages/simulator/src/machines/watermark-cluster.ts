@@ -96,7 +96,6 @@ export class WatermarkCluster {
       this.#nodes.push(node);
       this.network.serve(peer.address, (from, message, answer) => this.#serve(node, from, message, answer));
       this.#perform(node, node.gossip.start());
-      this.agenda.after(random.next() * DEFAULT_STATE_GOSSIP_OPTIONS.intervalMs, () => this.#publish(node));
       this.agenda.after(random.next() * ANTI_ENTROPY_DEFAULTS.intervalMs, () => this.#exchange(node));
     }
   }
@@ -123,7 +122,6 @@ export class WatermarkCluster {
   }
 
   #publish(node: WatermarkNode): void {
-    this.agenda.after(DEFAULT_STATE_GOSSIP_OPTIONS.intervalMs, () => this.#publish(node));
     if (!node.isCounted) return;
     const { completeness, members, states } = node;
     states.set("unit", formatUnit(completeness.unit(members, this.#time(), this.#time())));
@@ -148,8 +146,10 @@ export class WatermarkCluster {
     this.network.call(peer, to, start, TIMEOUT_MS, (reply) => {
       if (reply?.kind !== "exchange-equal") return;
       completeness.exchanged(to.id, reply.offer, reply.standing, begun);
+      this.#publish(node);
+      this.#perform(node, node.gossip.meet(to));
       // Equal, and what it was: the pace of a cluster where nothing is going on, which is the slowest.
-      schedule.met(to.id, this.agenda.nowMs, 0, { equal: true, root: "" });
+      schedule.met(this.agenda.nowMs, 0, { equal: true, root: "" });
     });
   }
 
@@ -172,6 +172,7 @@ export class WatermarkCluster {
         wallMs: this.#wallMs(),
       };
       node.completeness.exchanged(from.id, message.offer, message.standing, node.completeness.begin());
+      this.#publish(node);
       answer(reply);
     } else if (message.kind === "state-digest" || message.kind === "state-delta") {
       this.#perform(node, node.gossip.onRequest(0, message), answer);
@@ -198,7 +199,9 @@ export class WatermarkCluster {
       }
     }
     // Once a message and not once a state: what it comes to is the same.
-    if (learnt) node.completeness.advance(node.members);
+    if (!learnt) return;
+    node.completeness.advance(node.members);
+    if (node.isCounted) node.states.set("watermark", node.completeness.watermark);
   }
 
   #learn({ states, completeness }: WatermarkNode, about: string): void {
