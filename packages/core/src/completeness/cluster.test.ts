@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { randomBelow } from "../random.ts";
 import { holds, type KeyRecord } from "../record.ts";
 import { formatVersion } from "../version.ts";
-import { Cluster, type Rule, Violation } from "./small-cluster.contract.ts";
+import { Violation } from "./small-checks.contract.ts";
+import { Cluster, type Rule } from "./small-cluster.contract.ts";
 import { KEYS, type Replica } from "./small-replica.contract.ts";
 
 const STEPS = 400;

@@ -4,14 +4,15 @@
  * cluster relies on can be taken away, to see that the checks notice.
  */
 import { type HlcTime, hlcFromMs } from "../clock.ts";
-import { type ClientContext, covers } from "../context.ts";
+import type { ClientContext } from "../context.ts";
 import { randomBelow, SeededRandom } from "../random.ts";
-import { applyWrite, holds, type KeyRecord, latestTime, purgeableFrom, type Sibling } from "../record.ts";
-import { formatVersion, sameVersion, type Version } from "../version.ts";
-import { admit, admitMail, dropRefused, type Standing } from "./admission.ts";
+import { applyWrite, type KeyRecord, latestTime, purgeableFrom, type Sibling } from "../record.ts";
+import { sameVersion, type Version } from "../version.ts";
+import { admitMail } from "./admission.ts";
 import { Completeness } from "./completeness.ts";
-import { KEYS, RETENTION, Replica, type Table, type Write } from "./small-replica.contract.ts";
-import type { ExchangeBegin, ExchangeOffer } from "./terms.ts";
+import { checkShown, checkWatermark, isCovered, knows } from "./small-checks.contract.ts";
+import { Exchanges } from "./small-exchange.contract.ts";
+import { RETENTION, Replica, type Table, type Write } from "./small-replica.contract.ts";
 
 export type Rule =
   /** An exchange counts once all it brought is committed. */
@@ -26,13 +27,12 @@ export type Rule =
   /** A retirement is settled after everything accepted from that node is committed, and units say when. */
   | "retirements are settled";
 
-export class Violation extends Error {}
-
 export class Cluster {
   readonly replicas: Map<string, Replica> = new Map();
   readonly writes: Write[] = [];
   readonly random: SeededRandom;
   readonly #without: readonly Rule[];
+  readonly #exchanges: Exchanges = new Exchanges(this);
   readonly #net: {
     readonly from: Replica;
     readonly to: string;
@@ -70,7 +70,7 @@ export class Cluster {
 
   // Time, members, units
 
-  #ownTime(at: Replica): HlcTime {
+  ownTime(at: Replica): HlcTime {
     const pending = this.has("own time stays below pending writes")
       ? at.queue.find((commit) => commit.own !== undefined)?.own
       : undefined;
@@ -87,11 +87,11 @@ export class Cluster {
   /** Makes a unit and takes what watermark follows; every rise is checked. */
   judge(at: Replica): void {
     const members = this.members(at);
-    at.completeness.unit(members, this.#ownTime(at), at.clock.tick(this.nowMs));
+    at.completeness.unit(members, this.ownTime(at), at.clock.tick(this.nowMs));
     for (const event of at.completeness.advance(members)) {
       if (event.kind !== "watermark") continue;
       this.counts.watermarks += 1;
-      this.#checkWatermark(at, event.watermark);
+      checkWatermark(this, at, event.watermark);
     }
     this.purge(at);
   }
@@ -99,7 +99,7 @@ export class Cluster {
   gossip(from: Replica, to: string): void {
     this.judge(from);
     const units = from.counted.map((id) => [id, from.completeness.unitOf(id)] as const);
-    this.#send(from, to, (at) => {
+    this.send(from, to, (at) => {
       for (const [id, unit] of units) if (unit !== undefined) at.completeness.absorb(id, unit);
       this.judge(at);
     });
@@ -150,7 +150,7 @@ export class Cluster {
       for (const to of at.peers) {
         if (!this.chance(0.6)) continue;
         const slow = this.chance(0.2) ? randomBelow(this.random, 150) : 0;
-        this.#send(at, to, (peer) => this.#takeMail(peer, key, record), slow);
+        this.send(at, to, (peer) => this.#takeMail(peer, key, record), slow);
       }
     });
   }
@@ -160,39 +160,6 @@ export class Cluster {
     const held = at.latest.get(key);
     const merged = admitMail(held, record, this.has("ghost rule") ? at.completeness.floor : 0);
     if (merged !== held) at.set(key, merged);
-  }
-
-  /** What is refused; undefined when the two cannot judge, and the exchange ends. */
-  #merge(
-    at: Replica,
-    records: readonly (readonly [string, KeyRecord])[],
-    sender: Standing,
-  ): Map<string, Version[]> | undefined {
-    const refused = new Map<string, Version[]>();
-    const own = this.has("ghost rule") ? at.standing : { floor: 0, complete: false };
-    for (const [key, offered] of records) {
-      at.clock.observe(latestTime(offered), this.nowMs);
-      const admission = admit(at.latest.get(key), offered, own, sender);
-      if (admission === undefined) return undefined;
-      const { record, quarantined, alarming, disturbing } = admission;
-      if (disturbing) at.completeness.disturbed();
-      if (record !== at.latest.get(key)) at.set(key, record);
-      this.counts.alarms += alarming.length;
-      this.counts.quarantined += quarantined.length;
-      if (quarantined.length > 0)
-        refused.set(
-          key,
-          quarantined.map(({ version }) => version),
-        );
-    }
-    return refused;
-  }
-
-  #drop(at: Replica, refused: ReadonlyMap<string, Version[]>): void {
-    for (const [key, versions] of refused) {
-      const held = at.latest.get(key);
-      if (held !== undefined) at.set(key, dropRefused(held, versions, at.completeness.floor));
-    }
   }
 
   purge(at: Replica): void {
@@ -209,93 +176,9 @@ export class Cluster {
     }
   }
 
-  #settleFloor(at: Replica, floor: HlcTime): void {
-    at.completeness.adoptFloor(floor);
-    this.purge(at);
-  }
-
-  // An exchange: start, differing keys, records one way, records the other way
-
-  exchange(asker: Replica, peer: string): void {
-    this.purge(asker);
-    const begun = asker.completeness.begin();
-    const { starts } = asker;
-    const offer = asker.completeness.offer(this.#ownTime(asker));
-    const { root, standing } = asker;
-    this.#send(asker, peer, (answerer) => {
-      const answererBegun = answerer.completeness.begin();
-      this.#settleFloor(answerer, standing.floor);
-      const claim = this.#claim(answerer, asker.id, { offer, standing }, answererBegun);
-      const answerOffer = answerer.completeness.offer(this.#ownTime(answerer));
-      const answerStanding = answerer.standing;
-      const equal = answerer.root === root;
-      if (equal) claim();
-      const answererStarts = answerer.starts;
-      this.#send(answerer, asker.id, () => {
-        if (asker.starts !== starts) return;
-        this.#settleFloor(asker, answerStanding.floor);
-        const said = { offer: answerOffer, standing: answerStanding };
-        const conclude = this.#claim(asker, peer, said, begun);
-        if (equal) conclude();
-        else
-          this.#transfer({ asker, starts, conclude }, { answerer, starts: answererStarts, conclude: claim });
-      });
-    });
-  }
-
-  #transfer(
-    ask: { readonly asker: Replica; readonly starts: number; conclude(): void },
-    answer: { readonly answerer: Replica; readonly starts: number; conclude(): void },
-  ): void {
-    const { asker } = ask;
-    const { answerer } = answer;
-    const digests = KEYS.map((key) => [key, asker.digest(key)] as const);
-    this.#send(asker, answerer.id, () => {
-      if (answerer.starts !== answer.starts) return;
-      const keys = digests.flatMap(([key, digest]) => (answerer.digest(key) === digest ? [] : key));
-      const [theirs, theirStanding] = [recordsOf(answerer, keys), answerer.standing];
-      this.#send(answerer, asker.id, () => {
-        if (asker.starts !== ask.starts) return;
-        const [ours, ourStanding] = [recordsOf(asker, keys), asker.standing];
-        const refused = this.#merge(asker, theirs, theirStanding);
-        if (refused === undefined) return;
-        this.#send(asker, answerer.id, () => {
-          if (answerer.starts !== answer.starts) return;
-          this.#drop(answerer, refused);
-          const refusedHere = this.#merge(answerer, ours, ourStanding);
-          if (refusedHere === undefined) return;
-          answer.conclude();
-          this.#send(answerer, asker.id, () => {
-            if (asker.starts !== ask.starts) return;
-            this.#drop(asker, refusedHere);
-            ask.conclude();
-          });
-        });
-      });
-    });
-  }
-
-  #claim(
-    at: Replica,
-    peer: string,
-    said: { readonly offer: ExchangeOffer; readonly standing: Standing },
-    begun: ExchangeBegin,
-  ): () => void {
-    const { completeness } = at;
-    const claim = () => {
-      if (at.retired.has(peer)) return;
-      if (completeness.exchanged(peer, said.offer, said.standing, begun) !== "nothing")
-        this.counts.exchanges += 1;
-    };
-    return () => {
-      if (this.has("claims follow commits")) at.queue.push({ own: undefined, run: claim });
-      else claim();
-    };
-  }
-
   // Network and life
 
-  #send(from: Replica, to: string, run: (to: Replica) => void, slowMs = 0): void {
+  send(from: Replica, to: string, run: (to: Replica) => void, slowMs = 0): void {
     const table: Table = { ids: new Set(from.ids), retired: new Set(from.retired) };
     this.#net.push({
       from,
@@ -398,67 +281,15 @@ export class Cluster {
     }
   }
 
-  // What may never be
+  exchange(asker: Replica, peer: string): void {
+    this.#exchanges.begin(asker, peer);
+  }
 
   isCovered(write: Write): boolean {
-    return this.writes.some(
-      (later) =>
-        later.covered.has(write) && (later.acknowledged || this.live.some((at) => isIn(at.latest, later))),
-    );
+    return isCovered(this, write);
   }
 
-  #checkWatermark(by: Replica, watermark: HlcTime): void {
-    const members = by.counted
-      .map((id) => this.replica(id))
-      .filter(({ gone, forgotten }) => !gone && !forgotten);
-    for (const write of this.writes) {
-      const { version } = write.sibling;
-      if (!write.acknowledged || version.time > watermark || this.isCovered(write)) continue;
-      const lacking = members.filter((member) => !holdsOrPurged(member, write));
-      // A write given up counts from when a member holds it all the same.
-      const isAnywhere = members.some((member) => isIn(member.durable, write));
-      if (lacking[0] === undefined || (write.givenUp && !isAnywhere)) continue;
-      throw new Violation(
-        `${by.id} has watermark ${watermark}, but ${lacking[0].id} lacks ${formatVersion(version)}`,
-      );
-    }
-  }
-
-  /** A replica never shows a value again that it has seen superseded; one that is incomplete may, until it is told. */
   checkShown(at: Replica): void {
-    if (at.gone) return;
-    for (const [key, record] of at.durable) {
-      for (const { kind, version } of record.siblings) {
-        if (kind === "value" && at.completeness.complete && at.hidden.has(formatVersion(version))) {
-          throw new Violation(`${at.id} shows ${key} ${formatVersion(version)} again`);
-        }
-        const write = this.writes.find(({ sibling }) => sameVersion(sibling.version, version));
-        for (const earlier of write?.covered ?? []) at.hidden.add(formatVersion(earlier.sibling.version));
-      }
-    }
+    checkShown(this, at);
   }
-}
-
-/** Records to be sent, but for those about to be purged here: they are no news to anyone. */
-function recordsOf(at: Replica, keys: readonly string[]): [string, KeyRecord][] {
-  return keys.flatMap((key) => {
-    const record = at.durable.get(key);
-    if (record === undefined) return [];
-    const from = purgeableFrom(record);
-    return from !== undefined && from <= at.completeness.floor ? [] : [[key, record]];
-  });
-}
-
-function knows(record: KeyRecord | undefined, version: Version): boolean {
-  return record !== undefined && covers(record.context, version);
-}
-
-function isIn(records: ReadonlyMap<string, KeyRecord>, { key, sibling }: Write): boolean {
-  const record = records.get(key);
-  return record !== undefined && holds(record, sibling.version);
-}
-
-function holdsOrPurged(at: Replica, write: Write): boolean {
-  const { kind, version } = write.sibling;
-  return isIn(at.durable, write) || (kind === "tombstone" && version.time <= at.completeness.floor);
 }
