@@ -1,3 +1,4 @@
+export { ahead } from "./ahead.ts";
 export {
   type BucketEntry,
   type BucketPlan,

@@ -16,6 +16,7 @@
  * whatever the peer answers, and remembers at most as many nodes. The responder answers within its own byte
  * budget and lists what it left out, which is asked again.
  */
+import { ahead } from "../ahead.ts";
 import { BUCKET_ENTRY_BYTES } from "./bucket-entries.ts";
 
 /** Hashes are compared by their first 8 bytes below the root; the root is compared whole. */
@@ -29,6 +30,9 @@ const LEVEL_STRIDE = 65_536;
 
 /** Nodes in a compare request: 256 KiB of hashes at most. */
 export const WALK_MAX_NODES = 2048;
+
+/** Nodes whose buckets the responder reads ahead of the one it answers. */
+const NODES_AHEAD = 4;
 
 /** The nodes of levels 1 and 3, those a walk asks about: every answer settles at least one of them. */
 export const WALK_MAX_REQUESTS: number = TREE_ARITY + TREE_ARITY ** 3;
@@ -212,41 +216,41 @@ export async function answerCompare(
   const nodes: WalkNode[] = [];
   const buckets: BucketListing[] = [];
   let bytes = 0;
-  for (const [position, asked] of request.nodes.entries()) {
-    const room = position === 0 ? Number.POSITIVE_INFINITY : maxBytes - bytes;
-    const answer = await answerNode(view, asked, listBucket, room);
-    if (answer === undefined) return { nodes, buckets, leftOut: positionsFrom(position, request) };
+  let answered = 0;
+  for await (const answer of ahead(request.nodes, NODES_AHEAD, (asked) =>
+    answerNode(view, asked, listBucket),
+  )) {
+    if (answered > 0 && bytes + answer.bytes > maxBytes) break;
     nodes.push(...answer.nodes);
     buckets.push(...answer.buckets);
     bytes += answer.bytes;
+    answered += 1;
   }
-  return { nodes, buckets, leftOut: [] };
+  return { nodes, buckets, leftOut: positionsFrom(answered, request) };
 }
 
-/** What is to be said about one node; undefined as soon as it takes more than `room` bytes. */
+/** What is to be said about one node, its buckets read together. */
 async function answerNode(
   view: MerkleView,
-  asked: WalkNode,
+  { level, index, children }: WalkNode,
   listBucket: (bucket: number) => Promise<Uint8Array>,
-  room: number,
-): Promise<{ nodes: WalkNode[]; buckets: BucketListing[]; bytes: number } | undefined> {
-  const nodes: WalkNode[] = [];
-  const buckets: BucketListing[] = [];
-  let bytes = 0;
-  for (const child of differingChildren(view.children(asked.level, asked.index), asked.children)) {
-    const level = asked.level + 1;
-    const index = asked.index * TREE_ARITY + child;
-    if (level === LEAF_LEVEL) {
-      const entries = await listBucket(index);
-      buckets.push({ bucket: index, entries });
-      bytes += WALK_FRAMING_BYTES + entries.length;
-    } else {
-      nodes.push({ level, index, children: view.children(level, index) });
-      bytes += WALK_FRAMING_BYTES + CHILDREN_BYTES;
-    }
-    if (bytes > room) return undefined;
+): Promise<{ nodes: WalkNode[]; buckets: BucketListing[]; bytes: number }> {
+  const below = differingChildren(view.children(level, index), children).map(
+    (child) => index * TREE_ARITY + child,
+  );
+  if (level + 1 < LEAF_LEVEL) {
+    const nodes = below.map((at) => ({
+      level: level + 1,
+      index: at,
+      children: view.children(level + 1, at),
+    }));
+    return { nodes, buckets: [], bytes: nodes.length * (WALK_FRAMING_BYTES + CHILDREN_BYTES) };
   }
-  return { nodes, buckets, bytes };
+  const buckets = await Promise.all(
+    below.map(async (bucket) => ({ bucket, entries: await listBucket(bucket) })),
+  );
+  const bytes = buckets.reduce((sum, { entries }) => sum + WALK_FRAMING_BYTES + entries.length, 0);
+  return { nodes: [], buckets, bytes };
 }
 
 function positionsFrom(first: number, request: CompareRequest): number[] {

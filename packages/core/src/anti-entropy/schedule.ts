@@ -101,7 +101,8 @@ export class ExchangeSchedule {
   choose<Candidate extends { readonly id: string }>(live: readonly Candidate[]): Candidate | undefined {
     let chosen: Candidate | undefined;
     for (const candidate of sampled(this.#random, live, CANDIDATES)) {
-      if (chosen === undefined || this.#lastTurn(candidate.id) < this.#lastTurn(chosen.id)) chosen = candidate;
+      if (chosen === undefined || this.#lastTurn(candidate.id) < this.#lastTurn(chosen.id))
+        chosen = candidate;
     }
     // It counts also when the exchange fails: such a peer must not keep the others waiting.
     if (chosen !== undefined) this.asked(chosen.id);

@@ -305,8 +305,7 @@ export class ClusterMember {
     const live = this.membership.livePeers();
     this.#parts.sampler.peersChanged(live);
     this.rumors.peersChanged(live, live.length + 1);
-    const members = new Set(this.membership.counted().ids);
-    this.repair.peersChanged(members);
+    this.repair.peersChanged(this.membership.counted().ids);
   }
 
   #retirementAdopted(id: NodeId): void {

@@ -1,6 +1,7 @@
-import { ANTI_ENTROPY_DEFAULTS, SeededRandom } from "@hearsay/core";
+import { ANTI_ENTROPY_DEFAULTS, type Peer, SeededRandom } from "@hearsay/core";
 import { expect, test } from "vitest";
-import { dialogue, knows, pair } from "../exchange/dialogue.contract.ts";
+import type { AskPeer } from "../exchange/ask.ts";
+import { dialogue, exchange, knows, pair } from "../exchange/dialogue.contract.ts";
 import type { MemoryReplica } from "../exchange/memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "../exchange/session.ts";
 import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
@@ -16,6 +17,8 @@ interface Scheduled {
   readonly repair: Repair;
   readonly timers: ManualTimers;
   readonly log: EventLog;
+  /** With whom exchanges ended well; undefined for those that the other began. */
+  readonly claimed: (Peer | undefined)[];
   /** Exchanges begun in that time. */
   during(ms: number): Promise<number>;
 }
@@ -26,6 +29,7 @@ async function scheduled(): Promise<Scheduled> {
   const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
   const timers = new ManualTimers();
   const log = new EventLog();
+  const claimed: (Peer | undefined)[] = [];
   let begun = 0;
   const repair = new Repair(a.replica, { ...ANTI_ENTROPY_DEFAULTS, jitter: 0 }, EXCHANGE_LIMITS, {
     clock: { nowMs: () => 1_900_000_000_000 + timers.monotonicMs() },
@@ -52,7 +56,7 @@ async function scheduled(): Promise<Scheduled> {
     exchangeTables: async () => undefined,
     ended: () => undefined,
     confirmed: () => undefined,
-    claimed: () => undefined,
+    claimed: (peer) => claimed.push(peer),
   });
   repair.start();
   const during = async (ms: number): Promise<number> => {
@@ -61,7 +65,7 @@ async function scheduled(): Promise<Scheduled> {
     while (repair.running > 0) await rest();
     return begun - before;
   };
-  return { a, b, repair, timers, log, during };
+  return { a, b, repair, timers, log, claimed, during };
 }
 
 test("exchanges that keep finding nothing come half as often", async () => {
@@ -115,6 +119,43 @@ test("a full disk is told once an interval, by its code, and exchanges come ever
   expect(await during(17 * INTERVAL_MS)).toBeGreaterThan(0);
   repair.disturbed();
   expect(await during(4 * INTERVAL_MS)).toBe(4);
+});
+
+test("none is begun with a peer whose own is under way; one that broke off at its start, or has gone silent, is not", async () => {
+  const { a, b, repair, during } = await scheduled();
+  await b.write("k", "v");
+  const start = {
+    kind: "exchange-start",
+    session: 1,
+    tableHash: b.counted.tableHash,
+    standing: b.replica.standing(),
+    offer: { time: 5, vector: new Map() },
+    root: new Uint8Array(32),
+  } as const;
+  await repair.answer(b.id, start);
+  expect(await during(INTERVAL_MS)).toBe(1);
+  expect(await a.replica.digests.root()).toBe(await b.replica.digests.root());
+
+  await b.write("k2", "v");
+  await repair.answer(b.id, { ...start, session: 2 });
+  const compare = { nodes: [{ level: 1, index: 0, children: a.replica.digests.children(1, 0) }] };
+  await repair.answer(b.id, { kind: "exchange-compare", session: 2, compare });
+  expect(await during(INTERVAL_MS)).toBe(0);
+  expect(await during(3 * INTERVAL_MS)).toBeGreaterThan(0);
+  expect(await a.replica.digests.root()).toBe(await b.replica.digests.root());
+});
+
+test("what an exchange has shown may be told as soon as it has ended, on both sides", async () => {
+  const { a, b, repair, claimed, during } = await scheduled();
+  await b.write("k", "v");
+  await during(2 * INTERVAL_MS);
+  expect(claimed).toContainEqual({ id: b.id, address: "h:1" });
+  claimed.length = 0;
+  await b.write("k2", "v");
+  const ask: AskPeer = (request) => repair.answer(b.id, request);
+  await exchange(b, a.id, ask);
+  await exchange(b, a.id, ask);
+  expect(claimed).toEqual([undefined, undefined]);
 });
 
 test("what nobody foresaw is an error, and slows exchanges down too", async () => {

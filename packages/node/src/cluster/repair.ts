@@ -64,6 +64,7 @@ export class Repair {
   readonly #last: Map<NodeId, LastExchange> = new Map();
   readonly #clocks: Map<NodeId, ClockOffset> = new Map();
   readonly #progress: Map<NodeId, ExchangeProgress> = new Map();
+  #members: readonly NodeId[] = [];
   #session: number;
   #cancel: (() => void) | undefined;
   /** The next exchange of the schedule has not begun. */
@@ -147,11 +148,15 @@ export class Repair {
   }
 
   /** Forgets peers that are no longer members; whoever came or went is a reason to look. */
-  peersChanged(members: ReadonlySet<NodeId>): void {
+  peersChanged(members: readonly NodeId[]): void {
     this.disturbed();
-    this.#schedule.retain(members);
+    // The table gives the same list until it changes.
+    if (members === this.#members) return;
+    this.#members = members;
+    const counted = new Set(members);
+    this.#schedule.retain(counted);
     for (const known of [this.#last, this.#clocks]) {
-      for (const peer of known.keys()) if (!members.has(peer)) known.delete(peer);
+      for (const peer of known.keys()) if (!counted.has(peer)) known.delete(peer);
     }
   }
 
@@ -269,7 +274,10 @@ export class Repair {
 
   async #tick(): Promise<void> {
     if (this.#schedule.isQuiet(this.#ports.clock.nowMs())) return;
-    const peer = this.#schedule.choose(this.#ports.livePeers());
+    // With a peer that is just finding out what differs, a second exchange would send the same records again.
+    const nowMs = this.#ports.timers.monotonicMs();
+    const idle = this.#ports.livePeers().filter(({ id }) => !this.#answerer.isAnswering(id, nowMs));
+    const peer = this.#schedule.choose(idle);
     if (peer === undefined) return;
     try {
       await this.exchange(peer);

@@ -5,8 +5,8 @@
  * claim that follows is made once, at the final transfer, after everything in it is committed.
  */
 import {
+  ahead,
   answerCompare,
-  type BucketEntry,
   type BucketWant,
   type Completeness,
   type ExchangeBegin,
@@ -23,9 +23,20 @@ import {
   type NodeId,
   type Standing,
 } from "@hearsay/core";
+import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { ExchangeReplica } from "./replica.ts";
-import { type ExchangeLimits, lacksSiblingsOf, recordBytes, recordToSend, sameBytes } from "./session.ts";
+import {
+  BUCKETS_AHEAD,
+  type ExchangeLimits,
+  lacksSiblingsOf,
+  recordBytes,
+  recordToSend,
+  sameBytes,
+} from "./session.ts";
+
+/** A session that has not moved for this long is not under way, though it may still go on. */
+const UNDER_WAY_MS = 2000;
 
 interface AnsweringSession {
   readonly offer: ExchangeOffer;
@@ -34,6 +45,11 @@ interface AnsweringSession {
   /** The incarnation's own completeness: a claim for an earlier incarnation must not touch a later one. */
   readonly completeness: Completeness;
   readonly begun: ExchangeBegin;
+  /** Buckets as they were listed to the asking side, which will want some of what they hold. */
+  readonly listed: Map<number, readonly ListedRecord[]>;
+  listedEntries: number;
+  /** The asking side has gone on after the start. One that breaks off there, over and over, is no exchange under way. */
+  isWalking: boolean;
   movedAtMs: number;
 }
 
@@ -50,6 +66,14 @@ export class ExchangeAnswerer {
   /** Sessions open now. */
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** Whether an exchange that this peer began is finding out what differs, or mending it, at this moment. */
+  isAnswering(peer: NodeId, nowMs: number): boolean {
+    for (const [key, { isWalking, movedAtMs }] of this.#sessions) {
+      if (isWalking && key.startsWith(`${peer} `) && nowMs - movedAtMs <= UNDER_WAY_MS) return true;
+    }
+    return false;
   }
 
   dropSessionsWith(peer: NodeId): void {
@@ -97,6 +121,9 @@ export class ExchangeAnswerer {
       standing: request.standing,
       completeness,
       begun,
+      listed: new Map(),
+      listedEntries: 0,
+      isWalking: false,
       movedAtMs: nowMs,
     });
     const children = replica.digests.children(0, 0);
@@ -104,20 +131,29 @@ export class ExchangeAnswerer {
   }
 
   async #compare(from: NodeId, request: ExchangeCompare, nowMs: number): Promise<ExchangeReply> {
-    if (this.#session(from, request.session, nowMs) === undefined) return { kind: "exchange-void" };
+    const session = this.#session(from, request.session, nowMs);
+    if (session === undefined) return { kind: "exchange-void" };
     if (!isCompareRequest(request.compare))
       throw new PeerFault({ code: "bad_message", what: "compare request" });
+    session.isWalking = true;
     const reply = await answerCompare(
       this.#replica.digests,
       request.compare,
-      async (bucket) => encodeBucketEntries(await this.#entries(bucket)),
+      async (bucket) => encodeBucketEntries(await this.#list(session, bucket)),
       this.#limits.maxMessageBytes,
     );
     return { kind: "exchange-compared", reply };
   }
 
-  async #entries(bucket: number): Promise<readonly BucketEntry[]> {
-    return await this.#replica.digests.listBucket(bucket);
+  /** A bucket as it is now, remembered while there is room: what the asking side will want of it is then not read again. */
+  async #list(session: AnsweringSession, bucket: number): Promise<readonly ListedRecord[]> {
+    const listed = await this.#replica.digests.listBucket(bucket);
+    let entries = listed.length;
+    for (const { listedEntries } of this.#sessions.values()) entries += listedEntries;
+    if (entries > this.#limits.maxListedEntries) return listed;
+    session.listed.set(bucket, listed);
+    session.listedEntries += listed.length;
+    return listed;
   }
 
   async #transfer(from: NodeId, request: ExchangeTransfer, nowMs: number): Promise<ExchangeReply> {
@@ -139,7 +175,7 @@ export class ExchangeAnswerer {
       answer.push({ key, record });
       bytes += recordBytes(key, record);
     }
-    const leftOut = await this.#fetch(request.wants, bytes, answer);
+    const leftOut = await this.#fetch(session, request.wants, bytes, answer);
     if (request.final) {
       // What the other side would refuse of this last answer, this one is never told.
       const standing = { ...session.standing, complete: session.standing.complete && answer.length === 0 };
@@ -158,6 +194,7 @@ export class ExchangeAnswerer {
 
   /** Adds wanted records to the answer as far as they fit, the first whatever its size. Returns what is left. */
   async #fetch(
+    { listed: remembered }: AnsweringSession,
     wants: readonly BucketWant[],
     usedBytes: number,
     answer: KeyedRecord[],
@@ -165,9 +202,11 @@ export class ExchangeAnswerer {
     const leftOut: BucketWant[] = [];
     const answered = new Set(answer.map(({ key }) => key));
     let bytes = usedBytes;
+    const list = async ({ bucket }: BucketWant): Promise<readonly ListedRecord[]> =>
+      remembered.get(bucket) ?? (await this.#replica.digests.listBucket(bucket));
+    const lists = ahead(wants, BUCKETS_AHEAD, list);
     for (const { bucket, keyHashes } of wants) {
-      const listed =
-        bytes < this.#limits.maxMessageBytes ? await this.#replica.digests.listBucket(bucket) : [];
+      const listed = bytes < this.#limits.maxMessageBytes ? ((await lists.next()).value ?? []) : [];
       const left: string[] = [];
       for (const keyHash of keyHashes) {
         if (bytes >= this.#limits.maxMessageBytes) {

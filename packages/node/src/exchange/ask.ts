@@ -6,6 +6,8 @@
  * side has nothing left to send, the results of its own merges included.
  */
 import {
+  ahead,
+  type BucketListing,
   type BucketWant,
   compareBucket,
   decodeBucketEntries,
@@ -25,7 +27,7 @@ import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
 import { Backlog } from "./backlog.ts";
 import type { ExchangeReplica } from "./replica.ts";
-import { type ExchangeLimits, lacksSiblingsOf, recordBytes, recordToSend } from "./session.ts";
+import { BUCKETS_AHEAD, type ExchangeLimits, lacksSiblingsOf, recordBytes, recordToSend } from "./session.ts";
 
 export interface ExchangeOutcome {
   readonly equal: boolean;
@@ -63,6 +65,13 @@ export interface AskerPorts {
   readonly onProgress: (progress: ExchangeProgress) => void;
 }
 
+/** A differing bucket as the peer lists it, and as it is here. */
+interface ComparedBucket {
+  readonly bucket: number;
+  readonly theirs: Uint8Array;
+  readonly ours: readonly ListedRecord[];
+}
+
 export class ExchangeAsker {
   readonly #replica: ExchangeReplica;
   readonly #limits: ExchangeLimits;
@@ -70,6 +79,8 @@ export class ExchangeAsker {
   readonly #ask: AskPeer;
   readonly #session: number;
   readonly #backlog: Backlog;
+  /** Own keys under key hashes that are wanted and not answered yet. */
+  readonly #ownOfWanted: Map<string, readonly string[]> = new Map();
   #refused: readonly RefusedVersions[] = [];
   readonly #onProgress: (progress: ExchangeProgress) => void;
   #transfers = 0;
@@ -146,7 +157,11 @@ export class ExchangeAsker {
       if (compared.kind !== "exchange-compared" || !walk.absorb(compared.reply)) {
         throw new PeerFault({ code: "exchange_broken", what: compared.kind });
       }
-      for (const { bucket, entries } of compared.reply.buckets) await this.#plan(bucket, entries);
+      const { reply } = compared;
+      const read = async ({ bucket, entries }: BucketListing): Promise<ComparedBucket> => {
+        return { bucket, theirs: entries, ours: await digests.listBucket(bucket) };
+      };
+      for await (const both of ahead(reply.buckets, BUCKETS_AHEAD, read)) this.#plan(both);
       this.#report();
       while (this.#backlog.isLarge) await this.#transfer({ walked: false });
     }
@@ -156,17 +171,20 @@ export class ExchangeAsker {
   }
 
   /** Puts what one differing bucket needs on the backlog. */
-  async #plan(bucket: number, entries: Uint8Array): Promise<void> {
+  #plan({ bucket, theirs: entries, ours }: ComparedBucket): void {
     const theirs = decodeBucketEntries(entries);
     if (theirs === undefined) throw new PeerFault({ code: "bad_message", what: "bucket entries" });
-    const ours = await this.#replica.digests.listBucket(bucket);
     const { push, want } = compareBucket(ours, theirs);
-    for (const position of push) this.#push(ours[position]);
-    for (const keyHash of want) this.#backlog.want(bucket, keyHash);
+    for (const position of push) this.#push(ours[position]?.key);
+    for (const keyHash of want) {
+      this.#backlog.want(bucket, keyHash);
+      const own = ours.filter((listed) => listed.keyHash === keyHash).map(({ key }) => key);
+      if (own.length > 0) this.#ownOfWanted.set(placeOf(bucket, keyHash), own);
+    }
   }
 
-  #push(listed: ListedRecord | undefined): void {
-    const found = listed === undefined ? undefined : recordToSend(this.#replica, listed.key);
+  #push(key: string | undefined): void {
+    const found = key === undefined ? undefined : recordToSend(this.#replica, key);
     if (found !== undefined) this.#backlog.push(found);
   }
 
@@ -238,7 +256,7 @@ export class ExchangeAsker {
     if (asked > 0 && leftOut === asked && reply.records.length === 0) {
       throw new PeerFault({ code: "exchange_broken", what: "nothing was sent" });
     }
-    await this.#pushUnanswered(unanswered, reply);
+    this.#pushUnanswered(unanswered, reply);
     await Promise.all([committed, this.#replica.drop(reply.refused)]);
   }
 
@@ -246,15 +264,13 @@ export class ExchangeAsker {
    * Own records under a wanted key hash that the peer did not answer with: their hash is that of another key, or
    * the peer has purged what it listed. Either way it may lack them.
    */
-  async #pushUnanswered(
-    wanted: ReadonlyMap<number, ReadonlySet<string>>,
-    reply: ExchangeTransferred,
-  ): Promise<void> {
+  #pushUnanswered(wanted: ReadonlyMap<number, ReadonlySet<string>>, reply: ExchangeTransferred): void {
     const answered = new Set(reply.records.map(({ key }) => key));
     for (const [bucket, keyHashes] of wanted) {
-      if (keyHashes.size === 0) continue;
-      for (const own of await this.#replica.digests.listBucket(bucket)) {
-        if (keyHashes.has(own.keyHash) && !answered.has(own.key)) this.#push(own);
+      for (const keyHash of keyHashes) {
+        const place = placeOf(bucket, keyHash);
+        for (const key of this.#ownOfWanted.get(place) ?? []) if (!answered.has(key)) this.#push(key);
+        this.#ownOfWanted.delete(place);
       }
     }
   }
@@ -263,4 +279,8 @@ export class ExchangeAsker {
     this.#tally.keysSent += records.length;
     for (const { key, record } of records) this.#tally.bytesSent += recordBytes(key, record);
   }
+}
+
+function placeOf(bucket: number, keyHash: string): string {
+  return `${bucket} ${keyHash}`;
 }

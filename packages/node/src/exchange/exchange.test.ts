@@ -216,3 +216,27 @@ describe("an exchange", () => {
     expect((await between(a, b)).outcome).toMatchObject({ equal: false, staying: false });
   });
 });
+
+test.each([
+  [0, 8, 8],
+  [20, 5, 7],
+  [1000, 4, 4],
+])(
+  "what is wanted is found, with room to remember %i entries of what was listed, and read again only beyond that",
+  async (maxListedEntries, least, most) => {
+    const [a, b] = await pair(4);
+    for (let i = 0; i < 100; i++) await (i % 2 === 0 ? a : b).write(`k${i}`, "v");
+    let read = 0;
+    const { listBucket } = b.replica.digests;
+    b.replica.digests.listBucket = (bucket) => {
+      read += 1;
+      return listBucket.call(b.replica.digests, bucket);
+    };
+    const { outcome } = await between(a, b, { ...EXCHANGE_LIMITS, maxListedEntries });
+    expect(outcome).toMatchObject({ keysSent: 50, keysReceived: 50 });
+    expect(await a.replica.digests.root()).toBe(await b.replica.digests.root());
+    // Four buckets of about twelve: none is remembered, or some are, or all.
+    expect(read).toBeGreaterThanOrEqual(least);
+    expect(read).toBeLessThanOrEqual(most);
+  },
+);

@@ -13,6 +13,8 @@ export interface ExchangeLimits {
   readonly maxTransfers: number;
   /** Sessions this node answers at a time; a peer beyond that is told to come back. */
   readonly maxSessions: number;
+  /** Entries of buckets that all answering sessions together remember, of some 200 bytes each; beyond that they are read twice. */
+  readonly maxListedEntries: number;
   /** An answering session that has not moved for this long is dropped. */
   readonly sessionIdleMs: number;
   readonly requestTimeoutMs: number;
@@ -24,9 +26,13 @@ export const EXCHANGE_LIMITS: ExchangeLimits = {
   maxWants: 4096,
   maxTransfers: 65_536,
   maxSessions: 64,
+  maxListedEntries: 131_072,
   sessionIdleMs: 30_000,
   requestTimeoutMs: 10_000,
 };
+
+/** Buckets that are read ahead of the one at hand: reading them one after the other would mostly be waiting. */
+export const BUCKETS_AHEAD = 16;
 
 /** At most so many bytes a record takes in a message, its key included. */
 export function recordBytes(key: string, record: KeyRecord): number {
