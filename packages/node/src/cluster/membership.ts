@@ -244,13 +244,14 @@ export class Membership {
             address: event.member.address,
           });
         }
-        this.#stored.save();
+        this.#stored.saveSoon();
         this.#listener.peersChanged();
         break;
       case "member-retired":
         log.info("member_state", { member: event.id, state: "retired", address: "" });
         this.#phi.forget(event.id);
         this.#listener.retirementAdopted(event.id);
+        // At once: it has to be on disk before anything says that it is settled.
         this.#stored.save();
         this.#listener.peersChanged();
         break;

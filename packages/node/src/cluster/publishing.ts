@@ -12,6 +12,7 @@ export class Publishing {
   readonly #ports: MemberPorts;
   readonly #parts: MemberParts;
   readonly #lifecycle: Lifecycle;
+  #isAdvanceDue = false;
 
   constructor(ports: MemberPorts, parts: MemberParts, lifecycle: Lifecycle) {
     this.#ports = ports;
@@ -64,9 +65,15 @@ export class Publishing {
     }
     if (unit !== undefined) keeper.absorb(id, unit);
     if (watermark !== undefined) keeper.adoptWatermark(watermark);
-    keeper.advance();
-    // Not left to the next publication: whoever lacks one of the units is told what they came to.
-    if (this.#isMember) states.say("watermark", keeper.completeness.watermark);
+    if (this.#isAdvanceDue) return;
+    this.#isAdvanceDue = true;
+    // Once for all that a message brings: each time it looks at all members.
+    void Promise.resolve().then(() => {
+      this.#isAdvanceDue = false;
+      keeper.advance();
+      // Not left to the next publication: whoever lacks one of the units is told what they came to.
+      if (this.#isMember) states.say("watermark", keeper.completeness.watermark);
+    });
   }
 
   /** Until it is in the others' table a newcomer counts only itself, and what it then says of completeness is not theirs. */

@@ -32,6 +32,8 @@ export class StoredTable {
   #saving: Promise<void> = Promise.resolve();
   #cancelRetry: (() => void) | undefined;
   #isStopped = false;
+  /** The table has changed since the last save began. */
+  #isDue = false;
 
   /** @param known what is on disk, `contents` what is in memory now */
   constructor(known: TableContents, ports: StoredTablePorts, contents: () => TableContents) {
@@ -45,8 +47,20 @@ export class StoredTable {
     return this.#recorded.has(id);
   }
 
-  /** Saves the table after the one that is being saved; changes of one turn share a save. */
+  /** Saves the table once the save under way has ended. What changes until then shares it: a storm of changes costs few. */
+  saveSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#saving = this.#saving.then(() => {
+      if (!this.#isDue) return undefined;
+      this.save();
+      return this.#saving;
+    });
+  }
+
+  /** Saves the table now, before anything that is stored after this. */
   save(): void {
+    this.#isDue = false;
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     const table = this.#contents();
@@ -67,6 +81,7 @@ export class StoredTable {
   }
 
   stop(): void {
+    if (this.#isDue) this.save();
     this.#isStopped = true;
     this.#cancelRetry?.();
   }

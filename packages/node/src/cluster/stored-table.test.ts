@@ -1,0 +1,86 @@
+import { decodeUtf8 } from "@hearsay/core";
+import { expect, test } from "vitest";
+import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
+import { EventLog } from "./event-log.contract.ts";
+import { ManualTimers, rest } from "./manual-timers.contract.ts";
+import { StoredTable } from "./stored-table.ts";
+
+/** A table with retired ids alone, on a disk that takes what it is given when it is told to. */
+function table() {
+  const timers = new ManualTimers();
+  const log = new EventLog();
+  const given: string[] = [];
+  const waiting: (() => void)[] = [];
+  let retired: string[] = [];
+  const stored = new StoredTable(
+    { members: [], retired: [] },
+    {
+      meta: {
+        get: () => undefined,
+        put: (_, bytes) => {
+          given.push(decodeUtf8(bytes) ?? "");
+          return new Promise((resolve) => {
+            waiting.push(resolve);
+          });
+        },
+      },
+      timers,
+      troubles: new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => timers.monotonicMs()),
+    },
+    () => ({ members: [], retired }),
+  );
+  const change = (id: string): void => {
+    retired = [...retired, id];
+  };
+  const taken = async (): Promise<void> => {
+    waiting.shift()?.();
+    await rest();
+  };
+  return { stored, given, change, taken };
+}
+
+const holding = (...retired: string[]): string => JSON.stringify({ members: [], retired });
+
+test("changes that come while a table is being saved share the next save", async () => {
+  const { stored, given, change, taken } = table();
+  for (const id of ["a", "b", "c", "d"]) {
+    change(id);
+    stored.saveSoon();
+    if (id === "a") await rest();
+  }
+  await rest();
+  expect(given).toEqual([holding("a")]);
+  let isSaved = false;
+  void stored.saved().then(() => {
+    isSaved = true;
+  });
+  await taken();
+  expect(given).toEqual([holding("a"), holding("a", "b", "c", "d")]);
+  expect(isSaved).toBe(false);
+  await taken();
+  expect(isSaved).toBe(true);
+});
+
+test("what has to be on disk first is given to it at once, and with it what was to be saved soon", async () => {
+  const { stored, given, change, taken } = table();
+  stored.saveSoon();
+  await rest();
+  change("a");
+  stored.saveSoon();
+  change("b");
+  stored.save();
+  expect(given).toEqual([holding(), holding("a", "b")]);
+  await taken();
+  await taken();
+  expect(given).toHaveLength(2);
+});
+
+test("a change that waits for its turn is saved at the stop", async () => {
+  const { stored, given, change } = table();
+  stored.saveSoon();
+  await rest();
+  change("a");
+  stored.saveSoon();
+  stored.stop();
+  expect(given).toEqual([holding(), holding("a")]);
+});
