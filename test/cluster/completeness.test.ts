@@ -11,15 +11,23 @@ function watermarkAgeMs(cluster: VirtualCluster, name: string): number {
   return START_MS + cluster.time.monotonicMs() - hlcToMs(watermark);
 }
 
-test("the watermark follows the present while all members are up", async () => {
-  const cluster = new VirtualCluster(platform, 3);
-  await cluster.start("a", "b", "c", "d", "e");
-  for (let second = 0; second < 20; second++) {
-    await cluster.put("a", `k${second}`, "v");
-    await cluster.time.advance(1000);
-  }
-  for (const name of ["a", "b", "c", "d", "e"]) expect(watermarkAgeMs(cluster, name)).toBeLessThan(5000);
-});
+test.each([3, 4])(
+  "the watermark trails by less than 5 s while all of five members are up and take writes (seed %i)",
+  async (seed) => {
+    const cluster = new VirtualCluster(platform, seed);
+    const names = ["a", "b", "c", "d", "e"];
+    await cluster.start(...names);
+    let greatestMs = 0;
+    for (let write = 0; write < 900; write++) {
+      await cluster.put(names[write % 5] ?? "a", `k${write % 50}`, "v");
+      await cluster.time.advance(100);
+      // The first seconds are those of joining.
+      if (write < 100) continue;
+      for (const name of names) greatestMs = Math.max(greatestMs, watermarkAgeMs(cluster, name));
+    }
+    expect(greatestMs).toBeLessThan(5000);
+  },
+);
 
 test("the watermark stands still while a member is away, and names it", async () => {
   const cluster = new VirtualCluster(platform, 4);
