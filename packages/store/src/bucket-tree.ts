@@ -92,7 +92,9 @@ export class BucketTree {
       this.#rehash(SLICE_NODES);
       await this.#yieldToEventLoop();
     }
-    this.#rehash(Number.POSITIVE_INFINITY);
+    const only = this.#onlyDirtyLeaf();
+    if (only === undefined) this.#rehash(Number.POSITIVE_INFINITY);
+    else this.#rehashLeaf(only);
     if (this.#changed !== undefined) this.#tree.update(this.#changed, this.#levels[0]?.[this.#changed]);
     this.#changed = undefined;
     const root: unknown = this.#tree.getRoot();
@@ -119,6 +121,25 @@ export class BucketTree {
     return this.#dirty.reduce((sum, nodes) => sum + nodes.size, 0);
   }
 
+  /** After a single write: the library's update then hashes the whole path above, so nobody else need. */
+  #onlyDirtyLeaf(): number | undefined {
+    if (this.#dirtyCount() !== 1) return undefined;
+    for (const leaf of this.#dirty[0] ?? []) return leaf;
+    return undefined;
+  }
+
+  #rehashLeaf(leaf: number): void {
+    const [leaves] = this.#levels;
+    if (leaves === undefined) return;
+    leaves[leaf] = this.#hashLeaf(leaf);
+    this.#dirty[0]?.clear();
+    this.#changed = leaf;
+  }
+
+  #hashLeaf(leaf: number): string {
+    return this.#hashing.sha256Hex(this.#tally.fingerprints.leafBytes(leaf));
+  }
+
   /** Hashes up to so many dirty nodes, lowest level first; their parents become dirty in turn. */
   #rehash(maxNodes: number): void {
     let left = maxNodes;
@@ -131,7 +152,7 @@ export class BucketTree {
         nodes.delete(node);
         level[node] =
           below === undefined
-            ? this.#hashing.sha256Hex(this.#tally.fingerprints.leafBytes(node))
+            ? this.#hashLeaf(node)
             : this.#hashChildren(below.slice(node * ARITY, (node + 1) * ARITY));
         this.#dirty[height + 1]?.add(Math.floor(node / ARITY));
         this.#changed = node * ARITY ** height;

@@ -18,6 +18,8 @@ const SCAN_ENTRIES = 1000;
 
 export class Inspection {
   readonly #ports: InspectionPorts;
+  /** With which other record one was last tried. Records never change, so the same two need not be tried again. */
+  readonly #tried: WeakMap<KeyRecord, KeyRecord> = new WeakMap();
 
   constructor(ports: InspectionPorts) {
     this.#ports = ports;
@@ -87,6 +89,8 @@ export class Inspection {
         held.set(key, record);
         if (other === undefined || other === record) continue;
         watcher.count("merge");
+        if (this.#tried.get(record) === other) continue;
+        this.#tried.set(record, other);
         watcher.report(checkMergeLaws(key, record, other));
       }
     }
