@@ -99,8 +99,8 @@ export function optional<T>(shape: Shape<T>, value: T): Shape<T> {
 export function list<T>(shape: Shape<T>, maxItems: number): Shape<readonly T[]> {
   return {
     toPlain(items) {
-      const plain: Plain[] = [];
-      for (const item of items) plain.push(shape.toPlain(item));
+      const plain = new Array<Plain>(items.length);
+      for (let i = 0; i < items.length; i++) plain[i] = shape.toPlain(items[i] as T);
       return plain;
     },
     fromPlain(plain) {
@@ -140,20 +140,24 @@ type Fields<T> = { readonly [K in keyof T]-?: Shape<T[K]> };
 /** An object as an array in the order of the fields written here. */
 export function object<T extends object>(fields: Fields<T>): Shape<T> {
   const names = Object.keys(fields) as (keyof T)[];
-  // A copy of one object with all fields is cheaper than fields that are added one by one.
-  const blank: Partial<T> = Object.fromEntries(names.map((name) => [name, undefined])) as Partial<T>;
+  const shapes = names.map((name) => ({ name, shape: fields[name] as Shape<T[keyof T]> }));
   return {
     toPlain(value) {
-      const plain: Plain[] = [];
-      for (const name of names) plain.push(fields[name].toPlain(value[name]));
+      const plain = new Array<Plain>(names.length);
+      let position = 0;
+      for (const { name, shape } of shapes) {
+        plain[position] = shape.toPlain(value[name]);
+        position += 1;
+      }
       return plain;
     },
     fromPlain(plain) {
       if (!Array.isArray(plain)) throw new Malformed(`a tuple of ${names.join(", ")}`);
-      const result = { ...blank };
+      // Adding fields one by one is cheaper than copying a blank of all, where so many shapes share this code.
+      const result: Partial<T> = {};
       let position = 0;
-      for (const name of names) {
-        result[name] = fieldOf(fields[name], plain, position, name);
+      for (const { name, shape } of shapes) {
+        result[name] = fieldOf(shape, plain, position, name);
         position += 1;
       }
       return result as T;
@@ -186,12 +190,16 @@ export function union<T extends { readonly kind: string }>(
       return variant === undefined ? null : [variant[0], variant[1].toPlain(value)];
     },
     fromPlain(plain) {
-      const [number, body]: unknown[] = Array.isArray(plain) ? plain : [];
-      const kind = byNumber.get(number);
-      const variant = kind === undefined ? undefined : byKind.get(kind);
-      if (variant === undefined) throw new Malformed("a kind of message this version knows");
+      const tuple: readonly unknown[] = Array.isArray(plain) ? plain : [];
+      const body = tuple[1];
+      const kind = byNumber.get(tuple[0]);
+      const variant = byKind.get(kind ?? "");
+      if (kind === undefined || variant === undefined)
+        throw new Malformed("a kind of message this version knows");
       // It was made just now and is nobody else's, so it need not be copied.
-      return Object.assign(variant[1].fromPlain(body) as object, { kind }) as T;
+      const value = variant[1].fromPlain(body) as { kind: string };
+      value.kind = kind;
+      return value as T;
     },
   };
 }
