@@ -1,5 +1,6 @@
 /** Threads for jobs, as many as there are processors. A thread lives for many jobs, as starting one costs a second. */
 import { availableParallelism } from "node:os";
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { onAbort } from "@hearsay/client";
 import type { Job, JobResults } from "./jobs.ts";
@@ -11,6 +12,12 @@ const LIMITS = {
   /** Most of what a simulation makes is garbage at once, and a larger nursery moves less of it. */
   maxYoungGenerationSizeMb: 64,
 };
+
+/**
+ * How a thread collects its garbage. Every processor has a thread of the pool, so one that helps another to collect only takes
+ * its time, and a heap that is small at first is collected as a whole many times before it has grown.
+ */
+const GARBAGE_FLAGS = ["--no-parallel-scavenge", "--min-semi-space-size=21", "--initial-old-space-size=256"];
 
 export interface PoolOptions {
   /** Ends all that runs and waits; its reason is what the promises then reject with. */
@@ -36,6 +43,8 @@ export class Pool {
     this.#free = threads;
     this.#onDone = onDone;
     this.#signal = AbortSignal.any([signal, this.#closing.signal]);
+    // Threads that are made from now on take these over; limits of a thread cannot say so.
+    for (const flag of GARBAGE_FLAGS) setFlagsFromString(flag);
   }
 
   /** Jobs are begun in the order in which they are given. Rejects when the job fails. */
