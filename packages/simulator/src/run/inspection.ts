@@ -88,8 +88,8 @@ export class Inspection {
         const other = held.get(key);
         held.set(key, record);
         if (other === undefined || other === record) continue;
-        watcher.count("merge");
         if (this.#tried.get(record) === other) continue;
+        watcher.count("merge");
         this.#tried.set(record, other);
         watcher.report(checkMergeLaws(key, record, other));
       }
