@@ -1,10 +1,12 @@
 /**
  * Lets what tells watchers have a share of the event loop's time and no more, whatever there is to tell.
  *
- * It works in slices. A slice lasts `SLICE_MS`, and longer only by the one step that is under way when they are over. Then
- * comes a rest of `REST_FACTOR` times as long as the slice took, all that it left for the end of its turn included (writes
- * to sockets, answers of those that waited). Nothing shortens the rest, so the share is at most 1 / (1 + `REST_FACTOR`).
- * While nobody has written for `QUIET_MS` it is half of the time: what a burst of writes has left is told sooner.
+ * It works in slices. A slice lasts `SLICE_MS`, and longer only by the one step that is under way when they are over. What
+ * it took is owed, all that it left for the end of its turn included (writes to sockets, answers of those that waited), and
+ * `REST_FACTOR` times as much time without telling pays for it. Who owes more than `CREDIT_MS` rests until it is paid, so of
+ * any time `t` telling takes at most `t / (1 + REST_FACTOR) + CREDIT_MS` and the last slice. The credit is for what a slice
+ * cannot help, such as a collection of garbage that falls into it: it holds up nobody behind it (a token bucket).
+ * While nobody has written for `QUIET_MS` the share is half of the time: what a burst of writes has left is told sooner.
  */
 import type { Timers } from "@hearsay/node";
 
@@ -16,6 +18,7 @@ export interface Teller {
 
 export const SLICE_MS = 4;
 export const REST_FACTOR = 4;
+export const CREDIT_MS = 20;
 export const QUIET_REST_FACTOR = 1;
 export const QUIET_MS = 100;
 
@@ -24,6 +27,8 @@ export class Pace {
   /** In the order of their turns. */
   readonly #queue: Set<Teller> = new Set();
   #isArmed = false;
+  #owedMs = 0;
+  #toldAtMs = 0;
   #restedAtMs = 0;
   #writtenAtMs = Number.NEGATIVE_INFINITY;
   #cancel: readonly (() => void)[] = [];
@@ -65,7 +70,10 @@ export class Pace {
     const rest = (): void => {
       const nowMs = this.#timers.monotonicMs();
       const factor = nowMs - this.#writtenAtMs < QUIET_MS ? REST_FACTOR : QUIET_REST_FACTOR;
-      const restMs = Math.ceil(factor * (nowMs - begunMs));
+      const paidMs = (begunMs - this.#toldAtMs) / factor;
+      this.#owedMs = Math.max(0, this.#owedMs - paidMs) + nowMs - begunMs;
+      this.#toldAtMs = nowMs;
+      const restMs = Math.ceil(factor * Math.max(0, this.#owedMs - CREDIT_MS));
       this.#isArmed = false;
       this.#restedAtMs = nowMs + restMs;
       if (this.#queue.size > 0) this.#arm(restMs);
