@@ -9,7 +9,7 @@ import {
 } from "@hearsay/core";
 import { PeerFault } from "@hearsay/node";
 import { StoreError } from "@hearsay/store";
-import { decodeReply, decodeRequest, encodeReply, encodeRequest } from "@hearsay/wire";
+import { decodeReply, decodeRequest, encodeReply, encodeRequest, type WireFault } from "@hearsay/wire";
 import type { Run } from "../cluster/run.ts";
 import type { VirtualTime } from "../time/virtual-time.ts";
 import { type LinkEvent, Links } from "./links.ts";
@@ -134,7 +134,7 @@ export class VirtualNetwork {
 
   async #serve(receiver: Run, bytes: Uint8Array): Promise<Answer> {
     const decoded = decodeRequest(bytes, MAX_MESSAGE_BYTES);
-    if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
+    if ("fault" in decoded) return this.#unreadable(decoded.fault);
     // A node that has its port open and is still starting takes nothing.
     const member = receiver.opened?.member;
     if (member === undefined) return { bytes: undefined, reason: "busy" };
@@ -147,6 +147,12 @@ export class VirtualNetwork {
       if (!(error instanceof StoreError) && !receiver.hasEnded) this.#ports.broke?.(error);
       return { bytes: undefined, reason: "failed" };
     }
+  }
+
+  /** Nodes of one version understand one another: what is sent here and cannot be read is a mistake of the one who sent it. */
+  #unreadable(fault: WireFault): Answer {
+    this.#ports.broke?.(new Error(JSON.stringify(fault)));
+    return { bytes: undefined, reason: fault.code };
   }
 
   #reply(letter: Letter, answer: Answer): void {
@@ -171,7 +177,10 @@ export class VirtualNetwork {
     this.#count(kind, bytes.length);
     this.#ports.arrived?.(to.address, from.address, bytes);
     const decoded = decodeReply(bytes, MAX_MESSAGE_BYTES);
-    if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
+    if ("fault" in decoded) {
+      reject(new PeerFault({ code: "refused", reason: this.#unreadable(decoded.fault).reason }));
+      return;
+    }
     const { from: answeredBy, message } = decoded.envelope;
     if (!isCopy) this.records += recordsIn(message);
     if (to.id !== ANYONE && to.id !== answeredBy && message.kind !== "refused") {
