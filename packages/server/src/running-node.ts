@@ -185,7 +185,7 @@ async function serve(settings: Settings, foundation: Foundation): Promise<RunPar
   const enrolment = enrol(services, foundation, address);
   try {
     await enrolment.start(opened.report.doubt.length > 0 ? "fresh" : "same");
-    // The first look at all metrics makes V8 drop much of what it has compiled. Better now than under load.
+    // A node under load was slower after its first look at all metrics than before. So it is made now.
     await services.metrics();
   } catch (error) {
     stopTimers();

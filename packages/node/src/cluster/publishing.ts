@@ -44,7 +44,6 @@ export class Publishing {
       watermark: unit === undefined ? undefined : keeper.completeness.watermark,
       keys: records,
       bytes,
-      root: undefined,
       notWritable: this.#lifecycle.notWritable()?.code ?? "",
     });
     // Nobody compares it when there is nobody else, and after an import it takes a hash for every bucket each time.

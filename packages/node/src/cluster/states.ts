@@ -91,8 +91,8 @@ export class States {
     return await this.#driver.serve((token) => this.#gossip.onRequest(token, request));
   }
 
-  /** Says of this node what changed. */
-  publish(state: PublishedState): void {
+  /** Says of this node what changed; its root is said by itself, as that takes long. */
+  publish(state: Omit<PublishedState, "root">): void {
     const values: Readonly<Record<string, StateValue | undefined>> = {
       // Before the unit: whoever has a unit has what it says of this, because changes spread in the order they were made.
       complete: state.unit === undefined ? undefined : Number(state.unit.complete),
@@ -100,7 +100,6 @@ export class States {
       watermark: state.watermark,
       keys: state.keys,
       bytes: state.bytes,
-      root: state.root,
       notWritable: state.notWritable,
     };
     for (const [name, value] of Object.entries(values)) {
