@@ -11,7 +11,12 @@ export default defineConfig({
     projects: [
       ...packages.map((name) => ({
         extends: true as const,
-        test: { name, include: [`packages/${name}/src/**/*.test.ts`] },
+        test: {
+          name,
+          include: [`packages/${name}/src/**/*.test.ts`],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
       })),
       {
         extends: true as const,
@@ -19,6 +24,9 @@ export default defineConfig({
           name: "test",
           include: ["test/**/*.test.ts"],
           exclude: ["**/node_modules/**", "test/dist/**"],
+          // These start processes of their own, which take what the other processor has.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
