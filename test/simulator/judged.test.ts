@@ -44,6 +44,7 @@ type FaultKind =
   | "old_copy"
   | "leave"
   | "forget"
+  | "forgotten_returns"
   | "slow_disk"
   | "overload";
 
@@ -125,6 +126,19 @@ test("an operator forgets no id at a node that does not know yet who else has wh
   const report = await runPlan(platform, { ...planOf(actions), durationMs: 60_000 });
   expect(report.violation).toBeUndefined();
   expect(report.fired).toEqual({ isolate: 1, disk_lost: 2 });
+});
+
+test("what was given up with its node and is dropped as a ghost when the node returns need not be handed over", async () => {
+  const plan = planOf([
+    faultAt(6_000, "isolate", FIRST_NODE, 5_000),
+    put(7_000, "k"),
+    faultAt(9_000, "forgotten_returns", FIRST_NODE, 6_000),
+    faultAt(60_000, "leave", FIRST_NODE),
+  ]);
+  const report = await runPlan(platform, { ...plan, nodes: 4, durationMs: 70_000 }, { keepsLines: true });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ isolate: 1, forget: 1, forgotten_returns: 1, leave: 1 });
+  expect(report.lines.filter((line) => line.endsWith("n1 drops k"))).toHaveLength(1);
 });
 
 test("a node that is about to leave when a core is chosen is no part of it", async () => {

@@ -170,6 +170,12 @@ export function isSuperseded(write: Write): boolean {
   return write.superseders.some(({ outcome }) => outcome !== "failed");
 }
 
+/** Whether it has to be somewhere: a value for good that was acknowledged, and neither replaced nor given up since. */
+export function isCountedOn(write: Write): boolean {
+  if (write.outcome !== "acknowledged" || write.isExcused) return false;
+  return purgeTime(write) === undefined && !isSuperseded(write);
+}
+
 /** From when on the write alone may be purged; undefined for a value that lives for good. */
 export function purgeTime(write: Write): HlcTime | undefined {
   if (write.text === undefined) return write.version.time;

@@ -15,7 +15,7 @@ import {
 } from "@hearsay/core";
 import type { Machine } from "../cluster/machine.ts";
 import type { Violation } from "../invariants/invariant.ts";
-import { describeWrite, type Write, type WriteLedger } from "../invariants/ledger.ts";
+import { describeWrite, isCountedOn, type Write, type WriteLedger } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 
 export class ReplicaWatch {
@@ -85,10 +85,27 @@ export class ReplicaWatch {
     return forgottenBy(record, held) === undefined ? undefined : held;
   }
 
-  /** The record is gone: purged, or dropped on a peer's word. */
+  /** The record is gone: purged, or dropped. */
   removed(key: string): void {
     this.#records.delete(key);
     this.#leaving.delete(key);
+  }
+
+  /** The record was dropped on a peer's word. That must not be the last copy of what somebody still counts on. */
+  dropped(key: string): Violation | undefined {
+    const record = this.#records.get(key);
+    this.removed(key);
+    for (const { version } of record?.siblings ?? []) {
+      const write = this.#ledger.find(version);
+      if (write === undefined || !write.holders.delete(this.machine.name)) continue;
+      this.#lacks.delete(key);
+      if (write.holders.size > 0 || !isCountedOn(write)) continue;
+      return {
+        invariant: "durability",
+        detail: `${this.machine.name} dropped the last of ${describeWrite(write)}`,
+      };
+    }
+    return undefined;
   }
 
   leaving(key: string): void {

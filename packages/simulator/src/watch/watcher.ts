@@ -6,7 +6,7 @@ import type { Hooks } from "../cluster/composition.ts";
 import { type Machine, START_MS } from "../cluster/machine.ts";
 import type { Opened } from "../cluster/run.ts";
 import type { CheckCounts, Invariant, Violation } from "../invariants/invariant.ts";
-import { describeWrite, isSuperseded, purgeTime, type Write, WriteLedger } from "../invariants/ledger.ts";
+import { describeWrite, isCountedOn, isSuperseded, type Write, WriteLedger } from "../invariants/ledger.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
 import { VectorWatch } from "./vector-watch.ts";
 
@@ -98,7 +98,7 @@ export class Watcher implements Hooks {
         },
         remove: (key) => {
           watch.leaving(key);
-          return graveyard.remove(key).then(() => this.#removed(machine, key));
+          return graveyard.remove(key).then(() => this.#dropped(machine, key));
         },
         dropDamaged: (floor, unreadableAt, limit) => graveyard.dropDamaged(floor, unreadableAt, limit),
         quarantine: (key, sibling) => graveyard.quarantine(key, sibling),
@@ -151,7 +151,7 @@ export class Watcher implements Hooks {
       ({ id, machine: { name } }) => name !== machine.name && ids.includes(id),
     );
     for (const write of this.ledger.all()) {
-      if (write.outcome !== "acknowledged" || isSuperseded(write) || purgeTime(write) !== undefined) continue;
+      if (!isCountedOn(write)) continue;
       if (write.holders.size !== 1 || !write.holders.has(machine.name)) continue;
       if (counted.some((other) => other.hasSeen(write.key, write.version))) continue;
       this.report({
@@ -186,14 +186,15 @@ export class Watcher implements Hooks {
       settled: (key) => store.settled(key),
       remove: (key) => {
         watch.leaving(key);
-        return store.remove(key).then(() => this.#removed(machine, key));
+        return store.remove(key).then(() => this.#dropped(machine, key));
       },
     };
   }
 
-  #removed(machine: Machine, key: string): void {
+  #dropped(machine: Machine, key: string): void {
     if (machine.store?.get(key) !== undefined) return;
-    this.replica(machine).removed(key);
+    this.count("durability");
+    this.report(this.replica(machine).dropped(key));
     this.#onCommit(machine, key, undefined);
   }
 
