@@ -1,8 +1,11 @@
 /** What the simulator has found, each as the least that shows it. */
-import { parseVersion, type Version } from "@hearsay/core";
+import { EMPTY_CLIENT_CONTEXT, parseVersion, type Version } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
 import { platform } from "../platform.ts";
+
+/** Of the keys under which a store keeps records. */
+const RECORD_SPACE = 0x72;
 
 function versionOf(text: string): Version {
   const version = parseVersion(text);
@@ -42,4 +45,18 @@ test("a retired node that is stopped before anybody acts on it says that it is r
     expect(cluster.events("retired")).toHaveLength(run);
     await cluster.stop("c");
   }
+});
+
+test("a write that has not seen what its node wrote and cannot read any more leaves it to those who still have it", async () => {
+  const cluster = new VirtualCluster(platform, 8);
+  cluster.settings = { ...cluster.settings, store: { ...cluster.settings.store, cacheMaxBytes: 0 } };
+  await cluster.start("a", "b", "c");
+  await cluster.put("b", "k", "v");
+  await cluster.converged("a", "b", "c");
+  const { disk, node } = cluster.machine("b");
+  await disk.flip((key) => key[0] === RECORD_SPACE);
+  const unseeing = () => node?.write("k", { kind: "tombstone" }, EMPTY_CLIENT_CONTEXT);
+  expect(unseeing).toThrow("is damaged");
+  await cluster.converged("a", "b", "c");
+  for (const name of ["a", "b", "c"]) expect(cluster.read(name, "k")).toBe("v");
 });

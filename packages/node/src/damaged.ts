@@ -3,8 +3,8 @@ import { isHlcTime, type KeyRecord, type Version } from "@hearsay/core";
 
 export type Readable =
   | { readonly record: KeyRecord | undefined; readonly lost: undefined }
-  /** The record is damaged; these versions were in it, as far as the index tells. */
-  | { readonly record: undefined; readonly lost: readonly Version[] };
+  /** The record is damaged; these versions were in it, as far as the index tells: none, when that is damaged too. */
+  | { readonly record: undefined; readonly lost: readonly Version[]; readonly error: unknown };
 
 /** What a read gives, or what it has lost. Other errors of the store are thrown on. */
 export function readOrLost(read: () => KeyRecord | undefined): Readable {
@@ -13,7 +13,7 @@ export function readOrLost(read: () => KeyRecord | undefined): Readable {
   } catch (error) {
     const lost = versionsOfDamaged(error);
     if (lost === undefined) throw error;
-    return { record: undefined, lost };
+    return { record: undefined, lost, error };
   }
 }
 

@@ -244,6 +244,50 @@ describe("a node", () => {
     });
   });
 
+  describe("over a damaged record", () => {
+    /** What is left of a record is what the index says was in it. */
+    function damage(key: string, versions: readonly Version[]): void {
+      const latest = store.latest.bind(store);
+      store.latest = (asked) => {
+        if (asked !== key) return latest(asked);
+        throw Object.assign(new Error("damaged"), { fault: { code: "record_damaged", key, versions } });
+      };
+    }
+
+    test("a write without a context covers what was in it", async () => {
+      const { version } = write("k", text("1"));
+      damage("k", [version]);
+      const healing = write("k", text("2"));
+      await healing.committed;
+      expect(node.get("k")?.siblings).toHaveLength(1);
+      expect(healing.previous).toBeUndefined();
+    });
+
+    test("a write that has not seen this node's own version there is refused, as it would cover it", async () => {
+      const { version, committed } = write("k", text("1"));
+      await committed;
+      damage("k", [version]);
+      expect(() => write("k", text("2"), EMPTY_CLIENT_CONTEXT)).toThrow("damaged");
+      expect(node.get("k")?.siblings[0].version).toEqual(version);
+    });
+
+    test("a write that has seen all of it heals it", async () => {
+      const { version, context, committed } = write("k", text("1"));
+      await committed;
+      damage("k", [version]);
+      const healing = write("k", text("2"), context);
+      await healing.committed;
+      expect(node.get("k")?.siblings).toMatchObject([{ version: healing.version }]);
+    });
+
+    test("a write with a context is refused when not even the index knows what was there", async () => {
+      const { context, committed } = write("k", text("1"));
+      await committed;
+      damage("k", []);
+      expect(() => write("k", text("2"), context)).toThrow("damaged");
+    });
+  });
+
   describe("identity", () => {
     test("stays over restarts, and is a new one under doubt with the data kept", async () => {
       const { id } = node;

@@ -8,6 +8,7 @@ import {
   applyWrite,
   type ClientContext,
   type ConflictRules,
+  clientContextCovers,
   clientContextTime,
   contextAfterWrite,
   covers,
@@ -128,6 +129,7 @@ export class Node {
   /**
    * Writes a value or a tombstone. Writes made in one synchronous turn are committed as one atomic batch.
    * @param seen what the writer had read; undefined: the write covers all this node holds for the key
+   * @throws the store's error when the record is damaged and `seen` does not cover what was in it
    */
   write(key: string, content: Content, seen: ClientContext | undefined): Written | WriteFault {
     const nowMs = this.#ports.clock.nowMs();
@@ -247,17 +249,29 @@ export class Node {
 
   /**
    * What a write builds upon, and what it covers. Where the record is damaged, a write that names no context
-   * covers the versions that the store still knows of it, and so heals the key.
+   * covers the versions that the store still knows of it, and so heals the key. One with a context has to cover them itself:
+   * a later version of this node stands for all its earlier ones, also for one that the writer has not seen.
+   * @throws the store's error when the record is damaged and the context does not cover what was in it
    */
   #newest(
     key: string,
     seen: ClientContext | undefined,
   ): { readonly previous: KeyRecord | undefined; readonly covered: ClientContext | undefined } {
-    const { record: previous, lost } = this.#merging.latest(key);
-    const known = seen === undefined ? undefined : knownPart(seen, previous, this.#isKnown);
-    if (lost === undefined || known !== undefined) return { previous, covered: known };
+    const newest = this.#merging.latest(key);
+    const { record: previous } = newest;
+    const covered = seen === undefined ? undefined : knownPart(seen, previous, this.#isKnown);
+    if (newest.lost === undefined) return { previous, covered };
+    if (covered !== undefined) {
+      if (!coversAll(covered, newest.lost)) throw newest.error;
+      return { previous, covered };
+    }
     const vector = new Map<NodeId, HlcTime>();
-    for (const { node, time } of lost) vector.set(node, Math.max(time, vector.get(node) ?? 0));
-    return { previous: undefined, covered: { vector, dot: undefined } };
+    for (const { node, time } of newest.lost) vector.set(node, Math.max(time, vector.get(node) ?? 0));
+    return { previous, covered: { vector, dot: undefined } };
   }
+}
+
+/** Whether a context covers versions of which some are known: of none nobody can say. */
+function coversAll(seen: ClientContext, versions: readonly Version[]): boolean {
+  return versions.length > 0 && versions.every((version) => clientContextCovers(seen, version));
 }

@@ -9,6 +9,7 @@ import {
   type HlcTime,
   type KeyRecord,
   type NodeId,
+  type Version,
 } from "@hearsay/core";
 import { type Content, PeerFault, type Written } from "@hearsay/node";
 import { StoreError } from "@hearsay/store";
@@ -136,9 +137,9 @@ export class Clients {
       expiresAtMs: expires === null ? null : nowMs + expires,
       covered:
         seen === undefined
-          ? { vector: written.previous?.context ?? lost, dot: undefined }
+          ? { vector: written.previous?.context ?? overDamage(lost, written.version), dot: undefined }
           : taken(seen, written),
-      isOverDamage: seen === undefined && written.previous === undefined && lost.size > 0,
+      isOverDamage: seen === undefined && lost !== undefined,
     });
     if (write !== undefined) void this.#conclude(operation, machine, written, write);
   }
@@ -215,20 +216,26 @@ export class Clients {
   }
 }
 
-/**
- * Of a record that its node cannot read, the versions the store still knows of: all that a write without a context covers
- * there, as the rest of the context is lost with the record (docs/store.md, Damage).
- */
-function lostVersions(key: string, { store }: Machine): Context {
-  const vector = new Map<NodeId, HlcTime>();
+/** Of a record that its node cannot read, the versions the store still knows of; undefined when it can be read. */
+function lostVersions(key: string, { store }: Machine): readonly Version[] | undefined {
   try {
     store?.latest(key);
+    return undefined;
   } catch (error) {
     if (!(error instanceof StoreError) || error.fault.code !== "record_damaged") throw error;
-    for (const { node, time } of error.fault.versions)
-      vector.set(node, Math.max(time, vector.get(node) ?? 0));
+    return error.fault.versions;
   }
-  return vector;
+}
+
+/**
+ * What a write without a context covers where the record cannot be read: the versions the store still knows of, and what its
+ * node wrote before it. The rest of the context is lost with the record (docs/store.md, Damage).
+ */
+function overDamage(lost: readonly Version[] | undefined, { node, time }: Version): Context {
+  const vector = new Map<NodeId, HlcTime>();
+  if (lost === undefined) return vector;
+  for (const version of lost) vector.set(version.node, Math.max(version.time, vector.get(version.node) ?? 0));
+  return vector.set(node, time - 1);
 }
 
 /**
