@@ -55,14 +55,13 @@ async function* chunks(engine: Engine, whole: KeyRange, limit: number): AsyncGen
  * @throws StoreError as for a put
  */
 export async function purge(engine: Engine, floor: HlcTime, limit: number): Promise<PurgeReport> {
-  let range: KeyRange = spaceRange(SPACE.graveyard);
+  let range: KeyRange = { ...spaceRange(SPACE.graveyard), lt: graveyardKey(floor + 1, NO_KEY) };
   let purged = 0;
   for (;;) {
     const { entries, exhausted } = await engine.handle.read(range, limit - purged + 1);
     const removals: Promise<void>[] = [];
     for (const [at] of entries) {
       const { purgeableFrom, key } = parseGraveyardKey(at);
-      if (purgeableFrom > floor) return { purged: purged + (await settle(removals)), more: false };
       if (purged + removals.length >= limit) return { purged: purged + (await settle(removals)), more: true };
       const removal = remove(engine, decodeUtf8(key), floor, { at, purgeableFrom });
       if (removal !== undefined) removals.push(removal);

@@ -71,7 +71,8 @@ export class CompletenessKeeper {
   #unsettled = false;
   #isSettling = false;
   #purging: Promise<void> = Promise.resolve();
-  #purgedTo: HlcTime = 0;
+  /** The floor that is stored. */
+  #durableFloor: HlcTime = 0;
 
   constructor(
     self: NodeId,
@@ -179,7 +180,10 @@ export class CompletenessKeeper {
     await this.#ports.meta.put(META_NAME, encodeUtf8(formatState(this.#self, this.completeness.state)));
   }
 
-  /** Purges to the floor, once it is durable. One purge runs at a time; one that failed is made up for by the next. */
+  /**
+   * Purges to the floor, once it is durable. One purge runs at a time; one that failed is made up for by the next. It is repeated
+   * while the floor stands still: peers at a lower one still send what has gone here.
+   */
   async purge(): Promise<void> {
     const before = this.#purging;
     const purge = async (): Promise<void> => {
@@ -192,11 +196,12 @@ export class CompletenessKeeper {
   }
 
   async #purgeTo(floor: HlcTime): Promise<void> {
-    if (floor <= this.#purgedTo) return;
-    await this.save();
+    if (floor > this.#durableFloor) {
+      await this.save();
+      this.#durableFloor = floor;
+    }
     let more = true;
     while (more) ({ more } = await this.#ports.graveyard.purge(floor, PURGE_STEP));
-    this.#purgedTo = floor;
   }
 
   #follow(events: readonly CompletenessEvent[]): void {
