@@ -212,3 +212,26 @@ test("when all are in doubt at once they agree on what they have, and are comple
   await allComplete(cluster);
   for (const name of NAMES) expect(cluster.read(name, "kept")).toBe("v");
 });
+
+test("a value that only a forgotten node had replaced stays with the others when the replacement is refused as a ghost", async () => {
+  const cluster = new VirtualCluster(platform, 66, { tombstoneRetentionMs: 20_000 });
+  await cluster.start(...NAMES);
+  await cluster.put("a", "x", "held by all");
+  await cluster.converged(...NAMES);
+  cluster.partition(["c"], ["a", "b"]);
+  await cluster.put("c", "x", "given up");
+  const { id } = cluster.machine("c").running;
+  await cluster.kill("c");
+  cluster.heal();
+  await cluster.time.advance(20_000);
+  const forgetting = cluster.machine("a").running.forget(id);
+  await cluster.time.advance(MINUTE_MS);
+  await forgetting;
+  cluster.machine("c").disk.directory += 1;
+  await cluster.run("c", ["a:1", "b:1"]);
+  await allComplete(cluster);
+  await cluster.converged(...NAMES);
+  expect(NAMES.map((name) => cluster.read(name, "x"))).toEqual(NAMES.map(() => "held by all"));
+  expect(cluster.events("ghost_quarantined")).not.toEqual([]);
+  expect(cluster.events("silent_loss_suspected")).toEqual([]);
+});

@@ -3,6 +3,7 @@ import {
   applyWrite,
   contextAfterWrite,
   covers,
+  type HlcTime,
   hlcFromMs,
   type KeyRecord,
   latestTime,
@@ -148,7 +149,9 @@ export function take(world: World, host: Host, key: string, record: KeyRecord, s
     else refused = unknown;
   } else if (unknown.length > 0 && !sender.complete) host.disturbances += 1;
   for (const ghost of refused) keepOut(world, host, ghost);
-  mergeInto(host, key, record, refused);
+  // A context stands for what is taken with it, and goes with the ghosts where nothing is.
+  if (refused.length === 0 || bringsMore(record, refused, host.disk.floor))
+    mergeInto(host, key, record, refused);
   return { refused: refused.map(({ version }) => ({ key, version })) };
 }
 
@@ -166,6 +169,12 @@ function unknownBelowFloor(host: Host, key: string, record: KeyRecord): Sibling[
       sibling.version.time <= floor &&
       (deadFrom(sibling) ?? Number.POSITIVE_INFINITY) > floor &&
       !covers(context, sibling.version),
+  );
+}
+
+function bringsMore(record: KeyRecord, refused: readonly Sibling[], floor: HlcTime): boolean {
+  return record.siblings.some(
+    (sibling) => !refused.includes(sibling) && (deadFrom(sibling) ?? Number.POSITIVE_INFINITY) > floor,
   );
 }
 

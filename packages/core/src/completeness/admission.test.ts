@@ -76,18 +76,35 @@ describe("a complete replica", () => {
 
   test("covers a ghost once its context is merged, and counts it once", () => {
     const held = record([v(FLOOR + 5, "b")]);
-    const offered = record([v(40)]);
+    const offered = record([v(40), v(FLOOR + 6, "c")]);
     const { record: merged } = admitted(held, offered, complete, incomplete);
-    expect(versions(merged)).toEqual([v(FLOOR + 5, "b")]);
+    expect(versions(merged)).toEqual([v(FLOOR + 6, "c"), v(FLOOR + 5, "b")]);
     expect(merged !== undefined && covers(merged.context, v(40))).toBe(true);
     expect(admitted(merged, offered, complete, incomplete).quarantined).toEqual([]);
   });
 
-  test("gives up what only the ghost had superseded, and may be left with nothing", () => {
+  test("keeps what only a ghost has superseded, as all have it whom the ghost never reached", () => {
     const held = record([v(30, "b"), v(FLOOR + 2, "c")]);
     const offered = record([v(40)], [v(30, "b")]);
-    expect(versions(admitted(held, offered, complete, incomplete).record)).toEqual([v(FLOOR + 2, "c")]);
-    expect(admitted(record([v(30, "b")]), offered, complete, incomplete).record).toBeUndefined();
+    expect(admitted(held, offered, complete, incomplete)).toMatchObject({
+      record: held,
+      quarantined: offered.siblings,
+    });
+    const deletion: Sibling = { kind: "tombstone", version: v(39, "d") };
+    const withDeletion: KeyRecord = {
+      context: mergeRecords(offered, record([v(39, "d")])).context,
+      siblings: [...offered.siblings, deletion],
+    };
+    expect(admitted(held, withDeletion, complete, incomplete).record).toBe(held);
+  });
+
+  test("gives up what a ghost has superseded where another sibling comes with it", () => {
+    const held = record([v(30, "b"), v(FLOOR + 2, "c")]);
+    const offered = record([v(40), v(FLOOR + 3, "d")], [v(30, "b")]);
+    expect(versions(admitted(held, offered, complete, incomplete).record)).toEqual([
+      v(FLOOR + 3, "d"),
+      v(FLOOR + 2, "c"),
+    ]);
   });
 
   test("does not bring back a superseded sibling that comes along with the ghost of its own", () => {
@@ -198,6 +215,10 @@ test("the rule holds for any two records and standings", () => {
           expect(after !== undefined && holds(after, ghost.version)).toBe(false);
         if (after === undefined) {
           expect(quarantined.length).toBeGreaterThan(0);
+          return;
+        }
+        if (quarantined.length === offered.siblings.length) {
+          expect(after).toBe(held);
           return;
         }
         if (quarantined.length === 0) {

@@ -8,8 +8,9 @@
  *    too, that disturbs what an exchange with a complete peer proves meanwhile.
  * 2. A complete replica whose peer stands at another floor decides nothing; the next exchange begins at one floor.
  * 3. A complete replica knows that the version was superseded or deleted, and the deletion purged, everywhere. What an
- *    incomplete peer offers it keeps out of the record (quarantine), but merges the context that came with it. The
- *    peer drops the version on its word ({@link dropRefused}); without that the two would differ for ever.
+ *    incomplete peer offers it keeps out of the record (quarantine). The context that came with it is merged only when it
+ *    stands for a sibling that is taken, and goes with the ghosts otherwise (docs/decisions/0014). The peer drops the version
+ *    on its word ({@link dropRefused}); without that the two would differ for ever.
  * 4. What a complete peer offers at the same floor is taken, with an alarm: one of both has silently lost data.
  *
  * Mail judges nothing ({@link admitMail}): it brings what was just written, and what is unknown at or below the floor is
@@ -56,11 +57,12 @@ export function admit(
   if (!own.complete) return { ...taken, disturbing: !sender.complete || sender.floor !== own.floor };
   if (sender.floor !== own.floor) return undefined;
   if (sender.complete) return { ...taken, alarming: suspects };
+  const ghosts = suspects.map(({ version }) => version);
+  const news = without(offered, ghosts);
+  if (news === undefined || kept(news, own.floor) === undefined)
+    return { ...taken, record: held, quarantined: suspects };
   // Taken out after merging: before it, the merge would see a context without the sibling that stands for it.
-  const left = without(
-    merged,
-    suspects.map(({ version }) => version),
-  );
+  const left = without(merged, ghosts);
   return {
     ...taken,
     record: left === undefined ? undefined : kept(left, own.floor),
