@@ -55,6 +55,7 @@ async function* chunks(engine: Engine, whole: KeyRange, limit: number): AsyncGen
  * @throws StoreError as for a put
  */
 export async function purge(engine: Engine, floor: HlcTime, limit: number): Promise<PurgeReport> {
+  // Up to the floor: where nothing may go, nothing of what may go later is read.
   let range: KeyRange = { ...spaceRange(SPACE.graveyard), lt: graveyardKey(floor + 1, NO_KEY) };
   let purged = 0;
   for (;;) {
