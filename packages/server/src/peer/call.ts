@@ -37,10 +37,12 @@ export class Call implements Dispatcher.DispatchHandler {
   #first: Uint8Array | undefined;
   #rest: Uint8Array[] = [];
   #received = 0;
+  #isSettled = false;
 
   constructor(timeoutMs: number, settle: Settle) {
     this.#settle = settle;
-    this.#timer = setTimeout(() => this.#giveUp(new PeerFault({ code: "timeout" })), timeoutMs);
+    // After a while in which the process stood still, timers come before sockets are read. What has come by then counts.
+    this.#timer = setTimeout(() => setImmediate(() => this.#timeOut()), timeoutMs);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -75,12 +77,18 @@ export class Call implements Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     clearTimeout(this.#timer);
+    this.#isSettled = true;
     this.#settle.reject(error);
     this.#settle.over();
   }
 
+  #timeOut(): void {
+    if (!this.#isSettled) this.#giveUp(new PeerFault({ code: "timeout" }));
+  }
+
   #resolve(): void {
     clearTimeout(this.#timer);
+    this.#isSettled = true;
     const first = this.#first ?? new Uint8Array(0);
     const bytes = this.#rest.length === 0 ? first : Buffer.concat([first, ...this.#rest]);
     this.#settle.resolve({ statusCode: this.#statusCode, signature: this.#signature, bytes });

@@ -41,6 +41,24 @@ test("a request carries the cluster and the sender, signed, and its reply comes 
   expect(traffic.counts().get("fetch")).toMatchObject({ messages: 1, receivedBytes: GOOD.bytes.length });
 });
 
+test("a reply that came while this process stood still counts, though the time for it is up", async () => {
+  const standStill = (ms: number): void => {
+    const until = performance.now() + ms;
+    while (performance.now() < until);
+  };
+  let stallMs = 0;
+  const peer = await answering(() => {
+    // When the answer is written, and before it is read.
+    setImmediate(() => standStill(stallMs));
+    return GOOD;
+  });
+  const { transport, failures } = caller();
+  await transport.request(peer.to, MESSAGE, PATIENT_MS);
+  stallMs = 600;
+  expect(await transport.request(peer.to, MESSAGE, 500)).toEqual(REPLY);
+  expect([...failures.counts()]).toEqual([]);
+});
+
 test("requests one after the other, and many at once, share the peer's few connections", async () => {
   const peer = await answering(() => GOOD);
   const { transport } = caller({ connectionsPerPeer: 2 });
