@@ -52,6 +52,26 @@ describe("the full view", () => {
     expect(counts[1]).toBeLessThan(180);
   });
 
+  test("draws in proportion also where nearly all are suspicious, so that few tries would succeed", () => {
+    const counts = firstDraws(viewOf(preferHealthy((peer) => (peer === peers[1] ? 99 : 299))), 9000);
+    // Weights: 1/100 against 8 of 1/300.
+    expect((counts[1] ?? 0) / 9000).toBeGreaterThan(0.25);
+    expect((counts[1] ?? 0) / 9000).toBeLessThan(0.295);
+  });
+
+  test("weighs few peers for a draw, however many there are", () => {
+    let weighed = 0;
+    const many = Array.from({ length: 1000 }, (_, i) => ({ id: `q${i}~0000000000`, address: `h:${i}` }));
+    const weigh = preferHealthy(() => {
+      weighed += 1;
+      return 0;
+    });
+    const view = new FullView("q0~0000000000", new SeededRandom(1), weigh);
+    view.peersChanged(many);
+    expect(view.sample(3)).toHaveLength(3);
+    expect(weighed).toBeLessThan(10);
+  });
+
   test("draws peers of other zones in proportion to their weight, together with their health", () => {
     const zoneOf = (peer: Peer): string => (peers.indexOf(peer) < 5 ? "a" : "b");
     const weight = combinedWeight(

@@ -2,13 +2,18 @@
  * Peer sampling over the whole member list.
  *
  * Invariant: without a weight, every set of `count` peers is equally likely. With one, peers are drawn one after
- * the other without replacement, each in proportion to its weight among those left (Efraimidis and Spirakis,
- * "Weighted random sampling with a reservoir", 2006).
+ * the other without replacement, each in proportion to its weight among those left.
  */
 import type { Peer } from "../effects.ts";
 import type { NodeId } from "../identity.ts";
 import { type RandomSource, randomBelow } from "../random.ts";
 import type { PeerSampler, PeerWeight } from "./peer-sampler.ts";
+
+/**
+ * For each peer wanted. Where peers are well the first tries do. Only where few weigh anything are all peers weighed, and
+ * what was tried before has no part in what is drawn then.
+ */
+const TRIES_PER_PEER = 8;
 
 export class FullView implements PeerSampler {
   readonly #self: NodeId;
@@ -28,7 +33,11 @@ export class FullView implements PeerSampler {
   }
 
   sample(count: number): readonly Peer[] {
-    return this.#weigh === undefined ? this.#uniform(count) : this.#weighted(count, this.#weigh);
+    if (this.#weigh === undefined) return this.#uniform(count);
+    const chosen: Set<Peer> = new Set();
+    this.#accept(count, this.#weigh, chosen);
+    if (chosen.size < Math.min(count, this.#peers.length)) this.#weighAll(count, this.#weigh, chosen);
+    return [...chosen];
   }
 
   /** The first steps of a Fisher-Yates shuffle in place: the cost follows `count`, not the number of peers. */
@@ -47,12 +56,23 @@ export class FullView implements PeerSampler {
     return peers.slice(0, end);
   }
 
-  /** Exponential clocks: the peer of weight w rings first with a chance in proportion to w. */
-  #weighted(count: number, weigh: PeerWeight): Peer[] {
-    return this.#peers
+  /** Rejection: a peer drawn like any other is taken with a chance of its weight, so the cost follows `count`. */
+  #accept(count: number, weigh: PeerWeight, chosen: Set<Peer>): void {
+    for (let tries = TRIES_PER_PEER * count; tries > 0 && chosen.size < count; tries--) {
+      const peer = this.#peers[randomBelow(this.#random, this.#peers.length)];
+      if (peer !== undefined && !chosen.has(peer) && this.#random.next() < weigh(peer)) chosen.add(peer);
+    }
+  }
+
+  /**
+   * Exponential clocks: the peer of weight w rings first with a chance in proportion to w (Efraimidis and Spirakis,
+   * "Weighted random sampling with a reservoir", 2006).
+   */
+  #weighAll(count: number, weigh: PeerWeight, chosen: Set<Peer>): void {
+    const clocks = this.#peers
+      .filter((peer) => !chosen.has(peer))
       .map((peer) => ({ peer, rings: -Math.log(1 - this.#random.next()) / weigh(peer) }))
-      .sort((a, b) => a.rings - b.rings)
-      .slice(0, count)
-      .map(({ peer }) => peer);
+      .sort((a, b) => a.rings - b.rings);
+    for (const { peer } of clocks.slice(0, count - chosen.size)) chosen.add(peer);
   }
 }

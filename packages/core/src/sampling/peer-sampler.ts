@@ -12,7 +12,7 @@ export interface PeerSampler {
   sample(count: number): readonly Peer[];
 }
 
-/** How much a peer is favoured: a positive number, 1 for an ordinary peer, 0.5 for one drawn half as readily. */
+/** How much a peer is favoured: above 0 and at most 1; 1 for an ordinary peer, 0.5 for one drawn half as readily. */
 export type PeerWeight = (peer: Peer) => number;
 
 /**
