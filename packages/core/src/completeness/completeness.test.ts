@@ -286,6 +286,28 @@ describe("the watermark", () => {
     expect([node.watermark, node.floor]).toEqual([80, 30]);
   });
 
+  test("takes a look at all members only when the one that held it back has said more", () => {
+    let looks = 0;
+    const ids = new Proxy([A, B, C], {
+      get: (list, name) => {
+        if (name === Symbol.iterator) looks += 1;
+        return Reflect.get(list, name);
+      },
+    });
+    const members = { ids, tableHash: ABC.tableHash };
+    const node = met(unit(60), unit(70));
+    node.advance(members);
+    const before = looks;
+    for (const through of [80, 90, 95]) {
+      node.absorb(C, unit(through));
+      expect(node.advance(members)).toEqual([]);
+    }
+    expect(looks).toBe(before);
+    node.absorb(B, unit(85));
+    expect(node.advance(members)[0]).toEqual({ kind: "watermark", watermark: 85 });
+    expect(looks).toBe(before + 1);
+  });
+
   test("without any member does not exist", () => {
     expect(create().advance(table([]))).toEqual([]);
   });

@@ -51,6 +51,8 @@ export class Completeness {
   #settledAt: HlcTime;
   #epoch = 0;
   #disturbances = 0;
+  /** Who held the watermark back when all were last looked at. */
+  #slowest: NodeId | undefined;
   #kept: { readonly ids: readonly NodeId[]; readonly set: ReadonlySet<NodeId> } = { ids: [], set: new Set() };
   /** The members the last unit was made for; undefined when the next one may lack any of them. */
   #countedInUnit: readonly NodeId[] | undefined;
@@ -182,7 +184,7 @@ export class Completeness {
    */
   unit(members: CountedMembers, ownTime: HlcTime, sequence: HlcTime): CompletenessUnit {
     const last = this.#units.get(this.#self);
-    if (last !== undefined && this.#countedInUnit?.some((id) => !members.ids.includes(id))) return last;
+    if (last !== undefined && this.#lacksCountedInUnit(members)) return last;
     const completeThrough = this.completeThrough(members, ownTime);
     if (this.#complete) this.#completeFloor = Math.max(this.#completeFloor, completeThrough);
     const unit: CompletenessUnit = {
@@ -206,11 +208,14 @@ export class Completeness {
   /** Raises the watermark and the floor as far as the units allow. */
   advance(members: CountedMembers): CompletenessEvent[] {
     this.#keepCounted(members);
+    if (this.#complete && this.#isStillHeldBack(members)) return [];
     let least = Number.POSITIVE_INFINITY;
     let settled = 0;
     let isAnyComplete = this.#complete;
     for (const id of members.ids) {
       const unit = this.#units.get(id);
+      if (unit === undefined || unit.tableHash !== members.tableHash || unit.completeThrough < least)
+        this.#slowest = id;
       if (unit === undefined || unit.tableHash !== members.tableHash) return [];
       least = Math.min(least, unit.completeThrough);
       settled = Math.max(settled, unit.settledAt);
@@ -223,6 +228,17 @@ export class Completeness {
     if (isAnyComplete || !this.#recorded || least < this.#floor) return events;
     this.#becomeComplete();
     return [...events, { kind: "complete", floor: this.#floor }];
+  }
+
+  /**
+   * The member that held the watermark back still does, so a look at the others would come to nothing: one look at all for
+   * each step of the slowest, and not one for each message.
+   */
+  #isStillHeldBack({ tableHash }: CountedMembers): boolean {
+    const id = this.#slowest;
+    if (id === undefined || !this.#kept.set.has(id)) return false;
+    const unit = this.#units.get(id);
+    return unit === undefined || unit.tableHash !== tableHash || unit.completeThrough <= this.#agreed;
   }
 
   /** Takes a watermark another node has computed, or {@link advance} has. */
@@ -273,11 +289,22 @@ export class Completeness {
     this.#completeFloor = Math.max(this.#completeFloor, this.#floor, said);
   }
 
+  /** Whether a member that the own unit counts has gone from the table. */
+  #lacksCountedInUnit(members: CountedMembers): boolean {
+    const before = this.#countedInUnit;
+    // The table gives the same list until it changes.
+    if (before === undefined || before === members.ids) return false;
+    const counted = new Set(members.ids);
+    return before.some((id) => !counted.has(id));
+  }
+
   /** Forgetting is safe: a unit is sent again, and a vector entry only says less without it. */
   #keepCounted(members: CountedMembers): void {
-    // The table gives the same list until it changes.
-    if (this.#kept.ids !== members.ids) this.#kept = { ids: members.ids, set: new Set(members.ids) };
+    const isSame = this.#kept.ids === members.ids;
+    if (!isSame) this.#kept = { ids: members.ids, set: new Set(members.ids) };
     const counted = this.#kept.set;
+    // What a stranger has said since takes a place only until there are more of them than members.
+    if (isSame && this.#units.size <= counted.size && this.#vector.size <= counted.size) return;
     for (const id of this.#units.keys()) if (!counted.has(id)) this.#units.delete(id);
     for (const id of this.#vector.keys()) if (!counted.has(id)) this.#vector.delete(id);
   }
