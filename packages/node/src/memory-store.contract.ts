@@ -11,6 +11,8 @@ export class MemoryStore implements RecordStore {
   readonly committed: Batch = { records: new Map(), meta: new Map() };
   readonly batches: Batch[] = [];
   failNext = false;
+  /** Fails every batch. */
+  isFull = false;
   #pending: Batch | undefined;
   #settled: Promise<void> = Promise.resolve();
 
@@ -77,7 +79,7 @@ export class MemoryStore implements RecordStore {
     const batch = this.#pending;
     this.#pending = undefined;
     if (batch === undefined) return;
-    if (this.failNext) {
+    if (this.failNext || this.isFull) {
       this.failNext = false;
       throw new Error("disk full");
     }

@@ -1,9 +1,12 @@
 import {
   encodeUtf8,
   fromHex,
+  type Member,
   type Peer,
   type PeerReply,
   type PeerRequest,
+  SeededRandom,
+  SWIM_DEFAULTS,
   type SwimReply,
 } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
@@ -11,6 +14,8 @@ import { START_MS } from "../exchange/memory-replica.contract.ts";
 import { IdentityError } from "../identity.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { PeerFault } from "../peer-fault.ts";
+import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
+import { EventLog } from "./event-log.contract.ts";
 import {
   FRIEND,
   introduce,
@@ -21,6 +26,9 @@ import {
   standing,
   start,
 } from "./lone-member.contract.ts";
+import { ManualTimers } from "./manual-timers.contract.ts";
+import { Membership } from "./membership.ts";
+import { CONDITION_DELAY_MS } from "./stored-table.ts";
 
 describe("membership changes", () => {
   test("ride on rumors, both ways", async () => {
@@ -60,6 +68,50 @@ describe("membership changes", () => {
     await expect(it.member.serve(FRIEND.id, rumors({ updates }))).rejects.toThrow(PeerFault);
     expect(it.member.membership.stateOf("c~0123456789")).toBeUndefined();
   });
+});
+
+test("the rest of the node hears of live peers only when one comes, goes or moves", () => {
+  let heard = 0;
+  const timers = new ManualTimers();
+  const log = new EventLog();
+  const nothing = (): undefined => undefined;
+  const membership = new Membership(
+    {
+      self: memberOf("a"),
+      retired: [],
+      config: SWIM_DEFAULTS,
+      hash: (text) => text,
+      generation: START_MS,
+    },
+    {
+      meta: new MemoryStore().meta,
+      transport: { request: () => Promise.reject(new PeerFault({ code: "unreachable" })) },
+      timers,
+      random: new SeededRandom(1),
+      log,
+      troubles: new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => timers.monotonicMs()),
+    },
+    {
+      peersChanged: () => {
+        heard += 1;
+      },
+      retirementAdopted: nothing,
+      selfRetired: nothing,
+      nameTaken: nothing,
+    },
+  );
+  const tell = (changes: Partial<Member>): number => {
+    membership.updatesCame([{ kind: "member", member: { ...FRIEND, ...changes } }], STRANGER.id);
+    return heard;
+  };
+  expect(tell({})).toBe(1);
+  expect(tell({ state: "suspect" })).toBe(1);
+  expect(tell({ generation: START_MS + 1 })).toBe(1);
+  expect(tell({ generation: START_MS + 1, state: "dead" })).toBe(2);
+  expect(tell({ generation: START_MS + 1, state: "stopped" })).toBe(2);
+  expect(tell({ generation: START_MS + 2 })).toBe(3);
+  expect(tell({ generation: START_MS + 3, address: "elsewhere:1" })).toBe(4);
+  membership.stop();
 });
 
 function idsIn(message: PeerRequest | PeerReply): string[] {
@@ -156,18 +208,40 @@ describe("the member table", () => {
     expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(true);
   });
 
+  test("is saved at once for who is there and where, and after a while for how they are", async () => {
+    const store = new MemoryStore();
+    const it = await start(store);
+    const saves = (): number => store.batches.filter(({ meta }) => meta.has("members")).length;
+    const tell = async (changes: Partial<Member>): Promise<void> => {
+      const updates = [{ kind: "member", member: { ...FRIEND, ...changes } }] as const;
+      await it.member.serve(FRIEND.id, rumors({ updates }));
+      await it.member.membership.saved();
+    };
+    await introduce(it, FRIEND);
+    await it.member.membership.saved();
+    const before = saves();
+    await tell({ state: "suspect" });
+    await tell({ generation: FRIEND.generation + 1 });
+    expect(it.member.membership.stateOf(FRIEND.id)).toBe("alive");
+    expect(saves()).toBe(before);
+    await tell({ generation: FRIEND.generation + 2, address: "elsewhere:1" });
+    expect(saves()).toBe(before + 1);
+    await tell({ generation: FRIEND.generation + 3 });
+    it.answer = undefined;
+    await it.timers.advance(CONDITION_DELAY_MS);
+    expect(saves()).toBeGreaterThan(before + 1);
+  });
+
   test("is saved again, without another change, until the disk has taken it", async () => {
     const store = new MemoryStore();
     const it = await start(store);
-    store.failNext = true;
+    store.isFull = true;
     await introduce(it, FRIEND);
     await it.member.membership.saved();
     expect(it.log.of("members_not_saved")).toHaveLength(1);
-    expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(false);
-    store.failNext = true;
     await it.timers.advance(1000);
-    expect(store.failNext).toBe(false);
     expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(false);
+    store.isFull = false;
     await it.timers.advance(1000);
     expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(true);
   });

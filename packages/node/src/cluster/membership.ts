@@ -4,6 +4,7 @@
  */
 import {
   type CountedMembers,
+  isLiveMember,
   type Member,
   type MemberState,
   type NodeId,
@@ -50,7 +51,7 @@ export interface MembershipOptions {
 }
 
 export interface MembershipListener {
-  /** The set of live peers, or what is known of them, changed. */
+  /** The set of live peers, or the address of one, changed. */
   peersChanged(): void;
   /** An id was retired: everything under way with it is void from this moment. */
   retirementAdopted(id: NodeId): void;
@@ -244,8 +245,7 @@ export class Membership {
             address: event.member.address,
           });
         }
-        this.#stored.saveSoon();
-        this.#listener.peersChanged();
+        this.#memberChanged(event);
         break;
       case "member-retired":
         log.info("member_state", { member: event.id, state: "retired", address: "" });
@@ -287,6 +287,15 @@ export class Membership {
       case "announced":
         this.#announced?.();
     }
+  }
+
+  /** A storm of suspicions changes neither who is there nor where, and must not cost what news of that do. */
+  #memberChanged({ member, previous }: Extract<SwimEvent, { readonly kind: "member-changed" }>): void {
+    const isElsewhere = member.address !== previous?.address;
+    if (isElsewhere) this.#stored.saveSoon();
+    else this.#stored.saveLater();
+    const wasLive = previous !== undefined && isLiveMember(previous);
+    if (isElsewhere || isLiveMember(member) !== wasLive) this.#listener.peersChanged();
   }
 
   #refused({ by, code, holder }: Extract<SwimEvent, { readonly kind: "refused" }>): void {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
 import { EventLog } from "./event-log.contract.ts";
 import { ManualTimers, rest } from "./manual-timers.contract.ts";
-import { StoredTable } from "./stored-table.ts";
+import { CONDITION_DELAY_MS, StoredTable } from "./stored-table.ts";
 
 /** A table with retired ids alone, on a disk that takes what it is given when it is told to. */
 function table() {
@@ -36,7 +36,7 @@ function table() {
     waiting.shift()?.();
     await rest();
   };
-  return { stored, given, change, taken };
+  return { stored, given, change, taken, timers };
 }
 
 const holding = (...retired: string[]): string => JSON.stringify({ members: [], retired });
@@ -73,6 +73,36 @@ test("what has to be on disk first is given to it at once, and with it what was 
   await taken();
   await taken();
   expect(given).toHaveLength(2);
+});
+
+test("how members are is saved after a while, in one go, and with whatever is saved earlier", async () => {
+  const { stored, given, change, taken, timers } = table();
+  for (const id of ["a", "b"]) {
+    change(id);
+    stored.saveLater();
+    await timers.advance(CONDITION_DELAY_MS / 2 - 1);
+  }
+  expect(given).toEqual([]);
+  await timers.advance(2);
+  expect(given).toEqual([holding("a", "b")]);
+  await taken();
+  change("c");
+  stored.saveLater();
+  stored.saveSoon();
+  await rest();
+  await taken();
+  await timers.advance(2 * CONDITION_DELAY_MS);
+  expect(given).toEqual([holding("a", "b"), holding("a", "b", "c")]);
+  expect(timers.armed).toBe(0);
+});
+
+test("what waits for its time is saved at the stop", () => {
+  const { stored, given, change, timers } = table();
+  change("a");
+  stored.saveLater();
+  stored.stop();
+  expect(given).toEqual([holding("a")]);
+  expect(timers.armed).toBe(0);
 });
 
 test("a change that waits for its turn is saved at the stop", async () => {

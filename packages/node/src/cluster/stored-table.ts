@@ -9,6 +9,11 @@ import type { Timers } from "./ports.ts";
 const META_NAME = "members";
 /** A disk that took nothing is tried again after this time. */
 const RETRY_MS = 1_000;
+/**
+ * How a member is, changes often, and a restarted node finds it out anew: it is on disk after this time. Where it is, and
+ * that it is one, is not.
+ */
+export const CONDITION_DELAY_MS = 10_000;
 
 export interface TableContents {
   readonly members: readonly Member[];
@@ -30,7 +35,8 @@ export class StoredTable {
   readonly #contents: () => TableContents;
   #recorded: ReadonlySet<NodeId>;
   #saving: Promise<void> = Promise.resolve();
-  #cancelRetry: (() => void) | undefined;
+  /** Of a save that waits for its time. */
+  #cancelTimer: (() => void) | undefined;
   #isStopped = false;
   /** The table has changed since the last save began. */
   #isDue = false;
@@ -58,11 +64,16 @@ export class StoredTable {
     });
   }
 
+  /** Saves the table within {@link CONDITION_DELAY_MS}, with all that changes until then. */
+  saveLater(): void {
+    if (!this.#isDue && this.#cancelTimer === undefined) this.#saveAfter(CONDITION_DELAY_MS);
+  }
+
   /** Saves the table now, before anything that is stored after this. */
   save(): void {
     this.#isDue = false;
-    this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
     const table = this.#contents();
     this.#saving = storeTable(this.#ports.meta, table).then(
       () => {
@@ -70,7 +81,7 @@ export class StoredTable {
       },
       (error: unknown) => {
         this.#ports.troubles.failed("members_not_saved", error);
-        this.#saveLater();
+        this.#saveAfter(RETRY_MS);
       },
     );
   }
@@ -81,14 +92,14 @@ export class StoredTable {
   }
 
   stop(): void {
-    if (this.#isDue) this.save();
+    if (this.#isDue || this.#cancelTimer !== undefined) this.save();
     this.#isStopped = true;
-    this.#cancelRetry?.();
   }
 
-  #saveLater(): void {
+  #saveAfter(ms: number): void {
     if (this.#isStopped) return;
-    this.#cancelRetry ??= this.#ports.timers.after(RETRY_MS, () => this.save());
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#ports.timers.after(ms, () => this.save());
   }
 }
 
