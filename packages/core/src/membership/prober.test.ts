@@ -107,10 +107,10 @@ describe("local health", () => {
     const swim = machine();
     finish(swim, () => undefined);
     expect(swim.stats.localHealth).toBe(3);
-    const [ping] = requestsIn(swim.timer({ kind: "probe" }, 2_000));
+    const [ping] = requestsIn(swim.timer({ kind: "probe" }, 1_000));
     if (ping === undefined) expect.unreachable();
     expect(ping.timeoutMs).toBe(2_000);
-    expect(timersIn(swim.reply(ping.id, ack(ping), 2_100))).toEqual([3_900]);
+    expect(timersIn(swim.reply(ping.id, ack(ping), 1_100))).toEqual([3_900]);
     expect(swim.stats.localHealth).toBe(2);
   });
 
@@ -124,6 +124,51 @@ describe("local health", () => {
     const swim = machine();
     swim.absorb([{ kind: "member", member: { ...A, state: "suspect" } }], B.id, 0);
     expect(swim.stats.localHealth).toBe(1);
+  });
+});
+
+describe("a node that stood still itself", () => {
+  /** A probe that no helper answers, told of when `lateMs` after its end. */
+  function failLate(swim: Swim, lateMs: number): string {
+    const { target, helpers } = failDirectly(swim);
+    for (const helper of helpers) swim.failed(helper.id, { kind: "timeout" }, 1_000 + lateMs);
+    return target;
+  }
+
+  test("accuses nobody on a probe whose end it was late to see, and trusts itself less", () => {
+    const swim = machine();
+    expect(swim.table.stateOf(failLate(swim, 251))).toBe("alive");
+    expect(swim.stats.localHealth).toBe(1);
+  });
+
+  test("accuses as ever when it was only a little late", () => {
+    const swim = machine();
+    expect(swim.table.stateOf(failLate(swim, 250))).toBe("suspect");
+    expect(swim.stats.localHealth).toBe(3);
+  });
+
+  test("is excused no longer than its own health can get worse, or a member that is gone would never be found", () => {
+    const swim = machine([B]);
+    let nowMs = 0;
+    let excused = 0;
+    while (swim.table.stateOf(B.id) === "alive" && excused < 100) {
+      const [ping] = requestsIn(swim.timer({ kind: "probe" }, nowMs));
+      if (ping === undefined) expect.unreachable();
+      nowMs += ping.timeoutMs + 300;
+      const [afterMs] = timersIn(swim.failed(ping.id, { kind: "timeout" }, nowMs));
+      nowMs += afterMs ?? 0;
+      if (swim.table.stateOf(B.id) === "alive") excused += 1;
+    }
+    expect(swim.stats.localHealth).toBe(7);
+    expect(excused).toBe(7);
+  });
+
+  test("gives the next probe more time when its period began late", () => {
+    const swim = machine();
+    const [first] = requestsIn(swim.timer({ kind: "probe" }, 0));
+    if (first === undefined) expect.unreachable();
+    swim.reply(first.id, ack(first), 1);
+    expect(requestsIn(swim.timer({ kind: "probe" }, 1_251))).toMatchObject([{ timeoutMs: 1_000 }]);
   });
 });
 

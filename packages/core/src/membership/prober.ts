@@ -1,6 +1,9 @@
 /**
  * Probes one member a period: directly, then through helpers, then by accusing it (SWIM, section 3.1; the nacks and
  * stretched times are Lifeguard's, section 3.1). At any time there is either one open probe or one timer armed.
+ *
+ * A time that was up late says that this process stood still: what it waited for may lie unread, and answers that it owes
+ * are late as well. So its own health gets worse, and as long as that can it accuses nobody on such a probe.
  */
 import type { Peer } from "../effects.ts";
 import { type RandomSource, shuffled } from "../random.ts";
@@ -12,11 +15,16 @@ import type { Outcome, Ping, PingReq, SwimEffect } from "./swim-messages.ts";
 /** A helper answers a nack after this share of the time the prober waits for it, so that the nack arrives in time. */
 const NACK_SHARE = 0.8;
 
+/** A time that is up later than by this share of the time-out of a probe is late: a reply as late may have been missed. */
+const LATE_SHARE = 0.5;
+
 type Answer = (kind: "ack" | "nack", nowMs: number, out: SwimEffect[]) => void;
 
 interface Probe {
   readonly target: Peer;
   readonly endsAtMs: number;
+  /** When the last request that is open for it runs out. */
+  dueMs: number;
   helpers: number;
   nacks: number;
   open: number;
@@ -29,6 +37,8 @@ export class Prober {
   readonly #random: RandomSource;
   #relays = 0;
   #relaysRefused = 0;
+  /** When the timer that is armed is due. */
+  #dueMs: number | undefined;
 
   constructor(view: MemberView, requests: OpenRequests, random: RandomSource) {
     this.#view = view;
@@ -45,6 +55,8 @@ export class Prober {
   start(nowMs: number, out: SwimEffect[]): void {
     if (!this.#view.active) return;
     const { config, health, order, table } = this.#view;
+    if (this.#dueMs !== undefined && this.#isLate(this.#dueMs, nowMs)) health.worsen(1);
+    this.#dueMs = undefined;
     const endsAtMs = nowMs + health.scale(config.probeIntervalMs);
     const id = order.next();
     const target = id === undefined ? undefined : table.get(id);
@@ -52,8 +64,17 @@ export class Prober {
       this.#arm(endsAtMs, nowMs, out);
       return;
     }
-    const probe = { target: peerOf(target), endsAtMs, helpers: 0, nacks: 0, open: 0, settled: false };
-    this.ping(target, health.scale(config.probeTimeoutMs), out, (outcome, at, effects) => {
+    const timeoutMs = health.scale(config.probeTimeoutMs);
+    const probe: Probe = {
+      target: peerOf(target),
+      endsAtMs,
+      dueMs: nowMs + timeoutMs,
+      helpers: 0,
+      nacks: 0,
+      open: 0,
+      settled: false,
+    };
+    this.ping(target, timeoutMs, out, (outcome, at, effects) => {
       if (isAck(outcome)) this.#succeed(probe, at, effects);
       else this.#askHelpers(probe, at, effects);
     });
@@ -92,6 +113,7 @@ export class Prober {
     const timeoutMs = Math.max(config.probeTimeoutMs, probe.endsAtMs - nowMs);
     probe.helpers = helpers.length;
     probe.open = helpers.length;
+    if (helpers.length > 0) probe.dueMs = nowMs + timeoutMs;
     for (const helper of helpers) this.#askHelper(probe, helper, timeoutMs, self, out);
     if (helpers.length === 0) this.#fail(probe, nowMs, out);
   }
@@ -122,14 +144,22 @@ export class Prober {
 
   #fail(probe: Probe, nowMs: number, out: SwimEffect[]): void {
     probe.settled = true;
-    if (!this.#view.active) return;
-    this.#view.health.worsen(probe.helpers === 0 ? 1 : probe.helpers - probe.nacks);
-    this.#view.accuse(probe.target.id, nowMs, out);
+    const { active, health } = this.#view;
+    if (!active) return;
+    const isExcused = this.#isLate(probe.dueMs, nowMs) && !health.isWorst;
+    health.worsen(isExcused || probe.helpers === 0 ? 1 : probe.helpers - probe.nacks);
+    if (!isExcused) this.#view.accuse(probe.target.id, nowMs, out);
     this.#arm(probe.endsAtMs, nowMs, out);
   }
 
+  #isLate(dueMs: number, nowMs: number): boolean {
+    return nowMs - dueMs > this.#view.config.probeTimeoutMs * LATE_SHARE;
+  }
+
   #arm(atMs: number, nowMs: number, out: SwimEffect[]): void {
-    out.push({ kind: "timer", timer: { kind: "probe" }, afterMs: Math.max(0, Math.ceil(atMs - nowMs)) });
+    const afterMs = Math.max(0, Math.ceil(atMs - nowMs));
+    this.#dueMs = nowMs + afterMs;
+    out.push({ kind: "timer", timer: { kind: "probe" }, afterMs });
   }
 }
 
