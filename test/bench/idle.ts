@@ -1,65 +1,68 @@
-/** What a cluster costs that has converged and where nobody writes; and how far the watermark trails under load. */
+/**
+ * What a cluster costs that has converged and where nobody writes; and how far the watermark trails under load.
+ *
+ * Bytes are those that sockets wrote, so each is counted where it was sent, with the heads of HTTP and without those of TCP.
+ * A node's share is that of its process, divided by the nodes in it. The cluster is left alone until every node sees every
+ * other alive and holds what they hold, and half a minute longer.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BenchCluster, get, pause, percentile, put } from "./nodes.ts";
+import { BenchCluster, type BenchNode, get, pause, percentile, put, putPatiently } from "./nodes.ts";
 import { print } from "./report.ts";
 
 /** After its start a process still compiles what is hot and collects what the start left. */
 const SETTLE_MS = 30_000;
+/** So long until every node sees every other well and holds what they hold; then the cluster is said not to rest. */
+const REST_WITHIN_MS = 240_000;
+const LOOK_EVERY_MS = 3_000;
+const MEASURED_MS = 30_000;
+
+interface Setting {
+  readonly nodes: number;
+  readonly perProcess: number;
+  readonly kilobytesAtMost: number;
+  readonly shareAtMost: number;
+}
 
 export async function idle(): Promise<void> {
-  await cost(5, 1, { kilobytes: 2, share: 1 });
+  await cost({ nodes: 5, perProcess: 1, kilobytesAtMost: 2, shareAtMost: 1 });
 }
 
+/** 128 processes would need more memory than many a machine has. */
 export async function idleOf128(): Promise<void> {
-  await cost(128, 32, { kilobytes: 60, share: 2 });
+  await cost({ nodes: 128, perProcess: 32, kilobytesAtMost: 60, shareAtMost: 2 });
 }
 
-async function cost(
-  nodes: number,
-  perProcess: number,
-  atMost: { readonly kilobytes: number; readonly share: number },
-): Promise<void> {
-  const seconds = 20;
+async function cost(setting: Setting): Promise<void> {
+  const { nodes, perProcess } = setting;
+  const name = `idle cluster of ${nodes}, ${perProcess === 1 ? "each a process" : `${perProcess} a process`}`;
   const directory = await mkdtemp(join(tmpdir(), "hearsay-bench-"));
   const cluster = await BenchCluster.start(directory, nodes, perProcess);
   try {
-    for (let i = 0; i < 100; i++) await put(cluster.nodes[0] ?? raise(), `idle/${i}`, "v");
+    const [first] = cluster.nodes;
+    for (let i = 0; i < 100 && first !== undefined; i++) await putPatiently(first, `idle/${i}`, "v");
+    print({
+      name: `${name}: at rest after the writes`,
+      value: await rest(cluster),
+      unit: "s",
+      target: undefined,
+    });
     await pause(SETTLE_MS);
-    const recordsBefore = await records(cluster);
-    const before = {
-      bytes: await cluster.writtenBytes(),
-      cpu: await cluster.cpuSeconds(),
-      ms: performance.now(),
-    };
+    const before = await reading(cluster);
     // Nothing is asked of the nodes meanwhile, so all they write goes to one another.
-    await pause(seconds * 1000);
-    const after = {
-      bytes: await cluster.writtenBytes(),
-      cpu: await cluster.cpuSeconds(),
-      ms: performance.now(),
-    };
-    const recordsAfter = await records(cluster);
-    const elapsed = (after.ms - before.ms) / 1000;
-    const perNode = (after.bytes - before.bytes) / elapsed / nodes / 1000;
-    const share = ((after.cpu - before.cpu) / elapsed / nodes) * 100;
-    const where = perProcess === 1 ? "each a process" : `${perProcess} a process`;
+    await pause(MEASURED_MS);
+    const after = await reading(cluster);
+    report(name, setting, { before, after });
     print({
-      name: `idle cluster of ${nodes}, ${where}: sent by a node, headers included`,
-      value: perNode,
-      unit: "kB/s",
-      target: { atMost: atMost.kilobytes },
+      name: `${name}: memory of a node`,
+      value: (await cluster.residentBytes()) / nodes / 1e6,
+      unit: "MB",
+      target: undefined,
     });
     print({
-      name: `idle cluster of ${nodes}: CPU of a node`,
-      value: share,
-      unit: "% of a core",
-      target: { atMost: atMost.share },
-    });
-    print({
-      name: `idle cluster of ${nodes}: records exchanged`,
-      value: recordsAfter - recordsBefore,
+      name: `${name}: nodes not at rest afterwards`,
+      value: (await restless(cluster)).length,
       unit: "",
       target: { atMost: 0 },
     });
@@ -67,6 +70,78 @@ async function cost(
     await cluster.stop();
     await rm(directory, { recursive: true });
   }
+}
+
+interface Reading {
+  readonly bytes: number;
+  readonly cpuSeconds: number;
+  readonly records: number;
+  readonly ms: number;
+}
+
+async function reading(cluster: BenchCluster): Promise<Reading> {
+  const sent = await records(cluster);
+  return {
+    bytes: await cluster.writtenBytes(),
+    cpuSeconds: await cluster.cpuSeconds(),
+    records: sent,
+    ms: performance.now(),
+  };
+}
+
+function report(
+  name: string,
+  { nodes, kilobytesAtMost, shareAtMost }: Setting,
+  { before, after }: { readonly before: Reading; readonly after: Reading },
+): void {
+  const nodeSeconds = ((after.ms - before.ms) / 1000) * nodes;
+  print({
+    name: `${name}: sent by a node, headers included`,
+    value: (after.bytes - before.bytes) / nodeSeconds / 1000,
+    unit: "kB/s",
+    target: { atMost: kilobytesAtMost },
+  });
+  print({
+    name: `${name}: CPU of a node`,
+    value: ((after.cpuSeconds - before.cpuSeconds) / nodeSeconds) * 100,
+    unit: "% of a core",
+    target: { atMost: shareAtMost },
+  });
+  print({
+    name: `${name}: records exchanged`,
+    value: after.records - before.records,
+    unit: "",
+    target: { atMost: 0 },
+  });
+}
+
+/** Waits until all nodes are at rest. @returns the seconds it took */
+async function rest(cluster: BenchCluster): Promise<number> {
+  const begun = performance.now();
+  let left: readonly string[] = cluster.nodes.map(({ url }) => url);
+  while (left.length > 0) {
+    await pause(LOOK_EVERY_MS);
+    left = await restless(cluster);
+    if (performance.now() - begun > REST_WITHIN_MS)
+      throw new Error(
+        `${left.length} of ${cluster.nodes.length} nodes did not come to rest, such as ${left[0]}`,
+      );
+  }
+  return (performance.now() - begun) / 1000;
+}
+
+/** Those that do not see every member alive, or not all of them converged. */
+async function restless(cluster: BenchCluster): Promise<readonly string[]> {
+  const all = cluster.nodes.length;
+  const found: string[] = [];
+  for (const node of cluster.nodes) {
+    const alive = sum(await metricsOf(node), /^hearsay_members\{state="alive"\} (\S+)/gm);
+    const answer = await get(node, "/cluster/convergence");
+    const verdict =
+      typeof answer === "object" && answer !== null && "verdict" in answer ? answer.verdict : undefined;
+    if (alive !== all || verdict !== "converged") found.push(node.url);
+  }
+  return found;
 }
 
 export async function watermark(): Promise<void> {
@@ -113,12 +188,16 @@ function sum(text: string, pattern: RegExp): number {
   return total;
 }
 
+async function metricsOf(node: BenchNode): Promise<string> {
+  const answer = await node.pool.request({ method: "GET", path: "/metrics" });
+  return await answer.body.text();
+}
+
 /** Records the nodes have sent one another. */
 async function records(cluster: BenchCluster): Promise<number> {
   let sent = 0;
   for (const node of cluster.nodes) {
-    const answer = await node.pool.request({ method: "GET", path: "/metrics" });
-    const text = await answer.body.text();
+    const text = await metricsOf(node);
     sent += sum(text, /^hearsay_rumor_records_total (\S+)/gm);
     sent += sum(text, /^hearsay_events_total\{event="hearsay_repaired_keys_total"\} (\S+)/gm);
   }

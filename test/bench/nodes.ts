@@ -30,7 +30,7 @@ export class BenchCluster {
       await cluster.#host(directory, first, Math.min(perProcess, count - first + 1), seed, knobs);
       if (first === 1 && perProcess > 1) await cluster.#joinFirst();
     }
-    for (const node of cluster.nodes) await takesWrites(node);
+    for (const node of cluster.nodes) await putPatiently(node, "probe", "x");
     return cluster;
   }
 
@@ -42,6 +42,16 @@ export class BenchCluster {
       seconds += (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
     }
     return seconds;
+  }
+
+  /** Memory that is in use by all processes. */
+  async residentBytes(): Promise<number> {
+    let kibibytes = 0;
+    for (const { pid } of this.#children) {
+      const status = await readFile(`/proc/${pid}/status`, "utf8");
+      kibibytes += Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]);
+    }
+    return kibibytes * 1024;
   }
 
   /** Bytes all sockets of all processes have written so far, heads of HTTP and answers to this process included. */
@@ -138,16 +148,15 @@ export async function put(
   return typeof etag === "string" ? etag : "";
 }
 
-async function takesWrites(node: BenchNode): Promise<void> {
+/** A write to a node that may be starting, joining or overloaded: comes back as a client would, until it is taken. */
+export async function putPatiently(node: BenchNode, key: string, value: string): Promise<void> {
   const deadline = performance.now() + 120_000;
   for (;;) {
-    try {
-      await put(node, "probe", "x");
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await pause(50);
-    }
+    const answer = await node.pool.request({ method: "PUT", path: `/kv/${key}`, body: value });
+    const text = await answer.body.text();
+    if (answer.statusCode <= 201) return;
+    if (answer.statusCode !== 503 || performance.now() > deadline) throw new Error(text);
+    await pause(Number(answer.headers["retry-after"] ?? 0) * 1000 || 50);
   }
 }
 
