@@ -48,21 +48,24 @@ async function cost(setting: Setting): Promise<void> {
       unit: "s",
       target: undefined,
     });
+    const recordsBefore = await records(cluster);
     await pause(SETTLE_MS);
     const before = await reading(cluster);
     // Nothing is asked of the nodes meanwhile, so all they write goes to one another.
     await pause(MEASURED_MS);
-    const after = await reading(cluster);
-    report(name, setting, { before, after });
+    report(name, setting, { before, after: await reading(cluster) });
     print({
       name: `${name}: memory of a node`,
       value: (await cluster.residentBytes()) / nodes / 1e6,
       unit: "MB",
       target: undefined,
     });
+    let restless = 0;
+    for (const node of cluster.nodes) restless += (await isAtRest(node, cluster)) ? 0 : 1;
+    print({ name: `${name}: nodes not at rest afterwards`, value: restless, unit: "", target: undefined });
     print({
-      name: `${name}: nodes not at rest afterwards`,
-      value: (await restless(cluster)).length,
+      name: `${name}: records exchanged`,
+      value: (await records(cluster)) - recordsBefore,
       unit: "",
       target: { atMost: 0 },
     });
@@ -75,16 +78,13 @@ async function cost(setting: Setting): Promise<void> {
 interface Reading {
   readonly bytes: number;
   readonly cpuSeconds: number;
-  readonly records: number;
   readonly ms: number;
 }
 
 async function reading(cluster: BenchCluster): Promise<Reading> {
-  const sent = await records(cluster);
   return {
     bytes: await cluster.writtenBytes(),
     cpuSeconds: await cluster.cpuSeconds(),
-    records: sent,
     ms: performance.now(),
   };
 }
@@ -107,41 +107,31 @@ function report(
     unit: "% of a core",
     target: { atMost: shareAtMost },
   });
-  print({
-    name: `${name}: records exchanged`,
-    value: after.records - before.records,
-    unit: "",
-    target: { atMost: 0 },
-  });
 }
 
 /** Waits until all nodes are at rest. @returns the seconds it took */
 async function rest(cluster: BenchCluster): Promise<number> {
   const begun = performance.now();
-  let left: readonly string[] = cluster.nodes.map(({ url }) => url);
-  while (left.length > 0) {
-    await pause(LOOK_EVERY_MS);
-    left = await restless(cluster);
-    if (performance.now() - begun > REST_WITHIN_MS)
-      throw new Error(
-        `${left.length} of ${cluster.nodes.length} nodes did not come to rest, such as ${left[0]}`,
-      );
+  for (const node of cluster.nodes) {
+    // One after the other, and none again once it was: what is asked of a node is no rest for it.
+    while (!(await isAtRest(node, cluster))) {
+      await pause(LOOK_EVERY_MS);
+      if (performance.now() - begun > REST_WITHIN_MS) throw new Error(`${node.url} did not come to rest`);
+    }
   }
   return (performance.now() - begun) / 1000;
 }
 
-/** Those that do not see every member alive, or not all of them converged. */
-async function restless(cluster: BenchCluster): Promise<readonly string[]> {
-  const all = cluster.nodes.length;
-  const found: string[] = [];
-  for (const node of cluster.nodes) {
-    const alive = sum(await metricsOf(node), /^hearsay_members\{state="alive"\} (\S+)/gm);
-    const answer = await get(node, "/cluster/convergence");
-    const verdict =
-      typeof answer === "object" && answer !== null && "verdict" in answer ? answer.verdict : undefined;
-    if (alive !== all || verdict !== "converged") found.push(node.url);
-  }
-  return found;
+/** Whether the node sees every member alive, and says that all hold the same. */
+async function isAtRest(node: BenchNode, { nodes }: BenchCluster): Promise<boolean> {
+  const known = field(await get(node, "/cluster"), "members");
+  const alive = Array.isArray(known) ? known.filter((member) => field(member, "state") === "alive") : [];
+  if (alive.length < nodes.length) return false;
+  return field(await get(node, "/cluster/convergence"), "verdict") === "converged";
+}
+
+function field(answer: unknown, name: string): unknown {
+  return typeof answer === "object" && answer !== null ? Reflect.get(answer, name) : undefined;
 }
 
 export async function watermark(): Promise<void> {
@@ -157,11 +147,7 @@ export async function watermark(): Promise<void> {
       await put(node, `watermark/${i % 5000}`, "v".repeat(100));
       if (i > 2000 && i % 50 === 0) {
         const answer = await get(node, "/cluster");
-        const at =
-          typeof answer === "object" && answer !== null && "watermark" in answer
-            ? String(answer.watermark)
-            : "";
-        lags.push(Date.now() - Date.parse(at));
+        lags.push(Date.now() - Date.parse(String(field(answer, "watermark"))));
       }
     }
     print({
@@ -188,16 +174,12 @@ function sum(text: string, pattern: RegExp): number {
   return total;
 }
 
-async function metricsOf(node: BenchNode): Promise<string> {
-  const answer = await node.pool.request({ method: "GET", path: "/metrics" });
-  return await answer.body.text();
-}
-
 /** Records the nodes have sent one another. */
 async function records(cluster: BenchCluster): Promise<number> {
   let sent = 0;
   for (const node of cluster.nodes) {
-    const text = await metricsOf(node);
+    const answer = await node.pool.request({ method: "GET", path: "/metrics" });
+    const text = await answer.body.text();
     sent += sum(text, /^hearsay_rumor_records_total (\S+)/gm);
     sent += sum(text, /^hearsay_events_total\{event="hearsay_repaired_keys_total"\} (\S+)/gm);
   }
