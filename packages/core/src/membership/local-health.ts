@@ -16,11 +16,6 @@ export class LocalHealth {
     return this.#score;
   }
 
-  /** It cannot get worse. */
-  get isWorst(): boolean {
-    return this.#score === this.#max - 1;
-  }
-
   improve(): void {
     this.#score = Math.max(0, this.#score - 1);
   }

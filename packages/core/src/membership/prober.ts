@@ -3,9 +3,11 @@
  * stretched times are Lifeguard's, section 3.1). At any time there is either one open probe or one timer armed.
  *
  * A time that was up late says that this process stood still: what it waited for may lie unread, and answers that it owes
- * are late as well. So its own health gets worse, and as long as that can it accuses nobody on such a probe.
+ * are late as well. So its own health gets worse, and such a probe accuses nobody, once for each member in a row: one that is
+ * gone is found by a node that is always late, too.
  */
 import type { Peer } from "../effects.ts";
+import type { NodeId } from "../identity.ts";
 import { type RandomSource, shuffled } from "../random.ts";
 import { type Member, peerOf } from "./member.ts";
 import type { MemberView } from "./member-view.ts";
@@ -37,6 +39,8 @@ export class Prober {
   readonly #random: RandomSource;
   #relays = 0;
   #relaysRefused = 0;
+  /** Members that were not accused when they were last probed, because this process stood still. */
+  readonly #excused: Set<NodeId> = new Set();
   /** When the timer that is armed is due. */
   #dueMs: number | undefined;
 
@@ -138,6 +142,7 @@ export class Prober {
 
   #succeed(probe: Probe, nowMs: number, out: SwimEffect[]): void {
     probe.settled = true;
+    this.#excused.delete(probe.target.id);
     this.#view.health.improve();
     this.#arm(probe.endsAtMs, nowMs, out);
   }
@@ -146,10 +151,20 @@ export class Prober {
     probe.settled = true;
     const { active, health } = this.#view;
     if (!active) return;
-    const isExcused = this.#isLate(probe.dueMs, nowMs) && !health.isWorst;
+    const isExcused = this.#isLate(probe.dueMs, nowMs) && !this.#excused.has(probe.target.id);
     health.worsen(isExcused || probe.helpers === 0 ? 1 : probe.helpers - probe.nacks);
-    if (!isExcused) this.#view.accuse(probe.target.id, nowMs, out);
+    if (isExcused) this.#excuse(probe.target.id);
+    else {
+      this.#excused.delete(probe.target.id);
+      this.#view.accuse(probe.target.id, nowMs, out);
+    }
     this.#arm(probe.endsAtMs, nowMs, out);
+  }
+
+  #excuse(id: NodeId): void {
+    const { table } = this.#view;
+    for (const earlier of this.#excused) if (table.get(earlier) === undefined) this.#excused.delete(earlier);
+    this.#excused.add(id);
   }
 
   #isLate(dueMs: number, nowMs: number): boolean {

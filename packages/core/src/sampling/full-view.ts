@@ -34,9 +34,10 @@ export class FullView implements PeerSampler {
 
   sample(count: number): readonly Peer[] {
     if (this.#weigh === undefined) return this.#uniform(count);
+    const wanted = Math.min(count, this.#peers.length);
     const chosen: Set<Peer> = new Set();
-    this.#accept(count, this.#weigh, chosen);
-    if (chosen.size < Math.min(count, this.#peers.length)) this.#weighAll(count, this.#weigh, chosen);
+    this.#accept(wanted, this.#weigh, chosen);
+    if (chosen.size < wanted) this.#weighAll(wanted, this.#weigh, chosen);
     return [...chosen];
   }
 
