@@ -132,6 +132,29 @@ describe("a joiner", () => {
     expect([asked.length, timers.armed]).toEqual([before, 0]);
   });
 
+  test("of many others asks a few at a time, until a majority has recorded it", async () => {
+    others = Array.from({ length: 40 }, (_, i) => peer(`p${i}`));
+    answers.set("a:1", WELCOME);
+    for (const { address } of others) answers.set(address, { ...WELCOME, recorded: true });
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "member" });
+    expect(asked).toHaveLength(1 + 2 * 16);
+  });
+
+  test("of many others asks no more of them at once while most have not recorded it, and then those not asked before", async () => {
+    others = Array.from({ length: 40 }, (_, i) => peer(`p${i}`));
+    const addresses = others.map(({ address }) => address);
+    answers.set("a:1", WELCOME);
+    for (const address of addresses) answers.set(address, WELCOME);
+    await timers.advance(RETRY_MS);
+    expect(asked.splice(0)).toEqual(["a:1", ...addresses.slice(0, 16)]);
+    await timers.advance(RETRY_MS);
+    expect(asked.splice(0)).toEqual(addresses.slice(16, 32));
+    await timers.advance(RETRY_MS);
+    expect(asked.splice(0)).toEqual([...addresses.slice(32), ...addresses.slice(0, 8)]);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 0, needed: 21 });
+  });
+
   test("takes the clock of each who has recorded it, and does not count one whose clock it cannot take", async () => {
     answers.set("a:1", WELCOME);
     others = ["a", "b", "c"].map(peer);

@@ -37,6 +37,12 @@ export type JoiningState =
 
 export const HELLO_TIMEOUT_MS = 2_000;
 
+/**
+ * Members asked at one time: all of an ordinary cluster. Where a hundred nodes join at once, each asking all the others
+ * over and over would be what keeps them from answering.
+ */
+const HELLOS_AT_ONCE = 16;
+
 /** Whoever answers at a seed's address. */
 const ANYONE: NodeId = "";
 
@@ -46,6 +52,8 @@ export class Joining {
   readonly #retryMs: number;
   readonly #timeoutMs: number;
   readonly #recordedBy: Set<NodeId> = new Set();
+  /** How often each was asked in vain: those asked least come first. */
+  readonly #askedInVain: Map<NodeId, number> = new Map();
   #state: JoiningState = { kind: "joining", recordedBy: 0, needed: 1 };
   #cancel: (() => void) | undefined;
   #welcomed = false;
@@ -113,22 +121,32 @@ export class Joining {
 
   async #askWhoRecorded(): Promise<void> {
     const others = this.#ports.others();
-    await Promise.all(
-      others.map(async (peer) => {
-        if (this.#recordedBy.has(peer.id)) return;
-        const welcome = await this.#hello(peer);
-        if (welcome?.recorded !== true || !(await this.#take(welcome, peer.address))) return;
-        this.#recordedBy.add(peer.id);
-      }),
-    );
-    const counted = others.filter(({ id }) => this.#recordedBy.has(id)).length;
     const needed = Math.floor(others.length / 2) + 1;
+    const count = (): number => others.filter(({ id }) => this.#recordedBy.has(id)).length;
+    const vain = (peer: Peer): number => this.#askedInVain.get(peer.id) ?? 0;
+    const open = others.filter(({ id }) => !this.#recordedBy.has(id)).sort((a, b) => vain(a) - vain(b));
+    let counted = count();
+    for (let at = 0; at < open.length && counted < needed; at += HELLOS_AT_ONCE) {
+      const asked = open.slice(at, at + HELLOS_AT_ONCE);
+      const before = counted;
+      await Promise.all(asked.map((peer) => this.#askWhetherRecorded(peer)));
+      counted = count();
+      // Where most do not have it on disk yet, it is too early to ask the rest.
+      if (counted - before < asked.length / 2) break;
+    }
     if (others.length === 0 || counted < needed) {
       this.#state = { kind: "joining", recordedBy: counted, needed };
       return;
     }
     this.#majority = { recordedBy: counted, of: others.length };
     await this.#becomeMember(this.#majority);
+  }
+
+  async #askWhetherRecorded(peer: Peer): Promise<void> {
+    const welcome = await this.#hello(peer);
+    if (welcome?.recorded === true && (await this.#take(welcome, peer.address)))
+      this.#recordedBy.add(peer.id);
+    else this.#askedInVain.set(peer.id, (this.#askedInVain.get(peer.id) ?? 0) + 1);
   }
 
   async #becomeMember(majority: { readonly recordedBy: number; readonly of: number }): Promise<void> {
