@@ -241,6 +241,7 @@ export {
   preferHealthy,
   preferZone,
 } from "./sampling/peer-sampler.ts";
+export { Slabs } from "./slabs.ts";
 export {
   type Aggregate,
   aggregate,

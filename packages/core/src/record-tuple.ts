@@ -11,6 +11,7 @@ import { isHlcTime } from "./clock.ts";
 import { covers } from "./context.ts";
 import { isNodeId, type NodeId } from "./identity.ts";
 import type { KeyRecord, Sibling } from "./record.ts";
+import { Slabs } from "./slabs.ts";
 import { compareVersions } from "./version.ts";
 
 export type SiblingTuple =
@@ -22,6 +23,8 @@ export type RecordTuple = readonly [context: readonly (string | number)[], sibli
 export const CONTENT_TYPE_MAX_LENGTH = 255;
 /** Nodes a record's context may name: every incarnation that ever wrote the key since its last purge. */
 export const CONTEXT_MAX_NODES = 4096;
+
+const values = new Slabs();
 
 export function recordToTuple(record: KeyRecord): RecordTuple {
   const context: (string | number)[] = [];
@@ -91,5 +94,5 @@ function siblingFromTuple(tuple: unknown, nodes: readonly NodeId[]): Sibling | u
   }
   if (typeof contentType !== "string" || contentType.length > CONTENT_TYPE_MAX_LENGTH) return undefined;
   if (!(bytes instanceof Uint8Array)) return undefined;
-  return { kind: "value", version, bytes: Uint8Array.from(bytes), contentType, expiresAtMs };
+  return { kind: "value", version, bytes: values.copy(bytes), contentType, expiresAtMs };
 }

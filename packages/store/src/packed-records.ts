@@ -3,6 +3,7 @@
  * collector a record is its key and a number: most of what is written is never read before it is written again, and
  * objects that live for seconds only cost more than encoding.
  */
+import type { Slabs } from "@hearsay/core";
 
 const CHUNK_BYTES = 64 * 1024;
 /** In front of a record: its length, the room there is for it, and its bucket. */
@@ -62,13 +63,14 @@ export class PackedRecords {
     return true;
   }
 
-  get(key: string): PackedRecord | undefined {
+  /** @param slabs for the copy of a value that is looked at only; what is to be kept gets memory of its own */
+  get(key: string, slabs?: Slabs): PackedRecord | undefined {
     const position = this.#positions.get(key);
     if (position === undefined) return undefined;
     const chunk = this.#chunkOf(position);
     const at = position % CHUNK_BYTES;
-    const start = at + HEAD_BYTES;
-    return { bucket: readU32(chunk, at + 8), value: chunk.slice(start, start + readU32(chunk, at)) };
+    const value = new Uint8Array(chunk.buffer, at + HEAD_BYTES, readU32(chunk, at));
+    return { bucket: readU32(chunk, at + 8), value: slabs === undefined ? value.slice() : slabs.copy(value) };
   }
 
   delete(key: string): void {

@@ -1,4 +1,4 @@
-import type { KeyRecord } from "@hearsay/core";
+import { type KeyRecord, Slabs } from "@hearsay/core";
 import { PackedRecords } from "./packed-records.ts";
 import type { Summary } from "./summary.ts";
 
@@ -34,6 +34,7 @@ export class RecordCache {
   readonly #decode: Decode;
   readonly #read: DecodedRecords;
   readonly #glanced: Map<string, Stored> = new Map();
+  readonly #slabs: Slabs = new Slabs();
   #young: PackedRecords = new PackedRecords();
   #old: PackedRecords = new PackedRecords();
 
@@ -52,21 +53,21 @@ export class RecordCache {
   get(key: string): Stored | undefined {
     const read = this.#read.get(key);
     if (read !== undefined) return read;
-    const stored = this.#unpack(key);
+    const stored = this.#unpack(key, undefined);
     if (stored !== undefined) this.keep(key, stored);
     return stored;
   }
 
   /** For a writer, who is about to replace it. */
   peek(key: string): Stored | undefined {
-    return this.#read.get(key) ?? this.#glanced.get(key) ?? this.#unpack(key);
+    return this.#read.get(key) ?? this.#glanced.get(key) ?? this.#unpack(key, this.#slabs);
   }
 
   /** For a few looks in a row, as when messages to several peers are made: the last ones are remembered, none is kept. */
   glance(key: string): Stored | undefined {
     const known = this.#read.get(key) ?? this.#glanced.get(key);
     if (known !== undefined) return known;
-    const stored = this.#unpack(key);
+    const stored = this.#unpack(key, this.#slabs);
     if (stored === undefined || stored.summary.bytes > GLANCED_MAX_BYTES) return stored;
     if (this.#glanced.size >= GLANCED_MAX) this.#glanced.clear();
     this.#glanced.set(key, stored);
@@ -115,8 +116,8 @@ export class RecordCache {
     if (this.bytes > this.#maxBytes) this.#old = new PackedRecords();
   }
 
-  #unpack(key: string): Stored | undefined {
-    const packed = this.#young.get(key) ?? this.#old.get(key);
+  #unpack(key: string, slabs: Slabs | undefined): Stored | undefined {
+    const packed = this.#young.get(key, slabs) ?? this.#old.get(key, slabs);
     return packed === undefined ? undefined : this.#decode(key, packed.value, packed.bucket);
   }
 }
