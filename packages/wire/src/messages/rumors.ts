@@ -39,7 +39,7 @@ const answers: Shape<Answers | null> = nullable(
 );
 
 const answersOrNone: Shape<Answers | undefined> = {
-  toPlain: (value) => answers.toPlain(value ?? null),
+  write: (writer, value) => answers.write(writer, value ?? null),
   fromPlain: (plain) => answers.fromPlain(plain) ?? undefined,
 };
 
