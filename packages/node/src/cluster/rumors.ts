@@ -113,25 +113,28 @@ export class Rumors {
   }
 
   async #send(to: Peer, message: RumorRequest, timeoutMs: number): Promise<Answered> {
-    const reply = expectRumors(
-      await this.#ports.transport.request(
-        to,
-        {
-          kind: "rumors",
-          standing: this.#replica.standing(),
-          rumors: this.#load(message.rumors),
-          wants: message.wants,
-          answers: message.answers,
-          pull: message.pull,
-          updates: this.#ports.updatesToSend(),
-        },
-        timeoutMs,
-      ),
-    );
+    const reply = expectRumors(await this.#request(to, message, timeoutMs));
     this.#updatesCame(reply.updates, to.id);
     const received = await this.#take(reply.rumors);
     const { turn, answers, rumors } = reply;
     return { reply: { kind: "rumor_reply", turn, answers, rumors }, received };
+  }
+
+  /** Not a part of the above, which would keep the records in memory for as long as it waits. */
+  #request(to: Peer, { rumors, wants, answers, pull }: RumorRequest, timeoutMs: number): Promise<PeerReply> {
+    return this.#ports.transport.request(
+      to,
+      {
+        kind: "rumors",
+        standing: this.#replica.standing(),
+        rumors: this.#load(rumors),
+        wants,
+        answers,
+        pull,
+        updates: this.#ports.updatesToSend(),
+      },
+      timeoutMs,
+    );
   }
 
   #updatesCame(updates: readonly Update[], from: NodeId): void {

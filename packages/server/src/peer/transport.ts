@@ -48,9 +48,16 @@ export class HttpTransport implements Transport {
     this.#options = options;
   }
 
-  async request(to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+  request(to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+    const { cluster, from } = this.#options;
+    // No async function has the message for its own: it would keep it in memory for as long as the answer is waited for.
+    const call = { kind: message.kind, body: encodeRequest({ cluster, from: from(), message }), timeoutMs };
+    return this.#call(to, call);
+  }
+
+  async #call(to: Peer, call: EncodedCall): Promise<PeerReply> {
     try {
-      return await this.#request(to, message, timeoutMs);
+      return await this.#exchange(to, call);
     } catch (error) {
       const fault = toFault(error);
       if (fault instanceof PeerFault) this.#options.failures.note(codeToCount(fault.reason), to.address);
@@ -58,11 +65,10 @@ export class HttpTransport implements Transport {
     }
   }
 
-  async #request(to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply> {
-    const { authentication, cluster, from, maxMessageBytes, policy, traffic } = this.#options;
+  async #exchange(to: Peer, { kind, body, timeoutMs }: EncodedCall): Promise<PeerReply> {
+    const { authentication, maxMessageBytes, policy, traffic } = this.#options;
     const origin = policy.origin(to.address);
-    const body = encodeRequest({ cluster, from: from(), message });
-    const path = PEER_PATH + message.kind;
+    const path = PEER_PATH + kind;
     const { header, nonce } = authentication.signRequest(path, body);
     const headers = ["content-type", CONTENT_TYPE];
     if (header !== undefined) headers.push(AUTH_HEADER, header);
@@ -70,7 +76,7 @@ export class HttpTransport implements Transport {
       { method: "POST", path, headers, body, headersTimeout: 0, bodyTimeout: 0 },
       timeoutMs,
     );
-    traffic.count(message.kind, body.length, bytes.length);
+    traffic.count(kind, body.length, bytes.length);
     const isSigned = authentication.checkReply(nonce, signature, bytes);
     if (statusCode !== 200) {
       throw new PeerFault({ code: "refused", reason: refusalOf(bytes, { isSigned }) });
@@ -129,6 +135,12 @@ export class HttpTransport implements Transport {
 function expectFrom(to: Peer, reply: ReplyEnvelope): PeerReply {
   if (to.id === ANYONE || to.id === reply.from || reply.message.kind === "refused") return reply.message;
   throw new PeerFault({ code: "refused", reason: "not_me" });
+}
+
+interface EncodedCall {
+  readonly kind: PeerRequest["kind"];
+  readonly body: Uint8Array;
+  readonly timeoutMs: number;
 }
 
 /** The connections to one peer. Requests beyond them wait, a bounded number of them. */
