@@ -162,8 +162,11 @@ export class CommitPipeline {
   }
 
   async #drain(): Promise<void> {
-    await this.#ports.yieldToEventLoop();
-    for (let group = this.#take(); group !== undefined; group = this.#take()) {
+    while (this.#forming !== undefined) {
+      // Whatever else this turn of the event loop finds ready joins the group: each group costs a sync.
+      await this.#ports.yieldToEventLoop();
+      const group = this.#take();
+      if (group === undefined) break;
       try {
         const written = this.#ports.write(group);
         this.#ports.prepare(group);
