@@ -73,3 +73,18 @@ it("flushes what was put before, while further writes leave no pause between com
   expect(commits).toBeLessThan(5);
   stop();
 });
+
+it("commits what is put as a commit ends together with what that moves others to put in the same turn", async () => {
+  backend = await memoryBackend();
+  const { store } = await backend.open();
+  const told: string[][] = [];
+  let second: Promise<void> | undefined;
+  const stop = store.onCommit(({ changes }) => {
+    told.push([...changes].map(({ key }) => key));
+    second ??= store.put("b", recordOf(value(2, "y")));
+  });
+  await store.put("a", recordOf(value(1, "x")));
+  await Promise.all([second, store.put("c", recordOf(value(3, "z")))]);
+  expect(told).toEqual([["a"], ["b", "c"]]);
+  stop();
+});
