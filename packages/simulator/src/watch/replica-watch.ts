@@ -135,7 +135,10 @@ export class ReplicaWatch {
     }
     this.#leaving.clear();
     this.#records = new Map();
-    for (const [key, record] of actual) this.#remember(key, record);
+    for (const [key, record] of actual) {
+      if (this.isGivenUp) this.#excuse(key, record);
+      this.#remember(key, record);
+    }
     return violation;
   }
 
@@ -157,6 +160,16 @@ export class ReplicaWatch {
   giveUp(): void {
     this.isGivenUp = true;
     for (const write of this.#ledger.all()) this.#lost(write);
+  }
+
+  /**
+   * A batch that was under way when the process was killed may have reached the disk with nobody told of it, and the machine
+   * was given up since. What of it nobody else has was lost with that, as what it was known to hold is.
+   */
+  #excuse(key: string, { context }: KeyRecord): void {
+    for (const write of this.#ledger.of(key)) {
+      if (write.holders.size === 0 && covers(context, write.version)) write.isExcused = true;
+    }
   }
 
   #startAnew(actual: ReadonlyMap<string, KeyRecord>, nowMs: number): void {
