@@ -6,6 +6,6 @@ export interface Platform {
   readonly hashing: Hashing;
   /** A new, unopened, empty memory-level with `view` encodings, which keeps its contents over close and open. */
   newDatabase(): Database;
-  /** Settles when every promise that can settle without a timer has done so: `setImmediate` on Node. */
+  /** Settles when every promise that can settle without a timer has done so. */
   turn(): Promise<void>;
 }

@@ -19,7 +19,7 @@ export class VirtualTime implements Timers {
   #order = 0;
   #fired = 0;
 
-  /** @param turn settles when every promise that can settle without a timer has done so: `setImmediate` on Node */
+  /** @param turn settles when every promise that can settle without a timer has done so */
   constructor(turn: () => Promise<void>) {
     this.#turn = turn;
   }
