@@ -221,7 +221,11 @@ test("a deletion that a killed node had on its disk and nobody knew of, and that
     expect(seed).toBeLessThan(50);
     const { settings, ...plan } = { ...makePlan({ seed, mode: "safety", nodes: 4, minutes: 2 }), actions };
     const member = { ...settings.member, tombstoneRetentionMs: 10_000 };
-    const report = await runPlan(platform, { ...plan, settings: { ...settings, member } }, { keepsLines: true });
+    const report = await runPlan(
+      platform,
+      { ...plan, settings: { ...settings, member } },
+      { keepsLines: true },
+    );
     expect(report.violation).toBeUndefined();
     expect(report.fired).toMatchObject({ forgotten_returns: 1 });
     if (report.lines.some((line) => line.endsWith("n1 drops k"))) return;
