@@ -47,7 +47,7 @@ test("a seed goes the same way each time, also when a callback of the event loop
   const [first, second, other] = [await called, await runSeed(3), await runSeed(4)];
   expect(second.traceHash).toBe(first.traceHash);
   expect(other.traceHash).not.toBe(first.traceHash);
-}, 30_000);
+});
 
 test.each([
   "acknowledged_before_commit",
