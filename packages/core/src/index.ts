@@ -56,6 +56,7 @@ export {
 } from "./clock.ts";
 export { type Admission, admit, admitMail, dropRefused, type Standing } from "./completeness/admission.ts";
 export { Completeness } from "./completeness/completeness.ts";
+export { watermarkFor } from "./completeness/floor.ts";
 export {
   type CompletenessEvent,
   type CompletenessState,

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Standing } from "./admission.ts";
 import { Completeness } from "./completeness.ts";
+import { floorUnder } from "./floor.ts";
 import {
   type CompletenessState,
   type CompletenessUnit,
@@ -248,7 +249,7 @@ describe("the watermark", () => {
     const node = met(unit(90), unit(95));
     expect(node.advance(ABC)).toEqual([
       { kind: "watermark", watermark: 90 },
-      { kind: "floor", floor: 40 },
+      { kind: "floor", floor: floorUnder(90, RETENTION) },
     ]);
     expect(node.watermark).toBe(90);
     expect(node.advance(ABC)).toEqual([]);
@@ -357,7 +358,7 @@ test("the state comes back as it was, and shares nothing with the node", () => {
     recorded: true,
     complete: true,
     completeFloor: 100,
-    floor: 40,
+    floor: floorUnder(90, RETENTION),
     watermark: 90,
     settledAt: 60,
   });
@@ -403,7 +404,7 @@ describe("whatever happens", () => {
   );
   const steps = fc.array(step, { minLength: 20, maxLength: 80, size: "max" });
 
-  test("watermark and floor never fall, and the floor is the watermark's less the retention", () => {
+  test("watermark and floor never fall, and the floor is the one of the watermark", () => {
     fc.assert(
       fc.property(steps, (history) => {
         const node = create();
@@ -412,7 +413,7 @@ describe("whatever happens", () => {
           run(node, next);
           const after = node.state;
           expect(after.watermark).toBeGreaterThanOrEqual(before.watermark);
-          expect(after.floor).toBe(Math.max(0, after.watermark - RETENTION));
+          expect(after.floor).toBe(floorUnder(after.watermark, RETENTION));
           expect(after.completeFloor).toBeGreaterThanOrEqual(before.completeFloor);
           expect(after.settledAt).toBeGreaterThanOrEqual(before.settledAt);
           for (const [id, entry] of before.vector) expect(after.vector.get(id)).toBeGreaterThanOrEqual(entry);

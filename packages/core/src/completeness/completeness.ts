@@ -26,6 +26,7 @@
 import type { HlcTime } from "../clock.ts";
 import type { NodeId } from "../identity.ts";
 import type { Standing } from "./admission.ts";
+import { floorUnder } from "./floor.ts";
 import type {
   CompletenessEvent,
   CompletenessState,
@@ -57,7 +58,7 @@ export class Completeness {
   /** The members the last unit was made for; undefined when the next one may lack any of them. */
   #countedInUnit: readonly NodeId[] | undefined;
 
-  /** @param retention how far the floor trails the watermark, in clock ticks */
+  /** @param retention by how much at least the floor trails the watermark, in clock ticks */
   constructor(self: NodeId, retention: HlcTime, state: CompletenessState) {
     this.#self = self;
     this.#retention = retention;
@@ -245,7 +246,7 @@ export class Completeness {
   adoptWatermark(watermark: HlcTime): CompletenessEvent[] {
     if (!(watermark > this.#watermark) || watermark === Number.POSITIVE_INFINITY) return [];
     this.#watermark = watermark;
-    return [{ kind: "watermark", watermark }, ...this.adoptFloor(watermark - this.#retention)];
+    return [{ kind: "watermark", watermark }, ...this.adoptFloor(floorUnder(watermark, this.#retention))];
   }
 
   /** Takes the larger floor of a peer, or the one that follows from the watermark. */

@@ -1,6 +1,14 @@
 /** `GET /cluster/tombstones`: deleted and expiring keys whose records are still kept, oldest first, and why. */
 import { TombstoneQuery, type TombstoneReport } from "@hearsay/api";
-import { formatVersion, type HlcTime, hlcFromMs, hlcToMs, nodeName, winner } from "@hearsay/core";
+import {
+  formatVersion,
+  type HlcTime,
+  hlcFromMs,
+  hlcToMs,
+  nodeName,
+  watermarkFor,
+  winner,
+} from "@hearsay/core";
 import type { ClusterMember } from "@hearsay/node";
 import { throughIso } from "../cluster/naming.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -26,12 +34,13 @@ export async function listTombstones(services: Services, exchange: Exchange): Pr
       const record = services.node.get(key);
       if (record === undefined || winner(record).kind !== "tombstone") continue;
       const { version } = winner(record);
-      oldestNeeds ??= purgeableFrom + retention;
+      const needed = watermarkFor(purgeableFrom, retention);
+      oldestNeeds ??= needed;
       items.push({
         key,
         version: formatVersion(version),
         time: isoTime(hlcToMs(version.time)),
-        removableFrom: isoTime(hlcToMs(purgeableFrom + retention)),
+        removableFrom: isoTime(hlcToMs(needed)),
       });
     }
     const member = services.cluster.attached;
