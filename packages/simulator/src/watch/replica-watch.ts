@@ -33,6 +33,8 @@ export class ReplicaWatch {
   #purgedTo: HlcTime = 0;
   /** Everything it ever held or covered. */
   #seen: Map<string, Context> = new Map();
+  /** Of keys whose record was damaged: what it had held or covered before, in this directory. */
+  readonly #seenBefore: Map<string, Context> = new Map();
   /** Of each key the writes that it has not been seen to hold, among so many that were looked at. */
   readonly #lacks: Map<string, { readonly writes: readonly Write[]; readonly of: number }> = new Map();
   /** Keys of which a record may be damaged: nobody can say what of them this incarnation still holds. */
@@ -59,6 +61,12 @@ export class ReplicaWatch {
   hasSeen(key: string, version: { readonly time: HlcTime; readonly node: string }): boolean {
     const seen = this.#seen.get(key);
     return (seen !== undefined && covers(seen, version)) || this.#damaged.has(key);
+  }
+
+  /** As {@link hasSeen}, or did before the record was damaged: what its claims were made of. */
+  hadSeen(key: string, version: { readonly time: HlcTime; readonly node: string }): boolean {
+    const before = this.#seenBefore.get(key);
+    return (before !== undefined && covers(before, version)) || this.hasSeen(key, version);
   }
 
   /** @param complete whether the node claims to be */
@@ -116,6 +124,8 @@ export class ReplicaWatch {
   damaged(key: string): void {
     this.#damaged.add(key);
     this.#records.delete(key);
+    const seen = this.#seen.get(key);
+    if (seen !== undefined) this.#seenBefore.set(key, joinContexts(seen, this.#seenBefore.get(key) ?? seen));
     this.#seen.delete(key);
     for (const write of this.#ledger.of(key)) this.#lost(write);
   }
@@ -177,6 +187,7 @@ export class ReplicaWatch {
     this.wholeSinceMs = nowMs;
     this.#purgedTo = 0;
     this.#seen = new Map();
+    this.#seenBefore.clear();
     for (const write of this.#ledger.all()) {
       const record = actual.get(write.key);
       if (record === undefined || !covers(record.context, write.version)) this.#lost(write);

@@ -222,7 +222,7 @@ export class Watcher implements Hooks {
         const isYoung = hlcToMs(version.time) - START_MS < other.wholeSinceMs + CLOCK_SLACK_MS;
         // An old copy may bring back a deletion that was lost when its node was given up.
         const isExcused = this.ledger.find(version)?.isExcused === true;
-        if (isYoung || isExcused || other.hasSeen(key, version)) continue;
+        if (isYoung || isExcused || other.hadSeen(key, version)) continue;
         const detail = `${machine.name} purged ${key} at ${version.time}, of which ${other.machine.name} knows nothing`;
         this.report({ invariant: "resurrection", detail });
       }
