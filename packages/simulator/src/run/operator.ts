@@ -141,7 +141,7 @@ export class Operator {
     const { member } = this.machine(by);
     if (id === "" || member === undefined || !this.is(name, "down") || member.id === id) return false;
     trace.note(`${by} forgets ${id}`);
-    watcher.replica(this.machine(name)).giveUp();
+    watcher.forgotten(this.machine(name), this.machine(by));
     this.#forgotten.add(name);
     try {
       await member.forget(id);

@@ -166,10 +166,13 @@ export class ReplicaWatch {
     for (const [key, record] of this.#records) this.#remember(key, record);
   }
 
-  /** An operator has given the present incarnation up. */
-  giveUp(): void {
+  /**
+   * The present incarnation was given up.
+   * @param counts whether a machine counts as one that still has what this one had
+   */
+  giveUp(counts: (machine: string) => boolean): void {
     this.isGivenUp = true;
-    for (const write of this.#ledger.all()) this.#lost(write);
+    for (const write of this.#ledger.all()) this.#lost(write, counts);
   }
 
   /**
@@ -194,10 +197,10 @@ export class ReplicaWatch {
     }
   }
 
-  #lost(write: Write): void {
+  #lost(write: Write, counts: (machine: string) => boolean = () => true): void {
     if (!write.holders.delete(this.machine.name)) return;
     this.#lacks.delete(write.key);
-    if (write.holders.size === 0) write.isExcused = true;
+    if (![...write.holders].some(counts)) write.isExcused = true;
   }
 
   #remember(key: string, record: KeyRecord): void {

@@ -159,7 +159,18 @@ export class Watcher implements Hooks {
         detail: `${machine.name} left and alone had ${describeWrite(write)}`,
       });
     }
-    this.replica(machine).giveUp();
+    this.replica(machine).giveUp(() => true);
+  }
+
+  /**
+   * An operator gives a node up by the word of another. What a node has of which that one has not heard goes with it
+   * (docs/cluster.md, Leaving and forgetting).
+   */
+  forgotten(machine: Machine, by: Machine): void {
+    const known = new Set(by.member?.membership.members().map(({ id }) => id));
+    const counting = [...this.replicas.values()].filter(({ id }) => known.has(id));
+    const names = new Set(counting.map((replica) => replica.machine.name));
+    this.replica(machine).giveUp((name) => names.has(name));
   }
 
   #observed(store: RecordStore, machine: Machine, inner: Store): RecordStore {
