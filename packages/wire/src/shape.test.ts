@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodePlain } from "./plain.ts";
+import { decodePlain, encodePlain } from "./plain.ts";
 import type { ScanLimits } from "./scan.ts";
 import {
   bool,
@@ -18,7 +18,6 @@ import {
   text,
   union,
 } from "./shape.ts";
-import { MsgpackWriter } from "./writer.ts";
 
 const limits: ScanLimits = {
   maxBytes: 1_000_000,
@@ -57,14 +56,8 @@ const message: Shape<Probe | Answer> = union<Probe | Answer>({
   ],
 });
 
-function written<T>(shape: Shape<T>, value: T): Uint8Array {
-  const writer = new MsgpackWriter();
-  shape.write(writer, value);
-  return writer.take();
-}
-
 function overTheWire<T>(shape: Shape<T>, value: T): T {
-  const decoded = decodePlain(written(shape, value), limits);
+  const decoded = decodePlain(encodePlain(shape.toPlain(value)), limits);
   if ("fault" in decoded) throw new Error(JSON.stringify(decoded.fault));
   return shape.fromPlain(decoded.value);
 }
@@ -125,9 +118,6 @@ test("a newer reader takes the default for a field that an older sender does not
   }
   const older: Shape<Old> = object({ a: count });
   const newer: Shape<New> = object({ a: count, b: optional(text(9), "none") });
-  const saidByOlder = decodePlain(written(older, { a: 1 }), limits);
-  const saidByNewer = decodePlain(written(newer, { a: 1, b: "some" }), limits);
-  if ("fault" in saidByOlder || "fault" in saidByNewer) throw new Error("refused by the scanner");
-  expect(newer.fromPlain(saidByOlder.value)).toEqual({ a: 1, b: "none" });
-  expect(older.fromPlain(saidByNewer.value)).toEqual({ a: 1 });
+  expect(newer.fromPlain(older.toPlain({ a: 1 }))).toEqual({ a: 1, b: "none" });
+  expect(older.fromPlain(newer.toPlain({ a: 1, b: "some" }))).toEqual({ a: 1 });
 });

@@ -6,10 +6,10 @@
  * follows the fields it knows; a newer one takes the default for what is missing. Fields are never removed,
  * reordered or given another meaning within a wire version.
  */
-import type { MsgpackWriter } from "./writer.ts";
+import type { Plain } from "./plain.ts";
 
 export interface Shape<T> {
-  write(writer: MsgpackWriter, value: T): void;
+  toPlain(value: T): Plain;
   /** @throws Malformed when the value is not of this shape */
   fromPlain(plain: unknown): T;
   /** What stands for a field that an older sender does not know. */
@@ -24,13 +24,9 @@ export class Malformed extends Error {
   }
 }
 
-function scalar<T>(
-  expected: string,
-  is: (plain: unknown) => plain is T,
-  write: (writer: MsgpackWriter, value: T) => void,
-): Shape<T> {
+function scalar<T extends Plain>(expected: string, is: (plain: unknown) => plain is T): Shape<T> {
   return {
-    write,
+    toPlain: (value) => value,
     fromPlain(plain) {
       if (!is(plain)) throw new Malformed(expected);
       return plain;
@@ -38,50 +34,35 @@ function scalar<T>(
   };
 }
 
-function writeNumber(writer: MsgpackWriter, value: number): void {
-  writer.number(value);
-}
-
-function writeText(writer: MsgpackWriter, value: string): void {
-  writer.text(value);
-}
-
-export const bool: Shape<boolean> = scalar(
-  "a boolean",
-  (plain) => typeof plain === "boolean",
-  (writer, value) => writer.bool(value),
-);
+export const bool: Shape<boolean> = scalar("a boolean", (plain) => typeof plain === "boolean");
 
 /** A safe integer of zero or more. */
 export const count: Shape<number> = scalar(
   "a whole number",
   (plain): plain is number => typeof plain === "number" && Number.isSafeInteger(plain) && plain >= 0,
-  writeNumber,
 );
 
 export const float: Shape<number> = scalar(
   "a finite number",
   (plain): plain is number => typeof plain === "number" && Number.isFinite(plain),
-  writeNumber,
 );
 
 export function text(maxLength: number): Shape<string> {
   return scalar(
     `a text of at most ${maxLength} characters`,
     (plain): plain is string => typeof plain === "string" && plain.length <= maxLength,
-    writeText,
   );
 }
 
 /** A text that passes a check of its own, such as a node id. */
 export function textLike<T extends string>(expected: string, is: (text: string) => text is T): Shape<T> {
-  return scalar(expected, (plain): plain is T => typeof plain === "string" && is(plain), writeText);
+  return scalar(expected, (plain): plain is T => typeof plain === "string" && is(plain));
 }
 
 /** Bytes, copied out of the message they came in. */
 export function bytes(maxLength: number): Shape<Uint8Array> {
   return {
-    write: (writer, value) => writer.bin(value),
+    toPlain: (value) => value,
     fromPlain(plain) {
       if (!(plain instanceof Uint8Array) || plain.length > maxLength) {
         throw new Malformed(`at most ${maxLength} bytes`);
@@ -94,7 +75,7 @@ export function bytes(maxLength: number): Shape<Uint8Array> {
 export function oneOf<T extends string>(...values: readonly T[]): Shape<T> {
   const positions = new Map(values.map((value, position) => [value, position]));
   return {
-    write: (writer, value) => writer.number(positions.get(value) ?? -1),
+    toPlain: (value) => positions.get(value) ?? -1,
     fromPlain(plain) {
       const value = typeof plain === "number" ? values[plain] : undefined;
       if (value === undefined) throw new Malformed(`one of ${values.join(", ")}`);
@@ -105,10 +86,7 @@ export function oneOf<T extends string>(...values: readonly T[]): Shape<T> {
 
 export function nullable<T>(shape: Shape<T>): Shape<T | null> {
   return {
-    write(writer, value) {
-      if (value === null) writer.nil();
-      else shape.write(writer, value);
-    },
+    toPlain: (value) => (value === null ? null : shape.toPlain(value)),
     fromPlain: (plain) => (plain === null ? null : shape.fromPlain(plain)),
   };
 }
@@ -120,9 +98,10 @@ export function optional<T>(shape: Shape<T>, value: T): Shape<T> {
 
 export function list<T>(shape: Shape<T>, maxItems: number): Shape<readonly T[]> {
   return {
-    write(writer, items) {
-      writer.array(items.length);
-      for (const item of items) shape.write(writer, item);
+    toPlain(items) {
+      const plain = new Array<Plain>(items.length);
+      for (let i = 0; i < items.length; i++) plain[i] = shape.toPlain(items[i] as T);
+      return plain;
     },
     fromPlain(plain) {
       if (!Array.isArray(plain) || plain.length > maxItems) {
@@ -138,12 +117,10 @@ export function list<T>(shape: Shape<T>, maxItems: number): Shape<readonly T[]> 
 /** A map as a flat list of keys and values; keys stand once. */
 export function mapOf<K, V>(key: Shape<K>, value: Shape<V>, maxEntries: number): Shape<ReadonlyMap<K, V>> {
   return {
-    write(writer, map) {
-      writer.array(2 * map.size);
-      for (const [k, v] of map) {
-        key.write(writer, k);
-        value.write(writer, v);
-      }
+    toPlain(map) {
+      const flat: Plain[] = [];
+      for (const [k, v] of map) flat.push(key.toPlain(k), value.toPlain(v));
+      return flat;
     },
     fromPlain(plain) {
       if (!Array.isArray(plain) || plain.length % 2 !== 0 || plain.length > 2 * maxEntries) {
@@ -165,9 +142,14 @@ export function object<T extends object>(fields: Fields<T>): Shape<T> {
   const names = Object.keys(fields) as (keyof T)[];
   const shapes = names.map((name) => ({ name, shape: fields[name] as Shape<T[keyof T]> }));
   return {
-    write(writer, value) {
-      writer.array(shapes.length);
-      for (const { name, shape } of shapes) shape.write(writer, value[name]);
+    toPlain(value) {
+      const plain = new Array<Plain>(names.length);
+      let position = 0;
+      for (const { name, shape } of shapes) {
+        plain[position] = shape.toPlain(value[name]);
+        position += 1;
+      }
+      return plain;
     },
     fromPlain(plain) {
       if (!Array.isArray(plain)) throw new Malformed(`a tuple of ${names.join(", ")}`);
@@ -203,15 +185,9 @@ export function union<T extends { readonly kind: string }>(
   for (const [kind, [number]] of entries) byNumber.set(number, kind);
   const byKind = new Map(entries);
   return {
-    write(writer, value) {
+    toPlain(value) {
       const variant = byKind.get(value.kind);
-      if (variant === undefined) {
-        writer.nil();
-        return;
-      }
-      writer.array(2);
-      writer.number(variant[0]);
-      variant[1].write(writer, value);
+      return variant === undefined ? null : [variant[0], variant[1].toPlain(value)];
     },
     fromPlain(plain) {
       const tuple: readonly unknown[] = Array.isArray(plain) ? plain : [];

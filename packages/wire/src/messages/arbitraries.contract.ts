@@ -42,7 +42,7 @@ const bytesOf = (length: number): Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
 
 /** Siblings newest first, each covered by the context, as every record's are. */
-export const keyRecord: Arbitrary<KeyRecord> = fc
+const keyRecord: Arbitrary<KeyRecord> = fc
   .tuple(
     fc.uniqueArray(fc.tuple(nodeId, fc.integer({ min: 1, max: HLC_TIME_MAX })), {
       minLength: 1,

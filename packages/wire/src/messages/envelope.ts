@@ -10,10 +10,9 @@
  * new version, which is written only when every member's protocol range covers it.
  */
 import { NODE_STATE_LIMITS, type NodeId, type PeerReply, type PeerRequest } from "@hearsay/core";
-import { decodePlain } from "../plain.ts";
+import { decodePlain, encodePlain } from "../plain.ts";
 import type { ScanFault, ScanLimits } from "../scan.ts";
 import { count, Malformed, object, type Shape, text, union } from "../shape.ts";
-import { MsgpackWriter } from "../writer.ts";
 import * as exchange from "./exchange.ts";
 import * as membership from "./membership.ts";
 import * as rumors from "./rumors.ts";
@@ -90,19 +89,12 @@ const MESSAGE_ITEMS_MAX = 1_000_000;
 /** The longest text is a value of a node's state; a character takes up to three bytes. */
 const MESSAGE_STRING_MAX_BYTES: number = 3 * NODE_STATE_LIMITS.maxTextLength;
 
-// A message is written in one go, so one writer serves them all.
-const writer = new MsgpackWriter();
-
 export function encodeRequest({ cluster, from, message }: Omit<RequestEnvelope, "version">): Uint8Array {
-  writer.begin();
-  requestEnvelope.write(writer, { version: WIRE_VERSION, cluster, from, message });
-  return writer.take();
+  return encodePlain(requestEnvelope.toPlain({ version: WIRE_VERSION, cluster, from, message }));
 }
 
 export function encodeReply({ from, message }: Omit<ReplyEnvelope, "version">): Uint8Array {
-  writer.begin();
-  replyEnvelope.write(writer, { version: WIRE_VERSION, from, message });
-  return writer.take();
+  return encodePlain(replyEnvelope.toPlain({ version: WIRE_VERSION, from, message }));
 }
 
 export function decodeRequest(

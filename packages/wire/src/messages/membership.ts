@@ -35,7 +35,7 @@ const memberUpdate: Shape<Body<MemberUpdate>> = withOptional(
 /** On the wire a missing accuser is nil, in memory it is absent. */
 function withOptional(shape: Shape<{ member: Member; accuser: string | null }>): Shape<Body<MemberUpdate>> {
   return {
-    write: (writer, { member: said, accuser = null }) => shape.write(writer, { member: said, accuser }),
+    toPlain: (value) => shape.toPlain({ member: value.member, accuser: value.accuser ?? null }),
     fromPlain(plain) {
       const { member: found, accuser } = shape.fromPlain(plain);
       return accuser === null ? { member: found } : { member: found, accuser };
@@ -102,7 +102,7 @@ const refusal: Shape<{ code: Refused["code"]; holder: Peer | null }> = object({
 });
 
 export const refused: Shape<Body<Refused>> = {
-  write: (writer, { code, holder = null }) => refusal.write(writer, { code, holder }),
+  toPlain: (value) => refusal.toPlain({ code: value.code, holder: value.holder ?? null }),
   fromPlain(plain) {
     const { code, holder } = refusal.fromPlain(plain);
     return holder === null ? { code } : { code, holder };

@@ -39,7 +39,7 @@ const answers: Shape<Answers | null> = nullable(
 );
 
 const answersOrNone: Shape<Answers | undefined> = {
-  write: (writer, value) => answers.write(writer, value ?? null),
+  toPlain: (value) => answers.toPlain(value ?? null),
   fromPlain: (plain) => answers.fromPlain(plain) ?? undefined,
 };
 

@@ -14,11 +14,7 @@ import { type Body, nodeId } from "./terms.ts";
 const { maxNodes, maxKeysPerNode, maxKeyLength, maxTextLength } = NODE_STATE_LIMITS;
 
 const value: Shape<StateValue> = {
-  write(writer, said) {
-    if (said === null) writer.nil();
-    else if (typeof said === "number") writer.number(said);
-    else writer.text(said);
-  },
+  toPlain: (state) => state,
   fromPlain(plain) {
     if (plain === null || (typeof plain === "number" && Number.isFinite(plain))) return plain;
     if (typeof plain === "string" && plain.length <= maxTextLength) return plain;

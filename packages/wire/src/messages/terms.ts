@@ -2,6 +2,7 @@
 import {
   decodeUtf8,
   type ExchangeOffer,
+  encodeUtf8,
   fromHex,
   type HlcTime,
   isHlcTime,
@@ -11,13 +12,13 @@ import {
   keyFault,
   type NodeId,
   recordFromTuple,
+  recordToTuple,
   type Standing,
   SWIM_DEFAULTS,
   toHex,
   type Version,
 } from "@hearsay/core";
 import { bool, bytes, list, Malformed, mapOf, object, type Shape, text, textLike } from "../shape.ts";
-import type { MsgpackWriter } from "../writer.ts";
 
 /** Members in one message: as many as a member table holds. */
 export const MEMBERS_MAX: number = SWIM_DEFAULTS.membersMax;
@@ -30,7 +31,7 @@ export const nodeId: Shape<NodeId> = textLike("a node id", isNodeId);
 export const address: Shape<string> = text(261);
 
 export const hlcTime: Shape<HlcTime> = {
-  write: (writer, time) => writer.number(time),
+  toPlain: (time) => time,
   fromPlain(plain) {
     if (!isHlcTime(plain)) throw new Malformed("a clock time");
     return plain;
@@ -39,7 +40,7 @@ export const hlcTime: Shape<HlcTime> = {
 
 /** Keys travel as bytes, because a codec's texts may be repaired silently when they are not UTF-8. */
 export const key: Shape<string> = {
-  write: (writer, text) => writer.utf8(text),
+  toPlain: encodeUtf8,
   fromPlain(plain) {
     const decoded = plain instanceof Uint8Array ? decodeUtf8(plain) : undefined;
     if (decoded === undefined || keyFault(decoded) !== undefined) throw new Malformed("a key");
@@ -51,36 +52,13 @@ export const version: Shape<Version> = object({ time: hlcTime, node: nodeId });
 export const versions: Shape<readonly Version[]> = list(version, SIBLINGS_MAX);
 
 export const record: Shape<KeyRecord> = {
-  write: writeRecord,
+  toPlain: recordToTuple,
   fromPlain(plain) {
     const found = recordFromTuple(plain);
     if (found === undefined || found.siblings.length > SIBLINGS_MAX) throw new Malformed("a record");
     return found;
   },
 };
-
-/** As {@link recordFromTuple} reads it. */
-function writeRecord(writer: MsgpackWriter, { context, siblings }: KeyRecord): void {
-  writer.array(2);
-  writer.array(2 * context.size);
-  for (const [node, time] of context) {
-    writer.text(node);
-    writer.number(time);
-  }
-  const nodes = [...context.keys()];
-  writer.array(siblings.length);
-  for (const sibling of siblings) {
-    writer.array(sibling.kind === "tombstone" ? 2 : 5);
-    // A record's context covers its siblings, so the node has a position.
-    writer.number(nodes.indexOf(sibling.version.node));
-    writer.number(sibling.version.time);
-    if (sibling.kind === "tombstone") continue;
-    if (sibling.expiresAtMs === null) writer.nil();
-    else writer.number(sibling.expiresAtMs);
-    writer.text(sibling.contentType);
-    writer.bin(sibling.bytes);
-  }
-}
 
 export const keyedRecord: Shape<KeyedRecord> = object({ key, record });
 export const standing: Shape<Standing> = object({ floor: hlcTime, complete: bool });
@@ -93,7 +71,7 @@ export const offer: Shape<ExchangeOffer> = object({
 export function bytesOf(length: number): Shape<Uint8Array> {
   const shape = bytes(length);
   return {
-    write: shape.write,
+    toPlain: shape.toPlain,
     fromPlain(plain) {
       const value = shape.fromPlain(plain);
       if (value.length !== length) throw new Malformed(`${length} bytes`);
@@ -106,7 +84,7 @@ export function bytesOf(length: number): Shape<Uint8Array> {
 export function hex(digits: number): Shape<string> {
   const shape = bytesOf(digits / 2);
   return {
-    write: (writer, value) => shape.write(writer, fromHex(value)),
+    toPlain: fromHex,
     fromPlain: (plain) => toHex(shape.fromPlain(plain)),
   };
 }
