@@ -23,6 +23,12 @@ import { Suspicion } from "./suspicion.ts";
 import type { SwimConfig } from "./swim-config.ts";
 import type { SwimEffect } from "./swim-messages.ts";
 
+/** What an earlier run knew. Retired ids last adopted come last, the own predecessors at the very end. */
+export interface KnownTable {
+  readonly members: readonly Member[];
+  readonly retired: readonly NodeId[];
+}
+
 export class MemberView {
   readonly config: SwimConfig;
   readonly table: MemberTable;
@@ -36,7 +42,14 @@ export class MemberView {
   #malformed = 0;
   #refuted = false;
 
-  constructor(config: SwimConfig, self: Member, random: RandomSource, hash: (canonical: string) => string) {
+  /** @param known what an earlier run knew: counted from the first moment, and no news, so nothing of it is spread */
+  constructor(
+    config: SwimConfig,
+    self: Member,
+    known: KnownTable,
+    random: RandomSource,
+    hash: (canonical: string) => string,
+  ) {
     const { membersMax, retiredMax } = config;
     this.config = config;
     this.#self = self;
@@ -46,6 +59,9 @@ export class MemberView {
     this.queue = new BroadcastQueue(config.broadcastsMax);
     this.table.apply({ kind: "member", member: self });
     this.queue.put({ kind: "member", member: self });
+    for (const id of known.retired) this.table.apply({ kind: "retired", id });
+    for (const member of known.members)
+      if (member.id !== self.id) this.table.apply({ kind: "member", member });
   }
 
   /** The own entry; what it said last once it is retired. */
@@ -79,16 +95,16 @@ export class MemberView {
     return refuted;
   }
 
-  /** Takes up what an earlier run knew: no news, so nothing of it is spread. */
-  restore(members: readonly Member[], retired: readonly NodeId[], nowMs: number, out: SwimEffect[]): void {
-    for (const id of retired) this.table.apply({ kind: "retired", id });
-    for (const member of members) {
-      if (member.id === this.#self.id) this.#defend(member, out);
-      else if (this.table.apply({ kind: "member", member }).kind === "changed" && isLiveMember(member)) {
-        this.order.add(member.id);
-        if (member.state === "suspect") this.#suspect(member, undefined, nowMs, out);
-      }
+  /** From now on the members of an earlier run are probed, and suspected where they were. */
+  resume(members: readonly Member[], nowMs: number, out: SwimEffect[]): void {
+    for (const { id } of members) {
+      const member = this.table.get(id);
+      if (member === undefined || id === this.#self.id || !isLiveMember(member)) continue;
+      this.order.add(id);
+      if (member.state === "suspect") this.#suspect(member, undefined, nowMs, out);
     }
+    const own = members.find(({ id }) => id === this.#self.id);
+    if (own !== undefined) this.#defend(own, out);
   }
 
   /** Takes updates in, retirements first: a successor and the retirement of its predecessor may come together. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { NodeId } from "../identity.ts";
 import { randomBelow, SeededRandom } from "../random.ts";
 import { isLiveMember, type Member } from "./member.ts";
+import { Swim } from "./swim.ts";
 import { memberOf, VirtualCluster } from "./virtual-cluster.contract.ts";
 
 /** The longest time that any observer held any member dead before it saw it live again. */
@@ -128,6 +129,23 @@ describe("a paused process", () => {
     cluster.run(60_000);
     expect(cluster.deaths().filter(({ node, of }) => node === slow.id && of === accused.id)).toEqual([]);
   });
+});
+
+test("a node counts the members of its earlier run from the moment it exists", () => {
+  const cluster = new VirtualCluster({ seed: 1 });
+  const members = cluster.startKnown(3);
+  const [self] = members;
+  if (self === undefined) throw new Error("unreachable");
+  const { table } = cluster.swim(self.id);
+  const swim = new Swim({
+    self,
+    config: cluster.config,
+    random: new SeededRandom(1),
+    hash: (text) => text,
+    known: { members: table.members(), retired: ["x~0123456789"] },
+  });
+  expect(swim.table.counted().ids).toEqual(members.map(({ id }) => id).sort());
+  expect(swim.table.isRetired("x~0123456789")).toBe(true);
 });
 
 test("a rolling restart of every member loses nobody", () => {

@@ -12,7 +12,7 @@ import { Announcer } from "./announcer.ts";
 import { Exchange } from "./exchange.ts";
 import { isWellFormed, type Member, peerOf, type Update } from "./member.ts";
 import type { MemberTable } from "./member-table.ts";
-import { MemberView } from "./member-view.ts";
+import { type KnownTable, MemberView } from "./member-view.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { Prober } from "./prober.ts";
 import { refusalOf } from "./refusal.ts";
@@ -36,8 +36,8 @@ export interface SwimOptions {
   readonly random: RandomSource;
   /** A digest as text; all nodes of a cluster must use the same. */
   readonly hash: (canonical: string) => string;
-  /** What an earlier run knew. Retired ids last adopted come last, the own predecessors at the very end. */
-  readonly known: { readonly members: readonly Member[]; readonly retired: readonly NodeId[] };
+  /** Counted from the first moment. */
+  readonly known: KnownTable;
 }
 
 /** Counters and gauges for metrics; counters only rise. */
@@ -59,14 +59,14 @@ export class Swim {
   readonly #prober: Prober;
   readonly #exchange: Exchange;
   readonly #announcer: Announcer;
-  readonly #known: SwimOptions["known"];
+  readonly #known: KnownTable;
   #requestsRefused = 0;
 
   constructor({ self, config, random, hash, known }: SwimOptions) {
     this.#config = config;
     this.#random = random.fork();
     this.#known = known;
-    this.#view = new MemberView(config, self, random.fork(), hash);
+    this.#view = new MemberView(config, self, known, random.fork(), hash);
     this.#prober = new Prober(this.#view, this.#requests, random.fork());
     this.#announcer = new Announcer(this.#view, this.#prober, random.fork());
     this.#exchange = new Exchange(this.#view, this.#requests, random.fork());
@@ -93,10 +93,10 @@ export class Swim {
     };
   }
 
-  /** Takes up what an earlier run knew and starts the periods, at a random phase. */
+  /** Probes those an earlier run knew, and starts the periods, at a random phase. */
   start(nowMs: number): SwimEffect[] {
     const out: SwimEffect[] = [];
-    this.#view.restore(this.#known.members, this.#known.retired, nowMs, out);
+    this.#view.resume(this.#known.members, nowMs, out);
     const afterMs = Math.ceil(this.#random.next() * this.#config.probeIntervalMs);
     out.push({ kind: "timer", timer: { kind: "probe" }, afterMs });
     this.#exchange.arm("push-pull", this.#config.pushPullIntervalMs, out);

@@ -114,7 +114,7 @@ describe("a retirement", () => {
     expect(a.keeper.members).toEqual(before);
     await a.keeper.refresh();
     expect(a.keeper.members).toEqual(a.counted);
-    expect((await a.keeper.refresh()).tableHash).toBe(a.counted.tableHash);
+    expect((await a.keeper.refresh())?.tableHash).toBe(a.counted.tableHash);
   });
 
   test("is settled after the one before, and each moves the time on", async () => {
@@ -141,8 +141,23 @@ describe("a retirement", () => {
         return a.keeper.retirementAdopted();
       });
       await Promise.all([adopt, turns(head).then(() => a.keeper.refresh())]);
-      const { tableHash } = await a.keeper.refresh();
-      expect([head, tableHash]).toEqual([head, a.counted.tableHash]);
+      const unit = await a.keeper.refresh();
+      expect([head, unit?.tableHash]).toEqual([head, a.counted.tableHash]);
+    }
+  });
+
+  test("has no unit made meanwhile for members of longer ago, whenever that was begun", async () => {
+    for (let head = 0; head < 40; head++) {
+      const a = await MemoryReplica.open({ name: "a" });
+      const alone = a.counted;
+      meet(a, await MemoryReplica.open({ name: "b" }));
+      const turns = async (count: number): Promise<void> => {
+        for (let turn = 0; turn < count; turn++) await Promise.resolve();
+      };
+      const adopt = turns(20).then(() => a.keeper.retirementAdopted());
+      const units = await Promise.all([turns(head).then(() => a.keeper.refresh()), adopt]);
+      expect([head, units[0]?.tableHash]).not.toEqual([head, alone.tableHash]);
+      expect([head, a.keeper.completeness.watermark]).toEqual([head, 0]);
     }
   });
 

@@ -128,13 +128,17 @@ export class CompletenessKeeper {
     await this.#settling;
   }
 
-  /** This node's unit as of now, and whatever follows from it for the watermark. */
-  async refresh(): Promise<CompletenessUnit> {
+  /**
+   * This node's unit as of now, and whatever follows from it for the watermark. None is made while a retirement is not settled:
+   * then what was said last still stands, if anything was.
+   */
+  async refresh(): Promise<CompletenessUnit | undefined> {
     if (this.#unsettled) await this.#settle();
     const ownTime = await this.#ports.ownTime();
     const sequence = await this.#ports.tick();
     // A unit for the members of before, made when the retirement is settled but not yet saved, would stand for ever.
     while (this.#isSettling) await this.#settling;
+    if (this.#unsettled) return this.completeness.unitOf(this.#self);
     const unit = this.completeness.unit(this.members, ownTime, sequence);
     this.advance();
     return unit;

@@ -62,6 +62,7 @@ afterEach(() => {
 export async function start(
   store: MemoryStore = new MemoryStore(),
   seeds: readonly string[] = [],
+  beforeItStarts: (member: ClusterMember) => void = () => undefined,
 ): Promise<Running> {
   const replica = await MemoryReplica.open({ name: "a", store });
   const timers = new ManualTimers();
@@ -110,6 +111,7 @@ export async function start(
   );
   const it: Running = { member, replica, timers, log, sent, answer: undefined, retired: false };
   running.push(it);
+  beforeItStarts(member);
   await member.start();
   return it;
 }

@@ -82,6 +82,19 @@ describe("a member serves", () => {
     },
   );
 
+  test("nobody before what an earlier run left is settled", async () => {
+    const store = new MemoryStore();
+    const first = await start(store);
+    await introduce(first, FRIEND);
+    await first.member.membership.saved();
+    first.member.halt();
+    const answers: unknown[] = [];
+    await start(store, [], (member) => {
+      answers.push(member.serve(FRIEND.id, rumors()).catch((error: unknown) => error));
+    });
+    expect(await answers[0]).toMatchObject({ reason: { code: "busy" } });
+  });
+
   test("nobody any more when it has stopped or is retired", async () => {
     const it = await start();
     await introduce(it, FRIEND);

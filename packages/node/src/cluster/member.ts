@@ -2,8 +2,8 @@
  * One incarnation of a node as a member of its cluster: membership, rumors, repair, states and completeness, driven
  * together. See docs/protocol.md for what each guarantees.
  *
- * Order of business for a message: refuse the retired, then those nobody knows, then let the protocol it belongs to
- * take it. Nothing is answered before what it brought is committed.
+ * Order of business for a message: refuse all until what an earlier run left is settled, then the retired, then those
+ * nobody knows; else the protocol it belongs to takes it. Nothing is answered before what it brought is committed.
  */
 import type {
   FetchReply,
@@ -55,7 +55,7 @@ export class ClusterMember {
   readonly #concern: WriteConcern;
   readonly #publishing: Publishing;
   readonly #periodic: Periodic;
-  #stopped = false;
+  #phase: "new" | "running" | "stopped" = "new";
 
   constructor(config: MemberConfig, ports: MemberPorts, events: MemberEvents) {
     this.#ports = ports;
@@ -71,7 +71,7 @@ export class ClusterMember {
       nameTaken: (holder) => this.#lifecycle.nameTaken(holder),
       exchangeEnded: (peer, fault) => this.#lifecycle.exchangeEnded(peer, fault),
       claimed: (peer) => {
-        if (!this.#stopped) this.#publishing.exchanged(peer);
+        if (this.#phase !== "stopped") this.#publishing.exchanged(peer);
       },
       confirmed: (peer, through) => this.#acks.confirmed(peer, through),
       learnt: (id, state) => this.#publishing.learnt(id, state),
@@ -104,6 +104,7 @@ export class ClusterMember {
     if (this.#lifecycle.isRetired) return this.#events.retired();
     await this.keeper.start();
     this.membership.start();
+    if (this.#phase === "new") this.#phase = "running";
     this.#lifecycle.start();
     if (this.#parts.joining === undefined) await this.#lifecycle.returnTo();
     this.repair.start();
@@ -119,7 +120,7 @@ export class ClusterMember {
 
   /** Says *stopped* to the others, unless it is retired, and lets go of everything. The store is the caller's. */
   async stop(): Promise<void> {
-    if (this.#stopped) return;
+    if (this.#phase === "stopped") return;
     if (!this.#lifecycle.isRetired) await this.membership.announceStopped();
     this.halt();
     await this.keeper.save();
@@ -127,7 +128,7 @@ export class ClusterMember {
 
   /** Stops without a word, as if the process ended. */
   halt(): void {
-    this.#stopped = true;
+    this.#phase = "stopped";
     this.#periodic.stop();
     this.#lifecycle.stop();
     this.repair.stop();
@@ -138,7 +139,7 @@ export class ClusterMember {
 
   /** Answers a peer. @throws PeerFault when it is refused */
   async serve(from: NodeId, message: PeerRequest): Promise<PeerReply> {
-    if (this.#lifecycle.isRetired || this.#stopped) throw new PeerFault({ code: "busy" });
+    if (this.#phase !== "running" || this.#lifecycle.isRetired) throw new PeerFault({ code: "busy" });
     if (this.membership.isRetired(from)) throw new PeerFault({ code: "retired" });
     this.membership.heard(from);
     switch (message.kind) {
@@ -194,7 +195,7 @@ export class ClusterMember {
 
   /** A write of this node is committed: it spreads. */
   spread(key: string, acks: number): void {
-    if (this.size === 1 || this.#stopped) return;
+    if (this.size === 1 || this.#phase === "stopped") return;
     this.repair.disturbed();
     const record = this.#ports.store.peek(key);
     if (record !== undefined) this.rumors.spread(key, record, "write", acks);
@@ -241,7 +242,7 @@ export class ClusterMember {
     return reply.holds;
   }
 
-  /** Sends a record that a read has found stale elsewhere on its way. */
+  /** Sends on its way a record that a read has found stale elsewhere. */
   repairStale(key: string, record: KeyRecord): void {
     this.rumors.spread(key, record, "repair", 0);
   }
