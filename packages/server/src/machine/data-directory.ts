@@ -7,7 +7,6 @@ import {
   constants,
   copyFileSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readSync,
@@ -19,6 +18,7 @@ import {
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Environment, SequenceFile } from "@hearsay/store";
+import { createDirectory } from "./create-directory.ts";
 
 const SEQUENCE_BYTES = 8;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -35,7 +35,7 @@ export class DataDirectory {
 
   /** Creates what is missing. @throws the file system's error */
   static open(path: string): DataDirectory {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    createDirectory(path);
     return new DataDirectory(path, openSync(join(path, "sequence"), OPEN_OR_CREATE, 0o600));
   }
 
