@@ -6,6 +6,7 @@ import type { Services } from "../services.ts";
 import { type BodyLimit, readBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { ApiProblem } from "./problem.ts";
+import { schemaFault } from "./schema-fault.ts";
 
 const LIMIT: BodyLimit = { maxBytes: 4096, knob: "fixed" };
 
@@ -20,11 +21,8 @@ export function jsonBodyReader<Schema extends TSchema>(
   return async (services, exchange) => {
     const body = parsed(await bytesOf(services, exchange));
     if (compiled.Check(body)) return body;
-    const first = compiled.Errors(body)[0];
-    const path = first?.instancePath.slice(1) ?? "";
-    throw new ApiProblem("invalid_body", {
-      detail: path === "" ? `The body ${first?.message}.` : `"${path}" ${first?.message}.`,
-    });
+    const detail = schemaFault(compiled.Errors(body), schema, "field");
+    throw new ApiProblem("invalid_body", { detail });
   };
 }
 

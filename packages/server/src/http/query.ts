@@ -4,6 +4,7 @@ import { type ClientContext, parseClientContext, parseVersion, type Version } fr
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { ApiProblem } from "./problem.ts";
+import { schemaFault } from "./schema-fault.ts";
 
 export interface QueryValidator {
   /** @throws ApiProblem `invalid_query` */
@@ -17,24 +18,10 @@ export function queryValidator(schema: TSchema): QueryValidator {
     check(parameters) {
       const query = Object.fromEntries(parameters);
       if (compiled.Check(query)) return;
-      const first = compiled.Errors(query)[0];
-      const name = first?.instancePath.slice(1) ?? "";
-      throw new ApiProblem("invalid_query", {
-        detail: name === "" ? unknownParameters(parameters, schema) : `"${name}" ${first?.message}.`,
-      });
+      const detail = schemaFault(compiled.Errors(query), schema, "parameter");
+      throw new ApiProblem("invalid_query", { detail });
     },
   };
-}
-
-function unknownParameters(parameters: ReadonlyMap<string, string>, schema: TSchema): string {
-  const known =
-    "properties" in schema && typeof schema.properties === "object"
-      ? Object.keys(schema.properties ?? {})
-      : [];
-  const unknown = [...parameters.keys()].filter((name) => !known.includes(name));
-  return unknown.length > 0
-    ? `There is no parameter "${unknown[0]}" here; there are ${known.join(", ")}.`
-    : "A parameter is missing.";
 }
 
 export interface AckWish {

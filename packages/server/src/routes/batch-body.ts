@@ -11,6 +11,7 @@ import { Compile } from "typebox/compile";
 import { ApiProblem } from "../http/problem.ts";
 import { isContentType, parseSeen, parseTtl } from "../http/query.ts";
 import { fromBase64 } from "../http/render.ts";
+import { schemaFault } from "../http/schema-fault.ts";
 
 const batchRequest = Compile(BatchRequest);
 
@@ -145,10 +146,8 @@ function isValue(value: unknown, form: ValueForm): value is string | Uint8Array 
 /** What the schema finds wrong, which is that of JSON. */
 function invalidBody(body: unknown, values: ValueForm): ApiProblem {
   const shown = values === "text" ? body : withTextValues(body);
-  const first = batchRequest.Errors(shown)[0];
-  return new ApiProblem("invalid_body", {
-    detail: `${first?.instancePath || "The body"} ${first?.message ?? "is no batch"}.`,
-  });
+  const detail = schemaFault(batchRequest.Errors(shown), BatchRequest, "field");
+  return new ApiProblem("invalid_body", { detail });
 }
 
 /** The same body with values as JSON carries them, so that one schema serves both forms. */

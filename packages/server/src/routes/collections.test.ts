@@ -182,6 +182,13 @@ describe("a batch", () => {
     expect(h.services.budget.used).toBe(0);
   });
 
+  it.each([
+    [{ op: "get", key: "a", extra: 1 }, 'There is no field "operations/0/extra" here.'],
+    [{ op: "put", key: "a" }, '"operations/0/value" is missing.'],
+  ])("says of %j what is wrong", async (operation, detail) => {
+    expect((await batch([operation])).json()).toMatchObject({ detail });
+  });
+
   it("is refused before it is decoded when it is not what it says", async () => {
     const post = (payload: Buffer, type: string) =>
       h.app.inject({ method: "POST", url: "/kv", payload, headers: { "content-type": type } });

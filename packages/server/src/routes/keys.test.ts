@@ -281,6 +281,16 @@ describe("refusals", () => {
     expect(h.store.committed.size).toBe(0);
   });
 
+  it.each([
+    ["/kv/a?wrong=1", 'There is no parameter "wrong" here; there are key, siblings, history, ack, timeout.'],
+    ["/kv/a?siblings=some", '"siblings" is "all".'],
+    ["/verify?deep=1", '"deep" is "true" or "false".'],
+    ["/cluster/receipt?key=a", '"version" is missing.'],
+    ["/kv?limit=0", '"limit" must match pattern "^[1-9][0-9]{0,8}$".'],
+  ])("%s is refused in words that help", async (url, detail) => {
+    expect((await h.app.inject({ url })).json()).toMatchObject({ code: "invalid_query", detail });
+  });
+
   it("names the methods a path takes", async () => {
     const answer = await h.app.inject({ method: "POST", url: "/kv/a" });
     expect(answer.headers.allow).toBe("GET, HEAD, PUT, DELETE");
