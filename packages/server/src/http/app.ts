@@ -2,6 +2,7 @@
  * The fastify application: it routes, describes and closes. Bodies are read by the routes themselves, queries
  * parsed by them, answers sent by `Exchange`; so what no schema or parser of a framework may touch reaches none.
  */
+import type { IncomingMessage, ServerResponse } from "node:http";
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import { PROBLEMS } from "@hearsay/api";
@@ -19,9 +20,6 @@ import { ApiProblem } from "./problem.ts";
 import type { RouteDescription } from "./route-description.ts";
 import { routeDescriptions } from "./routes.ts";
 import { KEY_ROUTE, routedTarget } from "./target.ts";
-
-/** Methods whose bodies fastify would read by itself. */
-const METHODS_WITH_BODY = ["PUT", "POST", "DELETE", "PATCH"];
 
 export async function buildApp(services: Services): Promise<FastifyInstance> {
   const { settings } = services;
@@ -47,16 +45,18 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     },
   });
   app.server.maxConnections = settings["limits.maxConnections"];
-  for (const method of METHODS_WITH_BODY)
+  // Otherwise fastify would read the bodies of some by itself.
+  for (const method of app.supportedMethods)
     app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
   // The routes check with the same schemas; what fastify compiled would only be run a second time.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, request, reply) => {
     respond(services, "unrouted", request, reply, () => {
-      throw error;
+      throw refusedByFramework(error);
     });
   });
+  continueOnceRead(app.server);
   await describe(app);
   const descriptions = routeDescriptions(services, () => app.swagger());
   for (const description of descriptions) addRoute(app, services, description);
@@ -64,6 +64,29 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     respond(services, "unrouted", request, reply, () => refuseUnrouted(request, descriptions));
   });
   return app;
+}
+
+/** A path that would lead out of the files behind `/docs`, say, is no fault of the node. */
+function refusedByFramework(error: unknown): unknown {
+  const status = error instanceof Error && "statusCode" in error ? Number(error.statusCode) : 500;
+  if (status === 403 || status === 404) return new ApiProblem("route_not_found");
+  return status < 500 ? new ApiProblem("bad_request", { detail: String(error) }) : error;
+}
+
+/**
+ * `Expect: 100-continue` (RFC 9110, section 10.1.1): the client is told to go on only once its body is read, and sends none
+ * that is refused by its head alone. Such a connection ends, as nobody can tell whether the body comes all the same.
+ */
+function continueOnceRead(server: FastifyInstance["server"]): void {
+  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    response.shouldKeepAlive = false;
+    request.once("resume", () => {
+      if (response.headersSent) return;
+      response.shouldKeepAlive = true;
+      response.writeContinue();
+    });
+    server.emit("request", request, response);
+  });
 }
 
 function addRoute(app: FastifyInstance, services: Services, route: RouteDescription): void {

@@ -90,7 +90,7 @@ export function dataRoutes(services: Services): RouteDescription[] {
 
 export function nodeRoutes(services: Services): RouteDescription[] {
   const readiness = content(MEDIA_TYPES.json, Readiness);
-  return [
+  const routes: RouteDescription[] = [
     {
       method: "GET",
       url: "/livez",
@@ -122,4 +122,6 @@ export function nodeRoutes(services: Services): RouteDescription[] {
       handle: (exchange) => sendMetrics(services, exchange),
     },
   ];
+  // Monitors and balancers ask without wanting the body.
+  return routes.flatMap((route) => [route, { ...route, method: "HEAD" }]);
 }

@@ -111,6 +111,29 @@ describe("values on the wire", () => {
   });
 });
 
+describe("Expect: 100-continue", () => {
+  const expecting = (target: string, length: number) =>
+    `PUT ${target} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`;
+
+  it("has the client go on where the body is wanted", async () => {
+    const port = await start();
+    const { socket, answer } = await halfSent(port, expecting("/kv/k", 1));
+    expect(String(await once(socket, "data"))).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+    socket.write(`v${request("GET", "/livez")}`);
+    expect((await answer).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 100", "HTTP/1.1 201", "HTTP/1.1 200"]);
+  });
+
+  it.each([
+    ["is too large", "/kv/k", 11, 413],
+    ["has no place to go", "/kv/k?wrong=1", 1, 400],
+    ["belongs to no path", "/nowhere", 1, 404],
+  ])("spares the client a body that %s", async (_, target, length, expected) => {
+    const port = await start({ "limits.maxValueBytes": 10 });
+    const answer = await rawExchange(port, expecting(target, length));
+    expect([status(answer), answer.includes("Connection: close")]).toEqual([expected, true]);
+  });
+});
+
 /** A connection on which something was sent that does not end. */
 async function halfSent(
   port: number,

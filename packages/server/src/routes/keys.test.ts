@@ -270,6 +270,9 @@ describe("refusals", () => {
     ["POST", "/livez", {}, "method_not_allowed"],
     ["GET", "/nowhere", {}, "route_not_found"],
     ["GET", "/%zz", {}, "bad_request"],
+    ["GET", "/docs/static/../../package.json", {}, "route_not_found"],
+    ["QUERY", "/kv/a", {}, "method_not_allowed"],
+    ["PROPFIND", "/kv/a", { "content-type": "a/b" }, "method_not_allowed"],
     ["POST", "/restore?mode=wrong", {}, "invalid_query"],
     ["POST", "/restore", {}, "invalid_query"],
   ] as const)("%s %s with %j is %s", async (method, url, headers, code) => {
@@ -356,6 +359,13 @@ describe("overload", () => {
     const shed = await h.app.inject({ url: "/kv/k" });
     expect([shed.json().code, shed.headers["retry-after"]]).toEqual(["overloaded", "1"]);
     expect(h.services.gate.shed).toEqual({ scan: 3, write: 2, read: 2 });
+  });
+
+  it("is told of by the head alone as well", async () => {
+    for (const url of ["/livez", "/readyz", "/metrics"]) {
+      const answer = await h.app.inject({ method: "HEAD", url });
+      expect([answer.statusCode, answer.body]).toEqual([200, ""]);
+    }
   });
 
   it("takes nothing while it stops, and says so in its readiness", async () => {
