@@ -121,7 +121,7 @@ describe.concurrent("keys", () => {
     await at("put", "elsewhere", "x");
     const since = await at("watch", "seen/", "--since", cursor, "--until-synced", "--keys");
     expect(since.text).toBe("delete  seen/a\n");
-    expect((await at("watch", "--since", "nonsense")).code).toBe(1);
+    expect((await at("watch", "--since", "nonsense")).code).toBe(2);
     expect((await at("watch", "seen/", "--curl")).text).toMatch(/^curl .*\/watch\?prefix=seen%2F/);
   });
 
@@ -186,7 +186,7 @@ describe.concurrent("exit codes", () => {
     const finished = await at("get", "nowhere", "--json");
     expect(JSON.parse(finished.err)).toMatchObject({ error: { code: "not_found", exit: 3 } });
     const wrong = JSON.parse((await at("put", "k", "v", "--context", "nonsense", "--json")).err);
-    expect(wrong).toMatchObject({ error: { code: "invalid_context", next: expect.any(String), exit: 1 } });
+    expect(wrong).toMatchObject({ error: { code: "invalid_context", next: expect.any(String), exit: 2 } });
   });
 });
 

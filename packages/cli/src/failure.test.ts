@@ -18,6 +18,11 @@ describe("failures", () => {
     ["ack_timeout", 6],
     ["not_yet", 6],
     ["invalid_key", 2],
+    ["invalid_query", 2],
+    ["invalid_header", 2],
+    ["invalid_context", 2],
+    ["invalid_cursor", 2],
+    ["ack_exceeds_members", 2],
     ["disk_full", 1],
     ["some_code_of_a_later_version", 1],
   ])("%s exits with %s, and with the node's words", (code, exit) => {

@@ -70,6 +70,12 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["settings_invalid", EXIT.usage],
   ["bad_key", EXIT.usage],
   ["invalid_key", EXIT.usage],
+  ["bad_header", EXIT.usage],
+  ["invalid_query", EXIT.usage],
+  ["invalid_header", EXIT.usage],
+  ["invalid_context", EXIT.usage],
+  ["invalid_cursor", EXIT.usage],
+  ["ack_exceeds_members", EXIT.usage],
 ]);
 
 /** Undefined when there is nothing to say: help was shown, or commander has said it. */
@@ -119,6 +125,7 @@ const NEXT_BY_FAULT = {
   unreachable: "Start a node with: hearsay serve. Or name one with --endpoint or HEARSAY_ENDPOINT.",
   timed_out: "Try again, with a longer --timeout if need be.",
   bad_answer: "Check that the endpoint is a Hearsay node, and its version with: hearsay version.",
+  bad_header: "Correct the content type, context or version.",
   bad_key: "Use a key of 1 to 1024 bytes.",
   no_such_sibling: "List the siblings again with: hearsay get KEY --siblings.",
 } as const;

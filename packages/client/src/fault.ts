@@ -27,6 +27,8 @@ export type Fault =
   | { readonly code: "bad_answer"; readonly endpoint: string; readonly reason: string }
   /** The key is empty or no well-formed text, so no request could carry it. */
   | { readonly code: "bad_key"; readonly key: string }
+  /** A header that no request can carry, such as a content type with a line feed. */
+  | { readonly code: "bad_header"; readonly reason: string }
   /** None of the key's siblings has the version that shall be taken. */
   | { readonly code: "no_such_sibling"; readonly key: string; readonly version: string };
 
@@ -60,6 +62,8 @@ function describe(fault: Fault): string {
       return `${fault.endpoint} gave an answer that is not understood: ${fault.reason}`;
     case "bad_key":
       return `the key ${JSON.stringify(fault.key)} is not well-formed text of at least one character`;
+    case "bad_header":
+      return `no request can carry such a header: ${fault.reason}`;
     case "no_such_sibling":
       return `${fault.key} has no sibling ${fault.version} any more`;
   }

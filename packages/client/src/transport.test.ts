@@ -120,6 +120,20 @@ describe("writes", () => {
     expect(urls).toHaveLength(3);
   });
 
+  it("are definitely not done where a header cannot be sent, or fetch refuses the port", async () => {
+    const unsendable = async (_: string, init: FetchInit) => {
+      new Headers(init.headers);
+      return written();
+    };
+    const { platform, urls } = scripted([unsendable]);
+    const error = await failure(client(platform).put("k", "v", { contentType: "a\nb" }));
+    expect(error).toMatchObject({ code: "bad_header", outcome: "none", attempts: 1 });
+    expect(urls).toHaveLength(1);
+    const port = new TypeError("fetch failed", { cause: new Error("bad port") });
+    const refusal = await failure(client(scripted([port, port]).platform, { rounds: 1 }).put("k", "v"));
+    expect(refusal).toMatchObject({ code: "unreachable", outcome: "none" });
+  });
+
   it("are not repeated once an attempt may have taken effect", async () => {
     const { platform, urls } = scripted([refused(), reset()]);
     expect(await failure(client(platform).put("k", "v"))).toMatchObject({

@@ -38,6 +38,8 @@ export interface Call {
   readonly pinned?: boolean | undefined;
   /** Statuses that are answers rather than failures, besides 2xx. */
   readonly expected?: readonly number[];
+  /** Of an answer; one of another type is no node's. */
+  readonly mediaType?: string | undefined;
   /** Longest wait for the answer, or for the next part of a streamed one. */
   readonly timeoutMs?: number | undefined;
   /** Of a streamed answer: longest wait for the next part, instead of that. */
@@ -130,13 +132,19 @@ export class Transport {
       const response = await platform.fetch(endpoint + call.path, this.#init(call, deadline.signal));
       const { status } = response;
       if ((status >= 200 && status < 300) || call.expected?.includes(status)) {
-        return { answer: await read(response, deadline, endpoint) };
+        const reason = typeFault(response, call);
+        if (reason === undefined) return { answer: await read(response, deadline, endpoint) };
+        deadline.dispose();
+        await response.body?.cancel();
+        return { fault: { code: "bad_answer", endpoint, reason } };
       }
       const body = await readAll(response, deadline);
       return { fault: problemFault(endpoint, response, body) };
     } catch (error) {
       deadline.dispose();
       if (call.signal?.aborted) throw call.signal.reason;
+      const reason = headerFault({ ...this.#options.headers, ...call.headers });
+      if (reason !== undefined) return { fault: { code: "bad_header", reason } };
       return { fault: this.#brokenOff(error, deadline, endpoint) };
     }
   }
@@ -180,7 +188,17 @@ function outcomeOf(fault: Fault, call: Call): Outcome {
     return fault.problem.outcome ?? (fault.problem.status < 500 ? "none" : "unknown");
   }
   if (fault.code === "unreachable") return fault.sent ? "unknown" : "none";
-  return fault.code === "bad_key" ? "none" : "unknown";
+  return fault.code === "bad_key" || fault.code === "bad_header" ? "none" : "unknown";
+}
+
+/** What keeps the headers from being sent: fetch tells of it as of a connection that failed. */
+function headerFault(headers: Readonly<Record<string, string>>): string | undefined {
+  try {
+    new Headers(headers);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 function mayRepeat(fault: Fault, call: Call, outcome: Outcome): boolean {
@@ -190,6 +208,12 @@ function mayRepeat(fault: Fault, call: Call, outcome: Outcome): boolean {
     return REPEATABLE_STATUS.has(status) || (call.repeat === "read" && REPEATABLE_READ_STATUS.has(status));
   }
   return fault.code === "unreachable" || fault.code === "timed_out";
+}
+
+function typeFault({ headers }: Response, { mediaType }: Call): string | undefined {
+  const type = headers.get("content-type");
+  if (mediaType === undefined || type?.startsWith(mediaType) === true) return undefined;
+  return `it is ${type ?? "of no type"}, not ${mediaType}`;
 }
 
 function problemFault(endpoint: string, response: Response, body: Uint8Array): Fault {
@@ -216,8 +240,11 @@ const NEVER_CONNECTED = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
+/** Fetch asks nothing of ports that belong to other protocols. */
+const BAD_PORT = "bad port";
+
 function neverConnected(error: unknown): boolean {
-  return NEVER_CONNECTED.has(causeCode(error) ?? "");
+  return NEVER_CONNECTED.has(causeCode(error) ?? "") || causeMessage(error) === BAD_PORT;
 }
 
 function causeCode(error: unknown): string | undefined {
@@ -226,7 +253,12 @@ function causeCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
+function causeMessage(error: unknown): string | undefined {
+  return error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined;
+}
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (causeMessage(error) === BAD_PORT) return "its port belongs to another protocol, and fetch refuses it";
   return error.cause instanceof Error ? (causeCode(error) ?? error.cause.message) : error.message;
 }

@@ -8,6 +8,8 @@ function put(key: string, value: string): string {
   return JSON.stringify({ key, version, contentType: "text/plain", size: value.length, value: btoa(value) });
 }
 
+const EVENTS = { headers: { "content-type": "text/event-stream" } };
+
 /** Answers each request with the next of the streams, after which it is as if all nodes were down. */
 function watching(streams: readonly (Response | ReadableStream<Uint8Array>)[], options: WatchOptions = {}) {
   const urls: string[] = [];
@@ -22,7 +24,7 @@ function watching(streams: readonly (Response | ReadableStream<Uint8Array>)[], o
         urls.push(url);
         const next = rest.shift();
         if (next === undefined) throw new TypeError("fetch failed");
-        return next instanceof Response ? next : new Response(next);
+        return next instanceof Response ? next : new Response(next, EVENTS);
       },
       random: () => 1,
       // Silence is not waited for, pauses are over at once.
@@ -142,13 +144,30 @@ describe("a watch", () => {
     await expect(kept.events.next()).rejects.toThrow("enough");
   });
 
+  it("rejects where no node answers, but once connected takes a proxy's page for the loss that it tells of", async () => {
+    const never = watching([Response.json({ a: 1 })]);
+    await expect(never.events.next()).rejects.toMatchObject({
+      code: "bad_answer",
+      message: expect.stringContaining("application/json, not text/event-stream"),
+    });
+    const page = (status: number) => new Response("<html>", { status });
+    const kept = watching([
+      stream(`event: synced\nid: c1\ndata: {}\n\n`),
+      page(502),
+      page(200),
+      stream(`event: synced\nid: c2\ndata: {}\n\n`),
+    ]);
+    expect((await take(kept.events, 2)).map(({ cursor }) => cursor)).toEqual(["c1", "c2"]);
+    expect(kept.urls.map((url) => new URL(url).host)).toEqual(["a:1", "b:1", "a:1", "b:1"]);
+  });
+
   it("gives a node that does not answer up after the client's time-out, and a silent stream after its own", async () => {
     const waits: number[] = [];
     const client = new Client({
       endpoints: ["http://a:1"],
       timeoutMs: 2_000,
       platform: {
-        fetch: async () => new Response(stream(`event: synced\nid: c1\ndata: {}\n\n`)),
+        fetch: async () => new Response(stream(`event: synced\nid: c1\ndata: {}\n\n`), EVENTS),
         schedule: (ms) => {
           waits.push(ms);
           return () => undefined;

@@ -109,8 +109,11 @@ export async function* watchEvents(
       }
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof HearsayError) || !isPersistent || !mayReturn(error.fault)) throw error;
+      if (!(error instanceof HearsayError) || !isPersistent) throw error;
       ({ fault } = error);
+      // A proxy tells by a page of its own that there is no node behind it now.
+      if (fault.code === "bad_answer" && endpoint === undefined) ({ endpoint } = fault);
+      else if (!mayReturn(fault)) throw error;
     }
     signal?.throwIfAborted();
     onConnection?.({ state: "lost", fault });
@@ -128,6 +131,7 @@ function watchCall(options: WatchOptions, cursor: string): Call {
       keys: options.keysOnly === true ? "true" : undefined,
     }),
     headers: { Accept: MEDIA_TYPES.events },
+    mediaType: MEDIA_TYPES.events,
     repeat: "read",
     partTimeoutMs: options.silenceMs ?? 3 * WATCH_HEARTBEAT_MS,
     signal: options.signal,

@@ -24,11 +24,13 @@ declare class AbortController {
 }
 
 declare class Headers {
+  constructor(init?: Readonly<Record<string, string>>);
   get(name: string): string | null;
 }
 
 declare class ReadableStream<T> {
   getReader(): ReadableStreamDefaultReader<T>;
+  cancel(reason?: unknown): Promise<void>;
 }
 
 declare class ReadableStreamDefaultReader<T> {

@@ -45,6 +45,8 @@ function reasonOfLoss({ fault }: Extract<WatchConnection, { readonly state: "los
       return `${fault.endpoint}: ${fault.reason}`;
     case "timed_out":
       return `${fault.endpoint} was silent for ${fault.afterMs} ms`;
+    case "bad_header":
+      return fault.reason;
     case "bad_key":
     case "no_such_sibling":
       return fault.code;
