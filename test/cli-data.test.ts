@@ -220,6 +220,12 @@ describe.concurrent("a node and its directory", () => {
     );
   });
 
+  it("stop gracefully when their terminal is closed", async () => {
+    const started = await startNode(join(directory.path, "hung-up"));
+    expect(await started.end("SIGHUP")).toBe(0);
+    expect(started.log()).toContain('"event":"stopped"');
+  });
+
   it("do not start with another name, on a port in use, or in a directory that is none", async () => {
     const data = join(directory.path, "named");
     await (await startNode(data)).end("SIGTERM");

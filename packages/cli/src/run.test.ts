@@ -109,6 +109,7 @@ describe("usage", () => {
     [["put", "k", "v", "--ack", "none"], "quorum"],
     [["ls", "--limit", "0"], "above zero"],
     [["put", "k", "v", "--file", "f"], "exclude each other"],
+    [["put", "k", "v", "--if-absent", "--if-match", "v"], "exclude each other"],
     [["del", "p", "--prefix", "--context", "c"], "--prefix takes neither"],
     [["snapshot", "restore", "f"], "--mode"],
     [["snapshot", "restore", "f", "--mode", "some"], "missing, as-new, exact"],

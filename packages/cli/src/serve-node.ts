@@ -26,15 +26,23 @@ export async function serve(
 }
 
 async function run(io: Io, settings: Settings, parent: Parent | undefined): Promise<void> {
+  const hungUp = hangUp();
   const server = await startServer(settings);
   try {
     if (parent === undefined) await io.err.write(welcome(server, resolve(settings.data)));
     else parent.tell({ url: server.address, id: server.nodeId });
-    const stopped = parent === undefined ? io.stopped : AbortSignal.any([io.stopped, parent.gone]);
+    const stopped = AbortSignal.any([io.stopped, hungUp, ...(parent === undefined ? [] : [parent.gone])]);
     await Promise.race([untilAborted(stopped), server.left]);
   } finally {
     await server.close();
   }
+}
+
+/** Aborted when the terminal is closed, which would otherwise end the process in the middle of things. */
+function hangUp(): AbortSignal {
+  const hungUp = new AbortController();
+  process.once("SIGHUP", () => hungUp.abort());
+  return hungUp.signal;
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

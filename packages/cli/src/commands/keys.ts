@@ -161,6 +161,9 @@ async function put(session: Session, key: string, value: string | undefined, fla
   if (flags.file !== undefined && value !== undefined) {
     throw new CliError("a value and --file exclude each other", { code: "usage", exit: EXIT.usage });
   }
+  if (flags.ifAbsent === true && flags.ifMatch !== undefined) {
+    throw new CliError("--if-absent and --if-match exclude each other", { code: "usage", exit: EXIT.usage });
+  }
   const file = bodyFile(value, flags);
   const body = file === undefined ? value : curl ? NOTHING : await readBody(io, file);
   const result = await client.put(key, body ?? NOTHING, {

@@ -20,7 +20,7 @@ export function addServe(program: Command, io: Io): void {
 `,
     )
     .description(
-      "Runs a node until SIGINT or SIGTERM, then stops it gracefully. Its log goes to standard output, a JSON object a line.",
+      "Runs a node until SIGINT, SIGTERM or SIGHUP, then stops it gracefully. Its log goes to standard output, a JSON object a line.",
     );
   const withParent = new Option("--with-parent", "end when the IPC channel to the parent process closes");
   withNodeFlags(command)
