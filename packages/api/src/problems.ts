@@ -82,6 +82,12 @@ export const PROBLEMS = {
     next: "Nothing was applied. Send the whole file; hearsay snapshot inspect checks one.",
     outcome: "none",
   },
+  cross_origin: {
+    status: 403,
+    title: "A page of another origin may not change anything here",
+    next: "Send the request from a program, or from a page that this very address serves.",
+    outcome: "none",
+  },
   not_found: {
     status: 404,
     title: "The key has no value",

@@ -16,6 +16,7 @@ import type { Operation } from "../metrics/requests.ts";
 import type { Services } from "../services.ts";
 import { answerClientError } from "./client-errors.ts";
 import { Exchange } from "./exchange.ts";
+import { refuseForeignPages } from "./origin.ts";
 import { ApiProblem } from "./problem.ts";
 import type { RouteDescription } from "./route-description.ts";
 import { routeDescriptions } from "./routes.ts";
@@ -91,13 +92,21 @@ function continueOnceRead(server: FastifyInstance["server"]): void {
 
 function addRoute(app: FastifyInstance, services: Services, route: RouteDescription): void {
   const { body, ...schema } = route.schema;
+  const handle = route.method === "GET" || route.method === "HEAD" ? route.handle : forOwnPages(route.handle);
   app.route({
     method: route.method,
     url: route.url,
     schema,
     config: { body },
-    handler: (request, reply) => respond(services, route.operation, request, reply, route.handle),
+    handler: (request, reply) => respond(services, route.operation, request, reply, handle),
   });
+}
+
+function forOwnPages(handle: RouteDescription["handle"]): RouteDescription["handle"] {
+  return (exchange) => {
+    refuseForeignPages(exchange.headers);
+    return handle(exchange);
+  };
 }
 
 function respond(

@@ -294,6 +294,23 @@ describe("refusals", () => {
     expect((await h.app.inject({ url })).json()).toMatchObject({ code: "invalid_query", detail });
   });
 
+  it.each([
+    [{ "sec-fetch-site": "cross-site" }, 403],
+    [{ "sec-fetch-site": "same-site", origin: "http://localhost:3000" }, 403],
+    [{ origin: "http://elsewhere.example" }, 403],
+    [{ origin: "null" }, 403],
+    [{ "sec-fetch-site": "same-origin", origin: "https://behind.a.proxy" }, 200],
+    [{ origin: "http://n1:7171" }, 200],
+    [{}, 200],
+  ])("of a write with %j, by whose page it is: %i", async (headers, status) => {
+    const payload = JSON.stringify({ operations: [{ op: "put", key: "k", value: "" }] });
+    const told = { host: "n1:7171", ...headers };
+    const answer = await h.app.inject({ method: "POST", url: "/kv", headers: told, payload });
+    expect(answer.statusCode).toBe(status);
+    expect(h.store.committed.size).toBe(status === 200 ? 1 : 0);
+    expect((await h.app.inject({ url: "/kv", headers: told })).statusCode).toBe(200);
+  });
+
   it("names the methods a path takes", async () => {
     const answer = await h.app.inject({ method: "POST", url: "/kv/a" });
     expect(answer.headers.allow).toBe("GET, HEAD, PUT, DELETE");
