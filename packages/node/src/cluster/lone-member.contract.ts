@@ -62,6 +62,7 @@ afterEach(() => {
 export async function start(
   store: MemoryStore = new MemoryStore(),
   seeds: readonly string[] = [],
+  changes: Partial<MemberConfig> = {},
   beforeItStarts: (member: ClusterMember) => void = () => undefined,
 ): Promise<Running> {
   const replica = await MemoryReplica.open({ name: "a", store });
@@ -84,6 +85,7 @@ export async function start(
     maxPendingAcks: 2,
     limits: LIMITS,
     hash: (text) => digitsOf(text, 6, 16),
+    ...changes,
   };
   const member = new ClusterMember(
     config,

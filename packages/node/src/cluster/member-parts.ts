@@ -141,7 +141,7 @@ function makeReplica(
 }
 
 function makeRumors(
-  { config, ports, events }: Recipe,
+  { config, ports, events, troubles }: Recipe,
   { membership, replica, sampler }: Pick<MemberParts, "membership" | "replica" | "sampler">,
 ): Rumors {
   const { timers, transport, random } = ports;
@@ -150,6 +150,7 @@ function makeRumors(
     transport,
     random,
     sampler,
+    troubles,
     held: (event) => events.held(event),
     updatesToSend: () => membership.updatesToSend(),
     updatesCame: (updates, from) => membership.updatesCame(updates, from),

@@ -1,4 +1,10 @@
-import { hlcFromMs, type NodeId, type PeerRequest, SWIM_DEFAULTS } from "@hearsay/core";
+import {
+  DEFAULT_RUMOR_OPTIONS,
+  hlcFromMs,
+  type NodeId,
+  type PeerRequest,
+  SWIM_DEFAULTS,
+} from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { MAX_DRIFT_MS, START_MS } from "../exchange/memory-replica.contract.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
@@ -89,7 +95,7 @@ describe("a member serves", () => {
     await first.member.membership.saved();
     first.member.halt();
     const answers: unknown[] = [];
-    await start(store, [], (member) => {
+    await start(store, [], {}, (member) => {
       answers.push(member.serve(FRIEND.id, rumors()).catch((error: unknown) => error));
     });
     expect(await answers[0]).toMatchObject({ reason: { code: "busy" } });
@@ -233,6 +239,19 @@ describe("what another says of a time too far ahead", () => {
     });
     expect(it.replica.store.get("k")).toBeUndefined();
   });
+});
+
+test("a full hot list gives up its oldest rumors, counts them and says so once an interval", async () => {
+  const rumorOptions = { ...DEFAULT_RUMOR_OPTIONS, hotMaxEntries: 2 };
+  const it = await start(new MemoryStore(), [], { rumors: rumorOptions });
+  await introduce(it, FRIEND);
+  for (const key of ["a", "b", "c", "d", "e"]) {
+    await it.replica.write(key, "v");
+    it.member.spread(key, 0);
+  }
+  const { monger } = it.member.rumors;
+  expect([monger.counters.dropped, it.replica.contents().size]).toEqual([3, 5]);
+  expect(it.log.of("rumors_dropped")).toEqual([{ code: "hot_list_full", dropped: 1, count: 1 }]);
 });
 
 describe("a node whose times most peers refuse", () => {

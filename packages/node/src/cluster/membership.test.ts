@@ -129,7 +129,12 @@ describe("a refusal in a reply", () => {
         ? { kind: "welcome", limits: LIMITS, time: 1, floor: 0, watermark: 0, recorded: false }
         : refused;
     await it.timers.advance(2000);
-    expect(it.log.of("peer_refused")[0]).toEqual({ by: "b:1", code: "name_taken", holder: "first:1" });
+    // It tries again and again, and says so once an interval.
+    await it.timers.advance(7000);
+    expect(it.sent.filter(({ message }) => message.kind === "push-pull").length).toBeGreaterThan(2);
+    expect(it.log.of("peer_refused")).toEqual([
+      { by: "b:1", code: "name_taken", holder: "first:1", count: 1 },
+    ]);
     expect(it.member.notWritable()).toEqual({ code: "name_taken", by: "first:1" });
   });
 

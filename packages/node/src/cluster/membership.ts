@@ -235,7 +235,7 @@ export class Membership {
   }
 
   #onEvent(event: SwimEvent): void {
-    const { log } = this.#ports;
+    const { log, troubles } = this.#ports;
     switch (event.kind) {
       case "member-changed":
         if (event.member.state !== event.previous?.state) {
@@ -279,7 +279,7 @@ export class Membership {
         this.#refused(event);
         break;
       case "table-full":
-        log.error("member_table_full", { member: event.id });
+        troubles.note("member_table_full", { code: "table_full", member: event.id });
         break;
       case "generation-exhausted":
         log.error("generation_exhausted", { claimed: event.claimed });
@@ -299,7 +299,8 @@ export class Membership {
   }
 
   #refused({ by, code, holder }: Extract<SwimEvent, { readonly kind: "refused" }>): void {
-    this.#ports.log.warn("peer_refused", { by: by.address, code, holder: holder?.address ?? null });
+    const fields = { code, by: by.address, holder: holder?.address ?? null };
+    this.#ports.troubles.note("peer_refused", fields, by.address);
     if (code === "name_taken" && holder !== undefined) this.#listener.nameTaken(holder);
   }
 }

@@ -28,6 +28,7 @@ import {
 import type { ExchangeReplica } from "../exchange/replica.ts";
 import { recordBytes } from "../exchange/session.ts";
 import { PeerFault } from "../peer-fault.ts";
+import type { RepeatLog } from "../repeat-log.ts";
 import { EffectDriver } from "./effect-driver.ts";
 import type { Timers, Transport } from "./ports.ts";
 
@@ -36,6 +37,7 @@ export interface RumorPorts {
   readonly transport: Transport;
   readonly random: RandomSource;
   readonly sampler: PeerSampler;
+  readonly troubles: RepeatLog;
   /** A peer durably holds this state of a key's record, or a later one. */
   held(event: RumorHeldEvent): void;
   /** Membership changes to send along; each counts as sent. */
@@ -55,6 +57,7 @@ export class Rumors {
   readonly #ports: RumorPorts;
   readonly #monger: RumorMonger;
   readonly #driver: EffectDriver<RumorRequest, RumorReply, Answered, RumorTimer, RumorHeldEvent>;
+  #toldDropped = 0;
 
   constructor(replica: ExchangeReplica, options: RumorOptions, ports: RumorPorts) {
     this.#replica = replica;
@@ -88,6 +91,15 @@ export class Rumors {
   spread(key: string, record: KeyRecord, origin: "write" | "repair", acks: number): void {
     const rumor = { key, ...heldRecord(key, record), origin, acks };
     this.#driver.perform(this.#monger.add(rumor, this.#ports.timers.monotonicMs()));
+    this.#tellDropped();
+  }
+
+  /** Rumors that the full hot list gave up reach the others by exchanges only, which takes longer. */
+  #tellDropped(): void {
+    const { dropped } = this.#monger.counters;
+    if (dropped === this.#toldDropped) return;
+    this.#toldDropped = dropped;
+    this.#ports.troubles.note("rumors_dropped", { code: "hot_list_full", dropped });
   }
 
   peersChanged(live: readonly Peer[], clusterSize: number): void {
@@ -96,6 +108,7 @@ export class Rumors {
 
   async serve(from: Peer, message: LoadedRumorRequest): Promise<LoadedRumorReply> {
     const received = await this.#take(message.rumors);
+    this.#tellDropped();
     this.#updatesCame(message.updates, from.id);
     const { rumors, wants, answers, pull } = message;
     const request: RumorRequest = { kind: "rumor_request", rumors, wants, answers, pull };
