@@ -37,6 +37,12 @@ export const CLUSTER_PROBLEMS = {
     title: "This cannot be taken back and has to be confirmed",
     next: "Read what the answer says may be lost, then send it again with confirm set to true.",
   },
+  peer_address_refused: {
+    status: 400,
+    title: "No member may have that address",
+    next: "Give the HOST:PORT of a member within peers.allowedRanges; link-local addresses are never a peer's.",
+    outcome: "none",
+  },
   peer_unreachable: {
     status: 502,
     title: "The member does not answer",

@@ -71,6 +71,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["bad_key", EXIT.usage],
   ["invalid_key", EXIT.usage],
   ["bad_header", EXIT.usage],
+  ["peer_address_refused", EXIT.usage],
   ["invalid_query", EXIT.usage],
   ["invalid_header", EXIT.usage],
   ["invalid_context", EXIT.usage],

@@ -201,6 +201,9 @@ describe("who belongs to the cluster", () => {
     await cluster.run("n2", undefined, { "limits.maxValueBytes": "4096" });
     const join = (address: string): Promise<Asked> => cluster.post("n2", "/cluster/join", { address });
     expect(await join("127.0.0.1:1")).toMatchObject({ status: 502, body: { code: "peer_unreachable" } });
+    for (const address of ["169.254.1.1:80", "nonsense"]) {
+      expect(await join(address)).toMatchObject({ status: 400, body: { code: "peer_address_refused" } });
+    }
     expect(await join(cluster.address("n2"))).toMatchObject({ status: 400, body: { code: "invalid_body" } });
     const refused = { code: "limits_differ", detail: expect.stringContaining("maxValueBytes") };
     expect(await join(cluster.address("n1"))).toMatchObject({ status: 503, body: refused });

@@ -57,6 +57,7 @@ export function peerProblem(error: unknown, { id, address }: Pick<Member, "id" |
   if (!(error instanceof PeerFault)) return error;
   const { reason } = error;
   const code = reason.code === "refused" ? reason.reason : reason.code;
+  if (code === "peer_address_refused") return new ApiProblem(code, { detail: `The address is ${address}.` });
   const who = id === "" ? address : `${nodeName(id)} at ${address}`;
   return new ApiProblem("peer_unreachable", { detail: `${who}: ${code}.`, members: { reason: code } });
 }

@@ -149,6 +149,19 @@ describe("configuration", () => {
     expect(load({ flags: { listen: "[::1]:0" } }).settings.advertise).toBe("");
   });
 
+  it("names and joins through no address that no node would talk to", () => {
+    for (const address of ["169.254.1.1:7171", "[fe80::1]:7171", "2852039166:80"]) {
+      expect(faults({ flags: { advertise: address } }), address).toContain(
+        `${address} is no address of a peer`,
+      );
+      expect(faults({ flags: { join: address } }), address).toContain(`${address} is no address of a peer`);
+    }
+    const near = { "peers.allowedRanges": "10.0.0.0/8" };
+    expect(faults({ flags: { ...near, join: "127.0.0.1:7171" } })).toContain("outside peers.allowedRanges");
+    const { join } = load({ flags: { ...near, join: "10.1.2.3:1,name:1,dns:name:1" } }).settings;
+    expect(join).toHaveLength(3);
+  });
+
   it("takes test hooks for what they are: asked for, near, and never in production", () => {
     const clock = { "test.clockFile": "/tmp/shift" };
     expect(faults({ flags: clock })).toContain("set test.hooks: true");

@@ -1,4 +1,5 @@
 /** What has to hold between knobs, so that a contradiction stops the start instead of a request. */
+import { AddressPolicy, AddressRefused } from "../peer/address-policy.ts";
 import type { KnobName, Settings } from "./knobs.ts";
 
 export interface Contradiction {
@@ -33,7 +34,8 @@ export function contradictions(settings: Settings): Contradiction[] {
       found.push({ knobs: [smaller, larger], message: `${smaller} must not exceed ${larger}` });
     }
   }
-  found.push(...addressContradictions(settings), ...testContradictions(settings));
+  found.push(...addressContradictions(settings), ...peerContradictions(settings));
+  found.push(...testContradictions(settings));
   return found;
 }
 
@@ -82,6 +84,29 @@ function addressContradictions(settings: Settings): Contradiction[] {
     }
   }
   return found;
+}
+
+/** Addresses that no node would ever talk to. Names are judged when they are looked up. */
+function peerContradictions(settings: Settings): Contradiction[] {
+  const policy = new AddressPolicy(settings["peers.allowedRanges"]);
+  const isRefused = (address: string): boolean => {
+    try {
+      policy.origin(address);
+      return false;
+    } catch (error) {
+      if (error instanceof AddressRefused) return true;
+      throw error;
+    }
+  };
+  const named = { advertise: settings.advertise === "" ? [] : [settings.advertise], join: settings.join };
+  return (["advertise", "join"] as const).flatMap((knob) =>
+    named[knob]
+      .filter((address) => !address.startsWith("dns:") && isRefused(address))
+      .map((address) => ({
+        knobs: [knob, "peers.allowedRanges"],
+        message: `${address} is no address of a peer: outside peers.allowedRanges, or link-local, which never is one`,
+      })),
+  );
 }
 
 export interface ListenAddress {
