@@ -1,7 +1,7 @@
+import { platform } from "@hearsay/cli/simulation-platform";
 import { ANTI_ENTROPY_DEFAULTS, parseVersion } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 const WRITES = 300;
 

@@ -1,7 +1,7 @@
+import { platform } from "@hearsay/cli/simulation-platform";
 import { ANTI_ENTROPY_DEFAULTS, hlcToMs, parseVersion } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 const START_MS = Date.UTC(2030, 0, 1);
 const MINUTE_MS = 60_000;

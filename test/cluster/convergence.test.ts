@@ -1,6 +1,6 @@
+import { platform } from "@hearsay/cli/simulation-platform";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 test("a write on one node is on all of them a moment later", async () => {
   const cluster = new VirtualCluster(platform, 1);

@@ -1,7 +1,7 @@
+import { platform } from "@hearsay/cli/simulation-platform";
 import { encodeUtf8 } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 /** Flips a bit in the stored record of a key, behind the back of a node that is stopped. */
 async function damage(cluster: VirtualCluster, name: string, key: string): Promise<void> {

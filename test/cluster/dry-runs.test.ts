@@ -1,8 +1,8 @@
+import { platform } from "@hearsay/cli/simulation-platform";
 import { ANTI_ENTROPY_DEFAULTS, type Peer } from "@hearsay/core";
 import { type Comparison, EXCHANGE_LIMITS, type ExchangeProgress, PeerFault } from "@hearsay/node";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 /** Only exchanges that a test starts. */
 const BY_HAND = { antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, intervalMs: 3_600_000 } };

@@ -1,7 +1,8 @@
 /** Networks that flap and lie. Faults at random are in test/simulator. */
+
+import { platform } from "@hearsay/cli/simulation-platform";
 import { VirtualCluster } from "@hearsay/simulator";
 import { describe, expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 const MINUTE_MS = 60_000;
 

@@ -1,8 +1,9 @@
 /** Deleted values that old copies of directories bring back: who may judge them, and on whose word. */
+
+import { platform } from "@hearsay/cli/simulation-platform";
 import { ANTI_ENTROPY_DEFAULTS } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
 import { describe, expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 /** The contents of a data directory at one time. */
 type DirectoryCopy = Awaited<ReturnType<VirtualCluster["copyDirectory"]>>;

@@ -1,7 +1,7 @@
+import { platform } from "@hearsay/cli/simulation-platform";
 import { parseVersion } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 const MINUTE_MS = 60_000;
 

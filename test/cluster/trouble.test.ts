@@ -1,9 +1,9 @@
 /** What operators and machines do wrong. */
 
+import { platform } from "@hearsay/cli/simulation-platform";
 import { parseVersion } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
 import { describe, expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

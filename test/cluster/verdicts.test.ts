@@ -1,8 +1,8 @@
+import { platform } from "@hearsay/cli/simulation-platform";
 import { ANTI_ENTROPY_DEFAULTS } from "@hearsay/core";
 import { type Convergence, convergence, obstaclesToStopping } from "@hearsay/node";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

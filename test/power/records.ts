@@ -1,6 +1,7 @@
 /** The records that are written before the power fails, and the store they are written to. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { platform } from "@hearsay/cli/simulation-platform";
 import type { KeyRecord } from "@hearsay/core";
 import {
   type Database,
@@ -12,7 +13,6 @@ import {
   type StoreOptions,
 } from "@hearsay/store";
 import { Level } from "level";
-import { platform } from "../platform.ts";
 
 const NODE = "power~abcdefghij";
 /** The least LevelDB takes: a new log, a table and a manifest record after a few dozen commits. */

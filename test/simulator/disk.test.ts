@@ -1,8 +1,8 @@
+import { platform } from "@hearsay/cli/simulation-platform";
 import { encodeUtf8, SeededRandom } from "@hearsay/core";
 import { VirtualDisk, VirtualTime } from "@hearsay/simulator";
 import type { Database } from "@hearsay/store";
 import { describe, expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 interface Opened {
   readonly disk: VirtualDisk;

@@ -1,8 +1,9 @@
 /** What the simulator has found, each as the least that shows it. */
+
+import { platform } from "@hearsay/cli/simulation-platform";
 import { EMPTY_CLIENT_CONTEXT, parseVersion, type Version } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 /** Of the keys under which a store keeps records. */
 const RECORD_SPACE = 0x72;

@@ -1,9 +1,10 @@
 /** What the simulator once took for a broken invariant and the protocol allows, each as the least that shows it. */
+
+import { platform } from "@hearsay/cli/simulation-platform";
 import { DEFAULT_RUMOR_OPTIONS } from "@hearsay/core";
 import { makePlan, type Plan, runPlan } from "@hearsay/simulator";
 import { StoreError } from "@hearsay/store";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 type Action = Plan["actions"][number];
 

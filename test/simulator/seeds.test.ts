@@ -1,4 +1,6 @@
 /** A hundred short runs. The long ones are `npm run test:sim`. */
+
+import { platform } from "@hearsay/cli/simulation-platform";
 import {
   FAULT_KINDS,
   huntMutant,
@@ -10,7 +12,6 @@ import {
   shrink,
 } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { platform } from "../platform.ts";
 
 const SEEDS = 100;
 const SHORT = { nodes: 5, minutes: 0.4 };
