@@ -4,6 +4,7 @@ import { addAgent } from "./commands/agent.ts";
 import { addApply } from "./commands/apply.ts";
 import { addChaos } from "./commands/chaos.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -84,6 +85,7 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
   program.commandsGroup("Other:");
   addConfigCommands(program, io);
   addDoctor(program, io);
+  addCompletion(program, io);
   addVersion(program, io);
   return program;
 }

@@ -80,6 +80,7 @@ const COMMANDS = [
   "verify",
   "config show",
   "doctor",
+  "completion",
   "version",
 ];
 
@@ -111,6 +112,7 @@ describe("usage", () => {
     [["put", "k", "v", "--file", "f"], "exclude each other"],
     [["put", "k", "v", "--if-absent", "--if-match", "v"], "exclude each other"],
     [["del", "p", "--prefix", "--context", "c"], "--prefix takes neither"],
+    [["completion", "tcsh"], "bash, zsh"],
     [["snapshot", "restore", "f"], "--mode"],
     [["snapshot", "restore", "f", "--mode", "some"], "missing, as-new, exact"],
     [["get", "k", "--endpoint", "ftp://n"], "http or https"],
