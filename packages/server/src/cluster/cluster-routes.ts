@@ -19,6 +19,7 @@ import {
 } from "@hearsay/api";
 import type { TSchema } from "typebox";
 import type { Exchange } from "../http/exchange.ts";
+import { refuseParameters } from "../http/query.ts";
 import { content, problems, type RouteDescription } from "../http/route-description.ts";
 import type { Services } from "../services.ts";
 import { postForget, postJoin, postLeave } from "./membership-routes.ts";
@@ -47,6 +48,10 @@ export function clusterRoutes(services: Services): RouteDescription[] {
 }
 
 function reading({ url, summary, querystring, answer, handle }: Reading): RouteDescription {
+  const bare = (exchange: Exchange): Promise<void> | void => {
+    refuseParameters(exchange.target);
+    return handle(exchange);
+  };
   const query = querystring === undefined ? {} : { querystring };
   const response = { 200: content(MEDIA_TYPES.json, answer), ...problems };
   return {
@@ -54,7 +59,7 @@ function reading({ url, summary, querystring, answer, handle }: Reading): RouteD
     url,
     operation: "cluster",
     schema: { summary, tags: ["cluster"], ...query, response },
-    handle,
+    handle: querystring === undefined ? bare : handle,
   };
 }
 

@@ -1,10 +1,11 @@
 /** Parameters and headers that several calls share, parsed and checked once. */
 import { LIMITS, parseDurationMs } from "@hearsay/api";
 import { type ClientContext, parseClientContext, parseVersion, type Version } from "@hearsay/core";
-import type { TSchema } from "typebox";
+import Type, { type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { ApiProblem } from "./problem.ts";
 import { schemaFault } from "./schema-fault.ts";
+import { targetQuery } from "./target.ts";
 
 export interface QueryValidator {
   /** @throws ApiProblem `invalid_query` */
@@ -22,6 +23,16 @@ export function queryValidator(schema: TSchema): QueryValidator {
       throw new ApiProblem("invalid_query", { detail });
     },
   };
+}
+
+const noQuery = queryValidator(Type.Object({}, { additionalProperties: false }));
+
+/**
+ * For calls without parameters: one that is left out of account would mislead whoever sent it.
+ * @throws ApiProblem `invalid_query`
+ */
+export function refuseParameters(target: string): void {
+  if (target.includes("?")) noQuery.check(targetQuery(target));
 }
 
 export interface AckWish {

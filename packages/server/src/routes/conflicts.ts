@@ -12,11 +12,11 @@ import { untilAllHeld } from "./until-held.ts";
 const pageQuery = queryValidator(PageQuery);
 
 export async function listConflicts(services: Services, exchange: Exchange): Promise<void> {
+  const query = targetQuery(exchange.target);
+  pageQuery.check(query);
   await untilAllHeld(services, exchange);
   const leave = services.gate.enterScan();
   try {
-    const query = targetQuery(exchange.target);
-    pageQuery.check(query);
     const limit = parsePageLimit(query.get("limit"));
     const items: ConflictPage["items"] = [];
     const range = { prefix: query.get("prefix") ?? "", after: query.get("after") };

@@ -266,6 +266,11 @@ describe("refusals", () => {
     ["DELETE", "/kv/a?ttl=5s", {}, "invalid_query"],
     ["GET", "/kv?limit=0", {}, "invalid_query"],
     ["GET", "/kv?nope", {}, "invalid_query"],
+    // At once, without waiting for what nobody has.
+    ["GET", "/kv?nope", { "hearsay-after": far }, "invalid_query"],
+    ["GET", "/conflicts?nope", { "hearsay-after": far }, "invalid_query"],
+    ["GET", "/snapshot?prefix=a", {}, "invalid_query"],
+    ["GET", "/cluster?peer=n2", {}, "invalid_query"],
     ["PATCH", "/kv/a", {}, "method_not_allowed"],
     ["POST", "/livez", {}, "method_not_allowed"],
     ["GET", "/nowhere", {}, "route_not_found"],

@@ -18,11 +18,11 @@ interface Listing {
 }
 
 export async function listKeys(services: Services, exchange: Exchange): Promise<void> {
+  const query = targetQuery(exchange.target);
+  listQuery.check(query);
   await untilAllHeld(services, exchange);
   const leave = services.gate.enterScan();
   try {
-    const query = targetQuery(exchange.target);
-    listQuery.check(query);
     const listing = {
       prefix: query.get("prefix") ?? "",
       after: query.get("after"),
