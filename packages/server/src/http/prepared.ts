@@ -27,6 +27,15 @@ export const BODY_HEADERS = 4;
  */
 const TEXT_MAX_BYTES = 1024;
 
+/** What no browser runs scripts of, however it is asked for. */
+const INERT = /^(?:text\/(?:plain|csv|yaml)|application\/(?:octet-stream|json|x-ndjson|yaml|msgpack))(?:;|$)/i;
+
+/**
+ * A value may be a page, which a browser would run as one of this node's own, with the right to write here. So it is shown
+ * without scripts and as of no origin (Content Security Policy 3, section 6.4.2), and a type is taken as it stands.
+ */
+const CONFINED = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"];
+
 const PREPARED_MAX_ENTRIES = 16_384;
 
 export class PreparedValues {
@@ -74,6 +83,7 @@ export class PreparedValues {
       HEADERS.context,
       flat(contextText(contextAfterRead(record), version, versionText)),
     ];
+    if (!INERT.test(value.contentType)) headers.push(...CONFINED);
     if (record.siblings.length > 1) headers.push(HEADERS.conflicts, String(record.siblings.length - 1));
     if (value.expiresAtMs !== null) headers.push(HEADERS.expires, isoTime(value.expiresAtMs));
     this.#stamp.append(headers);

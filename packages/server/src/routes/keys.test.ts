@@ -43,6 +43,19 @@ describe("a key", () => {
     expect(head.headers).toMatchObject({ etag: `"${version}"`, "content-length": "8" });
   });
 
+  it.each([
+    ["text/html", "sandbox"],
+    ["image/svg+xml", "sandbox"],
+    ["no type at all", "sandbox"],
+    ["text/plain; charset=utf-8", undefined],
+    ["application/json", undefined],
+  ])("of type %s is shown to a browser with the policy %s", async (type, policy) => {
+    await put("k", "<script>", { "content-type": type });
+    const { headers } = await h.app.inject({ url: "/kv/k" });
+    expect([headers["content-type"], headers["content-security-policy"]]).toEqual([type, policy]);
+    expect(headers["x-content-type-options"]).toBe(policy === undefined ? undefined : "nosniff");
+  });
+
   it("answers 200 for a replacement, and a large value as it is", async () => {
     await put("k", "one");
     const large = Buffer.alloc(300_000, 7);
