@@ -4,6 +4,9 @@ import type { Deadline } from "./platform.ts";
 /** A buffered answer, of a value or a page, is never larger. */
 const ANSWER_MAX_BYTES: number = 64 * 1024 * 1024;
 
+/** A buffered answer earns itself more time with so many bytes; one that trickles ends after the time for one wait. */
+const PROGRESS_BYTES: number = 64 * 1024;
+
 export class AnswerTooLarge extends Error {
   constructor() {
     super(`it is larger than ${ANSWER_MAX_BYTES} bytes`);
@@ -11,11 +14,15 @@ export class AnswerTooLarge extends Error {
   }
 }
 
-/** Yields the parts; leaving the loop early cancels the rest. The deadline is disposed of at the end. */
+/**
+ * Yields the parts; leaving the loop early cancels the rest. The deadline is disposed of at the end.
+ * @param progressBytes what has to arrive until the wait starts anew; 0: any part, and the caller's own time does not count
+ */
 export async function* readParts(
   response: Response,
   deadline: Deadline,
   toError: (error: unknown) => unknown,
+  progressBytes = 0,
 ): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   let ended = reader === undefined;
@@ -27,9 +34,13 @@ export async function* readParts(
     reader?.cancel(signal.reason).catch(() => undefined);
   };
   signal.addEventListener("abort", onAbort);
+  let missing = 0;
   try {
     while (reader !== undefined) {
-      deadline.renew();
+      if (missing <= 0) {
+        deadline.renew();
+        missing = progressBytes;
+      }
       const { done, value } = await reader.read().catch((error: unknown) => {
         ended = true;
         throw toError(error);
@@ -38,7 +49,8 @@ export async function* readParts(
         ended = true;
         throw toError(signal.reason);
       }
-      deadline.pause();
+      missing -= value?.length ?? 0;
+      if (missing <= 0) deadline.pause();
       ended = done;
       if (done) return;
       if (value !== undefined) yield value;
@@ -54,7 +66,7 @@ export async function* readParts(
 export async function readAll(response: Response, deadline: Deadline): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of readParts(response, deadline, (error) => error)) {
+  for await (const part of readParts(response, deadline, (error) => error, PROGRESS_BYTES)) {
     size += part.length;
     if (size > ANSWER_MAX_BYTES) throw new AnswerTooLarge();
     parts.push(part);

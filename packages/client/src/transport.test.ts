@@ -112,6 +112,36 @@ describe("failover", () => {
   });
 });
 
+describe("a time-out", () => {
+  /** How often the wait for an answer in so many parts starts anew. */
+  async function waits(parts: number, partBytes: number): Promise<number> {
+    let armed = 0;
+    let left = parts;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        left -= 1;
+        if (left < 0) controller.close();
+        else controller.enqueue(new Uint8Array(partBytes));
+      },
+    });
+    const platform: Partial<Platform> = {
+      fetch: async () => new Response(body, { headers: { etag: '"1-n"' } }),
+      schedule: () => {
+        armed += 1;
+        return () => undefined;
+      },
+    };
+    const found = await new Client({ endpoints: [A], platform }).get("k");
+    expect(found).toMatchObject({ kind: "value", bytes: { length: parts * partBytes } });
+    return armed;
+  }
+
+  it("is put off by an answer that makes headway, and not by one that trickles", async () => {
+    expect(await waits(100, 1)).toBe(2);
+    expect(await waits(10, 65_536)).toBe(12);
+  });
+});
+
 describe("writes", () => {
   it("are repeated when nothing was sent, or the node says that nothing was done", async () => {
     const full = problem(503, "overloaded", { outcome: "none" });

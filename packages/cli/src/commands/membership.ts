@@ -28,7 +28,7 @@ function addJoin(program: Command, io: Io): void {
   withClientFlags(command).action((address: string, flags: ClientFlags) =>
     inSession(io, flags, async ({ client, print, signal }) => {
       requireOneEndpoint(io, flags);
-      const report = await client.cluster.join(address, { signal });
+      const report = await client.cluster.join(address, { signal, timeoutMs: flags.timeout });
       if (print.json) return print.document(report);
       await print.line(
         report.state === "member"
@@ -59,7 +59,7 @@ its process instead. Its directory starts again only after hearsay reset.`,
         const { node, cluster } = await client.cluster.status({ signal });
         await confirm(io, `Make ${node} leave the cluster ${cluster} for good?`, flags);
       }
-      const report = await client.cluster.leave({ signal });
+      const report = await client.cluster.leave({ signal, timeoutMs: flags.timeout });
       await (print.json ? print.document(report) : print.line(`${report.node} has left, and ends`));
     }),
   );
@@ -90,7 +90,7 @@ asks. Its directory starts again only after hearsay reset.`,
     inSession(io, flags, async (session) => {
       const { client, print, signal, curl } = session;
       if (!curl) await confirm(io, `${await whatMayBeLost(session, node)} Forget it?`, flags);
-      const report = await client.cluster.forget(node, { signal, confirm: true });
+      const report = await client.cluster.forget(node, { signal, confirm: true, timeoutMs: flags.timeout });
       if (print.json) return print.document(report);
       const through =
         report.heldThrough === null ? "" : `; what it wrote up to ${report.heldThrough} is held here`;

@@ -18,7 +18,11 @@ export function addRepairCommands(program: Command, io: Io): void {
     .option("--limit <n>", "keys that are named (default: 100)", count, 100);
   withClientFlags(diff).action((peer: string, flags: ClientFlags & { readonly limit: number }) =>
     inSession(io, flags, async ({ client, print, signal }) => {
-      const report = await client.cluster.diff(peer, { signal, limit: flags.limit });
+      const report = await client.cluster.diff(peer, {
+        signal,
+        limit: flags.limit,
+        timeoutMs: flags.timeout,
+      });
       if (print.json) return print.document(report);
       await print.line(
         report.equal ? `${report.name} holds the same` : `${report.name} differs in ${report.keys} keys`,
@@ -35,7 +39,7 @@ export function addRepairCommands(program: Command, io: Io): void {
       "Makes the asked node exchange with a peer, or with one after the other, at once. It does so by itself all the time.",
     );
   withClientFlags(repair).action((peer: string | undefined, flags: ClientFlags) =>
-    inSession(io, flags, (session) => runRepair(session, peer)),
+    inSession(io, flags, (session) => runRepair(session, peer, flags.timeout)),
   );
 }
 
@@ -45,11 +49,15 @@ function diffRows({ items }: DiffReport): string[][] {
   return items.map(({ newer, here, there, key }) => [newer, here ?? "-", there ?? "-", shownKey(key)]);
 }
 
-async function runRepair({ client, io, print, signal }: Session, peer: string | undefined): Promise<void> {
+async function runRepair(
+  { client, io, print, signal }: Session,
+  peer: string | undefined,
+  timeoutMs: number | undefined,
+): Promise<void> {
   const progress = new ProgressLine(io, () => performance.now());
   let failures = 0;
   try {
-    for await (const line of client.cluster.repair({ peer, signal })) {
+    for await (const line of client.cluster.repair({ peer, signal, timeoutMs })) {
       if (line.event === "failed") failures += 1;
       if (print.json) await print.document(line);
       else if (line.event === "progress") progress.update(() => describe(line));
