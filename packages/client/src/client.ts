@@ -275,7 +275,8 @@ export class Client {
   #waiting(
     options: CallOptions & { readonly ackTimeoutMs?: number | undefined },
   ): Pick<Call, "signal" | "timeoutMs"> {
-    const forAcks = (options.ackTimeoutMs ?? 0) + ACK_GRACE_MS;
+    const { ackTimeoutMs } = options;
+    const forAcks = ackTimeoutMs === undefined ? 0 : ackTimeoutMs + ACK_GRACE_MS;
     return { signal: options.signal, timeoutMs: options.timeoutMs ?? Math.max(this.#timeoutMs, forAcks) };
   }
 

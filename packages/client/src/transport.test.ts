@@ -136,6 +136,22 @@ describe("a time-out", () => {
     return armed;
   }
 
+  it("is the one that was asked for, and longer only where the node is asked to wait", async () => {
+    const times: number[] = [];
+    const platform: Partial<Platform> = {
+      fetch: async () => written(),
+      schedule: (ms) => {
+        times.push(ms);
+        return () => undefined;
+      },
+    };
+    const subject = new Client({ endpoints: [A], timeoutMs: 500, platform });
+    await subject.put("k", "v");
+    expect(new Set(times.splice(0))).toEqual(new Set([500]));
+    await subject.put("k", "v", { ack: "all", ackTimeoutMs: 3_000 });
+    expect(new Set(times)).toEqual(new Set([5_000]));
+  });
+
   it("is put off by an answer that makes headway, and not by one that trickles", async () => {
     expect(await waits(100, 1)).toBe(2);
     expect(await waits(10, 65_536)).toBe(12);
