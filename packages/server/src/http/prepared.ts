@@ -28,7 +28,8 @@ export const BODY_HEADERS = 4;
 const TEXT_MAX_BYTES = 1024;
 
 /** What no browser runs scripts of, however it is asked for. */
-const INERT = /^(?:text\/(?:plain|csv|yaml)|application\/(?:octet-stream|json|x-ndjson|yaml|msgpack))(?:;|$)/i;
+const INERT =
+  /^(?:text\/(?:plain|csv|yaml)|application\/(?:octet-stream|json|x-ndjson|yaml|msgpack))(?:;|$)/i;
 
 /**
  * A value may be a page, which a browser would run as one of this node's own, with the right to write here. So it is shown
