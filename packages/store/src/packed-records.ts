@@ -5,7 +5,7 @@
  */
 import type { Slabs } from "@hearsay/core";
 
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_MAX_BYTES = 64 * 1024;
 /** In front of a record: its length, the room there is for it, and its bucket. */
 const HEAD_BYTES = 12;
 /** A key and its place in the table, measured. */
@@ -19,9 +19,16 @@ export interface PackedRecord {
 
 export class PackedRecords {
   readonly #chunks: Uint8Array[] = [];
+  readonly #chunkBytes: number;
   readonly #positions: Map<string, number> = new Map();
-  #end: number = CHUNK_BYTES;
+  #end: number;
   #bytes: number = 0;
+
+  /** @param expectedBytes what it will come to: memory is not taken in pieces larger than that */
+  constructor(expectedBytes: number) {
+    this.#chunkBytes = Math.min(CHUNK_MAX_BYTES, Math.ceil(expectedBytes));
+    this.#end = this.#chunkBytes;
+  }
 
   /** Grows only: what is replaced or deleted keeps its room. */
   get bytes(): number {
@@ -35,7 +42,7 @@ export class PackedRecords {
   /** Of a key that is not there. */
   add(key: string, bucket: number, value: Uint8Array): void {
     const size = HEAD_BYTES + value.length;
-    if (size > CHUNK_BYTES - this.#end) this.#addChunk(size);
+    if (size > this.#chunkBytes - this.#end) this.#addChunk(size);
     const chunk = this.#chunks.at(-1);
     if (chunk === undefined) return;
     const at = this.#end;
@@ -43,7 +50,7 @@ export class PackedRecords {
     writeU32(chunk, at + 4, value.length);
     writeU32(chunk, at + 8, bucket);
     chunk.set(value, at + HEAD_BYTES);
-    this.#positions.set(key, (this.#chunks.length - 1) * CHUNK_BYTES + at);
+    this.#positions.set(key, (this.#chunks.length - 1) * this.#chunkBytes + at);
     this.#end += size;
     this.#bytes += PackedRecords.sizeOf(value);
   }
@@ -53,7 +60,7 @@ export class PackedRecords {
     const position = this.#positions.get(key);
     if (position === undefined) return false;
     const chunk = this.#chunkOf(position);
-    const at = position % CHUNK_BYTES;
+    const at = position % this.#chunkBytes;
     if (value.length > readU32(chunk, at + 4)) {
       this.#positions.delete(key);
       return false;
@@ -68,7 +75,7 @@ export class PackedRecords {
     const position = this.#positions.get(key);
     if (position === undefined) return undefined;
     const chunk = this.#chunkOf(position);
-    const at = position % CHUNK_BYTES;
+    const at = position % this.#chunkBytes;
     const value = new Uint8Array(chunk.buffer, at + HEAD_BYTES, readU32(chunk, at));
     return { bucket: readU32(chunk, at + 8), value: slabs === undefined ? value.slice() : slabs.copy(value) };
   }
@@ -78,12 +85,12 @@ export class PackedRecords {
   }
 
   #chunkOf(position: number): Uint8Array {
-    return this.#chunks[Math.floor(position / CHUNK_BYTES)] ?? NO_CHUNK;
+    return this.#chunks[Math.floor(position / this.#chunkBytes)] ?? NO_CHUNK;
   }
 
   /** One that is larger than a chunk has one to itself. */
   #addChunk(size: number): void {
-    this.#chunks.push(new Uint8Array(Math.max(size, CHUNK_BYTES)));
+    this.#chunks.push(new Uint8Array(Math.max(size, this.#chunkBytes)));
     this.#end = 0;
   }
 }

@@ -35,14 +35,16 @@ export class RecordCache {
   readonly #read: DecodedRecords;
   readonly #glanced: Map<string, Stored> = new Map();
   readonly #slabs: Slabs = new Slabs();
-  #young: PackedRecords = new PackedRecords();
-  #old: PackedRecords = new PackedRecords();
+  #young: PackedRecords;
+  #old: PackedRecords;
 
   /** @param maxBytes by estimate; 0 keeps nothing */
   constructor(maxBytes: number, decode: Decode) {
     this.#maxBytes = maxBytes;
     this.#decode = decode;
     this.#read = new DecodedRecords(maxBytes / 4);
+    this.#young = this.#generation();
+    this.#old = this.#generation();
   }
 
   get bytes(): number {
@@ -94,7 +96,7 @@ export class RecordCache {
     if (size > generationBytes) return;
     if (this.#young.bytes + size > generationBytes) {
       this.#old = this.#young;
-      this.#young = new PackedRecords();
+      this.#young = this.#generation();
     }
     this.#young.add(key, bucket, value);
     this.#stayWithin();
@@ -113,7 +115,11 @@ export class RecordCache {
   }
 
   #stayWithin(): void {
-    if (this.bytes > this.#maxBytes) this.#old = new PackedRecords();
+    if (this.bytes > this.#maxBytes) this.#old = this.#generation();
+  }
+
+  #generation(): PackedRecords {
+    return new PackedRecords(this.#maxBytes / 2);
   }
 
   #unpack(key: string, slabs: Slabs | undefined): Stored | undefined {
