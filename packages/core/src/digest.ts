@@ -147,54 +147,55 @@ const WORDS = DIGEST_BYTES / 4;
 const WORD = 0x1_0000_0000;
 const LEAF_BYTES = 1 + DIGEST_BYTES + 4;
 
-/** The fingerprints of all buckets in two flat arrays, 2.25 MiB. */
+/** Of each bucket the sum and then the count. */
+const BUCKET_WORDS = WORDS + 1;
+const PAGE_BUCKETS = 64;
+
+/** The fingerprints of all buckets, 2.25 MiB, or less while few buckets have a record. */
 export class Fingerprints {
-  readonly #sums: Uint32Array;
-  readonly #counts: Uint32Array;
+  /** Where no record has been, there is no page. */
+  readonly #pages: (Uint32Array | undefined)[] = new Array(BUCKET_COUNT / PAGE_BUCKETS).fill(undefined);
   readonly #leaf: Uint8Array = new Uint8Array(LEAF_BYTES);
   readonly #leafView: DataView = new DataView(this.#leaf.buffer);
 
   constructor() {
-    this.#sums = new Uint32Array(BUCKET_COUNT * WORDS);
-    this.#counts = new Uint32Array(BUCKET_COUNT);
     this.#leaf[0] = LEAF_DOMAIN;
   }
 
   add(bucket: number, digest: Digest): void {
-    const sums = this.#sums;
-    let at = bucket * WORDS;
+    const page = this.#page(bucket);
+    let at = wordOf(bucket);
     let carry = 0;
     for (let byte = 0; byte < DIGEST_BYTES; byte += 4) {
-      const sum = (sums[at] ?? 0) + wordAt(digest, byte) + carry;
+      const sum = (page[at] ?? 0) + wordAt(digest, byte) + carry;
       carry = sum >= WORD ? 1 : 0;
-      sums[at] = sum;
+      page[at] = sum;
       at += 1;
     }
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
+    page[at] = (page[at] ?? 0) + 1;
   }
 
   subtract(bucket: number, digest: Digest): void {
-    const sums = this.#sums;
-    let at = bucket * WORDS;
+    const page = this.#page(bucket);
+    let at = wordOf(bucket);
     let borrow = 0;
     for (let byte = 0; byte < DIGEST_BYTES; byte += 4) {
-      const difference = (sums[at] ?? 0) - wordAt(digest, byte) - borrow;
+      const difference = (page[at] ?? 0) - wordAt(digest, byte) - borrow;
       borrow = difference < 0 ? 1 : 0;
-      sums[at] = difference;
+      page[at] = difference;
       at += 1;
     }
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) - 1;
+    page[at] = (page[at] ?? 0) - 1;
   }
 
   /** How many records are in the bucket. */
   count(bucket: number): number {
-    return this.#counts[bucket] ?? 0;
+    return this.#word(bucket, WORDS);
   }
 
   bucketEquals(bucket: number, other: Fingerprints): boolean {
-    if (this.count(bucket) !== other.count(bucket)) return false;
-    for (let at = bucket * WORDS; at < (bucket + 1) * WORDS; at++) {
-      if (this.#sums[at] !== other.#sums[at]) return false;
+    for (let word = 0; word < BUCKET_WORDS; word++) {
+      if (this.#word(bucket, word) !== other.#word(bucket, word)) return false;
     }
     return true;
   }
@@ -202,7 +203,7 @@ export class Fingerprints {
   /** What the Merkle leaf of a bucket is the hash of. The bytes are valid until the next call. */
   leafBytes(bucket: number): Uint8Array {
     for (let word = 0; word < WORDS; word++) {
-      this.#leafView.setUint32(1 + word * 4, this.#sums[bucket * WORDS + word] ?? 0, true);
+      this.#leafView.setUint32(1 + word * 4, this.#word(bucket, word), true);
     }
     this.#leafView.setUint32(1 + DIGEST_BYTES, this.count(bucket), true);
     return this.#leaf;
@@ -212,9 +213,12 @@ export class Fingerprints {
   toBytes(): Uint8Array {
     const bytes = new Uint8Array(FINGERPRINTS_BYTES);
     const view = new DataView(bytes.buffer);
-    for (let i = 0; i < this.#sums.length; i++) view.setUint32(i * 4, this.#sums[i] ?? 0, true);
-    for (let i = 0; i < BUCKET_COUNT; i++)
-      view.setUint32((this.#sums.length + i) * 4, this.#counts[i] ?? 0, true);
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+      if (this.#pages[pageOf(bucket)] === undefined) continue;
+      for (let word = 0; word < BUCKET_WORDS; word++) {
+        view.setUint32(byteOf(bucket, word), this.#word(bucket, word), true);
+      }
+    }
     return bytes;
   }
 
@@ -223,12 +227,40 @@ export class Fingerprints {
     if (bytes.length !== FINGERPRINTS_BYTES) return undefined;
     const restored = new Fingerprints();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let i = 0; i < restored.#sums.length; i++) restored.#sums[i] = view.getUint32(i * 4, true);
-    for (let i = 0; i < BUCKET_COUNT; i++) {
-      restored.#counts[i] = view.getUint32((restored.#sums.length + i) * 4, true);
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+      for (let word = 0; word < BUCKET_WORDS; word++) {
+        const value = view.getUint32(byteOf(bucket, word), true);
+        if (value !== 0) restored.#page(bucket)[wordOf(bucket) + word] = value;
+      }
     }
     return restored;
   }
+
+  /** For a change. */
+  #page(bucket: number): Uint32Array {
+    const at = pageOf(bucket);
+    const page = this.#pages[at] ?? new Uint32Array(PAGE_BUCKETS * BUCKET_WORDS);
+    this.#pages[at] = page;
+    return page;
+  }
+
+  #word(bucket: number, word: number): number {
+    return this.#pages[pageOf(bucket)]?.[wordOf(bucket) + word] ?? 0;
+  }
+}
+
+function pageOf(bucket: number): number {
+  return Math.floor(bucket / PAGE_BUCKETS);
+}
+
+/** Where a bucket begins in its page. */
+function wordOf(bucket: number): number {
+  return (bucket % PAGE_BUCKETS) * BUCKET_WORDS;
+}
+
+/** Where a word of a bucket lies among the bytes of all. */
+function byteOf(bucket: number, word: number): number {
+  return 4 * (word < WORDS ? bucket * WORDS + word : BUCKET_COUNT * WORDS + bucket);
 }
 
 /** Little-endian. */

@@ -81,7 +81,7 @@ export function encodeCheckpoint({ sequence, tally, presence }: Checkpoint): Uin
   for (const [i, number] of [sequence, records, tombstones, purgeable, bytes].entries()) {
     view.setFloat64(i * 8, number);
   }
-  encoded.set(presence.bytes, NUMBERS * 8);
+  presence.writeTo(encoded, NUMBERS * 8);
   encoded.set(fingerprints, NUMBERS * 8 + PRESENCE_BYTES);
   return encoded;
 }
@@ -99,6 +99,6 @@ export function parseCheckpoint(encoded: Uint8Array): Checkpoint | undefined {
     purgeable: view.getFloat64(24),
     bytes: view.getFloat64(32),
   };
-  const presence = new Presence(new Uint8Array(encoded.subarray(NUMBERS * 8, fingerprintsAt)));
+  const presence = Presence.from(encoded.subarray(NUMBERS * 8, fingerprintsAt));
   return { sequence: view.getFloat64(0), tally: new Tally(fingerprints, counters), presence };
 }

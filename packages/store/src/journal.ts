@@ -16,14 +16,14 @@ export async function readJournal(
   codec: Codec,
   base: number,
 ): Promise<JournalReport> {
-  const sequences = new Float64Array(JOURNAL_SLOTS);
+  const sequences = new Set<number>();
   let newest = 0;
   let range = spaceRange(SPACE.journal);
   for (;;) {
     const { entries, exhausted } = await handle.read(range);
     for (const [key, value] of entries) {
       const sequence = codec.decodeSequence(key, value) ?? 0;
-      sequences[sequence % JOURNAL_SLOTS] = sequence;
+      sequences.add(sequence);
       newest = Math.max(newest, sequence);
     }
     const last = entries.at(-1);
@@ -31,7 +31,7 @@ export async function readJournal(
     range = { ...range, gte: successor(last[0]) };
   }
   for (let sequence = Math.max(1, base, newest - JOURNAL_SLOTS + 1); sequence <= newest; sequence++) {
-    if (sequences[sequence % JOURNAL_SLOTS] !== sequence) return { newest, whole: false };
+    if (!sequences.has(sequence)) return { newest, whole: false };
   }
   return { newest, whole: true };
 }

@@ -18,7 +18,7 @@ import {
 } from "./keyspace.ts";
 import { Presence } from "./presence.ts";
 import { quarantinedKeys } from "./quarantine.ts";
-import { type Summary, sameSummary } from "./summary.ts";
+import { sameSummary } from "./summary.ts";
 import { contributionOf, Tally } from "./tally.ts";
 
 export interface RebuildReport {
@@ -50,14 +50,12 @@ export interface RebuildOptions {
 
 export async function rebuild(parts: Parts, options: RebuildOptions): Promise<RebuildReport> {
   // One after the other: both at once took longer, as they wait for the same two threads.
-  const records = await countRecords(parts);
+  const sums: Sums = { keys: new BucketSums(), versions: options.thorough ? new BucketSums() : undefined };
+  const records = await countRecords(parts, sums);
   const quarantined = await quarantinedKeys(parts.handle);
   for (const key of quarantined) records.presence.add(parts.hasher.place(key));
-  const index = await countIndex(parts, { quarantined, thorough: options.thorough });
-  const differing = differingBuckets(records.keys, index.keys);
-  if (options.thorough) {
-    for (const bucket of differingBuckets(records.versions, index.versions)) differing.add(bucket);
-  }
+  await subtractIndex(parts, quarantined, sums);
+  const differing = new Set([...sums.keys.notZero(), ...(sums.versions?.notZero() ?? [])]);
   if (records.damaged > 0 || differing.size > 0) options.onDamage();
   const { tally, presence, damaged } = records;
   if (differing.size === 0) return { tally, presence, damaged, reindexed: 0 };
@@ -68,39 +66,45 @@ export async function rebuild(parts: Parts, options: RebuildOptions): Promise<Re
 }
 
 /**
- * A count and a sum for each bucket: enough to tell records from an index, where by chance an entry is missing, old
- * or under another key. Costs a tenth of what digests would.
+ * A count and a sum for each bucket, to which the records are added and from which the index is subtracted: enough to tell
+ * one from the other, where by chance an entry is missing, old or under another key. Costs a tenth of what digests would.
  */
 class BucketSums {
-  readonly counts: Uint32Array = new Uint32Array(BUCKET_COUNT);
-  readonly sums: Float64Array = new Float64Array(BUCKET_COUNT);
+  readonly #counts: Int32Array = new Int32Array(BUCKET_COUNT);
+  readonly #sums: Float64Array = new Float64Array(BUCKET_COUNT);
 
   /** @param number a whole one of at most 53 bits */
   add(bucket: number, number: number): void {
-    this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     // Kept below the modulus, so that it is exact and does not depend on the order; a division would take longer.
-    const sum = (this.sums[bucket] ?? 0) + (number < SUM_MODULUS ? number : number - SUM_MODULUS);
-    this.sums[bucket] = sum < SUM_MODULUS ? sum : sum - SUM_MODULUS;
+    const sum = (this.#sums[bucket] ?? 0) + (number < SUM_MODULUS ? number : number - SUM_MODULUS);
+    this.#sums[bucket] = sum < SUM_MODULUS ? sum : sum - SUM_MODULUS;
+  }
+
+  /** Takes back what {@link add} has added. */
+  subtract(bucket: number, number: number): void {
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) - 1;
+    const sum = (this.#sums[bucket] ?? 0) - (number < SUM_MODULUS ? number : number - SUM_MODULUS);
+    this.#sums[bucket] = sum < 0 ? sum + SUM_MODULUS : sum;
+  }
+
+  /** Buckets of which not all that was added was subtracted, or something else. */
+  notZero(): number[] {
+    const buckets: number[] = [];
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+      if (this.#counts[bucket] !== 0 || this.#sums[bucket] !== 0) buckets.push(bucket);
+    }
+    return buckets;
   }
 }
 
 const SUM_MODULUS = 2 ** 52;
 
-function differingBuckets(a: BucketSums, b: BucketSums): Set<number> {
-  const differing = new Set<number>();
-  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-    if (a.counts[bucket] !== b.counts[bucket] || a.sums[bucket] !== b.sums[bucket]) differing.add(bucket);
-  }
-  return differing;
-}
-
-interface IndexSums {
+interface Sums {
+  /** Of a hash of each key. */
   readonly keys: BucketSums;
-  readonly versions: BucketSums;
-}
-
-function addVersions(sums: BucketSums, bucket: number, { versions }: Summary): void {
-  for (const { time } of versions) sums.add(bucket, time);
+  /** Of the time of each version; undefined where the values of the index are not read. */
+  readonly versions: BucketSums | undefined;
 }
 
 /** FNV-1a of the key (Fowler, Noll, Vo), from a byte on in its database key. */
@@ -125,18 +129,16 @@ export async function rebucket(handle: DatabaseHandle, codec: Codec, hasher: Rec
   });
 }
 
-interface RecordCount extends IndexSums {
+interface RecordCount {
   readonly tally: Tally;
   readonly presence: Presence;
   readonly damaged: number;
 }
 
-async function countRecords(parts: Parts): Promise<RecordCount> {
+async function countRecords(parts: Parts, { keys, versions }: Sums): Promise<RecordCount> {
   const { handle, codec, hasher } = parts;
   const tally = Tally.empty();
   const presence = new Presence();
-  const keys = new BucketSums();
-  const versions = new BucketSums();
   let damaged = 0;
   await eachChunk(handle, spaceRange(SPACE.record), (entries, fixes) => {
     for (const [at, value] of entries) {
@@ -154,33 +156,32 @@ async function countRecords(parts: Parts): Promise<RecordCount> {
       presence.add(place);
       tally.add(bucket, contributionOf(hasher, keyBytes, summary));
       keys.add(bucket, keyHash(at, RECORD_PREFIX));
-      addVersions(versions, bucket, summary);
+      for (const { time } of summary.versions) versions?.add(bucket, time);
       if (summary.purgeableFrom !== undefined) {
         const grave = graveyardKey(summary.purgeableFrom, keyBytes);
         if (handle.get(grave) === undefined) fixes.put(grave, () => EMPTY);
       }
     }
   });
-  return { tally, presence, keys, versions, damaged };
+  return { tally, presence, damaged };
 }
 
 /** The index without what is in quarantine, which it remembers. */
-async function countIndex(
+async function subtractIndex(
   { handle, codec }: Parts,
-  { quarantined, thorough }: { readonly quarantined: ReadonlySet<string>; readonly thorough: boolean },
-): Promise<IndexSums> {
-  const sums = { keys: new BucketSums(), versions: new BucketSums() };
-  await eachChunk(handle, { ...spaceRange(SPACE.index), values: thorough }, (entries) => {
+  quarantined: ReadonlySet<string>,
+  { keys, versions }: Sums,
+): Promise<void> {
+  await eachChunk(handle, { ...spaceRange(SPACE.index), values: versions !== undefined }, (entries) => {
     for (const [at, value] of entries) {
       const { bucket, key } = parseIndexKey(at);
       if (quarantined.size > 0 && quarantined.has(decodeUtf8(key) ?? "")) continue;
-      sums.keys.add(bucket, keyHash(at, INDEX_PREFIX));
-      if (!thorough) continue;
+      keys.subtract(bucket, keyHash(at, INDEX_PREFIX));
+      if (versions === undefined) continue;
       const summary = codec.decodeSummary(at, value);
-      if (summary !== undefined) addVersions(sums.versions, bucket, summary);
+      for (const { time } of summary?.versions ?? []) versions.subtract(bucket, time);
     }
   });
-  return sums;
 }
 
 /** Writes the index entries of all records in the given buckets that lack theirs. */
