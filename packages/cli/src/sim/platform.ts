@@ -11,6 +11,8 @@ const RAW = { keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" 
 
 let turns = 0;
 
+const settled = Promise.resolve();
+
 /**
  * What a run waits for is promises and nothing else. A callback of `nextTick` comes when all of those have settled, provided that a
  * promise has asked for it: one that a callback of the event loop asks for itself, as that which starts a run, comes before them.
@@ -19,7 +21,7 @@ function turn(): Promise<void> {
   turns = (turns + 1) % TURNS_TO_EVENT_LOOP;
   return new Promise((resolve) => {
     if (turns === 0) setImmediate(resolve);
-    else queueMicrotask(() => process.nextTick(resolve));
+    else void settled.then(() => process.nextTick(resolve));
   });
 }
 
