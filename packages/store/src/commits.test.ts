@@ -88,3 +88,19 @@ it("commits what is put as a commit ends together with what that moves others to
   expect(told).toEqual([["a"], ["b", "c"]]);
   stop();
 });
+
+it("purges what is committed below a floor at which there was nothing to purge, also while that was found out", async () => {
+  backend = await memoryBackend();
+  const { store } = await backend.open();
+  await store.put("later", recordOf(tombstone(500)));
+  expect(await store.purge(100, 10)).toEqual({ purged: 0, more: false });
+  await store.put("a", recordOf(tombstone(3)));
+  expect(await store.purge(100, 10)).toEqual({ purged: 1, more: false });
+  await Promise.all([store.purge(100, 10), store.put("b", recordOf(tombstone(4)))]);
+  expect(await store.purge(100, 10)).toEqual({ purged: 1, more: false });
+  expect(await store.purge(100, 10)).toEqual({ purged: 0, more: false });
+  await store.put("c", recordOf(tombstone(100)));
+  expect(await store.purge(99, 10)).toEqual({ purged: 0, more: false });
+  expect(await store.purge(100, 10)).toEqual({ purged: 1, more: false });
+  expect(await store.purge(500, 10)).toEqual({ purged: 1, more: false });
+});

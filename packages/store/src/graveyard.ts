@@ -55,12 +55,16 @@ async function* chunks(engine: Engine, whole: KeyRange, limit: number): AsyncGen
  * @throws StoreError as for a put
  */
 export async function purge(engine: Engine, floor: HlcTime, limit: number): Promise<PurgeReport> {
+  const { tally, commits } = engine;
+  if (floor < tally.purgeableFrom) return { purged: 0, more: false };
+  let found = 0;
   // Up to the floor: where nothing may go, nothing of what may go later is read.
   let range: KeyRange = { ...spaceRange(SPACE.graveyard), lt: graveyardKey(floor + 1, NO_KEY) };
   let purged = 0;
   for (;;) {
     const { entries, exhausted } = await engine.handle.read(range, limit - purged + 1);
     const removals: Promise<void>[] = [];
+    found += entries.length;
     for (const [at] of entries) {
       const { purgeableFrom, key } = parseGraveyardKey(at);
       if (purged + removals.length >= limit) return { purged: purged + (await settle(removals)), more: true };
@@ -69,9 +73,12 @@ export async function purge(engine: Engine, floor: HlcTime, limit: number): Prom
     }
     purged += await settle(removals);
     const last = entries.at(-1);
-    if (exhausted || last === undefined) return { purged, more: false };
+    if (exhausted || last === undefined) break;
     range = { ...range, gte: successor(last[0]) };
   }
+  // What was committed meanwhile may not have been seen.
+  if (found === 0 && engine.commits === commits) tally.purgeableFrom = floor + 1;
+  return { purged, more: false };
 }
 
 function remove(

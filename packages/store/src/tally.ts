@@ -1,5 +1,5 @@
 /** What is known of all committed records together: fingerprints and counters. Changes with every commit, in O(1). */
-import { type Digest, Fingerprints, type RecordHasher } from "@hearsay/core";
+import { type Digest, Fingerprints, type HlcTime, type RecordHasher } from "@hearsay/core";
 import type { Summary } from "./summary.ts";
 
 export interface Counters {
@@ -24,6 +24,8 @@ export class Tally {
   readonly fingerprints: Fingerprints;
   /** A record was lost together with what it contributed: no longer to be trusted beyond this run. */
   suspect: boolean = false;
+  /** At a floor below this no record may be purged. Whoever has looked in vain raises it. */
+  purgeableFrom: HlcTime = 0;
   #records: number;
   #tombstones: number;
   #purgeable: number;
@@ -53,6 +55,7 @@ export class Tally {
   add(bucket: number, { summary, digest }: Contribution): void {
     this.fingerprints.add(bucket, digest);
     this.#count(summary, 1);
+    this.purgeableFrom = Math.min(this.purgeableFrom, summary.purgeableFrom ?? this.purgeableFrom);
   }
 
   subtract(bucket: number, { summary, digest }: Contribution): void {
