@@ -90,6 +90,11 @@ export class HybridLogicalClock {
     return undefined;
   }
 
+  /** Takes into account a time that is in what this node holds, and so was accepted before, however far ahead it is. */
+  follow(held: HlcTime, nowMs: number): void {
+    if (held > this.#last) this.#advance(held, nowMs);
+  }
+
   #advance(time: HlcTime, nowMs: number): void {
     this.#last = time;
     if (time > this.#bound) this.#bound = Math.max(time, hlcFromMs(nowMs) + this.#block);

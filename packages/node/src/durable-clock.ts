@@ -53,6 +53,11 @@ export class DurableClock {
     return this.#clock.observe(time, this.#wall.nowMs());
   }
 
+  /** Takes into account a time that is in what this node holds. */
+  follow(held: HlcTime): void {
+    this.#clock.follow(held, this.#wall.nowMs());
+  }
+
   /** A fresh time, durable before it is returned: no later run issues it again. */
   async durableTick(): Promise<HlcTime> {
     const time = this.#clock.tick(this.#wall.nowMs());

@@ -327,6 +327,27 @@ describe("a node", () => {
     });
   });
 
+  describe("over what is ahead of its clock, because the bound was lost", () => {
+    const ahead: Version = { time: hlcFromMs(START_MS + 10 * MAX_DRIFT_MS), node: "beta~0000000000" };
+
+    test("a write without a context is newer than what it covers", async () => {
+      await store.put("k", tombstoneOf(ahead));
+      node = await open({ doubt: true });
+      const { version, committed } = write("k", text("1"));
+      expect(version.time).toBeGreaterThan(ahead.time);
+      await committed;
+      expect(clockBoundOf(store.committed)).toBeGreaterThanOrEqual(version.time);
+    });
+
+    test("so is one over a damaged record", async () => {
+      store.latest = (key) => {
+        const fault = { code: "record_damaged", key, versions: [ahead] };
+        throw Object.assign(new Error("damaged"), { fault });
+      };
+      expect(write("k", text("1")).version.time).toBeGreaterThan(ahead.time);
+    });
+  });
+
   describe("a client's context", () => {
     const strangers = (count: number): [string, number][] =>
       Array.from({ length: count }, (_, i) => [`s~${String(i).padStart(10, "0")}`, 1]);

@@ -16,6 +16,7 @@ import {
   hlcToMs,
   type KeyedRecord,
   type KeyRecord,
+  latestTime,
   type NodeId,
   type Sibling,
   type Standing,
@@ -136,6 +137,9 @@ export class Node {
     const drift = seen === undefined ? undefined : this.observeContext(seen);
     if (drift !== undefined) return drift;
     const { previous, covered } = this.#newest(key, seen);
+    // Where the bound on the clock was lost, what is held may be ahead of it.
+    if (previous !== undefined) this.#clock.follow(latestTime(previous));
+    else if (seen === undefined && covered !== undefined) this.#clock.follow(clientContextTime(covered));
     const version: Version = { time: this.#clock.tick(nowMs), node: this.id };
     this.#lastWrite = version.time;
     const written = applyWrite(previous, toSibling(content, version, nowMs), covered);
