@@ -61,3 +61,31 @@ test("a write that has not seen what its node wrote and cannot read any more lea
   await cluster.converged("a", "b", "c");
   for (const name of ["a", "b", "c"]) expect(cluster.read(name, "k")).toBe("v");
 });
+
+test("nothing is taken from a node that was retired while it was being asked", async () => {
+  const cluster = new VirtualCluster(platform, 10);
+  await cluster.start("a", "b", "c");
+  cluster.partition(["c"], ["a", "b"]);
+  await cluster.put("c", "k", "v");
+  const { member, run } = cluster.machine("c");
+  if (member === undefined || run === undefined) throw new Error("c does not run");
+  const peer = { id: member.id, address: member.membership.self.address };
+  run.pause();
+  cluster.heal();
+  const fetched = cluster
+    .machine("a")
+    .running.fetch(peer, "k", 60_000)
+    .then(
+      () => "taken",
+      (error: unknown) => error,
+    );
+  await cluster.time.advance(30_000);
+  const forgetting = cluster.machine("b").running.forget(peer.id);
+  await cluster.time.advance(5000);
+  await forgetting;
+  expect(cluster.machine("a").running.membership.isRetired(peer.id)).toBe(true);
+  run.resume();
+  await cluster.time.advance(5000);
+  expect(await fetched).toMatchObject({ reason: { code: "retired" } });
+  expect(cluster.read("a", "k")).toBeUndefined();
+});

@@ -10,11 +10,13 @@ import {
 } from "@hearsay/core";
 import type { PeerFault } from "../peer-fault.ts";
 import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
+import { askingMembers } from "./asking-members.ts";
 import { type Company, CompletenessKeeper } from "./completeness-keeper.ts";
 import { HELLO_TIMEOUT_MS, Joining } from "./joining.ts";
 import { LocalReplica } from "./local-replica.ts";
 import type { MemberConfig, MemberPorts } from "./member-config.ts";
 import { Membership } from "./membership.ts";
+import type { Transport } from "./ports.ts";
 import { Repair } from "./repair.ts";
 import { Rumors } from "./rumors.ts";
 import { type PublishedState, States } from "./states.ts";
@@ -24,6 +26,8 @@ export interface MemberParts {
   readonly keeper: CompletenessKeeper;
   readonly replica: LocalReplica;
   readonly sampler: FullView;
+  /** For what is asked of members. */
+  readonly transport: Transport;
   readonly rumors: Rumors;
   readonly repair: Repair;
   readonly states: States;
@@ -67,12 +71,13 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   const membership = makeMembership(recipe);
   const keeper = makeKeeper(recipe, membership);
   const replica = makeReplica(recipe, membership, keeper);
-  const rumors = makeRumors(recipe, { membership, replica, sampler });
-  const repair = makeRepair(recipe, membership, replica);
+  const transport = askingMembers(ports.transport, (id) => membership.isRetired(id));
+  const rumors = makeRumors(recipe, { membership, replica, sampler, transport });
+  const repair = makeRepair(recipe, { membership, replica, transport });
   const states = makeStates(recipe, repair, sampler);
   const isToJoin = !keeper.completeness.recorded && !membership.wasRetired;
   const joining = isToJoin ? makeJoining(recipe, membership, keeper) : undefined;
-  return { membership, keeper, replica, sampler, rumors, repair, states, joining, troubles };
+  return { membership, keeper, replica, sampler, transport, rumors, repair, states, joining, troubles };
 }
 
 function makeMembership({ config, ports, events, troubles }: Recipe): Membership {
@@ -142,9 +147,14 @@ function makeReplica(
 
 function makeRumors(
   { config, ports, events, troubles }: Recipe,
-  { membership, replica, sampler }: Pick<MemberParts, "membership" | "replica" | "sampler">,
+  {
+    membership,
+    replica,
+    sampler,
+    transport,
+  }: Pick<MemberParts, "membership" | "replica" | "sampler" | "transport">,
 ): Rumors {
-  const { timers, transport, random } = ports;
+  const { timers, random } = ports;
   return new Rumors(replica, config.rumors, {
     timers,
     transport,
@@ -159,10 +169,9 @@ function makeRumors(
 
 function makeRepair(
   { config, ports, events, troubles }: Recipe,
-  membership: Membership,
-  replica: LocalReplica,
+  { membership, replica, transport }: Pick<MemberParts, "membership" | "replica" | "transport">,
 ): Repair {
-  const { clock, timers, transport, random, log, metrics } = ports;
+  const { clock, timers, random, log, metrics } = ports;
   return new Repair(replica, config.antiEntropy, config.exchange, {
     clock,
     timers,

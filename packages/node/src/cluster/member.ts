@@ -227,7 +227,7 @@ export class ClusterMember {
 
   /** Merges what a peer holds of a key into what this node holds, and gives the result when it is durable. */
   async fetch(peer: Peer, key: string, timeoutMs: number): Promise<FetchReply> {
-    const reply = await this.#ports.transport.request(peer, { kind: "fetch", key }, timeoutMs);
+    const reply = await this.#parts.transport.request(peer, { kind: "fetch", key }, timeoutMs);
     if (reply.kind !== "fetched") throw new PeerFault({ code: "bad_message", what: reply.kind });
     if (reply.record !== null) {
       // Asked and answered in one go, at one floor, this is as good as an exchange; at two it is left to one.
@@ -237,7 +237,7 @@ export class ClusterMember {
   }
 
   async peerHolds(peer: Peer, key: string, version: Version, timeoutMs: number): Promise<boolean> {
-    const reply = await this.#ports.transport.request(peer, { kind: "holds", key, version }, timeoutMs);
+    const reply = await this.#parts.transport.request(peer, { kind: "holds", key, version }, timeoutMs);
     if (reply.kind !== "holds-reply") throw new PeerFault({ code: "bad_message", what: reply.kind });
     return reply.holds;
   }
