@@ -62,6 +62,31 @@ test("a write that has not seen what its node wrote and cannot read any more lea
   for (const name of ["a", "b", "c"]) expect(cluster.read(name, "k")).toBe("v");
 });
 
+test("nobody is taken to hold a write of which its own node could not tell whether it was on disk", async () => {
+  const cluster = new VirtualCluster(platform, 9);
+  await cluster.start("a", "b", "c");
+  await cluster.put("a", "k", "before");
+  await cluster.converged("a", "b", "c");
+  const { disk, node } = cluster.machine("a");
+  disk.isFull = true;
+  disk.keepsRefused = true;
+  const written = node?.write("k", { kind: "tombstone" }, undefined);
+  if (written === undefined || "code" in written) throw new Error("not written");
+  await expect(written.committed).rejects.toThrow("outcome of this write: unknown");
+  await cluster.time.advance(1500);
+  cluster.partition(["a"], ["b", "c"]);
+  disk.isFull = false;
+  await cluster.time.advance(2000);
+  expect(cluster.read("a", "k")).toBeUndefined();
+  for (const name of ["b", "c"]) {
+    expect(cluster.read(name, "k")).toBe("before");
+    expect(cluster.machine(name).running.holds("k", written.version)).toBe(false);
+  }
+  cluster.heal();
+  await cluster.converged("a", "b", "c");
+  expect(cluster.read("b", "k")).toBeUndefined();
+});
+
 test("nothing is taken from a node that was retired while it was being asked", async () => {
   const cluster = new VirtualCluster(platform, 10);
   await cluster.start("a", "b", "c");

@@ -58,6 +58,14 @@ export class DurableClock {
     this.#clock.follow(held, this.#wall.nowMs());
   }
 
+  /**
+   * A batch has failed and may be on disk nonetheless. The next bound is put whether it is needed or not, so that whoever waits
+   * for it waits until the store knows.
+   */
+  batchFailed(): void {
+    this.#persistedBound = 0;
+  }
+
   /** A fresh time, durable before it is returned: no later run issues it again. */
   async durableTick(): Promise<HlcTime> {
     const time = this.#clock.tick(this.#wall.nowMs());

@@ -230,6 +230,18 @@ describe("a node", () => {
       expect(clockBoundOf(store.committed)).toBeGreaterThanOrEqual(kept.version.time);
     });
 
+    test("offers no time above a write that failed before the store says what became of it", async () => {
+      await write("k", text("1")).committed;
+      store.isFull = true;
+      await expect(write("k", text("2")).committed).rejects.toThrow("disk full");
+      await expect(node.ownTime()).rejects.toThrow("disk full");
+      const another = write("k", text("3")).committed;
+      await expect(node.ownTime()).rejects.toThrow("disk full");
+      await expect(another).rejects.toThrow("disk full");
+      store.isFull = false;
+      expect(await node.ownTime()).toBeGreaterThan(node.lastWrite);
+    });
+
     test("is not ahead of its peers' limit after a restart", async () => {
       await write("k", text("1")).committed;
       node = await open();

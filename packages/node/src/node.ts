@@ -89,9 +89,12 @@ export class Node {
       conflicts: config.conflicts,
       stored: (key) => this.#notify(key),
     });
-    this.#uncommitted = new Uncommitted((keys) => {
-      if (this.#waiters.count > 0) for (const key of keys) this.#notify(key);
-    });
+    this.#uncommitted = new Uncommitted(
+      (keys) => {
+        if (this.#waiters.count > 0) for (const key of keys) this.#notify(key);
+      },
+      () => clock.batchFailed(),
+    );
   }
 
   /** @throws IdentityError when the store belongs to another node or cluster, or does not say to which */
@@ -175,11 +178,14 @@ export class Node {
 
   /**
    * A time at which every own write is committed: just below the oldest that is not, or else a fresh one. Durable before
-   * it is returned, for whoever is told it takes it that this node writes nothing below it any more.
+   * it is returned, for whoever is told it takes it that this node writes nothing below it any more. While the store cannot
+   * tell whether a write that failed is on disk, there is no such time.
+   * @throws the store's error
    */
   async ownTime(): Promise<HlcTime> {
     const { oldest } = this.#uncommitted;
     if (oldest === undefined) return await this.tick();
+    this.#clock.persist();
     await this.#clock.stored();
     return oldest - 1;
   }

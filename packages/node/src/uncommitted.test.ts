@@ -15,7 +15,10 @@ function deferred(): { readonly promise: Promise<void>; resolve(): void; reject(
 
 it("shares one promise among the writes of one commit, and names their keys when it has come", async () => {
   const committed: (readonly string[])[] = [];
-  const uncommitted = new Uncommitted((keys) => committed.push(keys));
+  const uncommitted = new Uncommitted(
+    (keys) => committed.push(keys),
+    () => undefined,
+  );
   const first = deferred();
   const second = deferred();
   const a = uncommitted.add("a", 1, first.promise);
@@ -34,7 +37,11 @@ it("shares one promise among the writes of one commit, and names their keys when
 
 it("passes a failure on to all writers of the commit, and waits no longer for it", async () => {
   const committed: (readonly string[])[] = [];
-  const uncommitted = new Uncommitted((keys) => committed.push(keys));
+  const oldestWhenFailed: (number | undefined)[] = [];
+  const uncommitted: Uncommitted = new Uncommitted(
+    (keys) => committed.push(keys),
+    () => oldestWhenFailed.push(uncommitted.oldest),
+  );
   const failing = deferred();
   const waiting = deferred();
   const writes = [
@@ -48,4 +55,5 @@ it("passes a failure on to all writers of the commit, and waits no longer for it
   await writes[0];
   expect(uncommitted.oldest).toBeUndefined();
   expect(committed).toEqual([["a"]]);
+  expect(oldestWhenFailed).toEqual([1]);
 });

@@ -14,13 +14,18 @@ interface WriteGroup {
 
 export class Uncommitted {
   readonly #onCommitted: (keys: readonly string[]) => void;
+  readonly #onFailed: () => void;
   /** In the order of their times. */
   readonly #groups: Set<WriteGroup> = new Set();
   #newest: WriteGroup | undefined;
 
-  /** @param onCommitted is told the keys of the writes that were committed together */
-  constructor(onCommitted: (keys: readonly string[]) => void) {
+  /**
+   * @param onCommitted is told the keys of the writes that were committed together
+   * @param onFailed is called before {@link Uncommitted.oldest} passes writes that failed
+   */
+  constructor(onCommitted: (keys: readonly string[]) => void, onFailed: () => void) {
     this.#onCommitted = onCommitted;
+    this.#onFailed = onFailed;
   }
 
   /** The time of the oldest write that is not committed; undefined when all are. */
@@ -49,6 +54,7 @@ export class Uncommitted {
         this.#onCommitted(keys);
       },
       (error: unknown) => {
+        this.#onFailed();
         settle();
         throw error;
       },

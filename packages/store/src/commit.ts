@@ -62,6 +62,8 @@ export class CommitPipeline {
   #inFlight: Group | undefined;
   #draining: boolean = false;
   #halted: StoreFault | undefined;
+  /** Why it is not known whether the last batch is in the database. */
+  #unresolved: StoreFault | undefined;
   /** Decided once for each synchronous turn, so that no turn is half refused. */
   #turn: "closed" | "admitted" | StoreFault = "closed";
   readonly #endTurn: () => void = () => {
@@ -138,11 +140,14 @@ export class CommitPipeline {
     });
   }
 
-  /** Resolves when what is staged by now is committed or refused, however much is staged meanwhile. */
+  /**
+   * Resolves when what is staged by now is committed or refused, however much is staged meanwhile. Rejects while nobody can
+   * tell which: a batch that has failed may be in the database nonetheless.
+   */
   flush(): Promise<void> {
     const newest = this.#forming ?? this.#inFlight;
-    // Its writers are told of a failure.
-    return newest === undefined ? SETTLED : newest.settled.catch(() => undefined);
+    if (newest !== undefined) return newest.settled;
+    return this.#unresolved === undefined ? SETTLED : Promise.reject(new StoreError(this.#unresolved));
   }
 
   /** Resolves when nothing waits for its commit. */
@@ -157,8 +162,10 @@ export class CommitPipeline {
     this.#halted = fault;
   }
 
+  /** To be called when it is known what became of the batch that failed, and what follows from it has been done. */
   resume(): void {
     this.#halted = undefined;
+    this.#unresolved = undefined;
   }
 
   async #drain(): Promise<void> {
@@ -193,6 +200,7 @@ export class CommitPipeline {
   #fail(group: Group, error: unknown): void {
     const { fault, halt } = this.#ports.failed(group, error);
     this.#halted = halt;
+    this.#unresolved = halt;
     const waiting = this.#forming;
     this.#forming = undefined;
     this.#inFlight = undefined;

@@ -221,6 +221,22 @@ it("is flushed when what was put before is committed, though more is put meanwhi
   await meanwhile;
 });
 
+it("is not flushed while nobody can tell whether a write that failed is on disk", async () => {
+  await open();
+  faults.next = { error: BROKEN, reached: true };
+  faults.openFails = BROKEN;
+  const failing = store.put("k", recordOf(value(1, "x")));
+  const flushed = store.flush();
+  await expect(failing).rejects.toThrow();
+  await expect(flushed).rejects.toMatchObject({ fault: { code: "write_failed" } });
+  await store.retry();
+  await expect(store.flush()).rejects.toMatchObject({ fault: { code: "write_failed" } });
+  faults.openFails = undefined;
+  await store.retry();
+  await store.flush();
+  expect(textOf(store.get("k"))).toBe("x");
+});
+
 it("tries again when what became of the failed write cannot be read after the reopening", async () => {
   await open();
   faults.next = { error: BROKEN, reached: true };

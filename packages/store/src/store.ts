@@ -281,7 +281,10 @@ export class Store {
     return this.#engine.retry();
   }
 
-  /** Resolves when everything put before is committed or refused, whatever is put meanwhile. */
+  /**
+   * Resolves when everything put before is committed or refused, whatever is put meanwhile.
+   * @throws StoreError `disk_full`, `write_failed` while it is not known which
+   */
   flush(): Promise<void> {
     return this.#engine.pipeline.flush();
   }

@@ -52,7 +52,7 @@ export interface Graveyard {
 
 /** What the store says of itself. */
 export interface StoreFacts {
-  /** Settles when everything put so far is committed or refused. */
+  /** Settles when everything put so far is committed or refused; rejects while it is not known which. */
   flush(): Promise<void>;
   stats(): { readonly records: number; readonly bytes: number };
 }

@@ -72,6 +72,7 @@ export class DiskHandle implements Database {
     this.#underWay.delete(underWay);
     if (this.#disk.isFull) {
       this.#disk.refused += 1;
+      if (this.#disk.keepsRefused) await this.#disk.apply(underWay.operations, false);
       throw new Error("IO error: No space left on device");
     }
     await this.#disk.apply(underWay.operations, underWay.sync);

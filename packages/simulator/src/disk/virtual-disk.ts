@@ -44,6 +44,8 @@ const SIDE_FILE_HISTORY = 4;
 export class VirtualDisk {
   latency: DiskLatency = { leastMs: 0, mostMs: 0 };
   isFull = false;
+  /** What a full disk refuses is on it nonetheless: it was written, and its sync failed. */
+  keepsRefused = false;
   /** Changes with every boot of the machine. */
   boot = 1;
   /** Changes when the directory is copied, restored or made anew. */
