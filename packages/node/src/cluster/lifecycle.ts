@@ -127,8 +127,20 @@ export class Lifecycle {
     return { time, floor, differing: differingLimits(this.#config.limits, limits) };
   }
 
-  /** @throws PeerFault when nobody who stays could be given everything; then this node stays a member */
+  /**
+   * @throws PeerFault when nobody who stays could be given everything; then this node stays a member. `busy` when it is one no
+   * more and its disk does not take that: from the directory as it is, it would come back as one. It may be told to leave again
+   */
   async leave(): Promise<void> {
+    const { membership } = this.#parts;
+    if (!this.#retired) await this.#makeSureOfAll();
+    const isDurable = await membership.leave();
+    this.#retired = true;
+    if (!isDurable) throw new PeerFault({ code: "busy" });
+  }
+
+  /** Takes no more writes, and gives all there is to one who stays. */
+  async #makeSureOfAll(): Promise<void> {
     this.#leaving = true;
     try {
       const { membership } = this.#parts;
@@ -138,8 +150,6 @@ export class Lifecycle {
         await this.#ports.facts.flush();
         await this.#handOver();
       } while (membership.retiredCount !== retired);
-      await membership.leave();
-      this.#retired = true;
     } catch (error) {
       this.#leaving = false;
       throw error;

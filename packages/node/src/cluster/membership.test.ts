@@ -166,6 +166,20 @@ test("leaving is what was asked for, and no error", async () => {
   expect(it.retired).toBe(false);
 });
 
+test("a node whose disk does not take that it has left says so, and comes back as no member once it has", async () => {
+  const store = new MemoryStore();
+  const it = await start(store);
+  store.isFull = true;
+  await expect(it.member.leave()).rejects.toMatchObject({ reason: { code: "busy" } });
+  expect(it.member.notWritable()).toEqual({ code: "retired" });
+  store.isFull = false;
+  await it.timers.advance(2000);
+  await it.member.leave();
+  const second = await start(store);
+  expect(second.retired).toBe(true);
+  expect(second.member.notWritable()).toEqual({ code: "retired" });
+});
+
 test.each([
   ["a founder", [], true],
   ["a joiner", ["b:1"], false],

@@ -205,11 +205,11 @@ export class Membership {
     await this.#announce(() => this.#swim.announceStopped());
   }
 
-  /** Retires this node's own id. */
-  async leave(): Promise<void> {
+  /** Retires this node's own id. @returns whether that is durable here; where it is not, the disk is asked again and again */
+  async leave(): Promise<boolean> {
     this.#isLeaving = true;
     await this.#announce(() => this.#swim.leave(this.#ports.timers.monotonicMs()));
-    await this.#stored.saved();
+    return await this.#stored.saved();
   }
 
   /** Retires another id, for ever; settles when that is durable here. */

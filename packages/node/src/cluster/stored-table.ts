@@ -34,7 +34,8 @@ export class StoredTable {
   readonly #ports: StoredTablePorts;
   readonly #contents: () => TableContents;
   #recorded: ReadonlySet<NodeId>;
-  #saving: Promise<void> = Promise.resolve();
+  /** Whether the newest save went well. */
+  #saving: Promise<boolean> = Promise.resolve(true);
   /** Of a save that waits for its time. */
   #cancelTimer: (() => void) | undefined;
   #isStopped = false;
@@ -57,8 +58,8 @@ export class StoredTable {
   saveSoon(): void {
     if (this.#isDue) return;
     this.#isDue = true;
-    this.#saving = this.#saving.then(() => {
-      if (!this.#isDue) return undefined;
+    this.#saving = this.#saving.then((isSaved) => {
+      if (!this.#isDue) return isSaved;
       this.save();
       return this.#saving;
     });
@@ -78,17 +79,19 @@ export class StoredTable {
     this.#saving = storeTable(this.#ports.meta, table).then(
       () => {
         this.#recorded = idsOf(table);
+        return true;
       },
       (error: unknown) => {
         this.#ports.troubles.failed("members_not_saved", error);
         this.#saveAfter(RETRY_MS);
+        return false;
       },
     );
   }
 
-  /** Settles when the newest save has ended, well or not. */
-  async saved(): Promise<void> {
-    await this.#saving;
+  /** Settles when the newest save has ended. @returns whether it went well */
+  async saved(): Promise<boolean> {
+    return await this.#saving;
   }
 
   stop(): void {

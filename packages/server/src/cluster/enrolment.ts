@@ -89,7 +89,7 @@ export class Enrolment {
     });
   }
 
-  /** @throws ApiProblem `leave_impossible`; then this node stays a member */
+  /** @throws ApiProblem `leave_impossible`; then this node stays a member, or has to stay up until its disk takes that it is none */
   async leave(): Promise<void> {
     await this.#exclusively(async () => {
       const { member } = this.#ports.cluster;
@@ -100,7 +100,11 @@ export class Enrolment {
         await member.leave();
       } catch (error) {
         if (!(error instanceof PeerFault)) throw error;
-        throw new ApiProblem("leave_impossible", { detail: `The last attempt: ${error.reason.code}.` });
+        const hasLeft = member.notWritable()?.code === "retired";
+        const detail = hasLeft
+          ? "It has left, and its disk does not take that yet. Make room before it is stopped: it would come back as a member."
+          : `The last attempt: ${error.reason.code}.`;
+        throw new ApiProblem("leave_impossible", { detail });
       }
     });
   }
