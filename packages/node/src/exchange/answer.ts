@@ -229,7 +229,9 @@ export class ExchangeAnswerer {
     for (const [key, open] of this.#sessions) {
       if (session.movedAtMs - open.movedAtMs > this.#limits.sessionIdleMs) this.#sessions.delete(key);
     }
-    if (this.#sessions.size >= this.#limits.maxSessions) throw new PeerFault({ code: "busy" });
+    // A second copy of the start comes when the first one's walk may be under way, and does not know what has happened since.
+    const isCopy = this.#sessions.has(sessionKey(from, request.session));
+    if (isCopy || this.#sessions.size >= this.#limits.maxSessions) throw new PeerFault({ code: "busy" });
     this.#sessions.set(sessionKey(from, request.session), session);
   }
 

@@ -80,6 +80,23 @@ describe("after an exchange with a complete node", () => {
     expect([complete(a), a.contents().size]).toEqual([true, 0]);
   });
 
+  test("nor when the start of the exchange comes once more after that", async () => {
+    const [a, b] = await pair();
+    const { ask, said } = dialogue(b, a, EXCHANGE_LIMITS);
+    const doubled: AskPeer = async (request) => {
+      const reply = await ask(request);
+      const [start] = said;
+      if (request.kind === "exchange-compare" && start !== undefined) {
+        const incomplete = { floor: FLOOR, complete: false };
+        await a.replica.merge([{ key: "other", record: ghost(FLOOR - 7) }], incomplete)?.committed;
+        await expect(ask(start.request)).rejects.toMatchObject({ reason: { code: "busy" } });
+      }
+      return reply;
+    };
+    expect(await exchange(b, a.id, doubled)).toMatchObject({ concluded: true });
+    expect([complete(a), [...a.contents().keys()]]).toEqual([false, ["other"]]);
+  });
+
   test("a node that is yet to be recorded is not complete", async () => {
     const joiner = await MemoryReplica.open({ name: "c", company: "strangers" });
     const founder = await MemoryReplica.open({ name: "d" });
