@@ -15,6 +15,7 @@ export { infectionCurves, infectionSvg } from "./paper/infection-plot.ts";
 export { runTable, TABLE_NAMES, type TableName } from "./paper/tables.ts";
 export { FAULT_KINDS, type FaultCounts, type FaultKind } from "./plan/faults.ts";
 export { type Mode, makePlan, type Plan, type PlanOptions } from "./plan/plan.ts";
+export { REQUEST_KINDS, type RequestCounts } from "./plan/requests.ts";
 export type { Platform } from "./platform.ts";
 export { relevantLines } from "./run/relevant.ts";
 export { describeAction, type Shrunk, shrink } from "./run/shrink.ts";

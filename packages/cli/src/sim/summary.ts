@@ -5,6 +5,8 @@ import {
   type FaultCounts,
   INVARIANTS,
   type Mode,
+  REQUEST_KINDS,
+  type RequestCounts,
   type Violation,
 } from "@hearsay/simulator";
 import type { Printer } from "../printer.ts";
@@ -20,6 +22,9 @@ export interface Failed {
 
 export class Summary {
   readonly fired: FaultCounts = {};
+  readonly answered: RequestCounts = {};
+  /** What nodes have counted, by the names of their metrics. */
+  readonly counted: Record<string, number> = {};
   readonly checks: CheckCounts = {};
   readonly failed: Failed[] = [];
   /** Seeds whose second run went another way. */
@@ -36,6 +41,10 @@ export class Summary {
     this.simulatedMs += report.simulatedMs;
     this.writes += report.writes;
     for (const kind of FAULT_KINDS) this.fired[kind] = (this.fired[kind] ?? 0) + (report.fired[kind] ?? 0);
+    for (const kind of REQUEST_KINDS)
+      this.answered[kind] = (this.answered[kind] ?? 0) + (report.answered[kind] ?? 0);
+    for (const [name, amount] of Object.entries(report.counted))
+      this.counted[name] = (this.counted[name] ?? 0) + amount;
     for (const name of invariants) this.checks[name] = (this.checks[name] ?? 0) + (report.checks[name] ?? 0);
     if (isSame !== undefined) this.compared += 1;
     if (isSame === false) this.unequal.push(report.seed);
@@ -59,7 +68,7 @@ const invariants = Object.keys(INVARIANTS).filter(
 );
 
 export async function printSummary(print: Printer, summary: Summary, mode: Mode): Promise<void> {
-  const { fired, checks, runs, compared, unequal, speed } = summary;
+  const { fired, answered, counted, checks, runs, compared, unequal, speed } = summary;
   if (print.json) {
     const { failed, violations, simulatedMs, writes } = summary;
     await print.document({
@@ -68,6 +77,8 @@ export async function printSummary(print: Printer, summary: Summary, mode: Mode)
       violations,
       failed,
       fired,
+      answered,
+      counted,
       checks,
       compared,
       unequal,
@@ -80,6 +91,18 @@ export async function printSummary(print: Printer, summary: Summary, mode: Mode)
   await print.table(
     ["FAULT", "FIRED"],
     FAULT_KINDS.map((kind) => [kind, String(fired[kind] ?? 0)]),
+  );
+  await print.line("");
+  await print.table(
+    ["REQUEST", "ANSWERED"],
+    REQUEST_KINDS.map((kind) => [kind, String(answered[kind] ?? 0)]),
+  );
+  await print.line("");
+  await print.table(
+    ["COUNTED BY NODES", "TIMES"],
+    Object.entries(counted)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, times]) => [name, String(times)]),
   );
   await print.line("");
   await print.table(

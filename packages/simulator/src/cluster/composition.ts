@@ -4,6 +4,7 @@
  */
 import {
   ANTI_ENTROPY_DEFAULTS,
+  type ConflictPolicy,
   DEFAULT_RUMOR_OPTIONS,
   encodeUtf8,
   type Hashing,
@@ -59,6 +60,8 @@ export interface CommonSettings {
   readonly member: Partial<MemberConfig>;
   readonly clockMaxDriftMs: number;
   readonly maxSiblings: number;
+  /** Of conflicts, by key prefix. */
+  readonly policies: ReadonlyMap<string, ConflictPolicy>;
 }
 
 export const COMMON_SETTINGS: CommonSettings = {
@@ -67,6 +70,7 @@ export const COMMON_SETTINGS: CommonSettings = {
   member: {},
   clockMaxDriftMs: 10_000,
   maxSiblings: 32,
+  policies: new Map(),
 };
 
 export interface Composition {
@@ -168,7 +172,7 @@ function nodeConfig({ machine, settings }: Composition, doubt: boolean): NodeCon
     fallbackName: machine.name,
     cluster: CLUSTER,
     clockMaxDriftMs: settings.clockMaxDriftMs,
-    conflicts: { maxSiblings: settings.maxSiblings, policies: new Map() },
+    conflicts: { maxSiblings: settings.maxSiblings, policies: settings.policies },
     doubt,
     maxWaiters: MAX_WAITERS,
   };

@@ -34,6 +34,7 @@ export class DiskHandle implements Database {
 
   async open(): Promise<void> {
     await this.#disk.open();
+    await this.#disk.replay();
     if (!this.#isDetached) this.#isOpen = true;
   }
 
@@ -72,8 +73,8 @@ export class DiskHandle implements Database {
     this.#underWay.delete(underWay);
     if (this.#disk.isFull) {
       this.#disk.refused += 1;
-      if (this.#disk.keepsRefused) await this.#disk.apply(underWay.operations, false);
-      throw new Error("IO error: No space left on device");
+      if (this.#disk.keepsRefused) this.#disk.keepUnseen(underWay.operations);
+      throw new Error(`IO error: ${this.#disk.refusal}`);
     }
     await this.#disk.apply(underWay.operations, underWay.sync);
   }

@@ -44,8 +44,10 @@ const SIDE_FILE_HISTORY = 4;
 export class VirtualDisk {
   latency: DiskLatency = { leastMs: 0, mostMs: 0 };
   isFull = false;
-  /** What a full disk refuses is on it nonetheless: it was written, and its sync failed. */
+  /** What is refused is on the disk nonetheless: it was written, and its sync failed. */
   keepsRefused = false;
+  /** What a full disk answers; one that fails answers otherwise. */
+  refusal = "No space left on device";
   /** Changes with every boot of the machine. */
   boot = 1;
   /** Changes when the directory is copied, restored or made anew. */
@@ -54,6 +56,8 @@ export class VirtualDisk {
   batches = 0;
   /** Batches refused because the disk was full. */
   refused = 0;
+  /** Bits flipped so far. */
+  flips = 0;
   readonly #platform: Platform;
   readonly #time: VirtualTime;
   readonly #random: RandomSource;
@@ -61,6 +65,8 @@ export class VirtualDisk {
   #isOpen = false;
   #handle: DiskHandle | undefined;
   #unsynced: Unsynced[] = [];
+  /** Batches that were refused and are in the log all the same: they are seen when the log is replayed. */
+  #unseen: (readonly Operation[])[] = [];
   #sequences: number[] = [0];
 
   constructor(platform: Platform, time: VirtualTime, random: RandomSource) {
@@ -94,6 +100,16 @@ export class VirtualDisk {
     if (!this.#isOpen) await this.#database.open({ createIfMissing: true });
     this.#isOpen = true;
     return this.#database;
+  }
+
+  /** Keeps a batch that was refused, until {@link replay}. */
+  keepUnseen(operations: readonly Operation[]): void {
+    this.#unseen.push(operations);
+  }
+
+  /** As LevelDB does with its log when a process opens the database: what it finds there it puts into tables, synced. */
+  async replay(): Promise<void> {
+    for (const operations of this.#unseen.splice(0)) await this.apply(operations, true);
   }
 
   get database(): Database {
@@ -138,6 +154,7 @@ export class VirtualDisk {
     this.#writeBack();
     const unsynced = this.#unsynced;
     this.#unsynced = [];
+    this.#unseen = [];
     for (const { before } of [...unsynced].reverse()) await this.#write(before);
     const kept = randomBelow(this.#random, unsynced.length + 1);
     const hole = this.#random.next() < 0.3 ? randomBelow(this.#random, kept + 1) : kept;
@@ -156,6 +173,7 @@ export class VirtualDisk {
     this.#database = this.#platform.newDatabase();
     this.#isOpen = false;
     this.#unsynced = [];
+    this.#unseen = [];
     this.#sequences = [0];
     this.directory += 1;
   }
@@ -183,6 +201,7 @@ export class VirtualDisk {
     const found = entries[randomBelow(this.#random, entries.length)];
     if (found === undefined) return undefined;
     const [key, value] = found;
+    this.flips += 1;
     const flipped = Uint8Array.from(value);
     const at = randomBelow(this.#random, flipped.length);
     flipped[at] = (flipped[at] ?? 0) ^ (1 << randomBelow(this.#random, 8));

@@ -25,7 +25,8 @@ export function checkFinalStates(ledger: WriteLedger, states: readonly FinalStat
       if (violation !== undefined) found.push(at(state, violation));
     }
     for (const write of ledger.all()) {
-      if (write.outcome !== "acknowledged" || write.isExcused || isAccountedFor(write, state)) continue;
+      if (write.outcome !== "acknowledged" || write.isExcused || write.isDropped) continue;
+      if (isAccountedFor(write, state)) continue;
       found.push(at(state, { invariant: "durability", detail: `${describeWrite(write)} is lost` }));
     }
   }

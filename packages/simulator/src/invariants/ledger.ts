@@ -38,6 +38,8 @@ export interface Write extends WriteFacts {
   wasHeld: boolean;
   /** The last replica that held it was lost or given up by an operator: nobody can be asked for it. */
   isExcused: boolean;
+  /** It fell off a record of more siblings than are kept. */
+  isDropped: boolean;
 }
 
 /** Later writes of a key that cover one of it, in the order of their issue. Looked for when somebody asks, as for most nobody does. */
@@ -134,6 +136,7 @@ export class WriteLedger {
       holders: new Set(),
       wasHeld: false,
       isExcused: false,
+      isDropped: false,
     };
     ofKey.push(write);
     own.push(write);
@@ -159,15 +162,16 @@ export class WriteLedger {
 }
 
 /** Whether nobody has to hold the write any more, whatever happens. */
-function isDoneWith({ text, isExcused, outcome, superseders }: Write): boolean {
-  if (text === undefined || isExcused || outcome === "failed" || outcome === "unknown") return true;
+function isDoneWith({ text, isExcused, isDropped, outcome, superseders }: Write): boolean {
+  if (text === undefined || isExcused || isDropped || outcome === "failed" || outcome === "unknown")
+    return true;
   // One that nobody has acknowledged may still turn out never to have come about.
   return superseders.some((later) => later.outcome === "acknowledged");
 }
 
-/** Whether a later write, of which it is not certain that it failed, covers this one. */
+/** Whether a later write, of which it is not certain that it failed, covers this one, or it fell off. */
 export function isSuperseded(write: Write): boolean {
-  return write.superseders.some(({ outcome }) => outcome !== "failed");
+  return write.isDropped || write.superseders.some(({ outcome }) => outcome !== "failed");
 }
 
 /** Whether it has to be somewhere: a value for good that was acknowledged, and neither replaced nor given up since. */

@@ -19,7 +19,7 @@ export const FAULTS = {
   unsynced_lost: "the power fails, and what was not synced is lost",
   torn_tail: "the power fails while a batch is being written",
   flipped_bits: "bits on a disk flip",
-  disk_full: "a disk is full for a while",
+  disk_full: "a disk is full or fails for a while, and may keep what it refuses",
   slow_disk: "a disk takes long for each batch",
   clock_jump: "a wall clock jumps, and is put right much later",
   clock_drift: "a wall clock gains or loses",

@@ -12,38 +12,12 @@ import {
 import { EXCHANGE_LIMITS } from "@hearsay/node";
 import { COMMON_SETTINGS, type CommonSettings } from "../cluster/composition.ts";
 import type { DiskLatency } from "../disk/virtual-disk.ts";
+import type { Action, Fault, Operation } from "./actions.ts";
 import { FAULT_KINDS, type FaultKind } from "./faults.ts";
+import { pick } from "./pick.ts";
+import { drawRequests, narrowed } from "./second-draws.ts";
 
 export type Mode = "safety" | "liveness";
-
-/** What a client does; where it takes its context from: what it reads now, what it read once, or nowhere. */
-export interface Operation {
-  readonly kind: "operation";
-  readonly atMs: number;
-  readonly client: number;
-  readonly does: "put" | "delete" | "expire" | "resolve" | "read" | "fetch";
-  readonly key: string;
-  readonly context: "fresh" | "stale" | "empty" | "none";
-  /** Stands for the node, by its part of 1. */
-  readonly node: number;
-  readonly ttlMs: number;
-  readonly bytes: number;
-  readonly acks: number;
-}
-
-export interface Fault {
-  readonly kind: "fault";
-  readonly atMs: number;
-  readonly fault: FaultKind;
-  readonly durationMs: number;
-  /** Stand for nodes, by their part of 1. */
-  readonly node: number;
-  readonly other: number;
-  /** How hard it strikes, from 0 to 1. */
-  readonly strength: number;
-}
-
-export type Action = Operation | Fault;
 
 export interface Plan {
   readonly seed: number;
@@ -79,12 +53,13 @@ const FIRST_MS = 5_000;
 export function makePlan({ seed, mode, nodes, minutes }: PlanOptions): Plan {
   const random = new SeededRandom(seed);
   const durationMs = minutes * MINUTE_MS;
-  const settings = drawSettings(random.fork());
-  const actions = [
-    ...drawOperations(random.fork(), durationMs),
-    ...drawFaults(random.fork(), durationMs),
-  ].sort((a, b) => a.atMs - b.atMs);
+  const drawn = drawSettings(random.fork());
+  const operations = drawOperations(random.fork(), durationMs);
+  const faults = drawFaults(random.fork(), durationMs);
   const disk = { leastMs: 0.1, mostMs: 0.2 + 8 * random.next() };
+  const settings = narrowed(random.fork(), drawn);
+  const requests = drawRequests(random.fork(), FIRST_MS, durationMs);
+  const actions = [...operations, ...requests, ...faults].sort((a, b) => a.atMs - b.atMs);
   return { seed, mode, nodes, durationMs, settings, disk, actions };
 }
 
@@ -171,10 +146,4 @@ function drawFaults(random: RandomSource, durationMs: number): Fault[] {
     });
   }
   return faults;
-}
-
-function pick<T>(random: RandomSource, choices: readonly [T, ...T[]] | readonly T[]): T {
-  const chosen = choices[randomBelow(random, choices.length)];
-  if (chosen === undefined) throw new RangeError("nothing to choose from");
-  return chosen;
 }

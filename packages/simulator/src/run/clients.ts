@@ -16,7 +16,7 @@ import { StoreError } from "@hearsay/store";
 import type { Machine } from "../cluster/machine.ts";
 import type { Write } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
-import type { Operation } from "../plan/plan.ts";
+import type { Operation } from "../plan/actions.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import type { Trace } from "./trace.ts";
 
@@ -189,6 +189,7 @@ export class Clients {
     const { watcher } = this.#ports;
     const record = machine.node?.get(key);
     this.counts.reads += 1;
+    watcher.vectors.asked(machine, key);
     watcher.count("invention");
     watcher.count("checksum");
     if (record === undefined) return undefined;
@@ -202,7 +203,15 @@ export class Clients {
     const peers = machine.running.membership.livePeers();
     const peer = peers[Math.floor(node * 997) % peers.length];
     if (peer === undefined) return;
-    machine.running.fetch(peer, key, FETCH_TIMEOUT_MS).catch((error: unknown) => this.#failed(error));
+    const { run } = machine;
+    machine.running.fetch(peer, key, FETCH_TIMEOUT_MS).then(
+      ({ record }) => {
+        if (run?.hasEnded === true) return;
+        const held = readable(key, machine);
+        if (held !== undefined && lacks(record, held)) machine.running.repairStale(key, held);
+      },
+      (error: unknown) => this.#failed(error),
+    );
   }
 
   #remember({ client, key }: Operation, context: ClientContext): void {
@@ -214,6 +223,21 @@ export class Clients {
     if (error instanceof StoreError || error instanceof PeerFault) this.counts.refused += 1;
     else this.#ports.broke(error);
   }
+}
+
+/** What was read, unless it is damaged: then nothing goes from here to those who have less. */
+function readable(key: string, { store }: Machine): KeyRecord | undefined {
+  try {
+    return store?.peek(key);
+  } catch (error) {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a replica that answered has less than what is held. */
+function lacks(answered: KeyRecord | null, held: KeyRecord): boolean {
+  return held.siblings.some(({ version }) => answered === null || !covers(answered.context, version));
 }
 
 /** Of a record that its node cannot read, the versions the store still knows of; undefined when it can be read. */

@@ -1,10 +1,11 @@
 /** Looks at all running nodes at once: roots against records, the laws of merging, bounds, who is dead to whom. */
-import type { KeyRecord } from "@hearsay/core";
+import { DEFAULT_RUMOR_OPTIONS, type KeyRecord } from "@hearsay/core";
 import { EXCHANGE_LIMITS } from "@hearsay/node";
 import { DEFAULT_STORE_LIMITS, StoreError } from "@hearsay/store";
 import type { Machine } from "../cluster/machine.ts";
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import { canonicalText, checkMergeLaws, type FinalState } from "../invariants/final-checks.ts";
+import { everything } from "../watch/everything.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import type { Operator } from "./operator.ts";
 
@@ -13,8 +14,6 @@ export interface InspectionPorts {
   readonly operator: Operator;
   readonly watcher: Watcher;
 }
-
-const SCAN_ENTRIES = 1000;
 
 export class Inspection {
   readonly #ports: InspectionPorts;
@@ -39,12 +38,12 @@ export class Inspection {
     const { store, member } = machine;
     if (store === undefined || member === undefined) return undefined;
     const root = await store.root();
-    const { entries, damaged } = await store.scan({ prefix: "", after: undefined, limit: SCAN_ENTRIES });
+    const { records, damaged } = await everything(store);
     // A damaged record is in the root until it is healed, and cannot be read.
-    if (damaged.length > 0) return undefined;
+    if (damaged > 0) return undefined;
     return {
       replica: name,
-      records: new Map(entries.map(({ key, record }) => [key, record])),
+      records,
       floor: member.keeper.completeness.floor,
       root,
       nowMs: machine.nowMs(),
@@ -100,13 +99,16 @@ export class Inspection {
     if (member === undefined || store === undefined) return;
     const { watcher, cluster } = this.#ports;
     const { cacheBytes, pendingBytes } = store.stats();
-    const limits = { ...DEFAULT_STORE_LIMITS, ...cluster.settings.store };
+    const { settings } = cluster;
+    const limits = { ...DEFAULT_STORE_LIMITS, ...settings.store };
+    const { maxSessions } = settings.member.exchange ?? EXCHANGE_LIMITS;
+    const { hotMaxEntries } = settings.member.rumors ?? DEFAULT_RUMOR_OPTIONS;
     const { monger } = member.rumors;
     const bounds: readonly (readonly [string, number, number])[] = [
       ["cache", cacheBytes, limits.cacheMaxBytes],
       ["pending", pendingBytes, limits.pendingMaxBytes + TURN_BYTES],
-      ["sessions", member.repair.answering, EXCHANGE_LIMITS.maxSessions],
-      ["rumors", monger.hotEntries, HOT_MAX],
+      ["sessions", member.repair.answering, maxSessions],
+      ["rumors", monger.hotEntries, hotMaxEntries],
       ["waiting writers", member.acksPending, ACKS_MAX],
     ];
     for (const [what, is, bound] of bounds) {
@@ -119,5 +121,4 @@ export class Inspection {
 
 /** A turn that begins below the bound of what waits is admitted whole (docs/store.md): a burst of clients comes in one. */
 const TURN_BYTES = 256 * 1024;
-const HOT_MAX = 10_000;
 const ACKS_MAX = 100;

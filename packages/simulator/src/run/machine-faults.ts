@@ -1,8 +1,8 @@
 /** Faults of machines: their processes, disks and clocks. Each settles when it has been put right again. */
 import type { Machine } from "../cluster/machine.ts";
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
+import type { Fault } from "../plan/actions.ts";
 import type { FaultKind } from "../plan/faults.ts";
-import type { Fault } from "../plan/plan.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import type { Clients } from "./clients.ts";
 import type { Operator } from "./operator.ts";
@@ -25,6 +25,9 @@ const BURST = 40;
 const COPY_AGE = 4;
 /** A clock that jumps back further than this does so because its machine was started again. */
 const REBOOT_STRENGTH = 0.4;
+/** Disks that fail, among those that take nothing, and those among them all that nonetheless keep what they refuse. */
+const FAILING_SHARE = 0.3;
+const KEEPING_SHARE = 0.5;
 /** When an operator tells the others that the directory is lost. */
 const FORGET_AFTER_MS = 20_000;
 
@@ -155,9 +158,12 @@ export class MachineFaults {
     cluster.time.after(durationMs, () => run.resume());
   }
 
-  #fill(machine: Machine, { durationMs }: Fault): void {
+  /** A disk that fails instead takes a batch now and then: the store opens its database anew after each failure. */
+  #fill(machine: Machine, { durationMs, other, strength }: Fault): void {
     const { cluster, fired } = this.#ports;
     machine.disk.isFull = true;
+    machine.disk.refusal = other < FAILING_SHARE ? "Input/output error" : "No space left on device";
+    machine.disk.keepsRefused = strength < KEEPING_SHARE;
     const refused = machine.disk.refused;
     cluster.time.after(durationMs, () => {
       machine.disk.isFull = false;

@@ -1,7 +1,7 @@
 /** Nodes that come and go for good: joining, leaving, being forgotten, coming back. */
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
+import type { Fault } from "../plan/actions.ts";
 import type { FaultKind } from "../plan/faults.ts";
-import type { Fault } from "../plan/plan.ts";
 import type { Clients } from "./clients.ts";
 import type { Operator } from "./operator.ts";
 

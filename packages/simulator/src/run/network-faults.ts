@@ -1,8 +1,8 @@
 /** Faults of the network, in Jepsen's vocabulary: each strikes, and is taken back after its time. */
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import type { LinkEvent } from "../network/links.ts";
+import type { Fault } from "../plan/actions.ts";
 import type { FaultKind } from "../plan/faults.ts";
-import type { Fault } from "../plan/plan.ts";
 
 /** What strikes, and what takes it back. */
 export interface Strike {

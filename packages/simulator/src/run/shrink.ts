@@ -2,11 +2,12 @@
  * Cuts a plan down to what it takes for the same invariant to break (delta debugging: Zeller and Hildebrandt, "Simplifying
  * and Isolating Failure-Inducing Input", 2002): parts of the actions are left out, ever smaller ones, as long as it does.
  *
- * Order: what came after the violation, faults, operations on keys that the violation does not name, clients, single
- * operations, and once more single faults. A run that has not broken the invariant by the time at which the last one did
+ * Order: what came after the violation, faults, operations and requests for keys that the violation does not name, clients,
+ * single operations and requests, and once more single faults. A run that has not broken the invariant by the time at which the last one did
  * is not waited for. Several parts are tried at a time; of those without which it breaks too, the first is left out.
  */
-import type { Action, Plan } from "../plan/plan.ts";
+import type { Action } from "../plan/actions.ts";
+import type { Plan } from "../plan/plan.ts";
 import { namesOf } from "./relevant.ts";
 import type { RunReport } from "./simulation.ts";
 
@@ -35,7 +36,7 @@ export async function shrink(plan: Plan, report: RunReport, options: ShrinkOptio
   await shrinking.cutEnd();
   await shrinking.thin(isFault);
   const named = namesOf(report.violation);
-  await shrinking.leaveOut((action) => action.kind === "operation" && !named.has(action.key));
+  await shrinking.leaveOut((action) => action.kind !== "fault" && !named.has(action.key));
   const clients = new Set(plan.actions.map((action) => (action.kind === "operation" ? action.client : -1)));
   for (const client of clients) {
     await shrinking.leaveOut((action) => action.kind === "operation" && action.client === client);
@@ -134,6 +135,9 @@ export function describeAction(action: Action): string {
   const at = `${(action.atMs / 1000).toFixed(3)} s`;
   if (action.kind === "fault") {
     return `${at}  ${action.fault}, node ${action.node.toFixed(3)}, for ${Math.round(action.durationMs)} ms`;
+  }
+  if (action.kind === "request") {
+    return `${at}  ${action.request} of ${action.key}, node ${action.node.toFixed(3)}`;
   }
   const { client, does, key, context, node } = action;
   return `${at}  client ${client} does ${does} ${key} with ${context} context, node ${node.toFixed(3)}`;

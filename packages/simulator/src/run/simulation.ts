@@ -4,13 +4,17 @@
  * A run ends at the first violation, or when the plan is over and the cluster has settled. Nothing in it depends on
  * anything but the plan, so the same plan gives the same trace, to the last message.
  */
+import { siblingLimit } from "@hearsay/core";
 import type { Hooks } from "../cluster/composition.ts";
 import { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import type { CheckCounts, Violation } from "../invariants/invariant.ts";
+import type { Action, Fault } from "../plan/actions.ts";
 import type { FaultCounts, FaultKind } from "../plan/faults.ts";
-import type { Action, Fault, Mode, Plan } from "../plan/plan.ts";
+import type { Mode, Plan } from "../plan/plan.ts";
+import type { RequestCounts } from "../plan/requests.ts";
 import type { Platform } from "../platform.ts";
 import { Watcher } from "../watch/watcher.ts";
+import { Asking } from "./asking.ts";
 import { Clients, type OperationCounts } from "./clients.ts";
 import { Inspection } from "./inspection.ts";
 import { MachineFaults } from "./machine-faults.ts";
@@ -41,6 +45,10 @@ export interface RunReport {
   readonly fired: FaultCounts;
   readonly checks: CheckCounts;
   readonly operations: OperationCounts;
+  /** Which requests were answered, and how often. */
+  readonly answered: RequestCounts;
+  /** What nodes have counted, by the names of their metrics. */
+  readonly counted: Readonly<Record<string, number>>;
   readonly writes: number;
   readonly messages: number;
 }
@@ -62,11 +70,13 @@ class Simulation {
   readonly #trace: Trace;
   readonly #operator: Operator;
   readonly #clients: Clients;
+  readonly #asking: Asking;
   readonly #network: NetworkFaults;
   readonly #machines: MachineFaults;
   readonly #membership: MembershipFaults;
   readonly #inspection: Inspection;
   readonly #fired: FaultCounts = {};
+  readonly #counted: Record<string, number> = {};
   /** What the faults under way do when they end. */
   readonly #ends: Set<() => void> = new Set();
   /** How often links have done what shows that a fault is at work. */
@@ -89,6 +99,9 @@ class Simulation {
         happened: (event) => this.#linkEvents.set(event, (this.#linkEvents.get(event) ?? 0) + 1),
         doubted: (machine, run) => this.#operator.doubted(machine, run),
         retired: (machine) => this.#operator.retired(machine),
+        counted: (_machine, name, amount) => {
+          this.#counted[name] = (this.#counted[name] ?? 0) + amount;
+        },
         broke,
       },
     );
@@ -96,13 +109,16 @@ class Simulation {
     this.#cluster = cluster;
     const nowMs = (): number => cluster.time.monotonicMs();
     this.#trace = new Trace(platform.hashing, nowMs, keepsLines);
-    this.#watcher = new Watcher(nowMs, (machine, key, record) => {
+    const rules = { maxSiblings: plan.settings.maxSiblings, policies: plan.settings.policies };
+    const limit = (key: string): number => siblingLimit(rules, key);
+    this.#watcher = new Watcher(nowMs, limit, (machine, key, record) => {
       this.#trace.note(`${machine.name} ${record === undefined ? "drops" : "stores"} ${key}`);
     });
     cluster.hooks.push(this.#watcher, ...(hooks === undefined ? [] : [hooks]));
     const shared = { cluster, watcher: this.#watcher, trace: this.#trace, broke };
     this.#operator = new Operator({ ...shared, returned: () => this.#fire("forgotten_returns") });
     this.#clients = new Clients(shared);
+    this.#asking = new Asking({ ...shared, clients: this.#clients, hashing: platform.hashing });
     this.#network = new NetworkFaults(cluster);
     const ports = { ...shared, operator: this.#operator, clients: this.#clients };
     const fired = (kind: FaultKind): void => this.#fire(kind);
@@ -166,7 +182,10 @@ class Simulation {
     }
     const { up } = this.#operator;
     const name = chosen(up, action.node);
-    if (name !== "") this.#clients.perform(action, this.#cluster.machine(name));
+    if (name === "") return;
+    const machine = this.#cluster.machine(name);
+    if (action.kind === "request") this.#asking.perform(action, machine);
+    else this.#clients.perform(action, machine);
   }
 
   #strike(fault: Fault): void {
@@ -216,6 +235,8 @@ class Simulation {
       fired: this.#fired,
       checks: this.#watcher.checks,
       operations: this.#clients.counts,
+      answered: this.#asking.counts,
+      counted: this.#counted,
       writes: this.#watcher.ledger.size,
       messages,
     };

@@ -39,6 +39,8 @@ export class ReplicaWatch {
   readonly #lacks: Map<string, { readonly writes: readonly Write[]; readonly of: number }> = new Map();
   /** Keys of which a record may be damaged: nobody can say what of them this incarnation still holds. */
   readonly #damaged: Set<string> = new Set();
+  /** Keys of which a record could not be stored, and may turn out to be there. */
+  readonly #failed: Set<string> = new Set();
   /** Records whose removal on a peer's word was asked for and has not been answered. */
   readonly #leaving: Set<string> = new Set();
 
@@ -79,6 +81,18 @@ export class ReplicaWatch {
       (complete ? this.#comingBack(key, held, record) : undefined);
     this.#remember(key, record);
     return violation;
+  }
+
+  /** A record of the key could not be stored. */
+  failed(key: string): void {
+    this.#failed.add(key);
+  }
+
+  /** Gives the keys of {@link failed} since it was last called. */
+  takeFailed(): readonly string[] {
+    const failed = [...this.#failed];
+    this.#failed.clear();
+    return failed;
   }
 
   /** Whatever may go at the floor goes from now on, together with its context (docs/protocol.md, *Floor and purge*). */
@@ -144,6 +158,7 @@ export class ReplicaWatch {
       for (const [key, held] of this.#records) violation ??= this.#missing(key, held, actual.get(key));
     }
     this.#leaving.clear();
+    this.#failed.clear();
     this.#records = new Map();
     for (const [key, record] of actual) {
       if (this.isGivenUp) this.#excuse(key, record);

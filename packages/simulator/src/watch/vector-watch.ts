@@ -24,6 +24,9 @@ export interface VectorPorts {
   count(invariant: "vector"): void;
 }
 
+/** Of the newest writes of a key, with each read of it. */
+const ASKED_WRITES = 3;
+
 export class VectorWatch {
   readonly #ports: VectorPorts;
 
@@ -60,10 +63,28 @@ export class VectorWatch {
     }
   }
 
-  #check({ name }: Machine, { vector, floor }: Completeness, write: Write): void {
+  /** A node is asked for a key, as for a client that comes with a write from elsewhere: where it says that it holds it, it does. */
+  asked(machine: Machine, key: string): void {
+    for (const write of this.#ports.ledger.of(key).slice(-ASKED_WRITES)) this.#asked(machine, write);
+  }
+
+  /** Also where nobody acknowledged it: what has been seen somewhere, clients may come with. */
+  #asked(machine: Machine, write: Write): void {
+    const { key, version, outcome, holders } = write;
+    if (holders.size === 0 || (outcome !== "acknowledged" && outcome !== "unknown")) return;
+    if (!machine.running.holds(key, version)) return;
+    this.#ports.count("vector");
+    this.#lacks(machine, machine.running.keeper.completeness, write);
+  }
+
+  #check(machine: Machine, completeness: Completeness, write: Write): void {
+    if (write.outcome === "acknowledged") this.#lacks(machine, completeness, write);
+  }
+
+  #lacks({ name }: Machine, { vector, floor }: Completeness, write: Write): void {
     const watch = this.#ports.replicas.get(name);
-    if (watch === undefined || watch.isGivenUp || watch.hasSeen(write.key, write.version)) return;
-    if (write.outcome !== "acknowledged" || write.isExcused || isSuperseded(write)) return;
+    if (watch === undefined || watch.isGivenUp || watch.hadSeen(write.key, write.version)) return;
+    if (write.isExcused || isSuperseded(write)) return;
     if ((purgeTime(write) ?? Number.POSITIVE_INFINITY) <= floor) return;
     const { node } = write.version;
     this.#ports.report({

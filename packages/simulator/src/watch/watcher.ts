@@ -1,18 +1,27 @@
 /** Watches a simulated cluster from between its parts, and gathers what breaks an invariant. */
 import { type HlcTime, hlcToMs, type KeyRecord } from "@hearsay/core";
 import type { MemberPorts, Node, NodePorts, RecordStore } from "@hearsay/node";
-import type { Store } from "@hearsay/store";
+import type { Store, StoreOptions } from "@hearsay/store";
 import type { Hooks } from "../cluster/composition.ts";
 import { type Machine, START_MS } from "../cluster/machine.ts";
 import type { Opened } from "../cluster/run.ts";
 import type { CheckCounts, Invariant, Violation } from "../invariants/invariant.ts";
-import { describeWrite, isCountedOn, isSuperseded, type Write, WriteLedger } from "../invariants/ledger.ts";
+import {
+  describeWrite,
+  isCountedOn,
+  isSuperseded,
+  purgeTime,
+  type Write,
+  WriteLedger,
+} from "../invariants/ledger.ts";
+import { everything } from "./everything.ts";
+import { markFallen } from "./fallen.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
+import { tellingTogether } from "./telling.ts";
 import { VectorWatch } from "./vector-watch.ts";
 
 /** By how much a clock may be off when it says since when a directory is whole. */
 const CLOCK_SLACK_MS = 60_000;
-const SCAN_ENTRIES = 1000;
 
 export class Watcher implements Hooks {
   readonly ledger: WriteLedger = new WriteLedger();
@@ -22,18 +31,22 @@ export class Watcher implements Hooks {
   /** Records stored and removed so far, on any machine. */
   changes = 0;
   readonly #nowMs: () => number;
+  readonly #siblingLimit: (key: string) => number;
   readonly #onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void;
-  readonly #vectors: VectorWatch;
+  readonly vectors: VectorWatch;
   #watermark: HlcTime = 0;
   /** Writes not yet below the greatest watermark, in the order of their issue. */
   #above: Write[] = [];
 
+  /** @param siblingLimit how many siblings a record of a key may keep */
   constructor(
     nowMs: () => number,
+    siblingLimit: (key: string) => number,
     onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void,
   ) {
     this.#nowMs = nowMs;
-    this.#vectors = new VectorWatch(this);
+    this.#siblingLimit = siblingLimit;
+    this.vectors = new VectorWatch(this);
     this.#onCommit = (...change) => {
       this.changes += 1;
       onCommit(...change);
@@ -80,6 +93,17 @@ export class Watcher implements Hooks {
     return { ...ports, store: this.#observed(ports.store, machine, store) };
   }
 
+  /** What a write has failed to store may be there nonetheless when the database was opened anew. */
+  store(options: StoreOptions, machine: Machine): StoreOptions {
+    return {
+      ...options,
+      onEvent: (event) => {
+        options.onEvent(event);
+        if (event.code === "reopened") this.#reopened(machine, event.committedKeys > 0);
+      },
+    };
+  }
+
   node(node: Node, machine: Machine): void {
     this.replica(machine).incarnated(node.id, this.#nowMs());
   }
@@ -108,7 +132,7 @@ export class Watcher implements Hooks {
 
   opened(opened: Opened, machine: Machine): void {
     const { completeness } = opened.member.keeper;
-    this.#vectors.opened(opened, machine);
+    this.vectors.opened(opened, machine);
     const adopt = completeness.adoptWatermark.bind(completeness);
     completeness.adoptWatermark = (watermark) => {
       const events = adopt(watermark);
@@ -119,11 +143,9 @@ export class Watcher implements Hooks {
 
   /** What a store holds that was just opened. */
   async storeOpened(store: Store, machine: Machine): Promise<void> {
-    const { entries } = await store.scan({ prefix: "", after: undefined, limit: SCAN_ENTRIES });
+    const { records } = await everything(store);
     this.count("regression");
-    this.report(
-      this.replica(machine).reopened(new Map(entries.map(({ key, record }) => [key, record])), this.#nowMs()),
-    );
+    this.report(this.replica(machine).reopened(records, this.#nowMs()));
   }
 
   /** The writer was told that it is done. */
@@ -131,7 +153,7 @@ export class Watcher implements Hooks {
     const { isGivenUp } = this.replica(machine);
     // A write that is not committed keeps the watermark below it.
     if (!isGivenUp && write.version.time <= this.#watermark) this.#checkHeld(machine, write);
-    this.#vectors.acknowledged(write);
+    this.vectors.acknowledged(write);
     if (write.holders.size > 0) return;
     // Nobody else has it, and nobody will ask this one any more.
     if (isGivenUp) write.isExcused = true;
@@ -140,6 +162,18 @@ export class Watcher implements Hooks {
         invariant: "durability",
         detail: `${machine.name} acknowledged ${describeWrite(write)} and does not hold it`,
       });
+  }
+
+  /** Members of these ids are said to hold a write, or what covers it. */
+  saidToHold(by: Machine, write: Write, ids: ReadonlySet<string>): void {
+    if (write.isExcused || isSuperseded(write) || purgeTime(write) !== undefined) return;
+    this.count("acknowledgement");
+    for (const other of this.replicas.values()) {
+      if (!ids.has(other.id) || other.isGivenUp || other.mayLack) continue;
+      if (other.hadSeen(write.key, write.version)) continue;
+      const detail = `${by.name} says that ${other.machine.name} holds ${describeWrite(write)}, and it does not`;
+      this.report({ invariant: "acknowledgement", detail });
+    }
   }
 
   /** A node has left in order: what it alone holds would be lost. */
@@ -175,6 +209,7 @@ export class Watcher implements Hooks {
 
   #observed(store: RecordStore, machine: Machine, inner: Store): RecordStore {
     const watch = this.replica(machine);
+    const told = tellingTogether();
     return {
       meta: store.meta,
       get: (key) => store.get(key),
@@ -183,16 +218,13 @@ export class Watcher implements Hooks {
       scan: (range) => store.scan(range),
       history: (key) => store.history(key),
       put: (key, record) => {
+        if (record.siblings.length >= this.#siblingLimit(key)) markFallen(this.ledger, key, record);
         const stored = store.put(key, record);
-        return stored.then(() => {
-          const complete = machine.run?.opened?.store === inner && machine.running.standing.complete;
-          // On a slow disk a key may be written anew before it is said that it was purged.
-          const purged = watch.purgedBefore(key, record);
-          if (purged !== undefined) this.#goes(machine, key, purged);
-          this.count("siblings");
-          this.report(watch.committed(key, record, complete));
-          this.#onCommit(machine, key, record);
-        });
+        stored.then(
+          () => this.#stored(machine, key, record, machine.run?.opened?.store === inner),
+          () => watch.failed(key),
+        );
+        return told(stored);
       },
       settled: (key) => store.settled(key),
       remove: (key) => {
@@ -200,6 +232,25 @@ export class Watcher implements Hooks {
         return store.remove(key).then(() => this.#dropped(machine, key));
       },
     };
+  }
+
+  #reopened(machine: Machine, isCommitted: boolean): void {
+    const { store } = machine;
+    for (const key of this.replica(machine).takeFailed()) {
+      const record = isCommitted ? store?.get(key) : undefined;
+      if (record !== undefined) this.#stored(machine, key, record, true);
+    }
+  }
+
+  #stored(machine: Machine, key: string, record: KeyRecord, isOpen: boolean): void {
+    const watch = this.replica(machine);
+    const complete = isOpen && machine.running.standing.complete;
+    // On a slow disk a key may be written anew before it is said that it was purged.
+    const purged = watch.purgedBefore(key, record);
+    if (purged !== undefined) this.#goes(machine, key, purged);
+    this.count("siblings");
+    this.report(watch.committed(key, record, complete));
+    this.#onCommit(machine, key, record);
   }
 
   #dropped(machine: Machine, key: string): void {

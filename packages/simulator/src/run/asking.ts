@@ -1,0 +1,142 @@
+/** What is asked of nodes beside reads and writes of one key, and what has to be true of their answers. */
+import type { Hashing } from "@hearsay/core";
+import { obstaclesToStopping, PeerFault, receiptOf } from "@hearsay/node";
+import { readSnapshot, StoreError } from "@hearsay/store";
+import type { Machine } from "../cluster/machine.ts";
+import type { Run } from "../cluster/run.ts";
+import { describeWrite, isCountedOn, type Write } from "../invariants/ledger.ts";
+import { checkRecord } from "../invariants/record-checks.ts";
+import type { Request } from "../plan/actions.ts";
+import type { RequestCounts } from "../plan/requests.ts";
+import type { Watcher } from "../watch/watcher.ts";
+import type { Clients } from "./clients.ts";
+
+export interface AskingPorts {
+  readonly watcher: Watcher;
+  readonly clients: Clients;
+  readonly hashing: Hashing;
+  broke(error: unknown): void;
+}
+
+/** Keys that large batches write, in all: with the others fewer than any look at a store takes in. */
+const BATCH_KEYS = 600;
+const BATCH_MAX = 80;
+const BATCH_VALUE_BYTES = 20;
+const RECEIPT_TIMEOUT_MS = 2_000;
+const DIFFERENCES = 10;
+
+export class Asking {
+  readonly counts: RequestCounts = {};
+  readonly #ports: AskingPorts;
+
+  constructor(ports: AskingPorts) {
+    this.#ports = ports;
+  }
+
+  /** Asks the node of a machine. Nothing happens when its process does not listen. */
+  perform(request: Request, machine: Machine): void {
+    const { run } = machine;
+    run?.whenOn(() => {
+      if (run.opened === undefined || run.isHalted) return;
+      this.#do(request, machine, run).then(
+        (isAnswered) => {
+          if (isAnswered) this.counts[request.request] = (this.counts[request.request] ?? 0) + 1;
+        },
+        (error: unknown) => {
+          const isExpected = error instanceof StoreError || error instanceof PeerFault || run.hasEnded;
+          if (!isExpected) this.#ports.broke(error);
+        },
+      );
+    });
+  }
+
+  /** @returns whether there was an answer */
+  async #do({ request, key, strength }: Request, machine: Machine, run: Run): Promise<boolean> {
+    switch (request) {
+      case "batch":
+        return this.#batch(machine, strength);
+      case "receipt":
+        return await this.#receipt(machine, run, key);
+      case "stopping":
+        return this.#stopping(machine);
+      case "verify":
+        return await this.#verify(machine);
+      case "snapshot":
+        return await this.#snapshot(machine);
+      case "difference":
+        return await this.#difference(machine, strength);
+    }
+  }
+
+  #batch(machine: Machine, strength: number): boolean {
+    const from = Math.floor(strength * 7919) % BATCH_KEYS;
+    const keys = 1 + Math.floor(strength * BATCH_MAX);
+    for (let i = 0; i < keys; i++) {
+      this.#ports.clients.write(machine, `bulk-${(from + i) % BATCH_KEYS}`, BATCH_VALUE_BYTES);
+    }
+    return true;
+  }
+
+  /** Whoever is said to hold the newest acknowledged write of the key does. */
+  async #receipt(machine: Machine, run: Run, key: string): Promise<boolean> {
+    const { watcher } = this.#ports;
+    const write = watcher.ledger.of(key).findLast(({ outcome }) => outcome === "acknowledged");
+    if (write === undefined) return false;
+    const { holders } = await receiptOf(machine.running, key, write.version, RECEIPT_TIMEOUT_MS);
+    if (run.hasEnded) return false;
+    watcher.saidToHold(machine, write, new Set(holders.map(({ id }) => id)));
+    return true;
+  }
+
+  /** A node that may be stopped does not alone hold what it has acknowledged. */
+  #stopping(machine: Machine): boolean {
+    const { watcher } = this.#ports;
+    const { running, name } = machine;
+    const isAlone = (write: Write): boolean => write.holders.size === 1 && write.holders.has(name);
+    if (obstaclesToStopping(running).length > 0 || watcher.replica(machine).isGivenUp) return false;
+    watcher.count("durability");
+    for (const write of watcher.ledger.between(running.id, 0, Number.POSITIVE_INFINITY)) {
+      if (!isCountedOn(write) || !isAlone(write)) continue;
+      const detail = `${name} may be stopped, it says, and alone has ${describeWrite(write)}`;
+      watcher.report({ invariant: "durability", detail });
+    }
+    return true;
+  }
+
+  /** A store whose disk has flipped no bits agrees with itself at any time. */
+  async #verify({ name, store, disk }: Machine): Promise<boolean> {
+    const report = await store?.verify({ deep: true });
+    if (report === undefined || disk.flips > 0) return false;
+    const { watcher } = this.#ports;
+    watcher.count("root");
+    if (report.consistent) return true;
+    const { recordBucketsDiffering, indexBucketsDiffering, damaged } = report;
+    const detail = `${name} does not agree with itself: ${recordBucketsDiffering} buckets of records, ${indexBucketsDiffering} of the index, ${damaged} damaged`;
+    watcher.report({ invariant: "root", detail });
+    return true;
+  }
+
+  async #snapshot(machine: Machine): Promise<boolean> {
+    const { watcher, hashing } = this.#ports;
+    const { store } = machine;
+    if (store === undefined) return false;
+    for await (const item of readSnapshot(store.snapshot(), hashing)) {
+      if (item.kind !== "record") continue;
+      watcher.count("invention");
+      const holder = { nowMs: machine.nowMs(), complete: false };
+      watcher.report(checkRecord(watcher.ledger, item.key, item.record, holder));
+    }
+    return true;
+  }
+
+  async #difference({ running }: Machine, strength: number): Promise<boolean> {
+    const peers = running.membership.livePeers();
+    const peer = peers[Math.floor(strength * peers.length)];
+    if (peer === undefined) return false;
+    const { keys, differences } = await running.repair.compare(peer, DIFFERENCES);
+    if (differences.length > Math.min(keys, DIFFERENCES)) {
+      this.#ports.broke(new Error(`${differences.length} differences in ${keys} keys`));
+    }
+    return true;
+  }
+}

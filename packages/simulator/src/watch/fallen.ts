@@ -1,0 +1,13 @@
+/** Siblings that fall off, because a record keeps only so many. */
+import { compareVersions, covers, type KeyRecord, winner } from "@hearsay/core";
+import type { WriteLedger } from "../invariants/ledger.ts";
+
+/** A record that has as many siblings as are kept may have lost those that are older than all of them. */
+export function markFallen(ledger: WriteLedger, key: string, record: KeyRecord): void {
+  const oldest = record.siblings.at(-1)?.version ?? winner(record).version;
+  for (const write of ledger.of(key)) {
+    if (write.isDropped) continue;
+    if (compareVersions(write.version, oldest) < 0 && covers(record.context, write.version))
+      write.isDropped = true;
+  }
+}
