@@ -14,8 +14,8 @@ import type { Version } from "./version.ts";
 export interface Hashing {
   /** SHA-256, 32 bytes. */
   sha256(bytes: Uint8Array): Uint8Array;
-  /** SHA-256 as 64 lower-case hexadecimal digits. */
-  sha256Hex(bytes: Uint8Array): string;
+  /** SHA-256 as 64 lower-case hexadecimal digits; of a text, of its UTF-8. */
+  sha256Hex(input: Uint8Array | string): string;
   /** SHA-256 as a {@link Digest}. */
   sha256Text(bytes: Uint8Array): Digest;
   /** CRC-32 (ISO 3309) of the bytes, continued from an earlier value. */

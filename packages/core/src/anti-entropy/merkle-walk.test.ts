@@ -10,7 +10,7 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const latin1 = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
 const hashing: Hashing = {
   sha256,
-  sha256Hex: (bytes) => hex(sha256(bytes)),
+  sha256Hex: (input) => hex(sha256(typeof input === "string" ? Buffer.from(input) : input)),
   sha256Text: (bytes) => latin1(sha256(bytes)),
   crc32: () => 0,
 };
