@@ -174,8 +174,9 @@ export class Clients {
       this.#ports.watcher.count("acknowledgement");
       // Who was given up by one node's operator may still answer another.
       if ([...this.#ports.watcher.replicas.values()].some(({ isGivenUp }) => isGivenUp)) return;
-      if (write.holders.size >= Math.min(holders, acks) || write.isExcused || write.holders.size === 0)
-        return;
+      // What has lost to a later write by the bound or the policy, whoever has only that one does not cover.
+      if (write.isExcused || write.isDropped) return;
+      if (write.holders.size >= Math.min(holders, acks) || write.holders.size === 0) return;
       this.#ports.watcher.report({
         invariant: "acknowledgement",
         detail: `${holders} replicas were said to hold ${key}, and ${write.holders.size} do`,
