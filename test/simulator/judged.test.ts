@@ -53,6 +53,10 @@ function faultAt(atMs: number, fault: FaultKind, node = FIRST_NODE, durationMs =
   return { kind: "fault", atMs, fault, durationMs, node, other: 0, strength: 1 };
 }
 
+function stoppingAt(atMs: number, node: number): Action {
+  return { kind: "request", atMs, request: "stopping", key: "", node, strength: 0 };
+}
+
 test("a write without a context to a record that its node cannot read covers what the index knows of it", async () => {
   const actions = [put(6_000, "k"), faultAt(8_000, "flipped_bits"), put(8_100, "k")];
   const report = await runPlan(platform, planOf(actions));
@@ -231,4 +235,18 @@ test("a deletion that a killed node had on its disk and nobody knew of, and that
     expect(report.fired).toMatchObject({ forgotten_returns: 1 });
     if (report.lines.some((line) => line.endsWith("n1 drops k"))) return;
   }
+});
+
+test("a node may be stopped for the sake of one that was forgotten out of its hearing and holds all that it has", async () => {
+  const actions = [
+    faultAt(8_000, "forget", LAST_NODE),
+    faultAt(15_000, "isolate", FIRST_NODE, 30_000),
+    faultAt(15_000, "isolate", SECOND_OF_FOUR, 30_000),
+    put(26_000, "k", "put", THIRD_OF_FOUR),
+    stoppingAt(44_000, THIRD_OF_FOUR),
+  ];
+  const report = await runPlan(platform, { ...planOf(actions), nodes: 4, durationMs: 50_000 });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toMatchObject({ forget: 1, isolate: 2 });
+  expect(report.answered).toEqual({ stopping: 1 });
 });

@@ -4,7 +4,7 @@ import { obstaclesToStopping, PeerFault, receiptOf } from "@hearsay/node";
 import { readSnapshot, StoreError } from "@hearsay/store";
 import type { Machine } from "../cluster/machine.ts";
 import type { Run } from "../cluster/run.ts";
-import { describeWrite, isCountedOn, type Write } from "../invariants/ledger.ts";
+import { describeWrite, isCountedOn } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 import type { Request } from "../plan/actions.ts";
 import type { RequestCounts } from "../plan/requests.ts";
@@ -88,18 +88,26 @@ export class Asking {
     return true;
   }
 
-  /** A node that may be stopped does not alone hold what it has acknowledged. */
+  /** Of a node that may be stopped, some other that it takes for alive has all that it acknowledged and still holds. */
   #stopping(machine: Machine): boolean {
     const { watcher } = this.#ports;
     const { running, name } = machine;
-    const isAlone = (write: Write): boolean => write.holders.size === 1 && write.holders.has(name);
     if (obstaclesToStopping(running).length > 0 || watcher.replica(machine).isGivenUp) return false;
+    const alive = running.membership
+      .members()
+      .filter(({ id, state }) => state === "alive" && id !== running.id);
+    const ids = new Set(alive.map(({ id }) => id));
+    const others = [...watcher.replicas.values()].filter(({ id }) => ids.has(id));
+    // What was lost with the directory of one that came back as another a moment ago, the node cannot know yet.
+    if (others.length < alive.length) return false;
     watcher.count("durability");
-    for (const write of watcher.ledger.between(running.id, 0, Number.POSITIVE_INFINITY)) {
-      if (!isCountedOn(write) || !isAlone(write)) continue;
-      const detail = `${name} may be stopped, it says, and alone has ${describeWrite(write)}`;
-      watcher.report({ invariant: "durability", detail });
-    }
+    const writes = [...watcher.ledger.between(running.id, 0, Number.POSITIVE_INFINITY)];
+    const own = writes.filter((write) => isCountedOn(write) && write.holders.has(name));
+    const lacks = others.map((other) => own.find(({ key, version }) => !other.hadSeen(key, version)));
+    const [lost] = lacks;
+    if (lost === undefined || lacks.includes(undefined)) return true;
+    const detail = `${name} may be stopped, it says, and nobody alive has all of its writes: one lacks ${describeWrite(lost)}`;
+    watcher.report({ invariant: "durability", detail });
     return true;
   }
 
