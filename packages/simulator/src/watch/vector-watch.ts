@@ -74,7 +74,9 @@ export class VectorWatch {
     if (holders.size === 0 || (outcome !== "acknowledged" && outcome !== "unknown")) return;
     if (!machine.running.holds(key, version)) return;
     this.#ports.count("vector");
-    this.#lacks(machine, machine.running.keeper.completeness, write);
+    const hadSeen = this.#ports.replicas.get(machine.name)?.hadSeen(key, version) ?? false;
+    // Its claims are as old as what it had before a record was damaged.
+    if (!hadSeen) this.#lacks(machine, machine.running.keeper.completeness, write);
   }
 
   #check(machine: Machine, completeness: Completeness, write: Write): void {
@@ -83,7 +85,7 @@ export class VectorWatch {
 
   #lacks({ name }: Machine, { vector, floor }: Completeness, write: Write): void {
     const watch = this.#ports.replicas.get(name);
-    if (watch === undefined || watch.isGivenUp || watch.hadSeen(write.key, write.version)) return;
+    if (watch === undefined || watch.isGivenUp || watch.hasSeen(write.key, write.version)) return;
     if (write.isExcused || isSuperseded(write)) return;
     if ((purgeTime(write) ?? Number.POSITIVE_INFINITY) <= floor) return;
     const { node } = write.version;
