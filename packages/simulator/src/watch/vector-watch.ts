@@ -72,11 +72,18 @@ export class VectorWatch {
   #asked(machine: Machine, write: Write): void {
     const { key, version, outcome, holders } = write;
     if (holders.size === 0 || (outcome !== "acknowledged" && outcome !== "unknown")) return;
+    if (outcome === "unknown" && this.#isWrittenAgain(write)) return;
     if (!machine.running.holds(key, version)) return;
     this.#ports.count("vector");
     const hadSeen = this.#ports.replicas.get(machine.name)?.hadSeen(key, version) ?? false;
     // Its claims are as old as what it had before a record was damaged.
     if (!hadSeen) this.#lacks(machine, machine.running.keeper.completeness, write);
+  }
+
+  /** Its node's next version of the key stands for the one before, whether that was ever on disk or not. */
+  #isWrittenAgain({ key, version: { node, time } }: Write): boolean {
+    const later = this.#ports.ledger.of(key);
+    return later.some(({ version }) => version.node === node && version.time > time);
   }
 
   #check(machine: Machine, completeness: Completeness, write: Write): void {
