@@ -250,3 +250,20 @@ test("a node may be stopped for the sake of one that was forgotten out of its he
   expect(report.fired).toMatchObject({ forget: 1, isolate: 2 });
   expect(report.answered).toEqual({ stopping: 1 });
 });
+
+test("a node that is still joining forgets nobody when it is asked to, so nobody is given up", async () => {
+  const actions = [
+    faultAt(8_000, "isolate", FIRST_NODE, 30_000),
+    faultAt(9_000, "disk_lost", FIRST_NODE),
+    faultAt(12_000, "forgotten_returns", LAST_NODE),
+  ];
+  const report = await runPlan(
+    platform,
+    { ...planOf(actions), nodes: 4, durationMs: 25_000 },
+    { keepsLines: true, endMs: 24_000 },
+  );
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ disk_lost: 1 });
+  expect(report.lines.filter((line) => line.endsWith("n4 starts"))).toHaveLength(2);
+  expect(report.lines.filter((line) => line.includes("n4 is n4~"))).toHaveLength(1);
+});

@@ -80,8 +80,7 @@ export class MembershipFaults {
     await cluster.time.sleep(FORGET_AFTER_MS);
     if (!this.#hasFreeHand) return;
     const [by] = operator.up;
-    if (by === undefined || !(await operator.forget(name, by))) return;
-    fired("forget");
+    if (by !== undefined && (await operator.forget(name, by))) fired("forget");
     await cluster.time.sleep(durationMs);
     if (this.#hasFreeHand) await operator.start(name);
   }

@@ -140,6 +140,8 @@ export class Operator {
     const { id } = watcher.replica(this.machine(name));
     const { member } = this.machine(by);
     if (id === "" || member === undefined || !this.is(name, "down") || member.id === id) return false;
+    // Who is still joining refuses, and nobody is given up by that.
+    if (member.joiningState.kind !== "member") return false;
     trace.note(`${by} forgets ${id}`);
     watcher.forgotten(this.machine(name), this.machine(by));
     this.#forgotten.add(name);
