@@ -251,6 +251,23 @@ test("a node may be stopped for the sake of one that was forgotten out of its he
   expect(report.answered).toEqual({ stopping: 1 });
 });
 
+test("a node that says that it may be stopped before anybody has its last write is noticed all the same", async () => {
+  const actions = [
+    faultAt(12_000, "isolate", FIRST_NODE, 5_000),
+    put(12_010, "k", "put", FIRST_NODE),
+    stoppingAt(12_100, FIRST_NODE),
+  ];
+  const report = await runPlan(platform, planOf(actions), {
+    hooks: {
+      opened: ({ member }) => {
+        Object.defineProperty(member, "lastWrite", { get: () => 0 });
+        Object.defineProperty(member.rumors.monger, "isQuiet", { get: () => true });
+      },
+    },
+  });
+  expect(report.violation?.detail).toContain("n1 may be stopped, it says, and nobody alive has all");
+});
+
 test("a node that is still joining forgets nobody when it is asked to, so nobody is given up", async () => {
   const actions = [
     faultAt(8_000, "isolate", FIRST_NODE, 30_000),
