@@ -284,3 +284,23 @@ test("a node that is still joining forgets nobody when it is asked to, so nobody
   expect(report.lines.filter((line) => line.endsWith("n4 starts"))).toHaveLength(2);
   expect(report.lines.filter((line) => line.includes("n4 is n4~"))).toHaveLength(1);
 });
+
+test("a deletion that lost by policy goes at the floor although a member has never met more than what it lost to", async () => {
+  const actions = [
+    faultAt(66_000, "isolate", FIRST_NODE, 2_000),
+    put(67_000, "k", "delete", THIRD_OF_FOUR),
+    faultAt(67_500, "forget", LAST_NODE, 40_000),
+    put(68_010, "k"),
+  ];
+  const { settings, ...plan } = planOf(actions);
+  const policies = new Map([["k", "discard" as const]]);
+  const member = { ...settings.member, tombstoneRetentionMs: 10_000 };
+  const report = await runPlan(
+    platform,
+    { ...plan, settings: { ...settings, policies, member }, nodes: 4, durationMs: 115_000 },
+    { keepsLines: true },
+  );
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toMatchObject({ isolate: 1, forget: 1, forgotten_returns: 1 });
+  expect(report.lines.filter((line) => line.endsWith("n4 drops k"))).toHaveLength(1);
+});

@@ -15,7 +15,7 @@ import {
   WriteLedger,
 } from "../invariants/ledger.ts";
 import { everything } from "./everything.ts";
-import { markFallen } from "./fallen.ts";
+import { hasFallenFor, markFallen } from "./fallen.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
 import { tellingTogether } from "./telling.ts";
 import { VectorWatch } from "./vector-watch.ts";
@@ -282,9 +282,10 @@ export class Watcher implements Hooks {
       if (id === undefined || other.isGivenUp || !counted.includes(id)) continue;
       for (const { version } of record.siblings) {
         const isYoung = hlcToMs(version.time) - START_MS < other.wholeSinceMs + CLOCK_SLACK_MS;
+        const write = this.ledger.find(version);
         // An old copy may bring back a deletion that was lost when its node was given up.
-        const isExcused = this.ledger.find(version)?.isExcused === true;
-        if (isYoung || isExcused || other.hadSeen(key, version)) continue;
+        if (isYoung || write?.isExcused || other.hadSeen(key, version)) continue;
+        if (write !== undefined && hasFallenFor(this.ledger, write, other)) continue;
         const detail = `${machine.name} purged ${key} at ${version.time}, of which ${other.machine.name} knows nothing`;
         this.report({ invariant: "resurrection", detail });
       }
