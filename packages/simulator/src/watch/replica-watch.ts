@@ -39,6 +39,8 @@ export class ReplicaWatch {
   readonly #lacks: Map<string, { readonly writes: readonly Write[]; readonly of: number }> = new Map();
   /** Keys of which a record may be damaged: nobody can say what of them this incarnation still holds. */
   readonly #damaged: Set<string> = new Set();
+  /** The directory is not the one that the present id has written: whoever goes on with it has to be another. */
+  #isOther = false;
   /** Keys of which a record could not be stored, and may turn out to be there. */
   readonly #failed: Set<string> = new Set();
   /** Records whose removal on a peer's word was asked for and has not been answered. */
@@ -168,17 +170,21 @@ export class ReplicaWatch {
   }
 
   /** A node of this id runs here now. A new one is a newcomer, whatever it has. */
-  incarnated(id: string, nowMs: number): void {
+  incarnated(id: string, nowMs: number): Violation | undefined {
     if (id === this.#id) {
       this.#ledger.restarted(id);
-      return;
+      if (!this.#isOther) return undefined;
+      const detail = `${this.machine.name} goes on as ${id}, though its directory may lack what that one had`;
+      return { invariant: "regression", detail };
     }
     this.#id = id;
+    this.#isOther = false;
     this.wholeSinceMs = nowMs;
     this.#damaged.clear();
-    if (!this.isGivenUp) return;
+    if (!this.isGivenUp) return undefined;
     this.isGivenUp = false;
     for (const [key, record] of this.#records) this.#remember(key, record);
+    return undefined;
   }
 
   /**
@@ -202,6 +208,7 @@ export class ReplicaWatch {
 
   #startAnew(actual: ReadonlyMap<string, KeyRecord>, nowMs: number): void {
     this.mayLack = false;
+    this.#isOther = true;
     this.wholeSinceMs = nowMs;
     this.#purgedTo = 0;
     this.#seen = new Map();

@@ -105,7 +105,7 @@ export class Watcher implements Hooks {
   }
 
   node(node: Node, machine: Machine): void {
-    this.replica(machine).incarnated(node.id, this.#nowMs());
+    this.report(this.replica(machine).incarnated(node.id, this.#nowMs()));
   }
 
   memberPorts(ports: MemberPorts, machine: Machine): MemberPorts {
