@@ -161,6 +161,22 @@ describe("a retirement", () => {
     }
   });
 
+  test("moves no watermark until it is settled", async () => {
+    const { a, b } = await pair();
+    const { completeness } = a.keeper;
+    const { tableHash } = a.counted;
+    const offer = { time: NOW, vector: new Map() };
+    completeness.exchanged(b.id, offer, { floor: 0, complete: true }, completeness.begin());
+    await a.keeper.refresh();
+    a.store.failNext = true;
+    await a.keeper.retirementAdopted();
+    a.keeper.absorb(b.id, { sequence: NOW, completeThrough: NOW, settledAt: 0, tableHash, complete: true });
+    a.keeper.advance();
+    expect(completeness.watermark).toBe(0);
+    await a.keeper.refresh();
+    expect(a.keeper.members).toEqual(a.counted);
+  });
+
   test("makes exchanges under way prove nothing", async () => {
     const { a } = await pair();
     const begun = a.keeper.completeness.begin();

@@ -148,8 +148,10 @@ export class CompletenessKeeper {
     this.completeness.absorb(node, unit);
   }
 
-  /** Raises watermark and floor as far as the known units allow. */
+  /** Raises watermark and floor as far as the known units allow; not while a retirement is not settled. */
   advance(): void {
+    // Units of before would say it of the members of before, and there may be others by now.
+    if (this.#unsettled || this.#isSettling) return;
     this.#follow(this.completeness.advance(this.members));
   }
 
