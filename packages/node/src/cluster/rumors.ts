@@ -94,14 +94,6 @@ export class Rumors {
     this.#tellDropped();
   }
 
-  /** Rumors that the full hot list gave up reach the others by exchanges only, which takes longer. */
-  #tellDropped(): void {
-    const { dropped } = this.#monger.counters;
-    if (dropped === this.#toldDropped) return;
-    this.#toldDropped = dropped;
-    this.#ports.troubles.note("rumors_dropped", { code: "hot_list_full", dropped });
-  }
-
   peersChanged(live: readonly Peer[], clusterSize: number): void {
     this.#driver.perform(this.#monger.peersChanged(live, clusterSize, this.#ports.timers.monotonicMs()));
   }
@@ -131,6 +123,14 @@ export class Rumors {
     const received = await this.#take(reply.rumors);
     const { turn, answers, rumors } = reply;
     return { reply: { kind: "rumor_reply", turn, answers, rumors }, received };
+  }
+
+  /** Rumors that the full hot list gave up reach the others by exchanges only, which takes longer. */
+  #tellDropped(): void {
+    const { dropped } = this.#monger.counters;
+    if (dropped === this.#toldDropped) return;
+    this.#toldDropped = dropped;
+    this.#ports.troubles.note("rumors_dropped", { code: "hot_list_full", dropped });
   }
 
   /** Not a part of the above, which would keep the records in memory for as long as it waits. */

@@ -17,6 +17,7 @@ import type { Machine } from "../cluster/machine.ts";
 import type { Write } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 import type { Operation } from "../plan/actions.ts";
+import { readable } from "../watch/readable.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import type { Trace } from "./trace.ts";
 
@@ -223,16 +224,6 @@ export class Clients {
   #failed(error: unknown): void {
     if (error instanceof StoreError || error instanceof PeerFault) this.counts.refused += 1;
     else this.#ports.broke(error);
-  }
-}
-
-/** What was read, unless it is damaged: then nothing goes from here to those who have less. */
-function readable(key: string, { store }: Machine): KeyRecord | undefined {
-  try {
-    return store?.peek(key);
-  } catch (error) {
-    if (error instanceof StoreError) return undefined;
-    throw error;
   }
 }
 

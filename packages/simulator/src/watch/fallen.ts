@@ -1,4 +1,4 @@
-/** Siblings that fall off, because a record keeps only so many. */
+/** Siblings that fall off, because a record keeps only so many, or by policy only the newest. */
 import { compareVersions, covers, type KeyRecord, winner } from "@hearsay/core";
 import type { Write, WriteLedger } from "../invariants/ledger.ts";
 import type { ReplicaWatch } from "./replica-watch.ts";

@@ -16,6 +16,7 @@ import {
 } from "../invariants/ledger.ts";
 import { everything } from "./everything.ts";
 import { hasFallenFor, markFallen } from "./fallen.ts";
+import { readable } from "./readable.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
 import { tellingTogether } from "./telling.ts";
 import { VectorWatch } from "./vector-watch.ts";
@@ -235,9 +236,8 @@ export class Watcher implements Hooks {
   }
 
   #reopened(machine: Machine, isCommitted: boolean): void {
-    const { store } = machine;
     for (const key of this.replica(machine).takeFailed()) {
-      const record = isCommitted ? store?.get(key) : undefined;
+      const record = isCommitted ? readable(key, machine) : undefined;
       if (record !== undefined) this.#stored(machine, key, record, true);
     }
   }
