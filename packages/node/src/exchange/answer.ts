@@ -28,8 +28,8 @@ import { PeerFault } from "../peer-fault.ts";
 import type { ExchangeReplica } from "./replica.ts";
 import {
   BUCKETS_AHEAD,
+  differInSiblings,
   type ExchangeLimits,
-  lacksSiblingsOf,
   recordBytes,
   recordToSend,
   sameBytes,
@@ -171,7 +171,7 @@ export class ExchangeAnswerer {
     let bytes = 0;
     for (const [position, { key, record }] of merged.entries()) {
       const sent = request.records[position];
-      if (record === undefined || sent === undefined || !lacksSiblingsOf(sent.record, record)) continue;
+      if (record === undefined || sent === undefined || !differInSiblings(sent.record, record)) continue;
       answer.push({ key, record });
       bytes += recordBytes(key, record);
     }

@@ -27,7 +27,13 @@ import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
 import { Backlog } from "./backlog.ts";
 import type { ExchangeReplica } from "./replica.ts";
-import { BUCKETS_AHEAD, type ExchangeLimits, lacksSiblingsOf, recordBytes, recordToSend } from "./session.ts";
+import {
+  BUCKETS_AHEAD,
+  differInSiblings,
+  type ExchangeLimits,
+  recordBytes,
+  recordToSend,
+} from "./session.ts";
 
 export interface ExchangeOutcome {
   readonly equal: boolean;
@@ -239,7 +245,7 @@ export class ExchangeAsker {
       if (received === undefined) continue;
       this.#tally.keysReceived += 1;
       this.#tally.bytesReceived += recordBytes(key, received.record);
-      if (record !== undefined && lacksSiblingsOf(received.record, record))
+      if (record !== undefined && differInSiblings(received.record, record))
         this.#backlog.push({ key, record });
     }
     const unanswered = new Map(wants.map(({ bucket, keyHashes }) => [bucket, new Set(keyHashes)]));

@@ -26,7 +26,7 @@ import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { AskPeer } from "./ask.ts";
 import type { ExchangeReplica } from "./replica.ts";
-import { type ExchangeLimits, lacksSiblingsOf } from "./session.ts";
+import { differInSiblings, type ExchangeLimits } from "./session.ts";
 
 /** Times are those of the newest versions, at least to 4 ms; null where a side holds nothing of the key. */
 export interface KeyDifference {
@@ -177,7 +177,7 @@ class Comparing {
 
   #name({ key, record }: KeyedRecord): void {
     const held = this.#replica.get(key);
-    const isSame = held !== undefined && !lacksSiblingsOf(held, record) && !lacksSiblingsOf(record, held);
+    const isSame = held !== undefined && !differInSiblings(held, record);
     const purgeable = purgeableFrom(record);
     if (isSame || (held === undefined && purgeable !== undefined && purgeable <= this.#floor)) {
       this.#keys -= 1;

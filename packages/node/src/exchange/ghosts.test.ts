@@ -48,6 +48,31 @@ describe("after an exchange with a complete node", () => {
     },
   );
 
+  test("a node has dropped also what was refused beside news while it asked, and it was not told of", async () => {
+    const [a, b] = await pair();
+    await b.write("k", "news");
+    const held = b.store.get("k");
+    const old = ghost(FLOOR - 5);
+    if (held === undefined) throw new Error("unreachable");
+    const both: KeyRecord = {
+      context: new Map([...old.context, ...held.context]),
+      siblings: [...held.siblings, ...old.siblings],
+    };
+    const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+    const crossed: AskPeer = async (request) => {
+      const reply = await ask(request);
+      // As in the last answer of an exchange that the other has begun at the same time.
+      if (request.kind === "exchange-transfer" && !request.final)
+        await b.replica.merge([{ key: "k", record: both }], { floor: FLOOR, complete: false })?.committed;
+      return reply;
+    };
+    expect(await exchange(a, b.id, crossed)).toMatchObject({ concluded: true });
+    expect(b.graveyard.ghosts).toHaveLength(1);
+    expect(a.contents().get("k")).toEqual(b.contents().get("k"));
+    expect(a.contents().get("k")).toHaveLength(1);
+    expect([complete(a), complete(b)]).toEqual([true, true]);
+  });
+
   test("a node that asked forgets the damaged records at or below the floor that the other lacks", async () => {
     const [a, b] = await pair();
     await between(a, b);

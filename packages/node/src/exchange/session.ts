@@ -69,8 +69,15 @@ export function recordToSend(replica: ExchangeReplica, key: string): KeyedRecord
   return purgeable !== undefined && purgeable <= replica.standing().floor ? undefined : { key, record };
 }
 
-/** Whether a record holds siblings that another does not: its owner has to be sent it. */
-export function lacksSiblingsOf(record: KeyRecord, other: KeyRecord): boolean {
+/**
+ * Whether two records do not hold the same siblings. Whoever sent one of which the other has come has to be sent that, also
+ * where it holds less: what it covers may have been refused as a ghost before, and the sender not have been told.
+ */
+export function differInSiblings(a: KeyRecord, b: KeyRecord): boolean {
+  return lacksSiblingsOf(a, b) || lacksSiblingsOf(b, a);
+}
+
+function lacksSiblingsOf(record: KeyRecord, other: KeyRecord): boolean {
   return other.siblings.some(
     (sibling) => !record.siblings.some((held) => sameVersion(held.version, sibling.version)),
   );
