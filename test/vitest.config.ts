@@ -2,6 +2,8 @@ import { readdirSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
 const packages = readdirSync(new URL("../packages", import.meta.url));
+/** Of the tests across packages, those that start no processes. */
+const IN_ONE_PROCESS = ["test/cluster", "test/simulator"];
 
 export default defineConfig({
   root: new URL("..", import.meta.url).pathname,
@@ -9,11 +11,11 @@ export default defineConfig({
     reporters: ["default", "./test/count-reporter.ts"],
     testTimeout: 60_000,
     projects: [
-      ...packages.map((name) => ({
+      ...[...packages.map((name) => `packages/${name}/src`), ...IN_ONE_PROCESS].map((directory) => ({
         extends: true as const,
         test: {
-          name,
-          include: [`packages/${name}/src/**/*.test.ts`],
+          name: directory.replace(/^packages\/|\/src$/g, ""),
+          include: [`${directory}/**/*.test.ts`],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -23,7 +25,11 @@ export default defineConfig({
         test: {
           name: "test",
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test/dist/**"],
+          exclude: [
+            "**/node_modules/**",
+            "test/dist/**",
+            ...IN_ONE_PROCESS.map((directory) => `${directory}/**`),
+          ],
           // These start processes of their own, which take what the other processor has.
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
