@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Arrivals } from "./arrivals.ts";
+import { diskStalledPercent } from "./disk.ts";
 import { BenchCluster, pause, percentile, put } from "./nodes.ts";
 import { print } from "./report.ts";
 import { watchStalls } from "./stalls.ts";
@@ -41,7 +42,12 @@ export async function spread(): Promise<void> {
     const cluster = await BenchCluster.start(directory, setting.nodes, setting.perProcess);
     try {
       await load(cluster, setting, "warm", WARM_UP_SECONDS);
+      const before = await diskStalledPercent(directory);
       await measure(cluster, setting);
+      const after = await diskStalledPercent(directory);
+      const disk = `${setting.nodes} nodes: time the disk alone stood still for over 5 ms`;
+      print({ name: `${disk}, before`, value: before, unit: "%", target: undefined });
+      print({ name: `${disk}, after`, value: after, unit: "%", target: undefined });
     } finally {
       await cluster.stop();
       await rm(directory, { recursive: true });
