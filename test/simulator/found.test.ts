@@ -114,3 +114,43 @@ test("nothing is taken from a node that was retired while it was being asked", a
   expect(await fetched).toMatchObject({ reason: { code: "retired" } });
   expect(cluster.read("a", "k")).toBeUndefined();
 });
+
+test("nodes whose directories are gone and that find only each other begin no cluster beside the one they were in", async () => {
+  const cluster = new VirtualCluster(platform, 11);
+  const names = ["a", "b", "c", "d", "e"];
+  await cluster.start(...names);
+  await cluster.put("a", "k", "v");
+  await cluster.converged(...names);
+  cluster.partition(["d", "e"], ["a", "b", "c"]);
+  for (const name of ["d", "e"]) {
+    await cluster.kill(name);
+    cluster.wipe(name);
+  }
+  // In a cluster of their own they would soon know for certain that there never was such a key.
+  for (const name of ["d", "e"]) await cluster.run(name, addressesBut(name, names));
+  await cluster.time.advance(120_000);
+  for (const name of ["d", "e"]) expect(cluster.machine(name).running.notWritable()?.code).toBe("joining");
+  cluster.heal();
+  await cluster.converged(...names);
+  const takeWrites = (): boolean => names.every((name) => !cluster.machine(name).running.notWritable());
+  await cluster.time.until("all take writes", takeWrites, 20_000);
+  for (const name of names) expect(cluster.read(name, "k")).toBe("v");
+});
+
+test("new nodes that name each other begin a cluster once all of them have answered", async () => {
+  const cluster = new VirtualCluster(platform, 12);
+  const names = ["a", "b", "c"];
+  // An address of its own among those it was told of stands in no node's way.
+  const addresses = names.map((name) => `${name}:1`);
+  for (const name of ["a", "b"]) await cluster.run(name, addresses);
+  await cluster.time.advance(20_000);
+  for (const name of ["a", "b"]) expect(cluster.machine(name).running.notWritable()?.code).toBe("joining");
+  await cluster.run("c", addresses);
+  const takeWrites = (): boolean => names.every((name) => !cluster.machine(name).running.notWritable());
+  await cluster.time.until("all take writes", takeWrites, 20_000);
+  for (const name of names) expect(cluster.machine(name).running.size).toBe(3);
+});
+
+function addressesBut(name: string, names: readonly string[]): string[] {
+  return names.filter((other) => other !== name).map((other) => `${other}:1`);
+}

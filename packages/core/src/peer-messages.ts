@@ -79,6 +79,8 @@ export interface HelloReply {
   readonly watermark: HlcTime;
   /** The introducer has the joiner on disk as a counted member. */
   readonly recorded: boolean;
+  /** Nothing that ran on its directory has been a member of this cluster yet: it cannot let anybody in. */
+  readonly newcomer: boolean;
 }
 
 export type PeerRequest =

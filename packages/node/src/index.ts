@@ -1,4 +1,3 @@
-export type { Incarnation } from "./cluster/completeness-keeper.ts";
 export { type Convergence, convergence, type Differing, type Verdict } from "./cluster/convergence.ts";
 export { ClusterMember } from "./cluster/member.ts";
 export type {
@@ -14,6 +13,7 @@ export type { ClockOffset, LastExchange } from "./cluster/repair.ts";
 export type { PublishedState } from "./cluster/states.ts";
 export { type MemberStatus, memberStatuses } from "./cluster/status.ts";
 export { obstaclesToStopping, type StopObstacle } from "./cluster/stopping.ts";
+export type { Incarnation } from "./cluster/stored-completeness.ts";
 export { forgetMembers } from "./cluster/stored-table.ts";
 export { formatUnit, parseUnit } from "./cluster/unit-text.ts";
 export type { Content } from "./content.ts";

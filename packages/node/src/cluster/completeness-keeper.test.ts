@@ -230,6 +230,23 @@ describe("what is known", () => {
     expect(keeper.completeness.state).toMatchObject({ complete: false, recorded: true, floor: 5 });
   });
 
+  test("says whether the directory has belonged to the cluster, also of an id before", async () => {
+    const company = "strangers";
+    const store = new MemoryStore();
+    const first = await MemoryReplica.open({ name: "a", store, company });
+    await first.keeper.save();
+    const second = await MemoryReplica.open({ name: "a", store, company: "members", knowsOthers: true });
+    expect([first.keeper.hasBelonged, second.keeper.hasBelonged]).toEqual([false, false]);
+    await second.keeper.recordedByMajority();
+    const again = await MemoryReplica.open({ name: "a", store, company: "members" });
+    const fresh = { name: "a", store, incarnation: "fresh" as const, company } as const;
+    const other = await MemoryReplica.open({ ...fresh, knowsOthers: true });
+    const stranger = await MemoryReplica.open(fresh);
+    const newcomer = await MemoryReplica.open({ name: "a", store, incarnation: "newcomer", company });
+    const belonged = [again, other, stranger, newcomer].map(({ keeper }) => keeper.hasBelonged);
+    expect(belonged).toEqual([true, true, false, false]);
+  });
+
   test.each([
     ["nobody", true],
     ["strangers", false],

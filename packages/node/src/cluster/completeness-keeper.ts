@@ -8,41 +8,21 @@
 import {
   Completeness,
   type CompletenessEvent,
-  type CompletenessState,
   type CompletenessUnit,
   type CountedMembers,
-  encodeUtf8,
   type HeldBack,
   type HlcTime,
-  INITIAL_COMPLETENESS,
-  isHlcTime,
-  isNodeId,
   type NodeId,
 } from "@hearsay/core";
-import { IdentityError } from "../identity.ts";
 import type { WriteFault } from "../merging.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
 import type { RepeatLog } from "../repeat-log.ts";
-import { parseJson } from "../stored-json.ts";
 import type { Graveyard } from "./ports.ts";
+import { type Beginning, readCompleteness, storeCompleteness } from "./stored-completeness.ts";
 
 /** Records that go in one step; between steps other work has its turn. */
 const PURGE_STEP = 1000;
-
-const META_NAME = "completeness";
-
-/**
- * What becomes of what an earlier run knew. `same`: it holds. `fresh`: the incarnation is new, so nothing it confirmed
- * as another one does. `newcomer`: it was about another cluster, in which this node was alone.
- */
-export type Incarnation = "same" | "fresh" | "newcomer";
-
-/**
- * Whom a starting node finds. `nobody`: it is on its own, so it founds a cluster or goes on as the only one. `members`: it
- * was a member among others in an earlier run. `strangers`: it has yet to be recorded by those it was told of.
- */
-export type Company = "nobody" | "members" | "strangers";
 
 export interface KeeperPorts {
   readonly meta: MetaStore;
@@ -66,6 +46,7 @@ export class CompletenessKeeper {
   readonly #self: NodeId;
   readonly #ports: KeeperPorts;
   #counted: CountedMembers;
+  #hasBelonged: boolean;
   /** Retirements that are being settled, one after the other. */
   #settling: Promise<void> = Promise.resolve();
   #unsettled = false;
@@ -74,14 +55,10 @@ export class CompletenessKeeper {
   /** The floor that is stored. */
   #durableFloor: HlcTime = 0;
 
-  constructor(
-    self: NodeId,
-    retention: HlcTime,
-    beginning: { readonly incarnation: Incarnation; readonly company: Company },
-    ports: KeeperPorts,
-  ) {
-    const state = stateFor(self, beginning.incarnation, beginning.company, ports.meta);
+  constructor(self: NodeId, retention: HlcTime, beginning: Beginning, ports: KeeperPorts) {
+    const { state, hasBelonged } = readCompleteness(self, beginning, ports.meta);
     this.#self = self;
+    this.#hasBelonged = hasBelonged;
     this.#ports = ports;
     this.completeness = new Completeness(self, retention, state);
     this.#counted = ports.counted();
@@ -172,9 +149,15 @@ export class CompletenessKeeper {
     await this.purge();
   }
 
+  /** Whether this node, or what ran on its directory before, has been a member: what nobody else has, it may have. */
+  get hasBelonged(): boolean {
+    return this.#hasBelonged;
+  }
+
   /** A majority of the others has this node on disk; settles when that is durable. */
   async recordedByMajority(): Promise<void> {
     this.completeness.recordedByMajority();
+    this.#hasBelonged = true;
     await this.save();
   }
 
@@ -183,7 +166,8 @@ export class CompletenessKeeper {
   }
 
   async save(): Promise<void> {
-    await this.#ports.meta.put(META_NAME, encodeUtf8(formatState(this.#self, this.completeness.state)));
+    const state = { state: this.completeness.state, hasBelonged: this.#hasBelonged };
+    await storeCompleteness(this.#ports.meta, this.#self, state);
   }
 
   /**
@@ -223,75 +207,4 @@ export class CompletenessKeeper {
       }
     }
   }
-}
-
-function stateFor(
-  self: NodeId,
-  incarnation: Incarnation,
-  company: Company,
-  meta: MetaStore,
-): CompletenessState {
-  const isAlone = company === "nobody";
-  const stored = incarnation === "newcomer" ? undefined : readState(meta);
-  if (stored === undefined) {
-    const isFounder = isAlone && incarnation === "same";
-    return { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
-  }
-  const { about, state } = stored;
-  // A start that ended between the new identity and this leaves what the id before it knew.
-  const isFresh = incarnation === "fresh" || (about !== undefined && about !== self);
-  if (isFresh) {
-    return { ...state, vector: new Map(), recorded: isAlone, complete: false, completeFloor: 0 };
-  }
-  // What it was on its own it is not among others.
-  if (company === "strangers") return { ...state, recorded: false, complete: false };
-  return { ...state, recorded: state.recorded ?? true };
-}
-
-/** A state as an earlier run has left it; older builds did not say whether the node was recorded. */
-type StoredState = Omit<CompletenessState, "recorded"> & { readonly recorded: boolean | undefined };
-
-function formatState(about: NodeId, state: CompletenessState): string {
-  return JSON.stringify({ about, ...state, vector: [...state.vector] });
-}
-
-/**
- * Nothing of it is made up for by a default: a lost floor would let purged versions come back.
- * @throws IdentityError `membership_unreadable`
- */
-function readState(
-  meta: MetaStore,
-): { readonly about: NodeId | undefined; readonly state: StoredState } | undefined {
-  const stored = meta.get(META_NAME);
-  if (stored === undefined) return undefined;
-  const parsed = parseJson(stored);
-  const found: Partial<Record<string, unknown>> =
-    typeof parsed === "object" && parsed !== null ? { ...parsed } : {};
-  const state = toState(found);
-  if (state === undefined) throw new IdentityError({ code: "membership_unreadable" });
-  const { about } = found;
-  return { about: typeof about === "string" && isNodeId(about) ? about : undefined, state };
-}
-
-function toState(parsed: Partial<Record<string, unknown>>): StoredState | undefined {
-  const { vector, completeFloor, floor, watermark, settledAt, complete, recorded } = parsed;
-  const entries: unknown[] = Array.isArray(vector) ? vector : [null];
-  if (!isHlcTime(completeFloor) || !isHlcTime(floor) || !isHlcTime(watermark) || !isHlcTime(settledAt)) {
-    return undefined;
-  }
-  if (!entries.every(isVectorEntry)) return undefined;
-  return {
-    vector: new Map(entries),
-    // What an older build took for completeness was not: it is found again by an exchange.
-    complete: complete === true,
-    recorded: typeof recorded === "boolean" ? recorded : undefined,
-    completeFloor,
-    floor,
-    watermark,
-    settledAt,
-  };
-}
-
-function isVectorEntry(entry: unknown): entry is [NodeId, HlcTime] {
-  return Array.isArray(entry) && typeof entry[0] === "string" && isNodeId(entry[0]) && isHlcTime(entry[1]);
 }

@@ -20,6 +20,7 @@ const WELCOME: HelloReply = {
   floor: 10,
   watermark: 20,
   recorded: false,
+  newcomer: false,
 };
 const RETRY_MS = 1000;
 
@@ -176,6 +177,43 @@ describe("a joiner", () => {
     await timers.advance(RETRY_MS);
     expect(joining.state.kind).toBe("joining");
     others = [peer("x")];
+    await timers.advance(RETRY_MS);
+    expect(joining.state.kind).toBe("member");
+  });
+
+  test("enters by no newcomer while a member may be behind another address", async () => {
+    answers.set("a:1", { ...WELCOME, newcomer: true });
+    await timers.advance(3 * RETRY_MS);
+    expect([entered, joining.isFounding]).toEqual([[], false]);
+    expect(log.of("join_failed")).toContainEqual({ at: "a:1,b:1", code: "only_newcomers" });
+    answers.set("b:1", WELCOME);
+    await timers.advance(RETRY_MS);
+    expect([entered.length, joining.isFounding]).toEqual([1, false]);
+  });
+
+  test("counts newcomers neither for a majority nor against it", async () => {
+    others = ["a", "b", "c", "d", "e"].map(peer);
+    answers.set("a:1", WELCOME);
+    for (const name of ["c", "d", "e"]) {
+      answers.set(`${name}:1`, { ...WELCOME, recorded: true, newcomer: true });
+    }
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 0, needed: 2 });
+    answers.set("c:1", { ...WELCOME, recorded: true });
+    answers.set("a:1", { ...WELCOME, recorded: true });
+    await timers.advance(RETRY_MS);
+    expect(joining.state.kind).toBe("member");
+  });
+
+  test("begins a cluster with newcomers when there is nobody else at any address, and a majority of them has recorded it", async () => {
+    for (const name of ["a", "b"]) answers.set(`${name}:1`, { ...WELCOME, newcomer: true });
+    others = ["a", "b", "c"].map(peer);
+    await timers.advance(RETRY_MS);
+    expect([entered.length, joining.isFounding]).toEqual([1, true]);
+    answers.set("a:1", { ...WELCOME, newcomer: true, recorded: true });
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 1, needed: 2 });
+    answers.set("b:1", { ...WELCOME, newcomer: true, recorded: true });
     await timers.advance(RETRY_MS);
     expect(joining.state.kind).toBe("member");
   });

@@ -2,6 +2,10 @@
  * Becoming a member: agree on limits with an introducer, take its clock and floor, enter the member table, and take
  * client writes once a majority of the counted members has this node on disk. So does a new incarnation of a member.
  *
+ * Newcomers, which have not been members anywhere yet, are neither introducers nor part of a majority: two of them that are cut
+ * off would else record each other, and be a second cluster. They begin one together only when all addresses that they were
+ * told of have answered, so that no member can be behind any of them.
+ *
  * Why the majority: a node that takes writes before others count it could lose them with nobody to miss it, and a
  * watermark could pass them unseen. Why the clock of each who has recorded it, as of then: what that one had said
  * before, without this node in its table, lies below it, and so no watermark reaches this node's writes unseen.
@@ -54,9 +58,14 @@ export class Joining {
   readonly #recordedBy: Set<NodeId> = new Set();
   /** How often each was asked in vain: those asked least come first. */
   readonly #askedInVain: Map<NodeId, number> = new Map();
+  /** Those that have said that they are newcomers, until they say otherwise, and those of them that have recorded this node. */
+  readonly #newcomers: Set<NodeId> = new Set();
+  readonly #recordedByNewcomers: Set<NodeId> = new Set();
   #state: JoiningState = { kind: "joining", recordedBy: 0, needed: 1 };
   #cancel: (() => void) | undefined;
   #welcomed = false;
+  /** Nobody is a member yet, at any address that this node was told of. */
+  #isFounding = false;
   /** Those who had recorded this node when they were a majority; only the note of it on the own disk is missing. */
   #majority: { readonly recordedBy: number; readonly of: number } | undefined;
 
@@ -69,6 +78,11 @@ export class Joining {
 
   get state(): JoiningState {
     return this.#state;
+  }
+
+  /** Whether this newcomer begins a cluster with others. Another newcomer counts on nobody else. */
+  get isFounding(): boolean {
+    return this.#isFounding;
   }
 
   /** Goes on until this node is a member, or an introducer refuses its limits. */
@@ -103,6 +117,7 @@ export class Joining {
   async #greetSeeds(): Promise<void> {
     const resolved = await Promise.all(this.#seeds.map((seed) => this.#ports.resolveSeed(seed)));
     const addresses = resolved.flat();
+    let newcomers = 0;
     for (const address of addresses) {
       const welcome = await this.#hello({ id: ANYONE, address });
       if (welcome === undefined) continue;
@@ -112,29 +127,32 @@ export class Joining {
         this.#ports.log.error("limits_differ", { by: address, knobs: knobs.join(",") });
         return;
       }
-      if (!(await this.#take(welcome, address))) continue;
-      this.#welcomed = true;
-      this.#ports.enter(addresses);
-      return;
+      if (welcome.newcomer) newcomers += 1;
+      else if (await this.#take(welcome, address)) return this.#enter(addresses);
     }
+    if (newcomers === 0) return;
+    this.#isFounding = newcomers === addresses.length;
+    if (this.#isFounding) this.#enter(addresses);
+    else this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
+  }
+
+  #enter(addresses: readonly string[]): void {
+    this.#welcomed = true;
+    this.#ports.enter(addresses);
   }
 
   async #askWhoRecorded(): Promise<void> {
     const others = this.#ports.others();
-    const needed = Math.floor(others.length / 2) + 1;
-    const count = (): number => others.filter(({ id }) => this.#recordedBy.has(id)).length;
-    const vain = (peer: Peer): number => this.#askedInVain.get(peer.id) ?? 0;
-    const open = others.filter(({ id }) => !this.#recordedBy.has(id)).sort((a, b) => vain(a) - vain(b));
-    let counted = count();
+    const open = this.#openOf(others);
+    let { counted, needed } = this.#majorityOf(others);
     for (let at = 0; at < open.length && counted < needed; at += HELLOS_AT_ONCE) {
       const asked = open.slice(at, at + HELLOS_AT_ONCE);
-      const before = counted;
-      await Promise.all(asked.map((peer) => this.#askWhetherRecorded(peer)));
-      counted = count();
+      const answers = await Promise.all(asked.map((peer) => this.#askWhetherRecorded(peer)));
+      ({ counted, needed } = this.#majorityOf(others));
       // Where most do not have it on disk yet, it is too early to ask the rest.
-      if (counted - before < asked.length / 2) break;
+      if (answers.filter((isNews) => isNews).length < asked.length / 2) break;
     }
-    if (others.length === 0 || counted < needed) {
+    if (counted < needed) {
       this.#state = { kind: "joining", recordedBy: counted, needed };
       return;
     }
@@ -142,11 +160,41 @@ export class Joining {
     await this.#becomeMember(this.#majority);
   }
 
-  async #askWhetherRecorded(peer: Peer): Promise<void> {
+  /** Those asked least come first, and newcomers, by which nothing is decided mostly, last. */
+  #openOf(others: readonly Peer[]): Peer[] {
+    const rank = ({ id }: Peer): number => (this.#newcomers.has(id) ? 1 : 0);
+    const vain = ({ id }: Peer): number => this.#askedInVain.get(id) ?? 0;
+    return others
+      .filter(({ id }) => !this.#recordedBy.has(id))
+      .sort((a, b) => rank(a) - rank(b) || vain(a) - vain(b));
+  }
+
+  /** Newcomers are left out, but where there is nobody else. At least one is needed. */
+  #majorityOf(others: readonly Peer[]): { readonly counted: number; readonly needed: number } {
+    const members = others.filter(({ id }) => !this.#newcomers.has(id));
+    const isFounding = this.#isFounding && members.every(({ id }) => !this.#recordedBy.has(id));
+    const [among, by] = isFounding
+      ? [others, this.#recordedByNewcomers]
+      : ([members, this.#recordedBy] as const);
+    return {
+      counted: among.filter(({ id }) => by.has(id)).length,
+      needed: Math.floor(among.length / 2) + 1,
+    };
+  }
+
+  /** @returns whether the answer brings a majority nearer */
+  async #askWhetherRecorded(peer: Peer): Promise<boolean> {
+    const { id, address } = peer;
     const welcome = await this.#hello(peer);
-    if (welcome?.recorded === true && (await this.#take(welcome, peer.address)))
-      this.#recordedBy.add(peer.id);
-    else this.#askedInVain.set(peer.id, (this.#askedInVain.get(peer.id) ?? 0) + 1);
+    const wasNewcomer = this.#newcomers.has(id);
+    if (welcome?.newcomer === true) this.#newcomers.add(id);
+    else if (welcome !== undefined) this.#newcomers.delete(id);
+    const isNewcomer = this.#newcomers.has(id);
+    const isRecorded = welcome?.recorded === true && (await this.#take(welcome, address));
+    if (isRecorded) (isNewcomer ? this.#recordedByNewcomers : this.#recordedBy).add(id);
+    // A newcomer may be a member when it is asked again.
+    if (isNewcomer || !isRecorded) this.#askedInVain.set(id, (this.#askedInVain.get(id) ?? 0) + 1);
+    return isRecorded || (isNewcomer && !wasNewcomer);
   }
 
   async #becomeMember(majority: { readonly recordedBy: number; readonly of: number }): Promise<void> {

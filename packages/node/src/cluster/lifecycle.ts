@@ -101,20 +101,20 @@ export class Lifecycle {
 
   /** Answers a node that asks to be let in. */
   async welcome(from: NodeId): Promise<HelloReply> {
-    if (from === this.#ports.node.id) {
-      throw new PeerFault({ code: "bad_message", what: "a hello of this very node" });
-    }
     const { keeper, membership } = this.#parts;
     const { completeness } = keeper;
     // Before the clock is read: the sender takes it for a time at which it was recorded here.
-    const recorded = membership.hasRecorded(from);
+    const hasRecorded = membership.hasRecorded(from);
+    const { hasBelonged } = keeper;
     return {
       kind: "welcome",
       limits: this.#config.limits,
       time: await this.#ports.node.tick(),
       floor: completeness.floor,
       watermark: completeness.watermark,
-      recorded,
+      recorded: hasRecorded && (hasBelonged || this.#parts.joining?.isFounding === true),
+      // Who was told of its own address, too, finds nobody else there.
+      newcomer: from === this.#ports.node.id || !hasBelonged,
     };
   }
 

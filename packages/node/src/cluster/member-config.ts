@@ -10,8 +10,8 @@ import type {
 import type { ExchangeLimits } from "../exchange/session.ts";
 import type { Node } from "../node.ts";
 import type { Clock, Log, Metrics, RecordStore } from "../ports.ts";
-import type { Incarnation } from "./completeness-keeper.ts";
 import type { DigestStore, Graveyard, StoreFacts, Timers, Transport } from "./ports.ts";
+import type { Incarnation } from "./stored-completeness.ts";
 
 export interface MemberPorts {
   readonly node: Node;

@@ -11,7 +11,7 @@ import {
 import type { PeerFault } from "../peer-fault.ts";
 import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
 import { askingMembers } from "./asking-members.ts";
-import { type Company, CompletenessKeeper } from "./completeness-keeper.ts";
+import { CompletenessKeeper } from "./completeness-keeper.ts";
 import { HELLO_TIMEOUT_MS, Joining } from "./joining.ts";
 import { LocalReplica } from "./local-replica.ts";
 import type { MemberConfig, MemberPorts } from "./member-config.ts";
@@ -20,6 +20,7 @@ import type { Transport } from "./ports.ts";
 import { Repair } from "./repair.ts";
 import { Rumors } from "./rumors.ts";
 import { type PublishedState, States } from "./states.ts";
+import type { Company } from "./stored-completeness.ts";
 
 export interface MemberParts {
   readonly membership: Membership;
@@ -105,7 +106,8 @@ function makeKeeper({ config, ports, troubles }: Recipe, membership: Membership)
   const { node, store, graveyard, facts, log } = ports;
   const retention = hlcFromMs(config.tombstoneRetentionMs);
   const { incarnation } = config;
-  const beginning = { incarnation, company: companyOf(config, membership) };
+  const knowsOthers = membership.knownAddresses.length > 0;
+  const beginning = { incarnation, company: companyOf(config, membership), knowsOthers };
   return new CompletenessKeeper(node.id, retention, beginning, {
     meta: store.meta,
     graveyard,

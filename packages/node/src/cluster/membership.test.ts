@@ -126,7 +126,15 @@ describe("a refusal in a reply", () => {
     const refused: SwimReply = { kind: "refused", code: "name_taken", holder };
     it.answer = (message) =>
       message.kind === "hello"
-        ? { kind: "welcome", limits: LIMITS, time: 1, floor: 0, watermark: 0, recorded: false }
+        ? {
+            kind: "welcome",
+            limits: LIMITS,
+            time: 1,
+            floor: 0,
+            watermark: 0,
+            recorded: false,
+            newcomer: false,
+          }
         : refused;
     await it.timers.advance(2000);
     // It tries again and again, and says so once an interval.

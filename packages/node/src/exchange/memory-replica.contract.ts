@@ -13,10 +13,11 @@ import {
   TREE_DEPTH,
   WALK_HASH_BYTES,
 } from "@hearsay/core";
-import { type Company, CompletenessKeeper, type Incarnation } from "../cluster/completeness-keeper.ts";
+import { CompletenessKeeper } from "../cluster/completeness-keeper.ts";
 import { EventLog } from "../cluster/event-log.contract.ts";
 import { LocalReplica } from "../cluster/local-replica.ts";
 import type { DigestStore, Graveyard, ListedRecord } from "../cluster/ports.ts";
+import type { Company, Incarnation } from "../cluster/stored-completeness.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { Node } from "../node.ts";
 import { RepeatLog } from "../repeat-log.ts";
@@ -150,6 +151,8 @@ export interface ReplicaOptions {
   readonly incarnation?: Incarnation;
   /** Of itself it founds a cluster, and is complete. */
   readonly company?: Company;
+  /** The table of an earlier run names others. */
+  readonly knowsOthers?: boolean;
   /** Buckets into which all keys fall. */
   readonly buckets?: number;
   readonly nowMs?: () => number;
@@ -180,6 +183,7 @@ export class MemoryReplica {
     const beginning = {
       incarnation: options.incarnation ?? "same",
       company: options.company ?? "nobody",
+      knowsOthers: options.knowsOthers ?? false,
     };
     this.keeper = new CompletenessKeeper(node.id, options.retention ?? 0, beginning, {
       meta: store.meta,

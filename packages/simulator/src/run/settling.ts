@@ -152,9 +152,11 @@ export class Settling {
    * itself then.
    */
   #isMajorityGone(names: readonly string[]): boolean {
+    const { cluster } = this.#ports;
+    const left = names.filter((name) => cluster.machine(name).member?.keeper.hasBelonged === true);
     return names.every((name) => {
-      const joining = this.#ports.cluster.machine(name).member?.joiningState;
-      return joining?.kind === "joining" && joining.needed > names.length - 1;
+      const joining = cluster.machine(name).member?.joiningState;
+      return joining?.kind === "joining" && joining.needed > left.filter((other) => other !== name).length;
     });
   }
 

@@ -286,6 +286,7 @@ export const replies: Replies = {
     floor: time,
     watermark: time,
     recorded: fc.boolean(),
+    newcomer: fc.boolean(),
   }),
 };
 

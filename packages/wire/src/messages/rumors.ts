@@ -80,4 +80,5 @@ export const welcome: Shape<Body<HelloReply>> = object({
   floor: hlcTime,
   watermark: hlcTime,
   recorded: bool,
+  newcomer: optional(bool, false),
 });

@@ -1,0 +1,136 @@
+/** What the node knows of its completeness as it survives a restart, and what becomes of it at the next start. */
+import {
+  type CompletenessState,
+  encodeUtf8,
+  type HlcTime,
+  INITIAL_COMPLETENESS,
+  isHlcTime,
+  isNodeId,
+  type NodeId,
+} from "@hearsay/core";
+import { IdentityError } from "../identity.ts";
+import type { MetaStore } from "../ports.ts";
+import { parseJson } from "../stored-json.ts";
+
+const META_NAME = "completeness";
+
+/**
+ * What becomes of what an earlier run knew. `same`: it holds. `fresh`: the incarnation is new, so nothing it confirmed
+ * as another one does. `newcomer`: it was about another cluster, in which this node was alone.
+ */
+export type Incarnation = "same" | "fresh" | "newcomer";
+
+/**
+ * Whom a starting node finds. `nobody`: it is on its own, so it founds a cluster or goes on as the only one. `members`: it
+ * was a member among others in an earlier run. `strangers`: it has yet to be recorded by those it was told of.
+ */
+export type Company = "nobody" | "members" | "strangers";
+
+/** How a run begins, as far as completeness is concerned. */
+export interface Beginning {
+  readonly incarnation: Incarnation;
+  readonly company: Company;
+  /** The table of an earlier run names others. */
+  readonly knowsOthers: boolean;
+}
+
+export interface BeginningState {
+  readonly state: CompletenessState;
+  /** This node, or what ran on its directory before, has been a member. */
+  readonly hasBelonged: boolean;
+}
+
+/** @throws IdentityError `membership_unreadable` */
+export function readCompleteness(
+  self: NodeId,
+  { incarnation, company, knowsOthers }: Beginning,
+  meta: MetaStore,
+): BeginningState {
+  const isAlone = company === "nobody";
+  const stored = incarnation === "newcomer" ? undefined : readState(meta);
+  if (stored === undefined) {
+    const isFounder = isAlone && incarnation === "same";
+    const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
+    return { state, hasBelonged: isAlone };
+  }
+  // Of a cluster in which it was alone, others are no part.
+  const isOfThem = stored.hasBelonged && (company === "members" || knowsOthers);
+  return { state: continued(self, incarnation, company, stored), hasBelonged: isAlone || isOfThem };
+}
+
+function continued(
+  self: NodeId,
+  incarnation: Incarnation,
+  company: Company,
+  { about, state }: Stored,
+): CompletenessState {
+  // A start that ended between the new identity and this leaves what the id before it knew.
+  const isFresh = incarnation === "fresh" || (about !== undefined && about !== self);
+  if (isFresh) {
+    const recorded = company === "nobody";
+    return { ...state, vector: new Map(), recorded, complete: false, completeFloor: 0 };
+  }
+  // What it was on its own it is not among others.
+  if (company === "strangers") return { ...state, recorded: false, complete: false };
+  return { ...state, recorded: state.recorded ?? true };
+}
+
+/** A state as an earlier run has left it; older builds did not say whether the node was recorded, or ever had been. */
+interface Stored {
+  readonly about: NodeId | undefined;
+  readonly hasBelonged: boolean;
+  readonly state: Omit<CompletenessState, "recorded"> & { readonly recorded: boolean | undefined };
+}
+
+/** Settles when it is durable. */
+export async function storeCompleteness(
+  meta: MetaStore,
+  about: NodeId,
+  { state, hasBelonged }: BeginningState,
+): Promise<void> {
+  const text = JSON.stringify({ about, hasBelonged, ...state, vector: [...state.vector] });
+  await meta.put(META_NAME, encodeUtf8(text));
+}
+
+/**
+ * Nothing of it is made up for by a default: a lost floor would let purged versions come back.
+ * @throws IdentityError `membership_unreadable`
+ */
+function readState(meta: MetaStore): Stored | undefined {
+  const stored = meta.get(META_NAME);
+  if (stored === undefined) return undefined;
+  const parsed = parseJson(stored);
+  const found: Partial<Record<string, unknown>> =
+    typeof parsed === "object" && parsed !== null ? { ...parsed } : {};
+  const state = toState(found);
+  if (state === undefined) throw new IdentityError({ code: "membership_unreadable" });
+  const { about, hasBelonged } = found;
+  return {
+    about: typeof about === "string" && isNodeId(about) ? about : undefined,
+    hasBelonged: hasBelonged !== false,
+    state,
+  };
+}
+
+function toState(parsed: Partial<Record<string, unknown>>): Stored["state"] | undefined {
+  const { vector, completeFloor, floor, watermark, settledAt, complete, recorded } = parsed;
+  const entries: unknown[] = Array.isArray(vector) ? vector : [null];
+  if (!isHlcTime(completeFloor) || !isHlcTime(floor) || !isHlcTime(watermark) || !isHlcTime(settledAt)) {
+    return undefined;
+  }
+  if (!entries.every(isVectorEntry)) return undefined;
+  return {
+    vector: new Map(entries),
+    // What an older build took for completeness was not: it is found again by an exchange.
+    complete: complete === true,
+    recorded: typeof recorded === "boolean" ? recorded : undefined,
+    completeFloor,
+    floor,
+    watermark,
+    settledAt,
+  };
+}
+
+function isVectorEntry(entry: unknown): entry is [NodeId, HlcTime] {
+  return Array.isArray(entry) && typeof entry[0] === "string" && isNodeId(entry[0]) && isHlcTime(entry[1]);
+}
