@@ -76,6 +76,8 @@ async function deleteTree(services: Services, prefix: string): Promise<void> {
 
 /** Makes all writes in this turn, so that they are committed as one, and settles when they are durable. */
 export async function writeAll(services: Services, writes: readonly ConsulWrite[]): Promise<Written[]> {
+  // The node may have begun to leave while the body came.
+  services.cluster.admitWrite();
   const made: Written[] = [];
   for (const { key, value } of writes) {
     const content: Content =

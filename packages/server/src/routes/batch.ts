@@ -87,8 +87,9 @@ async function runBatch(
   return outcomes === undefined ? undefined : `{"results":[${outcomes.join(",")}]}`;
 }
 
-/** Checks, reads and writes, all in one synchronous turn. */
+/** Checks, reads and writes, all in one synchronous turn: among others, that this node has not begun to leave meanwhile. */
 function apply(services: Services, operations: readonly CheckedOperation[], minimal: boolean): Applied {
+  services.cluster.admitWrite();
   const answers = operations.map((operation) => before(services, operation));
   const outcomes = minimal && operations.every(({ op }) => op !== "get") ? undefined : answers;
   const commits = new Set<Promise<void>>();

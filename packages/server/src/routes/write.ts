@@ -1,4 +1,7 @@
-/** `PUT` and `DELETE /kv/{key}`. Everything up to the commit happens in one synchronous turn. */
+/**
+ * `PUT` and `DELETE /kv/{key}`. Everything up to the commit happens in one synchronous turn, once the body is there. In that
+ * turn it is asked again whether this node takes writes: one that has begun to leave meanwhile hands over no more.
+ */
 import { WriteQuery } from "@hearsay/api";
 import { formatVersion, hlcToMs, isLive, type KeyRecord, winner } from "@hearsay/core";
 import type { Content, Written } from "@hearsay/node";
@@ -150,6 +153,7 @@ function answerWhenHeld(
 
 function writeNow(services: Services, exchange: Exchange, write: KeyWrite): Written {
   const { headers } = exchange;
+  services.cluster.admitWrite();
   if (hasConditions(headers)) {
     const verdict = checkConditions(headers, currentOf(services, services.node.latest(write.key)), "write");
     if (verdict !== "proceed") throw new ApiProblem("precondition_failed");
