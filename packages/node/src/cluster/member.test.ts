@@ -1,12 +1,14 @@
 import {
+  ANTI_ENTROPY_DEFAULTS,
   DEFAULT_RUMOR_OPTIONS,
+  decodeUtf8,
   hlcFromMs,
   type NodeId,
   type PeerRequest,
   SWIM_DEFAULTS,
 } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
-import { MAX_DRIFT_MS, START_MS } from "../exchange/memory-replica.contract.ts";
+import { MAX_DRIFT_MS, MemoryReplica, START_MS } from "../exchange/memory-replica.contract.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { PeerFault } from "../peer-fault.ts";
 import {
@@ -110,6 +112,23 @@ describe("a member serves", () => {
     });
   });
 
+  test("no exchange to its end when it has stopped meanwhile: its answer would rest on what it may have lost", async () => {
+    const it = await start();
+    await introduce(it, FRIEND);
+    const { node } = it.replica;
+    const ownTime = node.ownTime.bind(node);
+    node.ownTime = async () => {
+      it.member.halt();
+      return await ownTime();
+    };
+    const { tableHash } = it.member.membership.counted();
+    const offer = { time: 1, vector: new Map<NodeId, number>() };
+    const root = new Uint8Array(32);
+    await expect(
+      it.member.serve(FRIEND.id, { kind: "exchange-start", session: 1, tableHash, standing, offer, root }),
+    ).rejects.toMatchObject({ reason: { code: "busy" } });
+  });
+
   test("the second node of one name with a refusal that names the first one's address", async () => {
     const it = await start();
     await introduce(it, FRIEND);
@@ -176,6 +195,32 @@ test("who asks whether it is recorded is told as of before the clock is read tha
   const hello = { kind: "hello", limits: LIMITS } as const;
   expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: false });
   expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: true });
+});
+
+test("who was recorded and crashes at once writes nothing below the clocks of those who recorded it", async () => {
+  const store = new MemoryStore();
+  // An exchange that it begins asks for a time as well, so none is begun.
+  const antiEntropy = { ...ANTI_ENTROPY_DEFAULTS, intervalMs: 3_600_000 };
+  const it = await start(store, [FRIEND.address], { antiEntropy });
+  const time = hlcFromMs(START_MS + MAX_DRIFT_MS - 1);
+  const welcome = { kind: "welcome", limits: LIMITS, time, floor: 0, watermark: 0, recorded: true } as const;
+  it.answer = (message) => {
+    if (message.kind !== "hello") throw new PeerFault({ code: "unreachable" });
+    return welcome;
+  };
+  await introduce(it, FRIEND);
+  await it.timers.advance(SWIM_DEFAULTS.joinRetryIntervalMs);
+  expect(it.member.joiningState).toEqual({ kind: "member" });
+  // What a disk holds that took nothing after the batch in which it is recorded.
+  const disk = new MemoryStore();
+  for (const { meta } of store.batches) {
+    for (const [name, value] of meta) disk.committed.meta.set(name, value);
+    const state = decodeUtf8(disk.committed.meta.get("completeness") ?? new Uint8Array());
+    if (state?.includes('"recorded":true') === true) break;
+  }
+  const again = await MemoryReplica.open({ name: "a", store: disk });
+  expect(again.id).toBe(it.member.id);
+  expect(await again.node.tick()).toBeGreaterThan(time);
 });
 
 test("that it is complete is told before the unit it belongs to, and by an older build not at all", async () => {

@@ -164,7 +164,8 @@ export class ClusterMember {
       case "exchange-compare":
       case "exchange-transfer": {
         const reply = await this.repair.answer(from, message);
-        // The answer was computed across awaits, in which the sender may have been retired.
+        // The answer was computed across awaits, in which this node may have come into doubt, and the sender have been retired.
+        if (this.#phase !== "running") throw new PeerFault({ code: "busy" });
         if (this.membership.isRetired(from)) throw new PeerFault({ code: "retired" });
         return reply;
       }

@@ -1,4 +1,4 @@
-import type { ExchangeReply } from "@hearsay/core";
+import { type ExchangeReply, fromHex } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { ExchangeAnswerer } from "./answer.ts";
 import { knows, pair } from "./dialogue.contract.ts";
@@ -18,7 +18,7 @@ describe("the answering side", () => {
           tableHash: a.counted.tableHash,
           standing: a.replica.standing(),
           offer: { time: 5, vector: new Map() },
-          root: new Uint8Array(32),
+          root: fromHex(await a.digests.root()),
         },
         nowMs,
       );
@@ -79,6 +79,25 @@ describe("the answering side", () => {
     await b.keeper.retirementAdopted();
     expect(await final(2)).toEqual({ kind: "exchange-void" });
   });
+
+  test.each([true, false])(
+    "offers no time of after a retirement that it has settled since the tables were compared (equal: %s)",
+    async (equal) => {
+      const { a, b, start, answerer } = await started();
+      if (equal)
+        await a.replica.merge(
+          [...b.store.committed.records].map(([key, record]) => ({ key, record })),
+          b.replica.standing(),
+        )?.committed;
+      const ownTime = b.replica.ownTime.bind(b.replica);
+      b.replica.ownTime = async () => {
+        await b.keeper.retirementAdopted();
+        return await ownTime();
+      };
+      expect(await start(1)).toEqual({ kind: "exchange-tables-differ" });
+      expect([answerer.size, knows(b, a)]).toEqual([0, 0]);
+    },
+  );
 
   test("refuses a comparison of nodes that are none", async () => {
     const { a, start, answerer } = await started();
