@@ -54,7 +54,14 @@ export {
   hlcToMs,
   isHlcTime,
 } from "./clock.ts";
-export { type Admission, admit, admitMail, dropRefused, type Standing } from "./completeness/admission.ts";
+export {
+  type Admission,
+  admit,
+  admitMail,
+  dropRefused,
+  livingBelow,
+  type Standing,
+} from "./completeness/admission.ts";
 export { Completeness } from "./completeness/completeness.ts";
 export { watermarkFor } from "./completeness/floor.ts";
 export {

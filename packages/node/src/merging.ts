@@ -9,9 +9,11 @@ import {
   type KeyedRecord,
   type KeyRecord,
   latestTime,
+  livingBelow,
   mergeRecords,
   type Sibling,
   type Standing,
+  sameVersion,
   siblingLimit,
   type Version,
 } from "@hearsay/core";
@@ -41,6 +43,8 @@ export interface Admitted {
 export interface TakenMail {
   /** What each key's record has become, in the order of the records; undefined where nothing changed. */
   readonly records: readonly (KeyRecord | undefined)[];
+  /** Something old was taken in the place of a damaged record. */
+  readonly disturbing: boolean;
   /** Settles when all of it is durable. */
   readonly committed: Promise<void>;
 }
@@ -141,16 +145,17 @@ export class Merging {
     const drift = this.#observeAll(records);
     if (drift !== undefined) return drift;
     const stored = new Stored();
+    let disturbing = false;
     const changed = records.map(({ key, record }) => {
       const of = this.latest(key);
-      // Of a damaged record the store still knows the versions; what covers them is wanted, however old.
-      const isHealing = of.lost?.some((version) => covers(record.context, version)) === true;
+      const isHealing = heals(record, of.lost, floor);
+      disturbing ||= isHealing && livingBelow(floor, record).length > 0;
       const result = isHealing ? record : admitMail(of.record, record, floor);
       const kept = result === undefined ? undefined : this.#keep(key, result, of, stored);
       return kept === of.record ? undefined : kept;
     });
     this.#ports.clock.persist();
-    return { records: changed, committed: this.#committed(stored) };
+    return { records: changed, disturbing, committed: this.#committed(stored) };
   }
 
   bounded(key: string, record: KeyRecord): KeyRecord {
@@ -205,6 +210,15 @@ export class Merging {
     this.#ports.log.warn("damaged_versions_missing", { key, versions: missing.length });
     stored.add(this.#ports.store.remove(key));
   }
+}
+
+/**
+ * Whether mail is to take the place of a damaged record. Of that the store still knows the versions: what covers them is
+ * wanted, and of what is old those themselves. The rest is left to an exchange, as it is where nothing is damaged.
+ */
+function heals(record: KeyRecord, lost: readonly Version[] | undefined, floor: HlcTime): boolean {
+  if (lost?.some((version) => covers(record.context, version)) !== true) return false;
+  return livingBelow(floor, record).every(({ version }) => lost.some((known) => sameVersion(known, version)));
 }
 
 /** Who has lost a record is not complete as far as that is concerned. */

@@ -81,6 +81,13 @@ export function admitMail(
 }
 
 /**
+ * What lives in a record although it was written at or below the floor: it would have to be judged by whoever does not know it.
+ */
+export function livingBelow(floor: HlcTime, record: KeyRecord): readonly Sibling[] {
+  return unknownBelow(floor, undefined, record);
+}
+
+/**
  * The record after a complete peer has refused some of its versions as ghosts, which were sent to it by this replica
  * when it was incomplete; undefined when nothing remains. What was rightly refused never becomes right again, so it
  * does not matter what this replica is by now. A version above the floor was never refused rightly. The versions stay

@@ -126,9 +126,13 @@ export class Completeness {
     return { epoch: this.#epoch, floor: this.#floor, disturbances: this.#disturbances };
   }
 
-  /** A peer that is not complete has brought a live version at or below the floor, and this node has taken it. */
-  disturbed(): void {
+  /**
+   * A live version at or below the floor was taken from a peer that cannot judge it. A complete node takes one only in the place
+   * of what is damaged here, and is not complete any more; that has to be durable with what was taken.
+   */
+  disturbed(): CompletenessEvent[] {
     this.#disturbances += 1;
+    return this.#becomeIncomplete();
   }
 
   /** Whether claims that began then are void by now. */
@@ -222,8 +226,7 @@ export class Completeness {
       settled = Math.max(settled, unit.settledAt);
       isAnyComplete ||= unit.complete;
     }
-    if (least < settled) return [];
-    if (least === Number.POSITIVE_INFINITY) return [];
+    if (least < settled || least === Number.POSITIVE_INFINITY) return [];
     this.#agreed = Math.max(this.#agreed, least);
     const events = this.adoptWatermark(least);
     if (isAnyComplete || !this.#recorded || least < this.#floor) return events;
@@ -253,12 +256,7 @@ export class Completeness {
   adoptFloor(floor: HlcTime): CompletenessEvent[] {
     if (floor <= this.#floor) return [];
     this.#floor = floor;
-    const events: CompletenessEvent[] = [{ kind: "floor", floor }];
-    if (this.#complete && this.#completeFloor < floor) {
-      this.#complete = false;
-      events.push({ kind: "incomplete", floor, completeFloor: this.#completeFloor });
-    }
-    return events;
+    return [{ kind: "floor", floor }, ...(this.#completeFloor < floor ? this.#becomeIncomplete() : [])];
   }
 
   /** Which members keep the watermark where it is, for people. */
@@ -281,6 +279,12 @@ export class Completeness {
   /** The newest unit known of a member. */
   unitOf(node: NodeId): CompletenessUnit | undefined {
     return this.#units.get(node);
+  }
+
+  #becomeIncomplete(): CompletenessEvent[] {
+    if (!this.#complete) return [];
+    this.#complete = false;
+    return [{ kind: "incomplete", floor: this.#floor, completeFloor: this.#completeFloor }];
   }
 
   /** What this node has said of itself, it has confirmed, whether it was complete then or not. */

@@ -18,7 +18,7 @@ export interface CompletenessUnit {
 
 /**
  * What has to survive a restart. Losing a rise of `vector` or `completeFloor`, or that the node became complete or
- * recorded, is safe; losing one of the others is not. A node that restarts with retirements in its table settles them
+ * recorded, is safe; losing one of the others, or that it is complete no longer, is not. A node that restarts with retirements in its table settles them
  * again, because it may have stopped before it had. A new incarnation in doubt keeps `watermark`, `floor` and
  * `settledAt`, and nothing else.
  */
@@ -79,7 +79,10 @@ export type CompletenessEvent =
   | { readonly kind: "floor"; readonly floor: HlcTime }
   /** No counted member was complete, and all hold the same: this node may judge from now on. */
   | { readonly kind: "complete"; readonly floor: HlcTime }
-  /** A floor above what this node has confirmed was adopted on a peer's word: it has to catch up first. */
+  /**
+   * A floor above what this node has confirmed was adopted on a peer's word, or something old taken in the place of a damaged
+   * record: it has to catch up first.
+   */
   | { readonly kind: "incomplete"; readonly floor: HlcTime; readonly completeFloor: HlcTime };
 
 export interface HeldBack {

@@ -161,6 +161,13 @@ export class CompletenessKeeper {
     await this.save();
   }
 
+  /** See {@link Completeness.disturbed}. To be called in the turn in which the records are put: the two are committed together. */
+  async disturbed(): Promise<void> {
+    const events = this.completeness.disturbed();
+    this.#follow(events);
+    if (events.length > 0) await this.save();
+  }
+
   heldBackBy(): HeldBack[] {
     return this.completeness.heldBackBy(this.members);
   }

@@ -1,4 +1,5 @@
 import {
+  decodeUtf8,
   encodeUtf8,
   hlcFromMs,
   type KeyRecord,
@@ -176,6 +177,64 @@ describe("a replica", () => {
     await a.replica.drop([{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
     expect([a.contents().size, a.graveyard.ghosts.length]).toEqual([0, 1]);
     expect(a.log.of("ghost_dropped")).toEqual([{ key: "k", versions: 1 }]);
+  });
+
+  describe("of which a record is damaged", () => {
+    const lost = [{ time: FLOOR + 3, node: THIRD }];
+    const isComplete = (): boolean => a.replica.standing().complete;
+    const saved = (): string =>
+      decodeUtf8(a.store.committed.meta.get("completeness") ?? new Uint8Array()) ?? "";
+
+    beforeEach(async () => {
+      await stand("complete");
+      await a.keeper.save();
+      const latest = a.store.latest.bind(a.store);
+      let isDamaged = true;
+      a.store.latest = (key) => {
+        if (!isDamaged) return latest(key);
+        throw Object.assign(new Error("damaged"), { fault: { code: "record_damaged", key, versions: lost } });
+      };
+      const put = a.store.put.bind(a.store);
+      a.store.put = (key, record) => {
+        isDamaged = false;
+        return put(key, record);
+      };
+    });
+
+    test("takes what it cannot judge in its place, and is complete no longer, durably in the same batch", async () => {
+      expect(isComplete()).toBe(true);
+      await merged(a, old, incomplete).committed;
+      expect([a.store.get("k"), isComplete(), a.log.of("incomplete").length]).toEqual([old, false, 1]);
+      const batch = a.store.batches.find(({ records }) => records.has("k"));
+      expect(decodeUtf8(batch?.meta.get("completeness") ?? new Uint8Array())).toContain('"complete":false');
+    });
+
+    test("stays complete with what a complete peer gives it", async () => {
+      await merged(a, old, complete).committed;
+      expect([isComplete(), saved().includes('"complete":true')]).toEqual([true, true]);
+    });
+
+    test("takes mail in its place only where that brings nothing old besides", async () => {
+      const [newest] = lost;
+      const fresh = value(FLOOR + 9);
+      const context = new Map([
+        [OTHER, FLOOR + 9],
+        [THIRD, newest?.time ?? 0],
+      ]);
+      const ghost = value(FLOOR - 5, "d~0123456789");
+      await a.replica.takeMail([{ key: "k", record: { context, siblings: [fresh, ghost] } }]);
+      expect([a.store.get("k"), isComplete()]).toEqual([undefined, true]);
+      await a.replica.takeMail([{ key: "k", record: { context, siblings: [fresh] } }]);
+      expect([a.store.get("k")?.siblings, isComplete()]).toEqual([[fresh], true]);
+    });
+
+    test("takes by mail what was in it, and does not vouch for that", async () => {
+      lost[0] = { time: FLOOR - 5, node: OTHER };
+      const begun = a.keeper.completeness.begin();
+      await a.replica.takeMail([{ key: "k", record: old }]);
+      expect([a.store.get("k"), isComplete()]).toEqual([old, false]);
+      expect(a.keeper.completeness.begin()).not.toEqual(begun);
+    });
   });
 
   test("drops only what was refused: siblings beside it stay, and versions it does not hold are no matter", async () => {

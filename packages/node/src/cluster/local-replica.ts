@@ -98,14 +98,14 @@ export class LocalReplica implements ExchangeReplica {
   }
 
   merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch | undefined {
-    const { node, store, graveyard } = this.#ports;
+    const { node, store, graveyard, keeper } = this.#ports;
     const admitted = node.admit(records, this.standing(), sender);
     if ("code" in admitted) {
       if (admitted.code === "floors_differ") return undefined;
       throw new PeerFault(admitted);
     }
-    if (admitted.disturbing) this.completeness.disturbed();
     const kept: Promise<void>[] = [admitted.committed];
+    if (admitted.disturbing) kept.push(keeper.disturbed());
     try {
       const refused = this.#report(admitted, kept);
       for (const { key, record } of admitted.merged) {
@@ -119,9 +119,10 @@ export class LocalReplica implements ExchangeReplica {
   }
 
   async takeMail(records: readonly KeyedRecord[]): Promise<readonly (KeyRecord | undefined)[]> {
-    const taken = this.#ports.node.takeMail(records, this.completeness.floor);
+    const { node, keeper } = this.#ports;
+    const taken = node.takeMail(records, this.completeness.floor);
     if ("code" in taken) throw new PeerFault(taken);
-    await taken.committed;
+    await Promise.all(taken.disturbing ? [taken.committed, keeper.disturbed()] : [taken.committed]);
     return taken.records;
   }
 
