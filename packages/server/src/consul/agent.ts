@@ -8,13 +8,14 @@ import type { Exchange } from "../http/exchange.ts";
 import type { Services } from "../services.ts";
 import { indexHeaders } from "./answers.ts";
 import type { Indexes } from "./blocking.ts";
+import { knowsAll, lastContactMs } from "./leadership.ts";
 
 /** Consul's numbers for the states of a member. */
 const STATUS = { alive: 1, suspect: 1, stopped: 3, dead: 4 } as const;
 
-/** Every node takes writes; this one answers for the leader that does not exist. */
+/** Every node takes writes; this one answers for the leader that does not exist, as soon as it knows all there is. */
 export function sendLeader(services: Services, exchange: Exchange): void {
-  exchange.json(200, ownStatus(services).address);
+  exchange.json(200, knowsAll(services) ? ownStatus(services).address : "");
 }
 
 export function sendPeers(services: Services, exchange: Exchange): void {
@@ -65,7 +66,7 @@ export function sendNodes(services: Services, indexes: Indexes, exchange: Exchan
       ModifyIndex: generation + 1,
     };
   });
-  exchange.json(200, nodes, indexHeaders(indexes.of({ key: "", isPrefix: true })));
+  exchange.json(200, nodes, indexHeaders(indexes.of({ key: "", isPrefix: true }), lastContactMs(services)));
 }
 
 function memberOf({ settings }: Services, { id, name, address, build, state }: MemberStatus): unknown {

@@ -53,15 +53,18 @@ function sendText(exchange: Exchange, status: number, text: string, headers: str
   exchange.send(status, headers, text);
 }
 
-/** Any node may be asked, and none is the leader; clients refuse answers of a cluster without one. */
-export function indexHeaders(index: number): string[] {
+/**
+ * Any node may be asked, and none is the leader; clients refuse answers of a cluster without one.
+ * @param lastContactMs not 0 from a node that does not know all there is
+ */
+export function indexHeaders(index: number, lastContactMs: number): string[] {
   return [
     "X-Consul-Index",
     String(index),
     "X-Consul-KnownLeader",
-    "true",
+    String(lastContactMs === 0),
     "X-Consul-LastContact",
-    "0",
+    String(lastContactMs),
     "X-Consul-Effective-Consistency",
     "stale",
   ];

@@ -35,11 +35,12 @@ export function parseBlock(parameters: ReadonlyMap<string, string>): Block | und
   const waitMs = wait === undefined || wait === "" ? DEFAULT_WAIT_MS : parseWait(wait);
   if (waitMs === undefined) throw new ConsulRefusal(400, "Invalid wait time");
   const index = Number(text ?? 0);
-  return index === 0 ? undefined : { index, waitMs: Math.min(waitMs, MAX_WAIT_MS) };
+  return index === 0 ? undefined : { index, waitMs: Math.min(waitMs || DEFAULT_WAIT_MS, MAX_WAIT_MS) };
 }
 
-/** Go's durations, as far as they are one number and a unit, or several of them. */
+/** Go's durations, as far as they are one number and a unit, or several of them. Zero is the default, as in Consul. */
 function parseWait(text: string): number | undefined {
+  if (text === "0") return 0;
   const parts = text.match(/\d+(?:\.\d+)?(?:ms|s|m|h)/g);
   if (parts === null || parts.join("") !== text) return undefined;
   let total = 0;

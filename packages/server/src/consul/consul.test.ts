@@ -80,7 +80,10 @@ describe("keys", () => {
     expect((await ask("GET", "/kv/t/?keys")).json()).toEqual(["t/a", "t/d/1", "t/d/2", "t/e/f/1"]);
     expect((await ask("GET", "/kv/t/?keys&separator=/")).json()).toEqual(["t/a", "t/d/", "t/e/"]);
     expect((await ask("GET", "/kv/?keys&separator=/")).json()).toContain("t/");
+    expect((await ask("GET", "/kv/t/?keys&seperator=/")).json()).toEqual(["t/a", "t/d/", "t/e/"]);
     expect((await ask("GET", "/kv/none/?recurse")).status).toBe(404);
+    // Bytes of one of them alone would pass for all there is.
+    expect((await ask("GET", "/kv/t/?recurse&raw")).json()).toEqual(all);
     expect((await ask("DELETE", "/kv/t/d?recurse")).text).toBe("true");
     expect((await ask("GET", "/kv/t/?keys")).json()).toEqual(["t/a", "t/e/f/1"]);
   });
@@ -95,6 +98,7 @@ describe("keys", () => {
     expect(decoded(await entry("c"))).toBe("2");
     expect((await ask("DELETE", `/kv/c?cas=${(await entry("c")).ModifyIndex}`)).text).toBe("true");
     expect((await ask("DELETE", "/kv/c")).text).toBe("true");
+    for (const index of [0, 7]) expect((await ask("DELETE", `/kv/c?cas=${index}`)).text).toBe("true");
     expect((await ask("PUT", "/kv/c?cas=0", "4")).text).toBe("true");
   });
 
@@ -155,9 +159,14 @@ describe("blocking queries", () => {
     const before = indexOf(await ask("GET", "/kv/time"));
     await ask("PUT", "/kv/other", "1");
     expect(indexOf(await ask("GET", `/kv/time?index=${before}&wait=10ms`))).toBe(before);
+    const patient = ["0", "0s"].map((wait) => ask("GET", `/kv/time?index=${before}&wait=${wait}`));
+    await cluster.until("they wait, as without a time", async () =>
+      /^hearsay_watchers 2$/m.test(String((await cluster.get("n1", "/metrics")).body)),
+    );
     await ask("DELETE", "/kv/time");
     const gone = await ask("GET", `/kv/time?index=${before}`);
     expect([gone.status, indexOf(gone) > before]).toEqual([404, true]);
+    expect((await Promise.all(patient)).map(({ status }) => status)).toEqual([404, 404]);
   });
 
   it("of an index of another node answer at once, and a ModifyIndex is one to wait with", async () => {
@@ -209,6 +218,9 @@ describe("a transaction", () => {
       { Verb: "get", Key: "x/none" },
       { Verb: "delete-cas", Key: "x/a", Index: 2 },
       { Verb: "dance", Key: "x" },
+      { Verb: "delete-cas", Key: "x/none", Index: 2 },
+      { Verb: "check-index", Key: "x/a", Index: 1 },
+      { Verb: "check-index", Key: "x/none", Index: 1 },
     ]);
     expect([failed.status, failed.json()]).toEqual([
       409,
@@ -219,12 +231,22 @@ describe("a transaction", () => {
           { OpIndex: 3, What: 'key "x/none" doesn\'t exist' },
           { OpIndex: 4, What: 'failed to delete key "x/a", index is stale' },
           { OpIndex: 5, What: 'unknown KV verb "dance"' },
+          { OpIndex: 7, What: `failed index check for key "x/a", current modify index ${ModifyIndex} != 1` },
+          { OpIndex: 8, What: 'failed to check index, key "x/none" doesn\'t exist' },
         ],
       },
     ]);
     expect((await ask("GET", "/kv/x/?keys")).json()).toEqual(["x/a"]);
     await run([{ Verb: "delete-tree", Key: "x/" }]);
     expect((await ask("GET", "/kv/x/?keys")).status).toBe(404);
+  });
+
+  it("keeps all 64 bits of flags", async () => {
+    const flags = ["18446744073709551615", "9007199254740993"];
+    const body = flags.map((Flags, i) => `{"KV":{"Verb":"set","Key":"flags/${i}","flags" : ${Flags}}}`);
+    expect((await ask("PUT", "/txn", `[${body.join(",")}]`)).status).toBe(200);
+    const { text } = await ask("GET", "/kv/flags/?recurse");
+    expect(text.match(/(?<="Flags":)\d+/g)).toEqual(flags);
   });
 
   it("that is none is refused", async () => {
@@ -258,4 +280,26 @@ it("an agent says who it is and who else is there", async () => {
   const nodes = await ask("GET", "/catalog/nodes");
   expect(nodes.json()).toMatchObject([{ Address: "127.0.0.1" }, { Address: "127.0.0.1" }]);
   expect(nodes.headers.get("x-consul-index")).not.toBeNull();
+});
+
+it("a node that has not caught up with its cluster does not pass for one that has no keys", async () => {
+  await cluster.run("n3", undefined, { join: "127.0.0.1:1" });
+  const answers = await Promise.all([
+    ask("GET", "/kv/t/?recurse", undefined, "n3"),
+    ask("GET", "/kv/?keys", undefined, "n3"),
+    ask("GET", "/kv/c?index=1", undefined, "n3"),
+  ]);
+  expect(answers.map(({ status, text }) => [status, text.slice(0, 17)])).toEqual(
+    answers.map(() => [500, "No cluster leader"]),
+  );
+  expect((await ask("GET", "/status/leader", undefined, "n3")).json()).toBe("");
+  const { status, headers } = await ask("GET", "/kv/c?stale", undefined, "n3");
+  expect([status, headers.get("x-consul-knownleader")]).toEqual([404, "false"]);
+  expect(Number(headers.get("x-consul-lastcontact"))).toBeGreaterThan(60_000);
+  expect((await ask("GET", "/kv/?keys&stale", undefined, "n3")).json()).toEqual([]);
+  const whole = await ask("GET", "/kv/c?stale");
+  expect([whole.headers.get("x-consul-knownleader"), whole.headers.get("x-consul-lastcontact")]).toEqual([
+    "true",
+    "0",
+  ]);
 });

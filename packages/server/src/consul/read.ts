@@ -8,21 +8,26 @@ import type { Target } from "../watch/waiters.ts";
 import { ConsulRefusal, indexHeaders } from "./answers.ts";
 import { type Indexes, parseBlock } from "./blocking.ts";
 import { type Entry, entryJson, entryOf } from "./entry.ts";
+import { demandLeader, lastContactMs } from "./leadership.ts";
 
 /** Records read at one time. */
 const SCAN_ENTRIES = 256;
 
 export async function readConsulKey(services: Services, indexes: Indexes, exchange: Exchange): Promise<void> {
   services.gate.admitRead();
-  const { key, parameters } = parseConsulTarget(exchange.target);
-  const isList = parameters?.has("keys") === true;
-  const isPrefix = isList || parameters?.has("recurse") === true;
+  const { key, parameters = new Map<string, string>() } = parseConsulTarget(exchange.target);
+  const isList = parameters.has("keys");
+  const isPrefix = isList || parameters.has("recurse");
   if (key === "" && !isPrefix) throw new ConsulRefusal(400, "Missing key name");
+  if (!parameters.has("stale")) demandLeader(services);
   const target: Target = { key, isPrefix };
-  const index = await settledIndex(services, indexes, exchange, target, parameters ?? new Map());
+  const index = await settledIndex(services, indexes, exchange, target, parameters);
   if (exchange.response.destroyed) return;
-  if (isList) await sendKeys(services, exchange, key, parameters?.get("separator") ?? "", index);
-  else await sendEntries(services, exchange, target, parameters?.has("raw") === true, index);
+  const headers = indexHeaders(index, lastContactMs(services));
+  // Consul's own API had the word misspelt at first, and takes both.
+  const separator = parameters.get("separator") ?? parameters.get("seperator") ?? "";
+  if (isList) await sendKeys(services, exchange, key, separator, headers);
+  else await sendEntries(services, exchange, target, parameters.has("raw") && !isPrefix, headers);
 }
 
 /** The index of what is there, after the wait that was asked for. */
@@ -54,20 +59,19 @@ async function sendEntries(
   exchange: Exchange,
   target: Target,
   isRaw: boolean,
-  index: number,
+  headers: readonly string[],
 ): Promise<void> {
   const found = entries(services, target);
   const first = await found.next();
-  if (first.done === true)
-    return exchange.send(404, [...indexHeaders(index), "Content-Length", "0"], undefined);
+  if (first.done === true) return exchange.send(404, [...headers, "Content-Length", "0"], undefined);
   if (isRaw) {
     const { bytes } = first.value;
-    const headers = ["Content-Type", "text/plain", "Content-Length", String(bytes.length)];
+    const raw = ["Content-Type", "text/plain", "Content-Length", String(bytes.length)];
     // A browser is not to run what somebody has stored.
-    headers.push("Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff");
-    return exchange.send(200, [...indexHeaders(index), ...headers], bytes);
+    raw.push("Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff");
+    return exchange.send(200, [...headers, ...raw], bytes);
   }
-  await sendArray(services, exchange, index, `[${entryJson(first.value)}`, async function* () {
+  await sendArray(services, exchange, headers, `[${entryJson(first.value)}`, async function* () {
     for await (const entry of found) yield entryJson(entry);
   });
 }
@@ -77,13 +81,19 @@ async function sendKeys(
   exchange: Exchange,
   prefix: string,
   separator: string,
-  index: number,
+  headers: readonly string[],
 ): Promise<void> {
   const found = keys(services, prefix, separator);
   const first = await found.next();
-  if (first.done === true)
-    return exchange.send(404, [...indexHeaders(index), "Content-Length", "0"], undefined);
-  await sendArray(services, exchange, index, `[${JSON.stringify(first.value)}`, async function* () {
+  if (first.done === true) {
+    // There always is a root, which may be empty.
+    if (prefix === "") {
+      const empty = ["Content-Type", "application/json", "Content-Length", "2"];
+      return exchange.send(200, [...headers, ...empty], "[]");
+    }
+    return exchange.send(404, [...headers, "Content-Length", "0"], undefined);
+  }
+  await sendArray(services, exchange, headers, `[${JSON.stringify(first.value)}`, async function* () {
     for await (const key of found) yield JSON.stringify(key);
   });
 }
@@ -91,11 +101,11 @@ async function sendKeys(
 async function sendArray(
   services: Services,
   exchange: Exchange,
-  index: number,
+  headers: readonly string[],
   begin: string,
   rest: () => AsyncGenerator<string>,
 ): Promise<void> {
-  exchange.begin(200, [...indexHeaders(index), "Content-Type", "application/json"]);
+  exchange.begin(200, [...headers, "Content-Type", "application/json"]);
   const parts = async function* (): AsyncGenerator<string> {
     yield begin;
     for await (const part of rest()) yield `,${part}`;

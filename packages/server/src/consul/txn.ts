@@ -9,6 +9,7 @@ import type { Services } from "../services.ts";
 import { ConsulRefusal, notSupported } from "./answers.ts";
 import { type Entry, entryJson, entryOf } from "./entry.ts";
 import { parseFlags } from "./flags.ts";
+import { demandLeader } from "./leadership.ts";
 import { entries } from "./read.ts";
 import { bodyOf, type ConsulWrite, writeAll } from "./write.ts";
 
@@ -27,6 +28,7 @@ interface Operation {
 export async function runConsulTxn(services: Services, exchange: Exchange): Promise<void> {
   services.gate.admitWrite();
   services.cluster.admitWrite();
+  demandLeader(services);
   const { bytes, release } = await bodyOf(services, exchange, "limits.maxBatchBytes");
   try {
     const operations = parseOperations(bytes, services.settings["limits.maxValueBytes"]);
@@ -98,15 +100,16 @@ class Transaction {
       case "get-tree":
         return this.#getTree(key);
       case "check-index":
-        if (held === undefined) return `key "${key}" doesn't exist`;
+        if (held === undefined) return `failed to check index, key "${key}" doesn't exist`;
         return isCurrent
           ? this.#show(held, false)
-          : `current modify index ${held.modifyIndex} does not match ${index}`;
+          : `failed index check for key "${key}", current modify index ${held.modifyIndex} != ${index}`;
       case "check-not-exists":
         return held === undefined ? undefined : `key "${key}" exists`;
       case "delete":
         return this.#delete([key]);
       case "delete-cas":
+        if (held === undefined) return undefined;
         return isCurrent ? this.#delete([key]) : `failed to delete key "${key}", index is stale`;
       case "delete-tree":
         return this.#delete(this.#tree(key));
@@ -178,7 +181,7 @@ async function readTrees(
 function parseOperations(body: Uint8Array, maxValueBytes: number): Operation[] {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    parsed = JSON.parse(withLongNumbersAsTexts(new TextDecoder("utf-8", { fatal: true }).decode(body)));
   } catch {
     throw new ConsulRefusal(400, "Failed to parse body: it is not JSON");
   }
@@ -216,6 +219,11 @@ function parseOperation(operation: unknown, maxValueBytes: number): Operation {
     throw new ConsulRefusal(400, "Failed to parse body: Flags and Index are whole numbers");
   }
   return { verb, key, bytes, flags, index };
+}
+
+/** Flags have 64 bits, of which JavaScript's numbers keep 53: longer ones become texts. A name within a text has `\"` behind it. */
+function withLongNumbersAsTexts(json: string): string {
+  return json.replaceAll(/("(?:flags|index)"\s*:\s*)(\d{16,})(?![\d.e])/gi, '$1"$2"');
 }
 
 /** Names are found whatever their case, as Go's decoder does. */

@@ -11,6 +11,7 @@ import type { Services } from "../services.ts";
 import { ConsulRefusal, notSupported } from "./answers.ts";
 import { entryOf } from "./entry.ts";
 import { contentTypeWith, parseFlags } from "./flags.ts";
+import { demandLeader } from "./leadership.ts";
 import { entries } from "./read.ts";
 
 export interface ConsulWrite {
@@ -32,9 +33,10 @@ export async function putConsulKey(services: Services, exchange: Exchange): Prom
   if (flags === undefined)
     throw new ConsulRefusal(400, "Invalid flags: a decimal number of 64 bits is needed");
   const cas = parseCas(parameters?.get("cas"));
+  if (cas !== undefined) demandLeader(services);
   const { bytes, release } = await bodyOf(services, exchange, "limits.maxValueBytes");
   try {
-    const isHeld = cas !== undefined && !matches(services, key, cas);
+    const isHeld = cas !== undefined && indexOf(services, key) !== cas;
     if (!isHeld) await writeAll(services, [{ key, value: { bytes, flags } }]);
     exchange.jsonText(200, String(!isHeld));
   } finally {
@@ -48,13 +50,18 @@ export async function deleteConsulKey(services: Services, exchange: Exchange): P
   const { key, parameters } = parseConsulTarget(exchange.target);
   if (parameters?.has("recurse")) {
     if (parameters.has("cas")) throw new ConsulRefusal(400, "Conflicting flags: cas and recurse");
+    // It would delete what this node has by chance.
+    demandLeader(services);
     await deleteTree(services, key);
     return exchange.jsonText(200, "true");
   }
   if (key === "") throw new ConsulRefusal(400, "Missing key name");
   const cas = parseCas(parameters?.get("cas"));
-  const isHeld = cas !== undefined && (cas === 0 || !matches(services, key, cas));
-  if (!isHeld) await writeAll(services, [{ key, value: undefined }]);
+  if (cas !== undefined) demandLeader(services);
+  const index = indexOf(services, key);
+  // What is not there is deleted, whatever the index.
+  const isHeld = cas !== undefined && index !== 0 && index !== cas;
+  if (cas === undefined || index === cas) await writeAll(services, [{ key, value: undefined }]);
   exchange.jsonText(200, String(!isHeld));
 }
 
@@ -100,10 +107,9 @@ function parseCas(text: string | undefined): number | undefined {
   return Number(text);
 }
 
-/** Against the newest write of this node, also one that is not committed yet. */
-function matches(services: Services, key: string, cas: number): boolean {
-  const held = entryOf(key, services.node.latest(key), services.clock.nowMs());
-  return cas === (held?.modifyIndex ?? 0);
+/** Of the newest write of this node, also one that is not committed yet; 0 for a key without a value. */
+function indexOf(services: Services, key: string): number {
+  return entryOf(key, services.node.latest(key), services.clock.nowMs())?.modifyIndex ?? 0;
 }
 
 /** @param knob the limit of the body */
