@@ -70,7 +70,7 @@ const NEXT: { readonly [Code in AgentFault["code"]]: string } = {
   would_shrink:
     "The file was left as it is. Check the keys, raise guard.maxShrinkPercent, or start with --allow-empty.",
   prefix_shrank:
-    "Nothing was written. Check the keys, raise guard.maxShrinkPercent, or start with --allow-empty.",
+    "Nothing was changed. Check the keys, raise guard.maxShrinkPercent, or start with --allow-empty.",
   file_unusable: "Make the path one that the agent may write to.",
   owner_unknown: "Name a user and group of this machine, or numbers.",
   command_failed: "Its output says why; the agent tries again.",
@@ -124,6 +124,7 @@ function describe(fault: AgentFault): string {
     case "would_shrink":
       return `${fault.path} would shrink from ${fault.fromBytes} to ${fault.toBytes} bytes, by more than ${fault.maxShrinkPercent}%`;
     case "prefix_shrank":
+      if (fault.toKeys === 0) return `${JSON.stringify(fault.prefix)} lost all its ${fault.fromKeys} keys`;
       return `${JSON.stringify(fault.prefix)} went from ${fault.fromKeys} to ${fault.toKeys} keys, by more than ${fault.maxShrinkPercent}%`;
     case "owner_unknown":
       return `there is no user or group ${fault.owner}`;

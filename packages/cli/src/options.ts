@@ -3,7 +3,18 @@ import { parseDurationMs } from "@hearsay/api";
 import type { Ack } from "@hearsay/client";
 import { InvalidArgumentError } from "commander";
 
+/** The longest that a timer takes; it goes off at once for what is longer. */
+const TIMER_MAX_MS = 2_147_483_647;
+
+/** How long something is waited for. */
 export function duration(text: string): number {
+  const ms = lifetime(text);
+  if (ms > TIMER_MAX_MS) throw new InvalidArgumentError("Give at most 24d.");
+  return ms;
+}
+
+/** How long something lives. */
+export function lifetime(text: string): number {
   const ms = parseDurationMs(text);
   if (ms === undefined)
     throw new InvalidArgumentError("Give a number and ms, s, m, h or d, for instance 30s.");

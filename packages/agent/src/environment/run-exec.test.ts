@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -103,6 +103,46 @@ describe("exec", () => {
     await until(second.lines, ["start red", "term", "start red"]);
     await second.exec.stop("SIGTERM");
     expect(await second.code).toBe(0);
+  });
+
+  it("neither starts nor restarts without the keys of one of its prefixes, also when they went while it was away", async () => {
+    const state = join(directory, "state");
+    const prefixes = ["common/", "app/"];
+    const first = startExec({ state, prefixes });
+    await vi.waitFor(() => first.source.backlog("common/", { level: "info" }));
+    first.source.backlog("app/", { colour: "red" });
+    await until(first.lines, ["start red"]);
+    const shrank = first.ports.next("prefix_shrank");
+    first.source.put("app/", { colour: undefined });
+    first.ports.pass(60);
+    expect((await shrank).facts).toMatchObject({ message: '"app/" lost all its 1 keys' });
+    await first.exec.stop("SIGTERM");
+    await first.code;
+    const second = startExec({ state, prefixes });
+    const failed = expect(second.code).rejects.toMatchObject({ fault: { code: "prefix_shrank" } });
+    await vi.waitFor(() => second.source.backlog("common/", { level: "info" }));
+    second.source.backlog("app/", {});
+    await failed;
+    const third = startExec({ state, prefixes, allowEmpty: true });
+    await vi.waitFor(() => third.source.backlog("common/", { level: "info" }));
+    third.source.backlog("app/", {});
+    await until(third.lines, ["start red", "term", "start "]);
+    await third.exec.stop("SIGTERM");
+    expect(await third.code).toBe(0);
+  });
+
+  it("goes on when the last good values cannot be kept", async () => {
+    const state = join(directory, "state");
+    const { exec, source, ports, code, lines } = startExec({ state });
+    await vi.waitFor(() => source.put("app/", { colour: "red" }));
+    rmSync(state, { recursive: true });
+    writeFileSync(state, "");
+    const unsaved = ports.next("copy_not_saved");
+    source.tell("app/", { kind: "synced" });
+    await unsaved;
+    await until(lines, ["start red"]);
+    await exec.stop("SIGTERM");
+    expect(await code).toBe(0);
   });
 
   it("fails when the command cannot be started", async () => {

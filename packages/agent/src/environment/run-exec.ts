@@ -2,14 +2,14 @@
  * A command with values as its environment. The same rules as for files: whole values only, nothing while the prefixes
  * are not synced but for the last good copy at the start, and a prefix that lost all its keys changes nothing.
  */
-import { AgentError } from "../fault.ts";
+import { AgentError, reasonOf } from "../fault.ts";
 import { StateDirectory } from "../files/state-directory.ts";
 import type { AgentPorts } from "../ports.ts";
 import { Schedule, type ScheduleInput, type Timing } from "../run/schedule.ts";
 import { DEFAULTS } from "../settings/settings.ts";
 import type { Source } from "../values/source.ts";
 import { Views } from "../values/views.ts";
-import { environmentOf } from "./environment.ts";
+import { environmentOf, type PrefixValues } from "./environment.ts";
 import { type ChildOptions, SupervisedChild } from "./supervised-child.ts";
 
 export interface ExecOptions extends ChildOptions {
@@ -29,7 +29,8 @@ export class RunningExec {
   readonly #schedule: Schedule;
   #state: StateDirectory | undefined;
   #variables: string | undefined;
-  #hadKeys = false;
+  /** Keys that each prefix had when it was last used, by an earlier exec too. */
+  readonly #counts: Map<string, number> = new Map();
   #running: Promise<void> = Promise.resolve();
   #cancelTimer: () => void = () => undefined;
   #failure: (error: unknown) => void = () => undefined;
@@ -58,7 +59,7 @@ export class RunningExec {
    */
   async run(): Promise<number> {
     const { state } = this.#options;
-    this.#state = state === undefined ? undefined : await StateDirectory.open(state);
+    if (state !== undefined) await this.#remember(state);
     const failed = new Promise<never>((_, reject) => {
       this.#failure = reject;
     });
@@ -90,6 +91,16 @@ export class RunningExec {
     this.#cancelTimer = ports.after(afterMs, () => this.#step({ kind: "clock" }));
   }
 
+  async #remember(path: string): Promise<void> {
+    const state = await StateDirectory.open(path);
+    this.#state = state;
+    for (const prefix of this.#options.prefixes) {
+      // What is damaged is said when it would be used.
+      const copy = await state.loadCopy(prefix).catch(() => undefined);
+      if (copy !== undefined) this.#counts.set(prefix, copy.size);
+    }
+  }
+
   async #apply(): Promise<void> {
     let ok = false;
     try {
@@ -105,23 +116,33 @@ export class RunningExec {
 
   async #use(): Promise<void> {
     const { prefixes, ports, allowEmpty } = this.#options;
-    const values = prefixes.map((prefix) => ({ prefix, values: this.#views.of(prefix).values }));
-    const hasKeys = values.some((one) => one.values.size > 0);
-    if (this.#hadKeys && !hasKeys && !allowEmpty) {
-      const prefix = prefixes.join(", ");
-      throw new AgentError({ code: "prefix_shrank", prefix, fromKeys: 1, toKeys: 0, maxShrinkPercent: 100 });
+    // Of now: what comes while the command starts has not been used.
+    const values = prefixes.map((prefix) => ({ prefix, values: new Map(this.#views.of(prefix).values) }));
+    for (const { prefix, values: some } of values) {
+      const fromKeys = this.#counts.get(prefix) ?? 0;
+      if (fromKeys === 0 || some.size > 0 || allowEmpty) continue;
+      throw new AgentError({ code: "prefix_shrank", prefix, fromKeys, toKeys: 0, maxShrinkPercent: 100 });
     }
     const found = environmentOf(values);
     if ("fault" in found) throw new AgentError(found.fault);
     const variables = JSON.stringify(Object.entries(found.variables).sort());
-    if (variables === this.#variables) return;
+    if (variables === this.#variables && this.child.runs) return;
     await this.child.use(found.variables);
     ports.log("info", this.#variables === undefined ? "command_started" : "command_told", {
       variables: Object.keys(found.variables).length,
     });
     this.#variables = variables;
-    this.#hadKeys = hasKeys;
-    for (const one of values) await this.#state?.saveCopy(one.prefix, one.values);
+    for (const { prefix, values: some } of values) this.#counts.set(prefix, some.size);
+    await this.#keep(values);
+  }
+
+  /** Losing the last good values is no reason to end what runs. */
+  async #keep(values: readonly PrefixValues[]): Promise<void> {
+    try {
+      for (const one of values) await this.#state?.saveCopy(one.prefix, one.values);
+    } catch (error) {
+      this.#options.ports.log("error", "copy_not_saved", { message: reasonOf(error) });
+    }
   }
 }
 

@@ -29,6 +29,10 @@ export class SupervisedChild {
     });
   }
 
+  get runs(): boolean {
+    return this.#child !== undefined;
+  }
+
   /** Starts the command, or brings the change to the one that runs. @throws AgentError `command_failed` when it cannot start */
   async use(variables: Readonly<Record<string, string>>): Promise<void> {
     const { signal } = this.#options;

@@ -1,5 +1,6 @@
 /** Files that are there whole or not at all, also after a power cut. */
-import { constants, type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -41,26 +42,51 @@ export async function syncDirectory(path: string): Promise<void> {
 /** Replaces a file of the agent's own. */
 export async function replaceSynced(path: string, bytes: Uint8Array): Promise<void> {
   const aside = asideOf(path);
-  await rm(aside, { force: true });
   await createSynced(aside, bytes, () => Promise.resolve());
   await renameSynced(aside, path);
 }
 
-const ASIDE = /^\..*\.hearsay-(\d+)$/;
+const ASIDE = /^\..*\.hearsay-(\d+)-[0-9a-f]{8}$/;
 
-/** A name beside a file for what shall take its place; of this process, so that two agents never share one. */
+/**
+ * A name beside a file for what shall take its place; another each time, so that nobody shares one: agents in two containers
+ * may have the same process id, and two entries of one agent may lead to the same file.
+ */
 export function asideOf(path: string): string {
   const at = path.lastIndexOf("/") + 1;
-  return `${path.slice(0, at)}.${path.slice(at)}.hearsay-${process.pid}`;
+  return `${path.slice(0, at)}.${path.slice(at)}.hearsay-${process.pid}-${randomBytes(4).toString("hex")}`;
 }
 
-/** Removes what processes that have ended left beside files. */
+/** Removes what processes that have ended left beside files: it is older than this one, which may have got their id. */
 export async function removeLeftovers(directory: string): Promise<void> {
+  const startedMs = Date.now() - process.uptime() * 1_000;
   for (const name of await readdir(directory)) {
     const pid = Number(ASIDE.exec(name)?.[1] ?? Number.NaN);
-    if (!Number.isNaN(pid) && pid !== process.pid && !isRunning(pid))
-      await rm(join(directory, name), { force: true });
+    if (Number.isNaN(pid) || (pid !== process.pid && isRunning(pid))) continue;
+    const path = join(directory, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs < startedMs) await rm(path, { force: true });
   }
+}
+
+/**
+ * Creates a directory and those above it that are missing. Node's own recursive call never ends where a file system
+ * refuses a new entry as if the directory around it were missing: in /proc, and in a directory that was removed.
+ */
+export async function createDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const parent = dirname(path);
+    if (isNotFound(error) && parent !== path) {
+      await createDirectory(parent);
+      await mkdir(path, { mode: 0o700 });
+    } else if (!(await stat(path).catch(() => undefined))?.isDirectory()) throw error;
+  }
+}
+
+export function isNotFound(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function isRunning(pid: number): boolean {

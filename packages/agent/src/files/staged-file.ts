@@ -4,10 +4,10 @@
  *
  * What an agent left behind that was killed in between is removed by the next one that writes there.
  */
-import { copyFile, link, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { copyFile, link, readFile, readlink, realpath, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { AgentError, reasonOf } from "../fault.ts";
-import { asideOf, createSynced, removeLeftovers, renameSynced } from "./durable-write.ts";
+import { asideOf, createSynced, isNotFound, removeLeftovers, renameSynced } from "./durable-write.ts";
 
 export interface Ownership {
   readonly uid: number;
@@ -42,11 +42,7 @@ const DEFAULT_MODE = 0o644;
 /** @throws AgentError `file_unusable` when it is no regular file, or its directory is not there */
 export async function lookAt(path: string): Promise<FilePlace> {
   try {
-    const directory = await realpath(dirname(path));
-    const realPath = await realpath(path).catch((error: unknown) => {
-      if (isNotFound(error)) return join(directory, basename(path));
-      throw error;
-    });
+    const realPath = await endOf(path);
     const found = await stat(realPath).catch((error: unknown) => {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -63,6 +59,18 @@ export async function lookAt(path: string): Promise<FilePlace> {
   } catch (error) {
     throw unusable(path, error);
   }
+}
+
+/** Where a path leads over symbolic links, also when nothing is there yet. */
+async function endOf(path: string): Promise<string> {
+  const found = await realpath(path).catch((error: unknown) => {
+    if (!isNotFound(error)) throw error;
+  });
+  if (found !== undefined) return found;
+  const directory = await realpath(dirname(path));
+  const place = join(directory, basename(path));
+  const target = await readlink(place).catch(() => undefined);
+  return target === undefined ? place : await endOf(resolve(directory, target));
 }
 
 /** Whether the file already has the content, mode and owner. */
@@ -87,7 +95,6 @@ export class StagedFile {
     const staged = new StagedFile(place);
     try {
       await removeLeftovers(dirname(staged.path));
-      await rm(staged.path, { force: true });
       await createSynced(staged.path, wanted.bytes, async (handle) => {
         const owner = wanted.owner ?? current;
         const own = await handle.stat();
@@ -122,13 +129,8 @@ export class StagedFile {
 /** A second name for the same bytes, where the file system has such, replaced in one step. */
 async function keepAs(path: string, backup: string): Promise<void> {
   const aside = asideOf(backup);
-  await rm(aside, { force: true });
   await link(path, aside).catch(() => copyFile(path, aside));
   await rename(aside, backup);
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function unusable(path: string, error: unknown): AgentError {

@@ -3,11 +3,17 @@
  * as a whole. A copy ends with a checksum over the lines before it, so one that was cut short or altered is noticed.
  */
 import { createHash } from "node:crypto";
-import { access, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, reasonOf } from "../fault.ts";
 import type { Values } from "../values/prefix-view.ts";
-import { removeLeftovers, replaceSynced, syncDirectory } from "./durable-write.ts";
+import {
+  createDirectory,
+  isNotFound,
+  removeLeftovers,
+  replaceSynced,
+  syncDirectory,
+} from "./durable-write.ts";
 
 const FORMAT = "hearsay-agent-copy-1";
 
@@ -21,11 +27,11 @@ export class StateDirectory {
   /** @throws AgentError `state_unusable` */
   static async open(path: string): Promise<StateDirectory> {
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      await createDirectory(path);
       await removeLeftovers(path);
       await replaceSynced(join(path, "format"), Buffer.from(`${FORMAT}\n`));
     } catch (error) {
-      throw new AgentError({ code: "state_unusable", path, reason: reasonOf(error) }, { cause: error });
+      throw unusable(path, error);
     }
     return new StateDirectory(path);
   }
@@ -54,7 +60,7 @@ export class StateDirectory {
     try {
       text = await readFile(path, "utf8");
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      if (isNotFound(error)) return undefined;
       throw damaged(reasonOf(error));
     }
     const end = text.lastIndexOf("\n", text.length - 2) + 1;
@@ -65,23 +71,39 @@ export class StateDirectory {
     return values;
   }
 
-  /** Notes that the reload of a file is due, before the file is renamed. */
+  /** Notes that the reload of a file is due, before the file is renamed. @throws AgentError `state_unusable` */
   async owe(path: string): Promise<void> {
-    const note = this.#owedPath(path);
     if (await this.owes(path)) return;
-    await writeFile(note, `${path}\n`, { mode: 0o600, flush: true });
-    await syncDirectory(this.path);
+    await this.#use(async () => {
+      await writeFile(this.#owedPath(path), `${path}\n`, { mode: 0o600, flush: true });
+      await syncDirectory(this.path);
+    });
   }
 
+  /** @throws AgentError `state_unusable`: it cannot be told */
   async owes(path: string): Promise<boolean> {
-    return await access(this.#owedPath(path)).then(
-      () => true,
-      () => false,
-    );
+    return await this.#use(async () => {
+      try {
+        await access(this.#owedPath(path));
+        return true;
+      } catch (error) {
+        if (isNotFound(error)) return false;
+        throw error;
+      }
+    });
   }
 
+  /** @throws AgentError `state_unusable` */
   async settle(path: string): Promise<void> {
-    await rm(this.#owedPath(path), { force: true });
+    await this.#use(() => rm(this.#owedPath(path), { force: true }));
+  }
+
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw unusable(this.path, error);
+    }
   }
 
   #copyPath(prefix: string): string {
@@ -91,6 +113,10 @@ export class StateDirectory {
   #owedPath(path: string): string {
     return join(this.path, `owed-${sha256(path).slice(0, 32)}`);
   }
+}
+
+function unusable(path: string, error: unknown): AgentError {
+  return new AgentError({ code: "state_unusable", path, reason: reasonOf(error) }, { cause: error });
 }
 
 function sha256(text: string): string {

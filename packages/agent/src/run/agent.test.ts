@@ -1,12 +1,14 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -267,13 +269,52 @@ describe("an agent", () => {
     expect(readFileSync(at("real.bak"), "utf8")).toBe("old");
   });
 
+  it("puts a file where a link leads to that has nothing behind it yet, and keeps the link", async () => {
+    symlinkSync("end", at("middle"));
+    symlinkSync(at("middle"), at("link"));
+    const started = await startAgent(`  - { path: link, key: p/a }\n`);
+    started.source.backlog("p/a", { "": "new" });
+    await started.agent.firstRound();
+    expect(textOf("end")).toBe("new");
+    expect(["link", "middle"].map((name) => lstatSync(at(name)).isSymbolicLink())).toEqual([true, true]);
+  });
+
+  it("never mixes what two entries put into one file that both lead to", async () => {
+    writeFileSync(at("real"), "old text");
+    symlinkSync(at("real"), at("other"));
+    const check = `'sleep 0.1; for _ in 1 2; do head -c 1 "$HEARSAY_STAGED"; done >> ${at("seen")}'`;
+    const started = await startAgent(
+      `  - { path: real, key: p/a, prefixes: [p/], check: ${check} }\n  - { path: other, key: p/b, prefixes: [p/], check: ${check} }\n`,
+    );
+    started.source.backlog("p/", { a: "a".repeat(9), b: "b".repeat(7) });
+    await started.agent.firstRound();
+    expect(started.agent.status().files.map(({ error }) => error)).toEqual([undefined, undefined]);
+    expect(["a".repeat(9), "b".repeat(7)]).toContain(textOf("real"));
+    expect([...textOf("seen")].sort().join("")).toBe("aabb");
+  });
+
+  it("does not take a reload for made when it cannot tell whether it is owed", async () => {
+    const started = await startAgent(`  - { path: raw, key: p/raw, reload: "touch ${at("reloaded")}" }\n`);
+    rmSync(at("state"), { recursive: true });
+    writeFileSync(at("state"), "");
+    started.source.backlog("p/raw", { "": "new" });
+    await started.agent.firstRound();
+    expect(started.agent.status().files[0]?.error).toMatchObject({ code: "state_unusable" });
+    expect(existsSync(at("raw"))).toBe(false);
+  });
+
   it("removes what an agent that was killed left beside the file, and nothing of one that runs", async () => {
-    const [dead, alive] = [at(".raw.hearsay-999999999"), at(`.raw.hearsay-${process.ppid}`)];
-    for (const path of [dead, alive]) writeFileSync(path, "half");
+    const names = [999_999_999, process.pid, process.ppid].map((pid) => `.raw.hearsay-${pid}-0123abcd`);
+    const [dead = "", reborn = "", alive = ""] = names.map(at);
+    // In another container somebody has this id now.
+    const elsewhere = `${dead.slice(0, -8)}89abcdef`;
+    for (const path of [dead, reborn, alive, elsewhere]) writeFileSync(path, "half");
+    for (const path of [dead, reborn, alive]) utimesSync(path, 1, 1);
     const started = await startAgent(RAW);
     started.source.backlog("p/", { raw: "whole" });
     await started.agent.firstRound();
-    expect([dead, alive].map((path) => existsSync(path))).toEqual([false, true]);
+    const remain = [dead, reborn, alive, elsewhere].map((path) => existsSync(path));
+    expect(remain).toEqual([false, false, true, true]);
     expect(textOf("raw")).toBe("whole");
   });
 

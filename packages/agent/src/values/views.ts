@@ -61,9 +61,8 @@ export class Views {
     return this.#mayBeStale && views.every(({ whole }) => whole) ? "stale" : "not_ready";
   }
 
+  /** The values of now: what comes while a file is made of them is for its next run. */
   scope(prefixes: readonly string[]): Scope {
-    const [only] = prefixes;
-    if (prefixes.length === 1 && only !== undefined) return { prefixes, values: this.of(only).values };
     const values = new Map<string, Uint8Array>();
     for (const prefix of prefixes) for (const [key, value] of this.of(prefix).values) values.set(key, value);
     return { prefixes, values };

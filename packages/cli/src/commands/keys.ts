@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { confirm } from "../confirm.ts";
 import { CliError, EXIT } from "../failure.ts";
 import { type Io, readAll } from "../io.ts";
-import { ack, count, duration } from "../options.ts";
+import { ack, count, duration, lifetime } from "../options.ts";
 import { jsonValue, shownKey } from "../printer.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
 
@@ -139,7 +139,7 @@ function addPut(program: Command, io: Io): void {
     .description("Stores a value and prints the version it got.")
     .option("-f, --file <path>", "take the value from a file")
     .option("-t, --content-type <type>", "stored with the value; default: text for an argument, else bytes")
-    .option("--ttl <duration>", "how long the value lives", duration)
+    .option("--ttl <duration>", "how long the value lives", lifetime)
     .option("--context <context>", "supersede just what was read with it")
     .option("--if-match <version>", "only if the node's winner is this version")
     .option("--if-absent", "only if the node has no value for the key");
