@@ -1,4 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -201,4 +203,46 @@ describe("the version", () => {
     });
     expect((await hearsay(["--version"])).out).toBe("0.1.0\n");
   });
+});
+
+it("doctor asks a node that does not answer once, and says that it does not", async () => {
+  let asked = 0;
+  const silent = createServer(() => {
+    asked += 1;
+  });
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const address = silent.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  const flags = ["--data", join(directory, "none"), "--listen", "127.0.0.1:0", "--timeout", "100ms"];
+  const { code, out } = await hearsay(["doctor", ...flags, "-e", `http://127.0.0.1:${port}`]);
+  silent.close();
+  expect([code, asked]).toEqual([1, 1]);
+  expect(out).toMatch(/^bad {3}endpoint: .* did not answer within 100 ms\n.*restart it/m);
+});
+
+it.runIf(existsSync("/proc/self"))(
+  "directories that cannot be made are refused, also below /proc",
+  async () => {
+    writeFileSync(
+      join(directory, "agent.yaml"),
+      "state: /proc/hearsay/state\nfiles: [{ path: f, key: k }]\n",
+    );
+    for (const [message, args] of [
+      [/cannot be created: E.*--data/s, ["dev", "--port", "0", "--data", "/proc/hearsay/dev"]],
+      [/cannot be created: E.*--data/s, ["dev", "--smoke", "--data", "/proc/hearsay/smoke"]],
+      [/cannot be created: ENOTDIR/, ["dev", "--port", "0", "--data", join(directory, "agent.yaml/dev")]],
+      [/cannot be created: E.*--report/s, ["chaos", "--report", "/proc/hearsay/report"]],
+      [/ENOENT.*Set state/s, ["agent", "-c", join(directory, "agent.yaml"), "--once"]],
+      [/ENOENT.*Set state/s, ["exec", "--prefix", "p/", "--state", "/proc/hearsay/state", "--", "true"]],
+    ] as const) {
+      const { code: exit, err } = await hearsay(args);
+      expect([exit, err]).toEqual([1, expect.stringMatching(message)]);
+    }
+  },
+);
+
+it("durations that no timer takes are refused", async () => {
+  const { code, err } = await hearsay(["exec", "--prefix", "p/", "--kill-after", "25d", "--", "true"]);
+  expect([code, err]).toEqual([2, expect.stringContaining("at most 24d")]);
 });

@@ -46,12 +46,15 @@ export function endpointsOf(flags: Pick<ClientFlags, "endpoint">, env: Io["env"]
 export interface SessionNeeds {
   /** The file the request's body comes from, for --curl; `-` for standard input. */
   readonly bodyFile?: string | undefined;
-  /** Keep trying for longer than a person at a prompt would wait: nodes under load ask for that. */
-  readonly patient?: boolean;
+  /** How often every endpoint is tried, instead of the client's own number. */
+  readonly rounds?: number;
 }
 
-/** Ten seconds on average, and longer where a node asks for it with Retry-After. */
-const PATIENT_ROUNDS = 12;
+/**
+ * For what runs for longer than a person at a prompt would wait, as nodes under load ask for that: ten seconds on average,
+ * and longer where a node says so with Retry-After.
+ */
+export const PATIENT_ROUNDS = 12;
 
 /** Runs a command with a client for its flags. */
 export async function inSession(
@@ -65,7 +68,7 @@ export async function inSession(
   const options = {
     endpoints,
     ...(flags.timeout === undefined ? undefined : { timeoutMs: flags.timeout }),
-    ...(needs.patient === true ? { retry: { rounds: PATIENT_ROUNDS } } : undefined),
+    ...(needs.rounds === undefined ? undefined : { retry: { rounds: needs.rounds } }),
   };
   try {
     if (flags.curl !== true) {

@@ -7,6 +7,7 @@ export {
   loadConfig,
   type Origin,
 } from "./config/load.ts";
+export { createDirectory } from "./machine/create-directory.ts";
 export { type OpenedStore, openStore } from "./open-store.ts";
 export { type ResetReport, resetDirectory } from "./reset.ts";
 export { type RunningServer, type StartOptions, startServer } from "./server.ts";

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   check,
@@ -22,6 +22,7 @@ import { HEARSAY } from "../dev/hearsay-command.ts";
 import { CliError, EXIT } from "../failure.ts";
 import { invocation } from "../invocation.ts";
 import type { Io } from "../io.ts";
+import { makeDirectory } from "../make-directory.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
 import { printFindings } from "./print-findings.ts";
@@ -49,7 +50,7 @@ export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
     report,
     repeat: repeatOf(flags, seed),
   };
-  await mkdir(report, { recursive: true });
+  makeDirectory(report, "--report");
   const recorder = new Recorder(join(report, "history.ndjson"));
   if (!print.json) await print.note(`Seed ${seed}, report in ${report}`);
   let directory: string | undefined;

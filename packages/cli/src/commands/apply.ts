@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import type { Io } from "../io.ts";
 import { collect } from "../options.ts";
-import { type ClientFlags, inSession, withClientFlags } from "../session.ts";
+import { type ClientFlags, inSession, PATIENT_ROUNDS, withClientFlags } from "../session.ts";
 
 export interface ApplyFlags extends ClientFlags {
   readonly prefix: string;
@@ -58,7 +58,7 @@ PREFIXa/b. Up to 1,000 keys and 4 MiB are one batch.`,
         const { apply } = await import("../apply-directory.ts");
         await apply(session, directory, flags);
       },
-      { patient: true },
+      { rounds: PATIENT_ROUNDS },
     ),
   );
 }

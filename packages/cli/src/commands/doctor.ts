@@ -19,9 +19,15 @@ export function addDoctor(program: Command, io: Io): void {
     )
     .description("Checks this machine and the node on it, and names the next step for each finding.");
   withClientFlags(withNodeFlags(command)).action((flags: DoctorFlags) =>
-    inSession(io, flags, async (session) => {
-      const { examine } = await import("../doctor/examination.ts");
-      await examine(session, flags);
-    }),
+    inSession(
+      io,
+      flags,
+      async (session) => {
+        const { examine } = await import("../doctor/examination.ts");
+        await examine(session, flags);
+      },
+      // What it finds is what it tells.
+      { rounds: 1 },
+    ),
   );
 }

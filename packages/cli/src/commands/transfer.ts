@@ -8,7 +8,7 @@ import type { Io } from "../io.ts";
 import { count } from "../options.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
 import { formatRecordLine } from "../record-line.ts";
-import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
+import { type ClientFlags, inSession, PATIENT_ROUNDS, type Session, withClientFlags } from "../session.ts";
 
 interface ImportFlags extends ClientFlags {
   readonly concurrency: number;
@@ -81,7 +81,7 @@ function addImport(program: Command, io: Io): void {
     )
     .option("--concurrency <n>", "batches in flight", count, 4);
   withClientFlags(command).action((file: string, flags: ImportFlags) =>
-    inSession(io, flags, (session) => importFile(session, file, flags), { patient: true }),
+    inSession(io, flags, (session) => importFile(session, file, flags), { rounds: PATIENT_ROUNDS }),
   );
 }
 

@@ -61,7 +61,9 @@ export async function recordedPorts(directory: string): Promise<number[]> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    // Whether a directory can be made of a path that has a file in it is seen when it is made.
+    if (error instanceof Error && "code" in error && ["ENOENT", "ENOTDIR"].includes(String(error.code)))
+      return [];
     throw error;
   }
   const ports = /^\[[\d, ]*\]\s*$/.test(text) ? text.match(/\d+/g)?.map(Number) : undefined;

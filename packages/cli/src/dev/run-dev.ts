@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { relative } from "node:path";
 import { DEFAULT_PORT } from "@hearsay/api";
 import { describeEnding, type Ending } from "@hearsay/chaos";
@@ -6,6 +5,7 @@ import type { DevFlags } from "../commands/dev.ts";
 import { CliError, EXIT } from "../failure.ts";
 import { invocation } from "../invocation.ts";
 import { type Io, Stopped } from "../io.ts";
+import { makeDirectory } from "../make-directory.ts";
 import { rejectedBy } from "../pause.ts";
 import { Printer, style } from "../printer.ts";
 import { LocalCluster, type LocalNode } from "./local-cluster.ts";
@@ -25,7 +25,7 @@ export async function runDev(io: Io, flags: DevFlags): Promise<void> {
   const recorded = await recordedPorts(directory);
   const { port, nodes } = flags;
   const ports = await choosePorts({ first: port, fallback: DEFAULT_PORT, count: nodes, recorded });
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory, "--data");
   await recordPorts(directory, ports, recorded);
   const noneLeft = new AbortController();
   const cluster: LocalCluster = new LocalCluster(

@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DevFlags } from "../commands/dev.ts";
 import { CliError, EXIT, reportOf } from "../failure.ts";
 import { type Io, Stopped } from "../io.ts";
+import { makeDirectory } from "../make-directory.ts";
 import { Printer } from "../printer.ts";
 import { LocalCluster } from "./local-cluster.ts";
 import { choosePorts, recordedPorts, recordPorts } from "./ports.ts";
@@ -21,7 +22,7 @@ export async function runSmoke(io: Io, flags: DevFlags): Promise<void> {
   }
   const print = new Printer(io, { json: flags.json === true });
   const directory = flags.data ?? (await mkdtemp(join(tmpdir(), "hearsay-smoke-")));
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory, "--data");
   const recorded = await recordedPorts(directory);
   const ports = await choosePorts({ first: flags.port, fallback: 0, count: flags.nodes, recorded });
   await recordPorts(directory, ports, recorded);

@@ -62,15 +62,19 @@ interface Reached {
   readonly clock: ClockReading | undefined;
 }
 
+/** A node that works answers at once; one that does not within this time is what the doctor was called for. */
+const ANSWER_MS = 3_000;
+
 async function checkEndpoint({ client, io, signal }: Session, flags: DoctorFlags): Promise<Reached> {
   const check = "endpoint";
   const endpoint = endpointsOf(flags, io.env)[0] ?? "";
   // The node that may be started next need not answer yet, unless somebody names it.
   const named = flags.endpoint !== undefined || (io.env["HEARSAY_ENDPOINT"] ?? "") !== "";
+  const timeoutMs = flags.timeout ?? ANSWER_MS;
   try {
-    const readiness = await client.readiness({ signal });
+    const readiness = await client.readiness({ signal, timeoutMs });
     const failed = (readiness.checks ?? []).filter(({ ok }) => !ok);
-    const clock = await readClock(endpoint, signal);
+    const clock = await readClock(endpoint, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
     if (readiness.ready) {
       return {
         finding: { check, status: "ok", detail: `${endpoint} is ready` },
@@ -85,11 +89,19 @@ async function checkEndpoint({ client, io, signal }: Session, flags: DoctorFlags
     return { finding, endpoint, answers: true, clock };
   } catch (error) {
     if (!(error instanceof HearsayError)) throw error;
-    const next = "Start a node with: hearsay serve. Or name one with --endpoint.";
-    const finding: Finding = { check, status: named ? "bad" : "warn", detail: error.message, next };
+    const isSilent = error.code === "timed_out";
+    const finding: Finding = {
+      check,
+      status: named || isSilent ? "bad" : "warn",
+      detail: error.message,
+      next: isSilent ? SILENT : "Start a node with: hearsay serve. Or name one with --endpoint.",
+    };
     return { finding, endpoint, answers: false, clock: undefined };
   }
 }
+
+const SILENT =
+  "Something listens there and does not answer: read its log, see what it waits for, and restart it.";
 
 /** A Date header tells whole seconds. */
 const DATE_HEADER_STEP_MS = 1000;

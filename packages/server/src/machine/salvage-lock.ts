@@ -1,8 +1,8 @@
 /** Keeps two processes from salvaging one directory: its database is closed meanwhile, and so is not locked. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { StoreError } from "@hearsay/store";
 import { Level } from "level";
+import { createDirectory } from "./create-directory.ts";
 
 /**
  * The lock of an empty database, which the system lets go of when the process ends, however it does.
@@ -11,7 +11,7 @@ import { Level } from "level";
  */
 export async function lockDatabase(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, "lock");
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  createDirectory(path);
   const lock = new Level<string, string>(path);
   try {
     await lock.open();

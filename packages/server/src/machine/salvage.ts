@@ -19,6 +19,7 @@ import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
 import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { createDirectory } from "./create-directory.ts";
 import { lockDatabase } from "./salvage-lock.ts";
 
 /** Oldest copies go first: a disk that keeps failing must not fill itself with what it damaged. */
@@ -65,7 +66,7 @@ function placesIn(root: string): Places {
 export async function salvageDatabase(root: string, nowMs: number): Promise<SalvageReport> {
   const places = placesIn(root);
   if (!existsSync(places.database)) throw new Error(`there is no ${places.database}`);
-  await mkdir(places.work, { recursive: true, mode: 0o700 });
+  createDirectory(places.work);
   const unlock = await lockDatabase(places.work);
   try {
     const { copied, gaps, repaired, leftOut } = await rewrite(places);
@@ -87,7 +88,7 @@ export async function salvageDatabase(root: string, nowMs: number): Promise<Salv
 export async function resumeSalvage(root: string, nowMs: number): Promise<string | undefined> {
   const places = placesIn(root);
   if (!existsSync(places.work) && !existsSync(places.salvaged)) return undefined;
-  await mkdir(places.work, { recursive: true, mode: 0o700 });
+  createDirectory(places.work);
   const unlock = await lockDatabase(places.work);
   try {
     return existsSync(places.salvaged) ? await exchange(places, nowMs) : undefined;

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -13,6 +13,7 @@ import { toProblem } from "../http/faults.ts";
 import { ApiProblem } from "../http/problem.ts";
 import { queryValidator } from "../http/query.ts";
 import { targetQuery } from "../http/target.ts";
+import { createDirectory } from "../machine/create-directory.ts";
 import type { Services } from "../services.ts";
 import { applySnapshot, type Restore, type RestoreProgress } from "../snapshot/apply.ts";
 
@@ -58,7 +59,7 @@ export class RestoreRoute {
     const progress: RestoreProgress = { records: 0, applied: 0, skippedHeld: 0, skippedDeleted: 0 };
     this.#running = true;
     try {
-      await mkdir(services.spool, { recursive: true, mode: 0o700 });
+      createDirectory(services.spool);
       await spool(services, exchange, path);
       return await applySnapshot(services, { path, ...wanted }, progress);
     } catch (error) {
