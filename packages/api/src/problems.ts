@@ -88,6 +88,12 @@ export const PROBLEMS = {
     next: "Send the request from a program, or from a page that this very address serves.",
     outcome: "none",
   },
+  host_refused: {
+    status: 421,
+    title: "The node does not go by this name",
+    next: "Use localhost or the node's address. Behind a proxy that hands on the name it is called by, list that in security.hosts.",
+    outcome: "none",
+  },
   not_found: {
     status: 404,
     title: "The key has no value",

@@ -2,18 +2,17 @@
 import { DEFAULT_PORT } from "@hearsay/api";
 import type { ConflictPolicy } from "@hearsay/core";
 import { CLUSTER_KNOBS, type ClusterSettings } from "./cluster-knobs.ts";
-import { bytes, choice, count, duration, flag, type Knob, policies, secret, text } from "./knob.ts";
+import { bytes, choice, count, duration, flag, type Knob, policies, text } from "./knob.ts";
+import { SECURITY_KNOBS, type SecuritySettings } from "./security-knobs.ts";
 import { TEST_KNOBS, type TestSettings } from "./test-knobs.ts";
 import { WATCH_KNOBS, type WatchSettings } from "./watch-knobs.ts";
 
-export interface Settings extends ClusterSettings, TestSettings, WatchSettings {
+export interface Settings extends ClusterSettings, SecuritySettings, TestSettings, WatchSettings {
   readonly name: string;
   readonly cluster: string;
   readonly data: string;
   readonly listen: string;
-  readonly insecure: boolean;
   readonly durability: "fsync" | "os";
-  readonly "security.clusterSecret": string;
   readonly "log.level": "debug" | "info" | "warn" | "error" | "silent";
   readonly "log.requests": boolean;
   readonly "clock.maxDriftMs": number;
@@ -82,22 +81,12 @@ export const KNOBS: { readonly [Name in KnobName]: Knob<Settings[Name]> } = {
     pattern: /^(?:\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9._-]+):\d{1,5}$/,
     form: "HOST:PORT or [IPV6]:PORT",
   }),
-  insecure: flag({
-    sets: "whether a node without tokens may listen on more than the loopback interface",
-    reason: "anyone who reaches the port may read, change and delete everything",
-    fallback: false,
-  }),
+  ...SECURITY_KNOBS,
   durability: choice({
     sets: "when a write is acknowledged: on disk (fsync), or with the operating system (os)",
     reason: "an acknowledged write survives a power cut; with os it survives only the end of the process",
     fallback: "fsync",
     options: ["fsync", "os"],
-  }),
-  "security.clusterSecret": secret({
-    sets: "what all nodes of the cluster share to sign their messages",
-    reason: "empty signs nothing, which suffices on the loopback interface",
-    fallback: "",
-    minLength: 16,
   }),
   "log.level": choice({
     sets: "the least severe events that are logged, as JSON lines on standard output",

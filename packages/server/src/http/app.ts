@@ -3,6 +3,7 @@
  * parsed by them, answers sent by `Exchange`; so what no schema or parser of a framework may touch reaches none.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { hostname } from "node:os";
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import { PROBLEMS } from "@hearsay/api";
@@ -12,10 +13,13 @@ import Fastify, {
   type FastifyRequest,
   type HTTPMethods,
 } from "fastify";
+import type { Settings } from "../config/knobs.ts";
+import { parseListen } from "../config/relations.ts";
 import type { Operation } from "../metrics/requests.ts";
 import type { Services } from "../services.ts";
 import { answerClientError } from "./client-errors.ts";
 import { Exchange } from "./exchange.ts";
+import { HostCheck } from "./host.ts";
 import { refuseForeignPages } from "./origin.ts";
 import { ApiProblem } from "./problem.ts";
 import type { RouteDescription } from "./route-description.ts";
@@ -60,7 +64,8 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   continueOnceRead(app.server);
   await describe(app);
   const descriptions = routeDescriptions(services, () => app.swagger());
-  for (const description of descriptions) addRoute(app, services, description);
+  const hosts = new HostCheck(namesOf(settings));
+  for (const description of descriptions) addRoute(app, services, hosts, description);
   app.setNotFoundHandler((request, reply) => {
     respond(services, "unrouted", request, reply, () => refuseUnrouted(request, descriptions));
   });
@@ -90,9 +95,19 @@ function continueOnceRead(server: FastifyInstance["server"]): void {
   });
 }
 
-function addRoute(app: FastifyInstance, services: Services, route: RouteDescription): void {
+function namesOf({ listen, advertise, "security.hosts": names }: Settings): string[] {
+  const own = [listen, advertise].filter((address) => address !== "");
+  return [hostname(), ...own.map((address) => parseListen(address).host), ...names];
+}
+
+function addRoute(app: FastifyInstance, services: Services, hosts: HostCheck, route: RouteDescription): void {
   const { body, ...schema } = route.schema;
-  const handle = route.method === "GET" || route.method === "HEAD" ? route.handle : forOwnPages(route.handle);
+  const changes = route.method !== "GET" && route.method !== "HEAD";
+  const handle: RouteDescription["handle"] = (exchange) => {
+    hosts.admit(exchange.headers, exchange.raw.socket);
+    if (changes) refuseForeignPages(exchange.headers);
+    return route.handle(exchange);
+  };
   app.route({
     method: route.method,
     url: route.url,
@@ -100,13 +115,6 @@ function addRoute(app: FastifyInstance, services: Services, route: RouteDescript
     config: { body },
     handler: (request, reply) => respond(services, route.operation, request, reply, handle),
   });
-}
-
-function forOwnPages(handle: RouteDescription["handle"]): RouteDescription["handle"] {
-  return (exchange) => {
-    refuseForeignPages(exchange.headers);
-    return handle(exchange);
-  };
 }
 
 function respond(
