@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -43,6 +43,11 @@ describe("hearsay dev", () => {
     expect((await hearsay(["put", "k", "w", "-e", n1.url])).code).toBe(0);
     expect(await dev.end("SIGINT")).toBe(0);
     expect(dev.nodes.map(({ pid }) => isRunning(pid))).toEqual([false, false, false]);
+    // The first node begins a cluster where there is none. Without its directory it has to come back to the one that there is.
+    rmSync(join(directory.path, "a", "n1"), { recursive: true });
+    const refilled = await startDev(directory.path, "--data", "a");
+    expect((await hearsay(["get", "k", "-e", n1.url])).text).toBe("w");
+    expect(await refilled.end("SIGTERM")).toBe(0);
   });
 
   it("leaves no node behind when it is killed itself, and starts again on the same data and ports", async () => {

@@ -62,3 +62,53 @@ test("a newcomer that came while the disks of all others were full is recorded o
   for (const disk of disks) disk.isFull = false;
   await cluster.time.until("c takes writes", () => joiner.notWritable() === undefined, 30_000);
 });
+
+test("newcomers take no writes on each other's word: the one that counts may not know of them after a crash", async () => {
+  const cluster = new VirtualCluster(platform, 25, { tombstoneRetentionMs: 20_000 });
+  const newcomers = ["b", "c", "d"];
+  await cluster.start("a");
+  await cluster.time.advance(10_000);
+  cluster.machine("a").disk.isFull = true;
+  for (const name of newcomers) await cluster.run(name, ["a:1"]);
+  await cluster.time.advance(20_000);
+  for (const name of newcomers) {
+    expect(cluster.machine(name).running.membership.counted().ids).toHaveLength(4);
+    expect(cluster.machine(name).running.notWritable()).toEqual({
+      code: "joining",
+      recordedBy: 0,
+      needed: 1,
+    });
+  }
+  cluster.partition(["a"], newcomers);
+  await cluster.kill("a");
+  cluster.machine("a").disk.isFull = false;
+  await cluster.run("a", []);
+  await cluster.time.advance(MINUTE_MS);
+  // It knows of nobody else, and its watermark and floor have gone on.
+  expect(cluster.machine("a").running.size).toBe(1);
+  cluster.heal();
+  await cluster.time.until(
+    "all take writes",
+    () => newcomers.every((name) => cluster.machine(name).running.notWritable() === undefined),
+    MINUTE_MS,
+  );
+  await cluster.put("b", "k", "v");
+  await cluster.converged("a", ...newcomers);
+  expect(cluster.read("a", "k")).toBe("v");
+});
+
+test("newcomers of whom nobody counts yet, because all lost what they had, go on by each other's word", async () => {
+  const cluster = new VirtualCluster(platform, 26);
+  const names = ["a", "b", "c"];
+  for (const name of names) {
+    await cluster.run(
+      name,
+      names.filter((other) => other !== name).map((other) => `${other}:1`),
+    );
+  }
+  await cluster.time.until(
+    "all take writes",
+    () => names.every((name) => cluster.machine(name).running.notWritable() === undefined),
+    MINUTE_MS,
+  );
+});

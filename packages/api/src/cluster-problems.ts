@@ -32,6 +32,11 @@ export const CLUSTER_PROBLEMS = {
     title: "The sender is in no member table here",
     next: "Nothing to do: it joins or exchanges tables by itself.",
   },
+  other_cluster: {
+    status: 409,
+    title: "The nodes belong to two clusters of one name, which were begun apart",
+    next: "Reset the nodes of the one that is to go, and have them join the other. A node that lost its data and began anew only has to be started with join.",
+  },
   confirmation_needed: {
     status: 400,
     title: "This cannot be taken back and has to be confirmed",

@@ -143,6 +143,7 @@ export {
   phi,
   validatePhiAccrualConfig,
 } from "./membership/phi-accrual.ts";
+export { isOfOtherCluster } from "./membership/refusal.ts";
 export { suspicionMinMs, suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { Swim, type SwimOptions, type SwimStats } from "./membership/swim.ts";
 export {
@@ -167,19 +168,20 @@ export {
   type SwimRequest,
   type SwimTimer,
 } from "./membership/swim-messages.ts";
-export type {
-  FetchReply,
-  FetchRequest,
-  HelloReply,
-  HelloRequest,
-  HoldsReply,
-  HoldsRequest,
-  LoadedRumor,
-  LoadedRumorReply,
-  LoadedRumorRequest,
-  PeerReply,
-  PeerRequest,
-  SharedLimits,
+export {
+  type FetchReply,
+  type FetchRequest,
+  HELLO_IDS_MAX,
+  type HelloReply,
+  type HelloRequest,
+  type HoldsReply,
+  type HoldsRequest,
+  type LoadedRumor,
+  type LoadedRumorReply,
+  type LoadedRumorRequest,
+  type PeerReply,
+  type PeerRequest,
+  type SharedLimits,
 } from "./peer-messages.ts";
 export { type RandomSource, randomBelow, SeededRandom, shuffled } from "./random.ts";
 export {

@@ -2,6 +2,7 @@
 import type { ExchangeReply, ExchangeRequest } from "./anti-entropy/messages.ts";
 import type { HlcTime } from "./clock.ts";
 import type { Standing } from "./completeness/admission.ts";
+import type { NodeId } from "./identity.ts";
 import type { Update } from "./membership/member.ts";
 import type { SwimReply, SwimRequest } from "./membership/swim-messages.ts";
 import type { KeyRecord } from "./record.ts";
@@ -64,10 +65,14 @@ export interface SharedLimits {
   readonly digestKeyId: string;
 }
 
+export const HELLO_IDS_MAX = 512;
+
 /** A joiner's first words to its introducer, before it enters the member table. */
 export interface HelloRequest {
   readonly kind: "hello";
   readonly limits: SharedLimits;
+  /** Ids of the cluster that the sender has been a member of, at most {@link HELLO_IDS_MAX}; none of a newcomer. */
+  readonly knows: readonly NodeId[];
 }
 
 export interface HelloReply {

@@ -14,6 +14,8 @@ export type PeerFaultReason =
   | { readonly code: "unknown_member" }
   | { readonly code: "unreachable" }
   | { readonly code: "timeout" }
+  /** The sender has been a member, and of another cluster than this one, which has the same name. */
+  | { readonly code: "other_cluster" }
   /** The peer refused, with a code of its own. */
   | { readonly code: "refused"; readonly reason: string };
 

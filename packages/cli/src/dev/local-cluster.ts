@@ -1,4 +1,5 @@
 /** Several nodes on this machine, each a process of its own with a data directory of its own. */
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Ending, NodeProcess, type Ready } from "@hearsay/chaos";
@@ -90,7 +91,7 @@ export class LocalCluster {
     const place = this.#place(index);
     const { ports, set } = this.#options;
     const port = ports[index] ?? 0;
-    const seeds = index === 0 ? [] : ["--join", `127.0.0.1:${ports[0]}`];
+    const seeds = this.#seedsOf(index).flatMap((seed) => ["--join", `127.0.0.1:${seed}`]);
     const settings = [...SETTINGS, ...set].flatMap((assignment) => ["--set", assignment]);
     const child = new NodeProcess(place, HEARSAY, ["--listen", `127.0.0.1:${port}`, ...seeds, ...settings], {
       complained: (text) => this.#events.complained(place.name, text),
@@ -105,6 +106,14 @@ export class LocalCluster {
       if (!this.#ending.has(child)) this.#events.lost(node, ending);
     });
     return node;
+  }
+
+  /** The ports it joins through. The first node begins the cluster, unless it has lost its directory and the others have theirs. */
+  #seedsOf(index: number): readonly number[] {
+    const [first = 0, ...others] = this.#options.ports;
+    if (index > 0) return [first];
+    const has = (i: number): boolean => existsSync(this.#place(i).data);
+    return !has(0) && others.some((_, i) => has(i + 1)) ? others : [];
   }
 
   /** Ends a node without a warning, as a crash would. */

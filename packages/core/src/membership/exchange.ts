@@ -8,7 +8,14 @@ import { type RandomSource, randomBelow, shuffled } from "../random.ts";
 import { comparePrecedence, isLiveMember, peerOf } from "./member.ts";
 import type { MemberView } from "./member-view.ts";
 import type { OpenRequests } from "./open-requests.ts";
-import { ANYONE, type PushPull, RETIRED_PAGE, type SwimEffect, type SwimReply } from "./swim-messages.ts";
+import {
+  ANYONE,
+  type PushPull,
+  RETIRED_PAGE,
+  type SwimEffect,
+  type SwimReply,
+  type TableStatement,
+} from "./swim-messages.ts";
 
 /** Addresses of seeds kept at most. */
 const SEEDS_MAX = 64;
@@ -22,13 +29,15 @@ export class Exchange {
   readonly #view: MemberView;
   readonly #requests: OpenRequests;
   readonly #random: RandomSource;
+  readonly #belongs: () => boolean;
   /** Addresses with a push-pull under way: one each is enough. */
   readonly #contacted: Set<string> = new Set();
   #seeds: readonly string[] = [];
   #joining = false;
   #walking = false;
 
-  constructor(view: MemberView, requests: OpenRequests, random: RandomSource) {
+  constructor(view: MemberView, requests: OpenRequests, random: RandomSource, belongs: () => boolean) {
+    this.#belongs = belongs;
     this.#view = view;
     this.#requests = requests;
     this.#random = random;
@@ -96,9 +105,17 @@ export class Exchange {
     return {
       kind: "state",
       from: self,
+      ...this.#statement(),
+      tableHash: table.counted().tableHash,
+    };
+  }
+
+  #statement(): TableStatement {
+    const { table } = this.#view;
+    return {
       members: table.members(),
       retired: table.newestRetired(RETIRED_PAGE),
-      tableHash: table.counted().tableHash,
+      belongs: this.#belongs(),
     };
   }
 
@@ -106,13 +123,7 @@ export class Exchange {
     if (this.#contacted.has(peer.address)) return;
     this.#contacted.add(peer.address);
     const { table, self, config } = this.#view;
-    const message: PushPull = {
-      kind: "push-pull",
-      from: self,
-      to: peer.id,
-      members: table.members(),
-      retired: table.newestRetired(RETIRED_PAGE),
-    };
+    const message: PushPull = { kind: "push-pull", from: self, to: peer.id, ...this.#statement() };
     this.#requests.ask(peer, message, config.pushPullTimeoutMs, out, (outcome, _at, effects) => {
       this.#contacted.delete(peer.address);
       if (outcome.kind === "failed" || outcome.message.kind !== "state") return;

@@ -2,15 +2,43 @@
 import type { NodeId } from "../identity.ts";
 import { isLiveMember, isWellFormed, type Member, peerOf, protocolsOverlap } from "./member.ts";
 import type { MemberTable } from "./member-table.ts";
-import { ANYONE, type RefusalCode, type Refused, type SwimRequest } from "./swim-messages.ts";
+import {
+  ANYONE,
+  type RefusalCode,
+  type Refused,
+  type SwimRequest,
+  type TableStatement,
+} from "./swim-messages.ts";
 
-/** Why a node with this entry and table refuses a request; undefined when it takes it. */
-export function refusalOf(message: SwimRequest, self: Member, table: MemberTable): Refused | undefined {
+/**
+ * Whether a table is that of another cluster than this one, which has the same name. Tables only grow, and whoever enters a cluster
+ * takes over that of its introducer. So any two members of one cluster know an id in common, be it that of its first member, retired long ago.
+ */
+export function isOfOtherCluster(table: MemberTable, theirs: readonly NodeId[]): boolean {
+  return theirs.every((id) => table.stateOf(id) === undefined);
+}
+
+export function idsOf({ members, retired }: Pick<TableStatement, "members" | "retired">): NodeId[] {
+  return [...members.map(({ id }) => id), ...retired];
+}
+
+/** What this node is, as far as it decides whom it lets in. */
+export interface Receiver {
+  readonly self: Member;
+  readonly table: MemberTable;
+  readonly belongs: boolean;
+}
+
+/** Why a node refuses a request; undefined when it takes it. */
+export function refusalOf(message: SwimRequest, { self, table, belongs }: Receiver): Refused | undefined {
   const { from, to } = message;
   if (!isWellFormed(from) || (from.state !== "alive" && from.state !== "stopped")) return refuse("malformed");
   if (from.id === self.id) return refuse("own_id", self);
   if (table.isRetired(from.id)) return refuse("retired");
   if (to !== ANYONE && to !== self.id) return refuse("not_me", self);
+  if (belongs && message.kind === "push-pull" && message.belongs && isOfOtherCluster(table, idsOf(message))) {
+    return refuse("other_cluster", self);
+  }
   if (!protocolsOverlap(from.protocol, self.protocol)) return refuse("protocol_mismatch");
   const known = table.get(from.id);
   if (known !== undefined && isLiveMember(known)) return undefined;

@@ -32,11 +32,18 @@ export interface PingReq extends Addressed {
   readonly updates: readonly Update[];
 }
 
-/** The whole table. `retired` holds only the newest; when hashes still differ, a walk through all follows. */
-export interface PushPull extends Addressed {
-  readonly kind: "push-pull";
+/** The ids a node knows, as it tells them. */
+export interface TableStatement {
   readonly members: readonly Member[];
+  /** The newest only; when hashes still differ, a walk through all follows. */
   readonly retired: readonly NodeId[];
+  /** Whether the sender has been a member, and its table is that of a cluster. See {@link isOfOtherCluster}. */
+  readonly belongs: boolean;
+}
+
+/** The whole table. */
+export interface PushPull extends Addressed, TableStatement {
+  readonly kind: "push-pull";
 }
 
 /** One page of the sender's retired ids after `after` in byte order; an empty `ids` is the end. */
@@ -57,6 +64,8 @@ export type RefusalCode =
   | "not_me"
   /** The sender carries the receiver's own id: it reached itself, or its data directory is a copy. */
   | "own_id"
+  /** Both belong to clusters, and to different ones. */
+  | "other_cluster"
   | "protocol_mismatch"
   | "table_full"
   | "malformed";
@@ -71,13 +80,12 @@ export type SwimReply =
   | (Envelope & { readonly kind: "ack"; readonly updates: readonly Update[] })
   /** The helper could not reach the target either; it shows that the helper is well. */
   | (Envelope & { readonly kind: "nack"; readonly updates: readonly Update[] })
-  | (Envelope & {
-      readonly kind: "state";
-      readonly members: readonly Member[];
-      readonly retired: readonly NodeId[];
-      /** Of the replier's table after it has merged the request. */
-      readonly tableHash: string;
-    })
+  | (Envelope &
+      TableStatement & {
+        readonly kind: "state";
+        /** Of the replier's table after it has merged the request. */
+        readonly tableHash: string;
+      })
   | (Envelope & { readonly kind: "retired-ids"; readonly ids: readonly NodeId[] })
   | Refused;
 
@@ -104,6 +112,8 @@ export type SwimEvent =
   | { readonly kind: "self-retired" }
   /** Two live nodes have one name (or one id: a copied data directory); `second` came to light later. */
   | { readonly kind: "name-clash"; readonly first: Peer; readonly second: Peer }
+  /** A node of another cluster of this name was met, and nothing taken from it. */
+  | { readonly kind: "other-cluster"; readonly at: Peer }
   /** A peer did not accept this node's message; `holder` as in {@link Refused}. */
   | { readonly kind: "refused"; readonly by: Peer; readonly code: string; readonly holder: Peer | undefined }
   /** The table takes no further id: this one is not in it. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Member } from "./member.ts";
-import { A, about, ask, B, C, ping } from "./samples.contract.ts";
-import { ANYONE, type SwimEffect, type SwimRequest } from "./swim-messages.ts";
-import { VirtualCluster } from "./virtual-cluster.contract.ts";
+import { A, about, ask, B, C, ping, replyIn } from "./samples.contract.ts";
+import type { Swim } from "./swim.ts";
+import { ANYONE, type PushPull, type SwimEffect, type SwimRequest } from "./swim-messages.ts";
+import { memberOf, VirtualCluster } from "./virtual-cluster.contract.ts";
 
 describe("a message is refused, and changes nothing", () => {
   const cases: [string, SwimRequest, { members?: readonly Member[]; retired?: readonly string[] }][] = [
@@ -49,6 +50,57 @@ describe("a message is refused, and changes nothing", () => {
     expect(swim.absorb([about(C)], B.id, 0)).toEqual([]);
     expect(swim.absorb([about(C)], "x~0000000000", 0)).not.toEqual([]);
     expect(swim.piggyback(5)).toContainEqual(about(C));
+  });
+});
+
+describe("another cluster of the same name", () => {
+  const D = memberOf("d");
+  const met = { kind: "event", event: { kind: "other-cluster", at: { id: C.id, address: C.address } } };
+  const theirs = { from: C, members: [C, D], retired: ["e~0000000000"], belongs: true } as const;
+  const pushPull = (changes: Partial<PushPull> = {}): PushPull => ({
+    kind: "push-pull",
+    to: ANYONE,
+    ...theirs,
+    ...changes,
+  });
+  const table = (swim: Swim): unknown => [swim.table.members(), swim.table.counted()];
+
+  test("is refused, and nothing taken from it", () => {
+    const swim = new VirtualCluster({ seed: 1 }).start(A, { members: [B], belongs: true });
+    const before = table(swim);
+    const effects = swim.request(pushPull(), 0, 0);
+    expect(effects).toContainEqual(met);
+    expect(replyIn(effects)).toMatchObject({ kind: "refused", code: "other_cluster" });
+    expect(table(swim)).toEqual(before);
+  });
+
+  test.each<[string, Partial<PushPull>, boolean]>([
+    ["the sender is a newcomer", { belongs: false }, true],
+    ["this node is a newcomer", {}, false],
+    ["both know a member", { members: [C, D, B] }, true],
+    ["the sender knows that a member here is retired", { retired: [B.id] }, true],
+    ["this node knows that a member there is retired", { members: [C, memberOf("x")] }, true],
+  ])("is not what somebody is of where %s", (_, changes, belongs) => {
+    const known = { members: [B], retired: [memberOf("x").id], belongs };
+    const swim = new VirtualCluster({ seed: 1 }).start(A, known);
+    expect(replyIn(swim.request(pushPull(changes), 0, 0))).toMatchObject({ kind: "state", belongs });
+    expect(swim.table.get(C.id)).toEqual(C);
+  });
+
+  test("is not joined either: what it answers is not taken, and what it refuses is told", () => {
+    const swim = new VirtualCluster({ seed: 1 }).start(A, { members: [B], belongs: true });
+    const before = table(swim);
+    for (const answer of [
+      { kind: "state", ...theirs, tableHash: "" },
+      { kind: "refused", code: "other_cluster", holder: C },
+    ] as const) {
+      const request = swim.join([C.address]).find((effect) => effect.kind === "request");
+      expect(request?.message).toMatchObject({ kind: "push-pull", belongs: true });
+      const effects = swim.reply(request?.id ?? 0, answer, 0);
+      const at = { ...met.event.at, id: answer.kind === "state" ? C.id : ANYONE };
+      expect(effects).toEqual([{ kind: "event", event: { kind: "other-cluster", at } }]);
+    }
+    expect(table(swim)).toEqual(before);
   });
 });
 

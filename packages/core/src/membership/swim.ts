@@ -15,7 +15,7 @@ import type { MemberTable } from "./member-table.ts";
 import { type KnownTable, MemberView } from "./member-view.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { Prober } from "./prober.ts";
-import { refusalOf } from "./refusal.ts";
+import { idsOf, isOfOtherCluster, refusalOf } from "./refusal.ts";
 import type { SwimConfig } from "./swim-config.ts";
 import {
   ANYONE,
@@ -38,6 +38,8 @@ export interface SwimOptions {
   readonly hash: (canonical: string) => string;
   /** Counted from the first moment. */
   readonly known: KnownTable;
+  /** Whether this node has been a member, and its table is that of a cluster; it may become one at any time. */
+  readonly belongs: () => boolean;
 }
 
 /** Counters and gauges for metrics; counters only rise. */
@@ -60,16 +62,18 @@ export class Swim {
   readonly #exchange: Exchange;
   readonly #announcer: Announcer;
   readonly #known: KnownTable;
+  readonly #belongs: () => boolean;
   #requestsRefused = 0;
 
-  constructor({ self, config, random, hash, known }: SwimOptions) {
+  constructor({ self, config, random, hash, known, belongs }: SwimOptions) {
+    this.#belongs = belongs;
     this.#config = config;
     this.#random = random.fork();
     this.#known = known;
     this.#view = new MemberView(config, self, known, random.fork(), hash);
     this.#prober = new Prober(this.#view, this.#requests, random.fork());
     this.#announcer = new Announcer(this.#view, this.#prober, random.fork());
-    this.#exchange = new Exchange(this.#view, this.#requests, random.fork());
+    this.#exchange = new Exchange(this.#view, this.#requests, random.fork(), belongs);
   }
 
   get self(): Member {
@@ -122,12 +126,14 @@ export class Swim {
   request(message: SwimRequest, token: number, nowMs: number): SwimEffect[] {
     const out: SwimEffect[] = [];
     const { from } = message;
-    const refused = refusalOf(message, this.self, this.table);
+    const { self, table } = this;
+    const refused = refusalOf(message, { self, table, belongs: this.#belongs() });
     if (refused !== undefined) {
       this.#requestsRefused += 1;
       if (refused.code === "own_id" && from.address !== this.self.address) {
         emit(out, { kind: "name-clash", first: peerOf(this.self), second: peerOf(from) });
       }
+      if (refused.code === "other_cluster") emit(out, { kind: "other-cluster", at: peerOf(from) });
       out.push({ kind: "reply", token, message: refused });
       return out;
     }
@@ -162,9 +168,19 @@ export class Swim {
     if (request === undefined) return [];
     const out: SwimEffect[] = [];
     const { from } = message;
+    const isStrange =
+      message.kind === "state" &&
+      message.belongs &&
+      this.#belongs() &&
+      isOfOtherCluster(this.table, idsOf(message));
+    if (isStrange) emit(out, { kind: "other-cluster", at: peerOf(from) });
     const expected = request.to.id === ANYONE || request.to.id === from.id;
     const usable =
-      expected && from.id !== this.self.id && isWellFormed(from) && !this.table.isRetired(from.id);
+      !isStrange &&
+      expected &&
+      from.id !== this.self.id &&
+      isWellFormed(from) &&
+      !this.table.isRetired(from.id);
     if (usable) this.#take(message, nowMs, out);
     const outcome: Outcome = usable
       ? { kind: "reply", message }
@@ -269,7 +285,8 @@ export class Swim {
     if (code === "own_id") this.#exchange.dropSeed(request.to.address);
     // Another node at a member's address is an everyday sight after a move, and a node that reached itself is no trouble.
     const ordinary = code === "not_me" || (code === "own_id" && holder?.address === this.self.address);
-    if (!ordinary) emit(out, { kind: "refused", by: request.to, code, holder });
+    if (code === "other_cluster") emit(out, { kind: "other-cluster", at: request.to });
+    else if (!ordinary) emit(out, { kind: "refused", by: request.to, code, holder });
     request.then({ kind: "failed", failure: { kind: "refused", code } }, nowMs, out);
     return out;
   }

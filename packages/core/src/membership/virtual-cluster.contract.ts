@@ -88,10 +88,13 @@ export class VirtualCluster {
   }
 
   /** Starts a process. One that had this id before is replaced; `known` is what its disk remembers. */
-  start(member: Member, known: { members?: readonly Member[]; retired?: readonly NodeId[] } = {}): Swim {
-    const { members = [], retired = [] } = known;
+  start(
+    member: Member,
+    known: { members?: readonly Member[]; retired?: readonly NodeId[]; belongs?: boolean } = {},
+  ): Swim {
+    const { members = [], retired = [], belongs = false } = known;
     const options = { self: member, config: this.config, random: this.#random.fork(), hash: identityHash };
-    const swim = new Swim({ ...options, known: { members, retired } });
+    const swim = new Swim({ ...options, known: { members, retired }, belongs: () => belongs });
     const process = { swim, member, running: true, pausedUntilMs: 0, blockedUntilMs: 0, held: [] };
     const earlier = this.#processes.get(member.id);
     if (earlier !== undefined) earlier.running = false;

@@ -54,9 +54,10 @@ describe("a joiner", () => {
     isDiskFull = false;
     resolve = async (seed) => [seed];
     joining = new Joining(["a:1", "b:1"], RETRY_MS, 2000, {
+      knows: () => [],
       transport: {
         request: async (to: Peer, message: PeerRequest) => {
-          expect(message).toEqual({ kind: "hello", limits: LIMITS });
+          expect(message).toEqual({ kind: "hello", limits: LIMITS, knows: [] });
           asked.push(to.address);
           const answer = answers.get(to.address);
           if (answer === undefined) throw new PeerFault({ code: "unreachable" });
@@ -154,6 +155,16 @@ describe("a joiner", () => {
     await timers.advance(RETRY_MS);
     expect(asked.splice(0)).toEqual([...addresses.slice(32), ...addresses.slice(0, 8)]);
     expect(joining.state).toEqual({ kind: "joining", recordedBy: 0, needed: 21 });
+  });
+
+  test("asks its way through many newcomers to the one that counts", async () => {
+    answers.set("a:1", WELCOME);
+    await timers.advance(0);
+    others = Array.from({ length: 40 }, (_, i) => peer(`p${i}`));
+    for (const { address } of others) answers.set(address, { ...WELCOME, newcomer: true });
+    answers.set("p39:1", { ...WELCOME, recorded: true });
+    await timers.advance(RETRY_MS);
+    expect(log.of("member")).toEqual([{ recordedBy: 1, of: 40 }]);
   });
 
   test("takes the clock of each who has recorded it, and does not count one whose clock it cannot take", async () => {

@@ -22,6 +22,8 @@ export interface JoiningPorts {
   readonly log: Log;
   readonly troubles: RepeatLog;
   readonly limits: SharedLimits;
+  /** See {@link HelloRequest.knows}. */
+  knows(): readonly NodeId[];
   resolveSeed(seed: string): Promise<readonly string[]>;
   /** Counted members besides this node. */
   others(): readonly Peer[];
@@ -66,6 +68,8 @@ export class Joining {
   #welcomed = false;
   /** Nobody is a member yet, at any address that this node was told of. */
   #isFounding = false;
+  /** So many others there are then, when its own address was among them. */
+  #foundersLeast = 1;
   /** Those who had recorded this node when they were a majority; only the note of it on the own disk is missing. */
   #majority: { readonly recordedBy: number; readonly of: number } | undefined;
 
@@ -132,6 +136,7 @@ export class Joining {
     }
     if (newcomers === 0) return;
     this.#isFounding = newcomers === addresses.length;
+    this.#foundersLeast = Math.max(1, addresses.length - 1);
     if (this.#isFounding) this.#enter(addresses);
     else this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
   }
@@ -176,9 +181,11 @@ export class Joining {
     const [among, by] = isFounding
       ? [others, this.#recordedByNewcomers]
       : ([members, this.#recordedBy] as const);
+    // Founders that knew only half of one another could begin two clusters.
+    const size = Math.max(among.length, isFounding ? this.#foundersLeast : 0);
     return {
       counted: among.filter(({ id }) => by.has(id)).length,
-      needed: Math.floor(among.length / 2) + 1,
+      needed: Math.floor(size / 2) + 1,
     };
   }
 
@@ -214,7 +221,7 @@ export class Joining {
       return expectWelcome(
         await this.#ports.transport.request(
           peer,
-          { kind: "hello", limits: this.#ports.limits },
+          { kind: "hello", limits: this.#ports.limits, knows: this.#ports.knows() },
           this.#timeoutMs,
         ),
       );

@@ -100,9 +100,13 @@ export class Lifecycle {
   }
 
   /** Answers a node that asks to be let in. */
-  async welcome(from: NodeId): Promise<HelloReply> {
-    const { keeper, membership } = this.#parts;
+  async welcome(from: NodeId, knows: readonly NodeId[]): Promise<HelloReply> {
+    const { keeper, membership, troubles } = this.#parts;
     const { completeness } = keeper;
+    if (keeper.hasBelonged && knows.length > 0 && membership.isOfOtherCluster(knows)) {
+      troubles.note("other_cluster", { code: "other_cluster", member: from }, from);
+      throw new PeerFault({ code: "other_cluster" });
+    }
     // Before the clock is read: the sender takes it for a time at which it was recorded here.
     const hasRecorded = membership.hasRecorded(from);
     const { hasBelonged } = keeper;
@@ -120,7 +124,8 @@ export class Lifecycle {
 
   /** Asks whoever is at an address what joining there would mean; nothing changes by it. @throws PeerFault */
   async greet(address: string): Promise<Greeting> {
-    const hello = { kind: "hello", limits: this.#config.limits } as const;
+    // It would enter as a newcomer.
+    const hello = { kind: "hello", limits: this.#config.limits, knows: [] } as const;
     const reply = await this.#ports.transport.request({ id: "", address }, hello, HELLO_TIMEOUT_MS);
     if (reply.kind !== "welcome") throw new PeerFault({ code: "bad_message", what: reply.kind });
     const { time, floor, limits } = reply;

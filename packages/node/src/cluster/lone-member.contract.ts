@@ -126,6 +126,7 @@ export async function introduce({ member }: Running, from: Member): Promise<Peer
     to: "",
     members: [from],
     retired: [],
+    belongs: false,
   });
 }
 

@@ -69,8 +69,8 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
     ports.random.fork(),
     preferHealthy((peer) => membership.phi(peer.id) ?? 0),
   );
-  const membership = makeMembership(recipe);
-  const keeper = makeKeeper(recipe, membership);
+  const membership = makeMembership(recipe, () => keeper.hasBelonged);
+  const keeper: CompletenessKeeper = makeKeeper(recipe, membership);
   const replica = makeReplica(recipe, membership, keeper);
   const transport = askingMembers(ports.transport, (id) => membership.isRetired(id));
   const rumors = makeRumors(recipe, { membership, replica, sampler, transport });
@@ -81,7 +81,7 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   return { membership, keeper, replica, sampler, transport, rumors, repair, states, joining, troubles };
 }
 
-function makeMembership({ config, ports, events, troubles }: Recipe): Membership {
+function makeMembership({ config, ports, events, troubles }: Recipe, belongs: () => boolean): Membership {
   const { node, store, clock, log, timers, transport, random } = ports;
   const { address, zone, protocol, build, swim, hash } = config;
   return new Membership(
@@ -91,6 +91,7 @@ function makeMembership({ config, ports, events, troubles }: Recipe): Membership
       config: swim,
       hash,
       generation: clock.nowMs(),
+      belongs,
     },
     { meta: store.meta, transport, timers, random: random.fork(), log, troubles },
     {
@@ -216,6 +217,7 @@ function makeJoining(
     log,
     troubles,
     limits: config.limits,
+    knows: () => (keeper.hasBelonged ? membership.someIds() : []),
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),
     enter: (addresses) => membership.join(addresses),

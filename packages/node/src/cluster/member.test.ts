@@ -41,7 +41,7 @@ const needMembership: PeerRequest[] = [
   { kind: "state-delta", deltas: [] },
 ];
 const needNone: PeerRequest[] = [
-  { kind: "hello", limits: LIMITS },
+  { kind: "hello", limits: LIMITS, knows: [] },
   { kind: "ping", from: STRANGER, to: "", updates: [] },
 ];
 
@@ -147,7 +147,14 @@ test("a node that was told it is retired says so again after a restart, before a
   const first = await start(store);
   await introduce(first, FRIEND);
   const retired = [first.member.id];
-  const state = { kind: "push-pull", from: FRIEND, to: "", members: [FRIEND], retired } as const;
+  const state = {
+    kind: "push-pull",
+    from: FRIEND,
+    to: "",
+    members: [FRIEND],
+    retired,
+    belongs: true,
+  } as const;
   await first.member.serve(FRIEND.id, state);
   expect(first.retired).toBe(true);
   await first.member.membership.saved();
@@ -192,7 +199,7 @@ test("who asks whether it is recorded is told as of before the clock is read tha
     await it.member.membership.saved();
     return time;
   };
-  const hello = { kind: "hello", limits: LIMITS } as const;
+  const hello = { kind: "hello", limits: LIMITS, knows: [] } as const;
   expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: false });
   expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: true });
 });
@@ -203,7 +210,15 @@ test("who was recorded and crashes at once writes nothing below the clocks of th
   const antiEntropy = { ...ANTI_ENTROPY_DEFAULTS, intervalMs: 3_600_000 };
   const it = await start(store, [FRIEND.address], { antiEntropy });
   const time = hlcFromMs(START_MS + MAX_DRIFT_MS - 1);
-  const welcome = { kind: "welcome", limits: LIMITS, time, floor: 0, watermark: 0, recorded: true } as const;
+  const welcome = {
+    kind: "welcome",
+    limits: LIMITS,
+    time,
+    floor: 0,
+    watermark: 0,
+    recorded: true,
+    newcomer: false,
+  } as const;
   it.answer = (message) => {
     if (message.kind !== "hello") throw new PeerFault({ code: "unreachable" });
     return welcome;

@@ -149,7 +149,7 @@ export class ClusterMember {
       case "retired-page":
         return await this.membership.answer(message);
       case "hello":
-        return await this.#lifecycle.welcome(from);
+        return await this.#lifecycle.welcome(from, message.knows);
     }
     // Sent to an earlier incarnation at this address, and taken for a peer's, it would acknowledge this node's own writes.
     const peer = from === this.id ? undefined : this.membership.peer(from);
@@ -230,10 +230,9 @@ export class ClusterMember {
   async fetch(peer: Peer, key: string, timeoutMs: number): Promise<FetchReply> {
     const reply = await this.#parts.transport.request(peer, { kind: "fetch", key }, timeoutMs);
     if (reply.kind !== "fetched") throw new PeerFault({ code: "bad_message", what: reply.kind });
-    if (reply.record !== null) {
-      // Asked and answered in one go, at one floor, this is as good as an exchange; at two it is left to one.
-      await this.#parts.replica.merge([{ key, record: reply.record }], reply.standing)?.committed;
-    }
+    if (reply.record === null) return reply;
+    // Asked and answered in one go, at one floor, this is as good as an exchange; at two it is left to one.
+    await this.#parts.replica.merge([{ key, record: reply.record }], reply.standing)?.committed;
     return reply;
   }
 

@@ -82,6 +82,7 @@ test("the rest of the node hears of live peers only when one comes, goes or move
       config: SWIM_DEFAULTS,
       hash: (text) => text,
       generation: START_MS,
+      belongs: () => false,
     },
     {
       meta: new MemoryStore().meta,
@@ -157,7 +158,9 @@ describe("a refusal in a reply", () => {
       await it.timers.advance(2000);
       expect([it.retired, it.member.notWritable()]).toEqual([true, { code: "retired" }]);
       expect(it.log.lines.find(({ event }) => event === "self_retired")?.level).toBe("error");
-      await expect(it.member.serve(FRIEND.id, { kind: "hello", limits: LIMITS })).rejects.toMatchObject({
+      await expect(
+        it.member.serve(FRIEND.id, { kind: "hello", limits: LIMITS, knows: [] }),
+      ).rejects.toMatchObject({
         reason: { code: "busy" },
       });
     }

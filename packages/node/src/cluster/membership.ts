@@ -4,7 +4,9 @@
  */
 import {
   type CountedMembers,
+  HELLO_IDS_MAX,
   isLiveMember,
+  isOfOtherCluster,
   type Member,
   type MemberState,
   type NodeId,
@@ -27,6 +29,7 @@ import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
 import type { RepeatLog } from "../repeat-log.ts";
 import { EffectDriver } from "./effect-driver.ts";
+import { logMembership } from "./membership-log.ts";
 import type { Timers, Transport } from "./ports.ts";
 import { readTable, StoredTable } from "./stored-table.ts";
 
@@ -48,6 +51,8 @@ export interface MembershipOptions {
   readonly hash: (text: string) => string;
   /** Raised with every start, so that a restart is not mistaken for the run before it. */
   readonly generation: number;
+  /** Whether this node has been a member; see {@link SwimOptions.belongs}. */
+  readonly belongs: () => boolean;
 }
 
 export interface MembershipListener {
@@ -97,6 +102,7 @@ export class Membership {
       config: options.config,
       random: ports.random,
       hash: options.hash,
+      belongs: options.belongs,
       known: {
         members: known.members.filter(({ id }) => id !== options.self.id),
         retired: [...known.retired.filter((id) => !options.retired.includes(id)), ...options.retired],
@@ -164,6 +170,18 @@ export class Membership {
 
   isRetired(id: NodeId): boolean {
     return this.#swim.table.isRetired(id);
+  }
+
+  /** Ids that are known here, at most {@link HELLO_IDS_MAX}: counted ones first. */
+  someIds(): NodeId[] {
+    const { table } = this.#swim;
+    const ids = table.members().map(({ id }) => id);
+    return [...ids, ...table.newestRetired(HELLO_IDS_MAX)].slice(0, HELLO_IDS_MAX);
+  }
+
+  /** See {@link isOfOtherCluster}. */
+  isOfOtherCluster(theirs: readonly NodeId[]): boolean {
+    return isOfOtherCluster(this.#swim.table, theirs);
   }
 
   /** Whether this node has an id on disk as a counted member. */
@@ -235,20 +253,12 @@ export class Membership {
   }
 
   #onEvent(event: SwimEvent): void {
-    const { log, troubles } = this.#ports;
+    logMembership(event, this.#ports, { self: this.self.id, isLeaving: this.#isLeaving });
     switch (event.kind) {
       case "member-changed":
-        if (event.member.state !== event.previous?.state) {
-          log.info("member_state", {
-            member: event.member.id,
-            state: event.member.state,
-            address: event.member.address,
-          });
-        }
         this.#memberChanged(event);
         break;
       case "member-retired":
-        log.info("member_state", { member: event.id, state: "retired", address: "" });
         this.#phi.forget(event.id);
         this.#listener.retirementAdopted(event.id);
         // At once: it has to be on disk before anything says that it is settled.
@@ -256,33 +266,10 @@ export class Membership {
         this.#listener.peersChanged();
         break;
       case "self-retired":
-        log[this.#isLeaving ? "info" : "error"]("self_retired", { node: this.self.id });
         this.#listener.selfRetired();
         break;
-      case "joined":
-        log.info("joined", { by: event.by.address });
-        break;
-      case "refuted":
-        log.warn("refuted", { believed: event.believed.state, generation: event.generation });
-        break;
-      case "self-declared-dead":
-        log.warn("declared_dead", { generation: event.generation });
-        break;
-      case "name-clash":
-        log.error("name_clash", {
-          first: event.first.address,
-          second: event.second.address,
-          id: event.second.id,
-        });
-        break;
       case "refused":
-        this.#refused(event);
-        break;
-      case "table-full":
-        troubles.note("member_table_full", { code: "table_full", member: event.id });
-        break;
-      case "generation-exhausted":
-        log.error("generation_exhausted", { claimed: event.claimed });
+        if (event.code === "name_taken" && event.holder !== undefined) this.#listener.nameTaken(event.holder);
         break;
       case "announced":
         this.#announced?.();
@@ -296,12 +283,6 @@ export class Membership {
     else this.#stored.saveLater();
     const wasLive = previous !== undefined && isLiveMember(previous);
     if (isElsewhere || isLiveMember(member) !== wasLive) this.#listener.peersChanged();
-  }
-
-  #refused({ by, code, holder }: Extract<SwimEvent, { readonly kind: "refused" }>): void {
-    const fields = { code, by: by.address, holder: holder?.address ?? null };
-    this.#ports.troubles.note("peer_refused", fields, by.address);
-    if (code === "name_taken" && holder !== undefined) this.#listener.nameTaken(holder);
   }
 }
 

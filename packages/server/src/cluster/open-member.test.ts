@@ -40,6 +40,7 @@ test.each<[string, PeerRequest]>([
       to: "",
       members: many(SWIM_DEFAULTS.membersMax, member),
       retired: many(RETIRED_PAGE, longest),
+      belongs: true,
     },
   ],
   [

@@ -172,7 +172,13 @@ const kind = <K extends string>(name: K): { readonly kind: Arbitrary<K> } => ({ 
 export const requests: Requests = {
   ping: fc.record({ ...kind("ping"), ...addressed, updates }),
   "ping-req": fc.record({ ...kind("ping-req"), ...addressed, target: nodeId, waitMs: count, updates }),
-  "push-pull": fc.record({ ...kind("push-pull"), ...addressed, members, retired: ids }),
+  "push-pull": fc.record({
+    ...kind("push-pull"),
+    ...addressed,
+    members,
+    retired: ids,
+    belongs: fc.boolean(),
+  }),
   "retired-page": fc.record({ ...kind("retired-page"), ...addressed, after: addressee, ids }),
   rumors: fc.record({
     ...kind("rumors"),
@@ -209,13 +215,20 @@ export const requests: Requests = {
   "state-delta": fc.record({ ...kind("state-delta"), deltas }),
   fetch: fc.record({ ...kind("fetch"), key }),
   holds: fc.record({ ...kind("holds"), key, version }),
-  hello: fc.record({ ...kind("hello"), limits }),
+  hello: fc.record({ ...kind("hello"), limits, knows: ids }),
 };
 
 export const replies: Replies = {
   ack: fc.record({ ...kind("ack"), from: member, updates }),
   nack: fc.record({ ...kind("nack"), from: member, updates }),
-  state: fc.record({ ...kind("state"), from: member, members, retired: ids, tableHash: digits(16) }),
+  state: fc.record({
+    ...kind("state"),
+    from: member,
+    members,
+    retired: ids,
+    tableHash: digits(16),
+    belongs: fc.boolean(),
+  }),
   "retired-ids": fc.record({ ...kind("retired-ids"), from: member, ids }),
   refused: fc.record(
     {
@@ -225,6 +238,7 @@ export const replies: Replies = {
         "name_taken" as const,
         "not_me" as const,
         "own_id" as const,
+        "other_cluster" as const,
         "protocol_mismatch" as const,
         "table_full" as const,
         "malformed" as const,

@@ -10,7 +10,19 @@ import type {
   Update,
 } from "@hearsay/core";
 import { isNodeId, RETIRED_PAGE, SWIM_DEFAULTS } from "@hearsay/core";
-import { count, list, nullable, object, oneOf, type Shape, text, textLike, union } from "../shape.ts";
+import {
+  bool,
+  count,
+  list,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  type Shape,
+  text,
+  textLike,
+  union,
+} from "../shape.ts";
 import { address, type Body, hex, MEMBERS_MAX, nodeId } from "./terms.ts";
 
 /** What is piggybacked, before it what is believed of the receiver, and the retirement of the sender. */
@@ -51,6 +63,7 @@ const update: Shape<Update> = union<Update>({
 export const updates: Shape<readonly Update[]> = list(update, UPDATES_MAX);
 const members: Shape<readonly Member[]> = list(member, MEMBERS_MAX);
 const retired: Shape<readonly string[]> = list(nodeId, RETIRED_PAGE);
+const belongs: Shape<boolean> = optional(bool, false);
 
 /** A node id, or empty for whoever answers at the address. */
 const addressee: Shape<string> = textLike(
@@ -68,7 +81,13 @@ export const pingReq: Shape<Body<PingReq>> = object({
   updates,
 });
 
-export const pushPull: Shape<Body<PushPull>> = object({ from: member, to: addressee, members, retired });
+export const pushPull: Shape<Body<PushPull>> = object({
+  from: member,
+  to: addressee,
+  members,
+  retired,
+  belongs,
+});
 
 export const retiredPage: Shape<Body<RetiredPage>> = object({
   from: member,
@@ -82,7 +101,13 @@ type Reply<K extends SwimReply["kind"]> = Body<Extract<SwimReply, { kind: K }>>;
 export const ack: Shape<Reply<"ack">> = object({ from: member, updates });
 export const nack: Shape<Reply<"nack">> = object({ from: member, updates });
 
-export const state: Shape<Reply<"state">> = object({ from: member, members, retired, tableHash: hex(16) });
+export const state: Shape<Reply<"state">> = object({
+  from: member,
+  members,
+  retired,
+  tableHash: hex(16),
+  belongs,
+});
 
 export const retiredIds: Shape<Reply<"retired-ids">> = object({ from: member, ids: retired });
 
@@ -97,6 +122,7 @@ const refusal: Shape<{ code: Refused["code"]; holder: Peer | null }> = object({
     "protocol_mismatch",
     "table_full",
     "malformed",
+    "other_cluster",
   ),
   holder: nullable(peer),
 });

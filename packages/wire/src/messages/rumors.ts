@@ -12,9 +12,21 @@ import type {
   RumorAnswer,
   SharedLimits,
 } from "@hearsay/core";
+import { HELLO_IDS_MAX } from "@hearsay/core";
 import { bool, count, list, nullable, object, oneOf, optional, type Shape } from "../shape.ts";
 import { updates } from "./membership.ts";
-import { type Body, hex, hlcTime, ITEMS_MAX, key, record, standing, version, versions } from "./terms.ts";
+import {
+  type Body,
+  hex,
+  hlcTime,
+  ITEMS_MAX,
+  key,
+  nodeId,
+  record,
+  standing,
+  version,
+  versions,
+} from "./terms.ts";
 
 const rumor: Shape<Rumor> = object({ key, versions, sizeBytes: count, hops: count, mailed: bool });
 
@@ -73,7 +85,10 @@ const limits: Shape<SharedLimits> = object({
   digestKeyId: hex(16),
 });
 
-export const hello: Shape<Body<HelloRequest>> = object({ limits });
+export const hello: Shape<Body<HelloRequest>> = object({
+  limits,
+  knows: optional(list(nodeId, HELLO_IDS_MAX), []),
+});
 export const welcome: Shape<Body<HelloReply>> = object({
   limits,
   time: hlcTime,

@@ -1,0 +1,69 @@
+/** Two clusters of one name, begun apart from each other: neither takes what the other says for its own. */
+
+import { platform } from "@hearsay/cli/simulation-platform";
+import { VirtualCluster } from "@hearsay/simulator";
+import { expect, test } from "vitest";
+
+const MINUTE_MS = 60_000;
+
+test("a first node that comes back without its data, and begins a cluster of its own, makes the others drop nothing", async () => {
+  const cluster = new VirtualCluster(platform, 41);
+  await cluster.start("a", "b", "c");
+  await cluster.put("b", "k", "v");
+  await cluster.converged("a", "b", "c");
+  await cluster.kill("a");
+  cluster.wipe("a");
+  // Longer than deletions are kept.
+  await cluster.time.advance(20 * MINUTE_MS);
+  await cluster.run("a", []);
+  await cluster.time.advance(5 * MINUTE_MS);
+  for (const name of ["b", "c"]) expect(cluster.read(name, "k")).toBe("v");
+  expect(cluster.events("other_cluster").length).toBeGreaterThan(0);
+  await cluster.stop("a");
+  await cluster.run("a", ["b:1"]);
+  await cluster.time.until("a has it", () => cluster.read("a", "k") === "v", MINUTE_MS);
+  expect(cluster.events("silent_loss_suspected")).toEqual([]);
+});
+
+test("a node that comes back in doubt does not enter a cluster that was begun without it", async () => {
+  const cluster = new VirtualCluster(platform, 42);
+  await cluster.start("a", "b");
+  await cluster.put("a", "k", "v");
+  await cluster.converged("a", "b");
+  const copy = await copyOf(cluster, "b");
+  for (const name of ["a", "b"]) await cluster.kill(name);
+  cluster.wipe("a");
+  await cluster.time.advance(20 * MINUTE_MS);
+  await cluster.run("a", []);
+  await cluster.time.advance(MINUTE_MS);
+  await cluster.restoreDirectory("b", copy);
+  const b = await cluster.run("b", ["a:1"]);
+  await cluster.time.advance(5 * MINUTE_MS);
+  expect(b.notWritable()).toMatchObject({ code: "joining", recordedBy: 0 });
+  expect(cluster.read("b", "k")).toBe("v");
+});
+
+test("newcomers that were told of each other alone begin a cluster, and a member of the one before loses nothing by it", async () => {
+  const cluster = new VirtualCluster(platform, 43);
+  await cluster.start("a", "b", "c");
+  await cluster.put("a", "k", "v");
+  await cluster.converged("a", "b", "c");
+  for (const name of ["a", "b", "c"]) await cluster.kill(name);
+  for (const name of ["a", "b"]) cluster.wipe(name);
+  await cluster.time.advance(20 * MINUTE_MS);
+  await cluster.run("a", ["b:1"]);
+  await cluster.run("b", ["a:1"]);
+  const takeWrites = (): boolean => ["a", "b"].every((name) => !cluster.machine(name).running.notWritable());
+  await cluster.time.until("both take writes", takeWrites, MINUTE_MS);
+  await cluster.run("c", ["a:1"]);
+  await cluster.time.advance(5 * MINUTE_MS);
+  expect(cluster.read("c", "k")).toBe("v");
+  expect(cluster.machine("c").running.notWritable()).toBeUndefined();
+});
+
+async function copyOf(cluster: VirtualCluster, name: string): ReturnType<VirtualCluster["copyDirectory"]> {
+  await cluster.stop(name);
+  const copy = await cluster.copyDirectory(name);
+  await cluster.run(name, []);
+  return copy;
+}
