@@ -29,7 +29,8 @@ export async function exec(io: Io, words: readonly string[], flags: ExecFlags): 
     const { reason } = io.stopped;
     void running.stop(reason instanceof Stopped ? reason.signalName : "SIGTERM");
   };
-  io.stopped.addEventListener("abort", stop, { once: true });
+  if (io.stopped.aborted) stop();
+  else io.stopped.addEventListener("abort", stop, { once: true });
   try {
     throw new ExitWith(await running.run());
   } finally {

@@ -77,6 +77,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["invalid_header", EXIT.usage],
   ["invalid_context", EXIT.usage],
   ["invalid_cursor", EXIT.usage],
+  ["cursor_of_other_cluster", EXIT.usage],
   ["ack_exceeds_members", EXIT.usage],
 ]);
 

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Io } from "./io.ts";
+import { type Io, Stopped } from "./io.ts";
 import { run } from "./run.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "hearsay-run-"));
@@ -20,6 +20,7 @@ interface World {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   readonly isTerminal?: boolean;
+  readonly stopped?: AbortSignal;
 }
 
 /** Runs a command line in this process, with a terminal where the test says so. */
@@ -47,7 +48,7 @@ async function hearsay(args: readonly string[], world: World = {}): Promise<Fini
       },
     },
     env: world.env ?? {},
-    stopped: new AbortController().signal,
+    stopped: world.stopped ?? new AbortController().signal,
   };
   return { code: await run(args, io), out, err };
 }
@@ -245,4 +246,10 @@ it.runIf(existsSync("/proc/self"))(
 it("durations that no timer takes are refused", async () => {
   const { code, err } = await hearsay(["exec", "--prefix", "p/", "--kill-after", "25d", "--", "true"]);
   expect([code, err]).toEqual([2, expect.stringContaining("at most 24d")]);
+});
+
+it("exec that is asked to end before it has begun starts nothing, and ends", async () => {
+  const stopped = AbortSignal.abort(new Stopped("SIGTERM"));
+  const { code } = await hearsay(["exec", "--prefix", "p/", "--", "false"], { stopped });
+  expect(code).toBe(143);
 });

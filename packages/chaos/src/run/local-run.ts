@@ -67,6 +67,7 @@ async function runOn(
   events: RunEvents,
   stopped: AbortSignal,
 ): Promise<void> {
+  stopped.throwIfAborted();
   events.stage(`starting ${cluster.places.length} nodes`);
   await startAll(cluster, options.report, stopped);
   const targets = new Targets(cluster.places.map(({ name, url }) => ({ name, url })));

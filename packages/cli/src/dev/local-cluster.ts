@@ -53,6 +53,7 @@ export class LocalCluster {
   readonly #started: Set<NodeProcess> = new Set();
   /** Processes whose end is wanted. */
   readonly #ending: Set<NodeProcess> = new Set();
+  #stops = false;
 
   constructor(options: LocalClusterOptions, events: LocalClusterEvents) {
     this.#options = options;
@@ -78,7 +79,9 @@ export class LocalCluster {
 
   async #startAll(signal: AbortSignal): Promise<void> {
     const [, ...others] = this.#options.ports;
+    signal.throwIfAborted();
     await Promise.all(this.#options.ports.map((_, i) => rm(this.#place(i).log, { force: true })));
+    signal.throwIfAborted();
     await this.startNode(0);
     signal.throwIfAborted();
     await Promise.all(others.map((_, i) => this.startNode(i + 1)));
@@ -86,8 +89,9 @@ export class LocalCluster {
     await Promise.all(this.nodes.map((node) => untilSees(node, this.nodes, signal)));
   }
 
-  /** Starts a node, or starts it again where it was. @throws CliError */
+  /** Starts a node, or starts it again where it was; none once all are to stop. @throws CliError */
   async startNode(index: number): Promise<LocalNode> {
+    if (this.#stops) throw new Error("the nodes are being stopped");
     const place = this.#place(index);
     const { ports, set } = this.#options;
     const port = ports[index] ?? 0;
@@ -122,8 +126,9 @@ export class LocalCluster {
     await node.process.kill();
   }
 
-  /** Stops every node that runs; settles when all have ended. */
+  /** Stops every node that runs, also one that is about to be started; settles when all have ended. */
   async stop(): Promise<readonly { readonly name: string; readonly ending: Ending }[]> {
+    this.#stops = true;
     const running = [...this.#started].filter(({ runs }) => runs);
     for (const child of running) this.#ending.add(child);
     return await Promise.all(

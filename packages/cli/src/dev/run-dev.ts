@@ -55,14 +55,14 @@ export async function runDev(io: Io, flags: DevFlags): Promise<void> {
 
 /** @throws CliError when a node did not stop by itself */
 async function stopAll(cluster: LocalCluster, print: Printer): Promise<void> {
-  if (cluster.running === 0) return;
-  if (!print.json) await print.note("Stopping ...");
+  const isQuiet = print.json || cluster.running === 0;
+  if (!isQuiet) await print.note("Stopping ...");
   const unclean = (await cluster.stop()).filter(({ ending }) => !isClean(ending));
   if (unclean.length > 0) {
     const list = unclean.map(({ name, ending }) => `${name} ended with ${describeEnding(ending)}`);
     throw new CliError(list.join(", "), { code: "unclean_stop", exit: EXIT.error });
   }
-  if (!print.json) await print.note("All nodes have stopped.");
+  if (!isQuiet) await print.note("All nodes have stopped.");
 }
 
 /** One that had not even begun to start does not catch the signal. */
