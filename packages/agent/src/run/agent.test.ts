@@ -252,6 +252,19 @@ describe("an agent", () => {
     expect(existsSync(at("raw"))).toBe(false);
   });
 
+  it("keeps the values of a prefix though a file of another one cannot be made", async () => {
+    const FILES = `  - { path: raw, key: p/raw, prefixes: [p/] }\n  - { path: bad, key: q/none, prefixes: [q/] }\n`;
+    const first = await startAgent(FILES);
+    first.source.backlog("q/", { other: "x" });
+    first.source.backlog("p/", { raw: "kept" });
+    await first.agent.firstRound();
+    await first.agent.stop();
+    expect(first.agent.status().files.map(({ state }) => state)).toEqual(["idle", "failed"]);
+    const state = await StateDirectory.open(at("state"));
+    expect([...((await state.loadCopy("p/")) ?? [])]).toEqual([["p/raw", Buffer.from("kept")]]);
+    expect(await state.loadCopy("q/")).toBeUndefined();
+  });
+
   it("keeps mode and owner of the file there is, sets those asked for, and follows a link to the file", async () => {
     writeFileSync(at("real"), "old", { mode: 0o600 });
     chmodSync(at("real"), 0o640);

@@ -165,19 +165,23 @@ export class Agent {
     });
   }
 
-  /** Values that every file could be made of are the last good ones. */
+  /** Values that every file which uses them could be made of are the last good ones. */
   #saveIfGood(): void {
-    const good = this.files.every(({ schedule }) => schedule.state === "idle");
-    const fresh = [...this.views.all].every(({ state }) => state === "synced");
-    if (!good || !fresh || this.#unsaved.size === 0 || this.#saving !== undefined) return;
-    const copies = [...this.#unsaved].map(
-      (prefix) => [prefix, new Map(this.views.of(prefix).values)] as const,
-    );
-    this.#unsaved.clear();
+    if (this.#saving !== undefined) return;
+    const good = [...this.#unsaved].filter((prefix) => this.#isGood(prefix));
+    if (good.length === 0) return;
+    const copies = good.map((prefix) => [prefix, new Map(this.views.of(prefix).values)] as const);
+    for (const prefix of good) this.#unsaved.delete(prefix);
     this.#saving = this.#save(copies).finally(() => {
       this.#saving = undefined;
       if (!this.#stopped) this.#saveIfGood();
     });
+  }
+
+  #isGood(prefix: string): boolean {
+    const users = this.files.filter(({ settings }) => settings.prefixes.includes(prefix));
+    const areMade = users.every(({ schedule }) => schedule.state === "idle");
+    return areMade && this.views.of(prefix).state === "synced";
   }
 
   async #save(copies: readonly (readonly [string, ReadonlyMap<string, Uint8Array>])[]): Promise<void> {
