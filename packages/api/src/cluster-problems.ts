@@ -107,7 +107,7 @@ export const CLUSTER_PROBLEMS = {
   joining: {
     status: 503,
     title: "The node takes writes once a majority of the members has recorded it",
-    next: "Wait for Retry-After, or write to another node. If the others are gone for good, stop it and use hearsay reset --alone.",
+    next: "Wait for Retry-After, or write to another node. If members are gone for good, its own former id too, forget them (hearsay forget) on a node that takes writes; if none does, stop it and use hearsay reset --alone.",
     outcome: "none",
   },
   leaving: {

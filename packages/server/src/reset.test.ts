@@ -48,7 +48,7 @@ it("is told the way by the node, and has it take writes again with its data", as
     next: expect.stringContaining("hearsay reset --alone"),
   });
   expect(JSON.stringify((await cluster.get("n2", "/readyz?verbose")).body)).toMatch(
-    /recorded by 0 of 1 needed, joining through the addresses it knows.*hearsay reset --alone/,
+    /recorded by 0 of 1 needed, joining through the addresses it knows.*hearsay forget ID.*hearsay reset --alone/,
   );
   expect(await cluster.get("n2", "/kv/b")).toMatchObject({ status: 200, body: "2" });
   await cluster.stop("n2");

@@ -43,15 +43,18 @@ export function clusterChecks(member: ClusterMember | undefined, seeds: readonly
   ];
 }
 
+function joiningDetail(fault: Extract<NotWritable, { code: "joining" }>, seeds: string): string {
+  const how = `recorded by ${fault.recordedBy} of ${fault.needed} needed, joining through ${seeds || "the addresses it knows"}`;
+  const gone =
+    "If members are gone for good, its own former id too: hearsay forget ID, on a node that takes writes";
+  return `${how}; writes are refused. ${gone}; if none does: hearsay reset --alone`;
+}
+
 function joiningCheck(fault: NotWritable | undefined, seeds: readonly string[]): Check {
   const check = { name: "joining", needed: false };
   switch (fault?.code) {
     case "joining":
-      return {
-        ...check,
-        ok: false,
-        detail: `recorded by ${fault.recordedBy} of ${fault.needed} needed, joining through ${seeds.join(", ") || "the addresses it knows"}; writes are refused. If the others are gone for good: hearsay reset --alone`,
-      };
+      return { ...check, ok: false, detail: joiningDetail(fault, seeds.join(", ")) };
     case "limits_differ":
       return { ...check, ok: false, detail: `${fault.knobs.join(", ")} differ from ${fault.by}` };
     case "name_taken":
