@@ -220,6 +220,16 @@ describe.concurrent("a node and its directory", () => {
     );
   });
 
+  it("say of what they give away that it is not all, while they have not caught up with their cluster", async () => {
+    const alone = await startNode(join(directory.path, "alone"), "--name", "alone", "--join", "127.0.0.1:1");
+    const file = join(directory.path, "alone.snapshot");
+    for (const args of [["export"], ["snapshot", "save", file]]) {
+      const { code, err } = await hearsay([...args, "-e", alone.url]);
+      expect([code, err]).toEqual([0, expect.stringContaining("warning: the node has not caught up")]);
+    }
+    await alone.end("SIGKILL");
+  });
+
   it("stop gracefully when their terminal is closed", async () => {
     const started = await startNode(join(directory.path, "hung-up"));
     expect(await started.end("SIGHUP")).toBe(0);

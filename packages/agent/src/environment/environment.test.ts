@@ -22,6 +22,14 @@ describe("values as environment", () => {
     });
   });
 
+  it("of a later prefix go before those of an earlier one", () => {
+    const [common] = values({ "app/level": "info", "app/zone": "a" });
+    const own = { prefix: "own/", values: new Map([["own/level", Buffer.from("debug")]]) };
+    expect(environmentOf(common === undefined ? [] : [common, own])).toEqual({
+      variables: { LEVEL: "debug", ZONE: "a" },
+    });
+  });
+
   it("are refused as a whole with everything that no variable can have", () => {
     const found = environmentOf(
       values({

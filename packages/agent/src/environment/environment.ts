@@ -18,15 +18,14 @@ export function variableName(name: string): string {
   return /^[0-9]/.test(plain) ? `_${plain}` : plain;
 }
 
-/** The variables of the keys below the prefixes, or all that is wrong with them. */
+/** The variables of the keys below the prefixes, of which a later one goes before, or all that is wrong with them. */
 export function environmentOf(
   prefixes: readonly PrefixValues[],
 ): { readonly variables: Readonly<Record<string, string>> } | { readonly fault: AgentFault } {
-  const keys = new Map<string, string>();
-  const variables: Record<string, string> = {};
+  const variables = new Map<string, string>();
   const faults: string[] = [];
-  let bytes = 0;
   for (const { prefix, values } of prefixes) {
+    const keys = new Map<string, string>();
     for (const [key, value] of values) {
       const name = variableName(key.slice(prefix.length));
       const fault = variableFault(name, value, keys.get(name));
@@ -35,15 +34,16 @@ export function environmentOf(
         continue;
       }
       keys.set(name, key);
-      variables[name] = strictUtf8.decode(value);
-      bytes += name.length + value.length + 2;
+      variables.set(name, strictUtf8.decode(value));
     }
   }
+  let bytes = 0;
+  for (const [name, text] of variables) bytes += name.length + Buffer.byteLength(text) + 2;
   if (bytes > ALL_MAX_BYTES)
     faults.push(`all values together have ${bytes} bytes, ${ALL_MAX_BYTES} is the most`);
   if (faults.length > 0)
     return { fault: { code: "environment_invalid", faults: faults.slice(0, FAULTS_SHOWN) } };
-  return { variables };
+  return { variables: Object.fromEntries(variables) };
 }
 
 /** Whoever has more of them sees the rest after these. */

@@ -10,6 +10,7 @@ import { oneOf } from "../options.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
+import { noteUnlessWhole } from "../whole.ts";
 
 interface RestoreFlags extends ClientFlags {
   readonly mode: RestoreMode;
@@ -59,7 +60,7 @@ async function save(session: Session, file: string): Promise<void> {
   }
   if (file === "-") {
     for await (const part of parts) await io.out.write(part);
-    return;
+    return await noteUnlessWhole(session);
   }
   const temporary = `${file}.part`;
   const handle = await open(temporary, "w");
@@ -70,8 +71,9 @@ async function save(session: Session, file: string): Promise<void> {
     const { inspectFile } = await import("../snapshot-file.ts");
     const summary = await inspectFile(temporary);
     await rename(temporary, file);
-    if (print.json) return await print.document({ file, bytes, ...summary });
-    await print.note(`${file}: ${summary.records} records, ${shownBytes(bytes)}`);
+    if (print.json) await print.document({ file, bytes, ...summary });
+    else await print.note(`${file}: ${summary.records} records, ${shownBytes(bytes)}`);
+    await noteUnlessWhole(session);
   } catch (error) {
     await handle.close().catch(() => undefined);
     await rm(temporary, { force: true });

@@ -9,6 +9,7 @@ import { count } from "../options.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
 import { formatRecordLine } from "../record-line.ts";
 import { type ClientFlags, inSession, PATIENT_ROUNDS, type Session, withClientFlags } from "../session.ts";
+import { noteUnlessWhole } from "../whole.ts";
 
 interface ImportFlags extends ClientFlags {
   readonly concurrency: number;
@@ -62,6 +63,7 @@ async function exportRecords(session: Session, prefix: string, flags: ClientFlag
     progress.end();
   }
   await io.err.write(`${records} records exported\n`);
+  await noteUnlessWhole(session);
 }
 
 function addImport(program: Command, io: Io): void {
