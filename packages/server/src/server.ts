@@ -34,8 +34,10 @@ export interface StartOptions {
 
 /** @throws StartError for what an operator can correct */
 export async function startServer(settings: Settings, options: StartOptions = {}): Promise<RunningServer> {
-  const log = options.log ?? jsonLog(settings["log.level"], settings.name);
-  const server = new Server(settings, log);
+  const events = new EventCounts();
+  const onDropped = (): void => events.count("log_lines_dropped");
+  const log = options.log ?? jsonLog(settings["log.level"], settings.name, onDropped);
+  const server = new Server(settings, log, events);
   await server.start();
   return server;
 }
@@ -46,7 +48,7 @@ const RESTART_MIN_INTERVAL_MS = 30_000;
 class Server implements RunningServer {
   readonly left: Promise<void>;
   readonly #log: Log;
-  readonly #events: EventCounts = new EventCounts();
+  readonly #events: EventCounts;
   readonly #pace: RestartPace = new RestartPace(RESTART_MIN_INTERVAL_MS);
   readonly #closing: AbortController = new AbortController();
   #settings: Settings;
@@ -60,9 +62,10 @@ class Server implements RunningServer {
     reject: () => undefined,
   };
 
-  constructor(settings: Settings, log: Log) {
+  constructor(settings: Settings, log: Log, events: EventCounts) {
     this.#settings = settings;
     this.#log = log;
+    this.#events = events;
     this.left = new Promise((resolve, reject) => {
       this.#leave = { resolve, reject };
     });
