@@ -33,6 +33,24 @@ describe("prepared answers", () => {
     }
   });
 
+  it("keep few bytes of records alive that the store has let go of, and no large one", () => {
+    const stamp = new Stamp(
+      "n1~0000000000",
+      () => 0,
+      () => 0,
+    );
+    const prepared = new PreparedValues(stamp, 1000, 10_000);
+    for (let i = 0; i < 100; i++) {
+      const { record, value } = recordOf(i, 1000);
+      prepared.of(record, value);
+      expect(prepared.size).toBeLessThanOrEqual(20);
+    }
+    const kept = prepared.size;
+    const { record, value } = recordOf(1, 1024 * 1024);
+    expect(prepared.of(record, value).body).toBe(value.bytes);
+    expect(prepared.size).toBe(kept);
+  });
+
   it("carry no more of a context than a client may send back", () => {
     const stamp = new Stamp(
       "n1~0000000000",

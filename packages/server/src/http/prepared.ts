@@ -2,7 +2,8 @@
  * Answers to reads, prepared once for each record: header texts that are flat and need no formatting, and a
  * small value as the text that goes into one write with them. What is prepared depends on the record alone.
  *
- * Bound: two generations of at most `maxEntries` each, the older one dropped when the younger is full.
+ * Bound: two generations, each of at most `maxEntries` records with values of `maxBytes` together, the older one dropped when
+ * the younger is full. The store's cache may have let go of the records long before.
  */
 import { HEADERS } from "@hearsay/api";
 import { contextAfterRead, formatVersion, hlcToMs, type KeyRecord, type Value } from "@hearsay/core";
@@ -38,16 +39,26 @@ const INERT =
 const CONFINED = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"];
 
 const PREPARED_MAX_ENTRIES = 16_384;
+const PREPARED_MAX_BYTES = 16 * 1024 * 1024;
+/** Where sending costs far more than preparing, nothing is kept. */
+const KEPT_RECORD_MAX_BYTES = 64 * 1024;
 
 export class PreparedValues {
   readonly #stamp: Stamp;
   readonly #maxEntries: number;
+  readonly #maxBytes: number;
   #young: Map<KeyRecord, PreparedValue> = new Map();
+  #youngBytes = 0;
   #old: Map<KeyRecord, PreparedValue> = new Map();
 
-  constructor(stamp: Stamp, maxEntries: number = PREPARED_MAX_ENTRIES) {
+  constructor(
+    stamp: Stamp,
+    maxEntries: number = PREPARED_MAX_ENTRIES,
+    maxBytes: number = PREPARED_MAX_BYTES,
+  ) {
     this.#stamp = stamp;
     this.#maxEntries = maxEntries;
+    this.#maxBytes = maxBytes;
   }
 
   get size(): number {
@@ -59,11 +70,15 @@ export class PreparedValues {
     const young = this.#young.get(record);
     if (young !== undefined) return young;
     const prepared = this.#old.get(record) ?? this.#prepare(record, value);
-    if (this.#young.size >= this.#maxEntries) {
+    const bytes = valueBytes(record);
+    if (bytes > KEPT_RECORD_MAX_BYTES) return prepared;
+    if (this.#young.size >= this.#maxEntries || this.#youngBytes + bytes > this.#maxBytes) {
       this.#old = this.#young;
       this.#young = new Map();
+      this.#youngBytes = 0;
     }
     this.#young.set(record, prepared);
+    this.#youngBytes += bytes;
     return prepared;
   }
 
@@ -91,6 +106,12 @@ export class PreparedValues {
     const body = bytes.length <= TEXT_MAX_BYTES ? latin1(bytes) : bytes;
     return { etag, modifiedMs, headers, body };
   }
+}
+
+function valueBytes({ siblings }: KeyRecord): number {
+  let bytes = 0;
+  for (const sibling of siblings) if (sibling.kind === "value") bytes += sibling.bytes.length;
+  return bytes;
 }
 
 function latin1(bytes: Uint8Array): string {
