@@ -57,7 +57,7 @@ export function readBody(
     return;
   }
   let first: Buffer | undefined;
-  let rest: Buffer[] | undefined;
+  let gathered: Gathered | undefined;
   let received = 0;
   let finished = false;
   const finish = (problem: ApiProblem | undefined): void => {
@@ -65,7 +65,7 @@ export function readBody(
     if (finished) return;
     finished = true;
     if (problem === undefined) {
-      done(undefined, rest === undefined ? (first ?? NOTHING) : joined(rest, received), taken);
+      done(undefined, gathered?.bytes ?? first ?? NOTHING, taken);
     } else {
       budget.release(taken);
       done(problem, NOTHING, 0);
@@ -84,8 +84,10 @@ export function readBody(
     const problem = admit();
     if (problem !== undefined) finish(problem);
     else if (first === undefined) first = chunk;
-    else if (rest === undefined) rest = [first, chunk];
-    else rest.push(chunk);
+    else {
+      gathered ??= new Gathered(first, taken);
+      gathered.add(chunk);
+    }
   });
   request.on("end", () => finish(undefined));
   request.on("close", () => {
@@ -96,14 +98,36 @@ export function readBody(
 const NOTHING = new Uint8Array(0);
 const IN_FLIGHT = "Bodies in flight have reached limits.maxInFlightBytes.";
 
-function joined(chunks: readonly Buffer[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
+/**
+ * What comes in pieces, in one stretch of memory that grows with it. A piece kept as it came takes some two hundred bytes beside its
+ * own, and a sender may make pieces of one byte.
+ */
+export class Gathered {
+  #memory: Uint8Array;
+  #length: number;
+
+  /** @param expected how many bytes there may be in all */
+  constructor(first: Uint8Array, expected: number) {
+    this.#memory = new Uint8Array(Math.max(expected, first.length));
+    this.#memory.set(first);
+    this.#length = first.length;
   }
-  return bytes;
+
+  add(piece: Uint8Array): void {
+    const length = this.#length + piece.length;
+    if (length > this.#memory.length) {
+      const grown = new Uint8Array(Math.max(length, 2 * this.#memory.length));
+      grown.set(this.bytes);
+      this.#memory = grown;
+    }
+    this.#memory.set(piece, this.#length);
+    this.#length = length;
+  }
+
+  /** All of it so far, as a view. */
+  get bytes(): Uint8Array {
+    return this.#memory.subarray(0, this.#length);
+  }
 }
 
 function tooLarge(limit: BodyLimit): ApiProblem {

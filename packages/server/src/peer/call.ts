@@ -4,6 +4,7 @@
  */
 import { PeerFault } from "@hearsay/node";
 import type { Dispatcher } from "undici";
+import { Gathered } from "../http/body.ts";
 import { AUTH_HEADER } from "./authentication.ts";
 
 export interface Answer {
@@ -35,7 +36,7 @@ export class Call implements Dispatcher.DispatchHandler {
   #statusCode = 0;
   #signature: string | undefined;
   #first: Uint8Array | undefined;
-  #rest: Uint8Array[] = [];
+  #gathered: Gathered | undefined;
   #received = 0;
   #isSettled = false;
 
@@ -63,7 +64,10 @@ export class Call implements Dispatcher.DispatchHandler {
   onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {
     if (this.#givenUp !== undefined) return;
     if (this.#first === undefined) this.#first = chunk;
-    else this.#rest.push(chunk);
+    else {
+      this.#gathered ??= new Gathered(this.#first, 0);
+      this.#gathered.add(chunk);
+    }
     this.#received += chunk.length;
     if (this.#statusCode === 200 || this.#received <= PROBLEM_MAX_BYTES) return;
     this.#resolve();
@@ -89,8 +93,7 @@ export class Call implements Dispatcher.DispatchHandler {
   #resolve(): void {
     clearTimeout(this.#timer);
     this.#isSettled = true;
-    const first = this.#first ?? new Uint8Array(0);
-    const bytes = this.#rest.length === 0 ? first : Buffer.concat([first, ...this.#rest]);
+    const bytes = this.#gathered?.bytes ?? this.#first ?? new Uint8Array(0);
     this.#settle.resolve({ statusCode: this.#statusCode, signature: this.#signature, bytes });
   }
 
