@@ -259,8 +259,8 @@ export const KNOBS: { readonly [Name in KnobName]: Knob<Settings[Name]> } = {
     max: 600_000,
   }),
   "limits.slowReaderTimeoutMs": duration({
-    sets: "how long a stream waits for its reader to take more before it is cut off",
-    reason: "a stopped reader must not hold a scan for good",
+    sets: "how long an answer waits for its reader to take more before it is cut off",
+    reason: "a stopped reader must not hold a scan, or a connection, for good",
     fallback: 60_000,
     min: 10,
     max: MS_MAX,

@@ -11,6 +11,7 @@ import { endInOneWrite } from "./one-write.ts";
 import type { PreparedValue } from "./prepared.ts";
 import { renderProblem } from "./problem.ts";
 import type { Stamp } from "./stamp.ts";
+import { cutIfUnread, taken } from "./stream.ts";
 
 /** Longer texts gain nothing from being copied behind the head. */
 const ONE_WRITE_MAX_BYTES = 1024;
@@ -21,6 +22,8 @@ export interface ExchangePorts {
   readonly log: Log;
   readonly troubles: RepeatLog;
   readonly logRequests: boolean;
+  /** How long an answer waits for its reader to take more of it. */
+  readonly slowReaderMs: number;
 }
 
 export class Exchange {
@@ -52,7 +55,7 @@ export class Exchange {
     if (this.response.headersSent || this.response.destroyed) return;
     this.begin(status, headers);
     if (body === undefined) this.response.end();
-    else this.response.end(body);
+    else this.#end(body);
   }
 
   /** Sends the head only; the body follows by the caller's own writes. */
@@ -66,7 +69,7 @@ export class Exchange {
     if (this.response.headersSent || this.response.destroyed) return;
     this.response.sendDate = false;
     this.#head(status, headers);
-    this.response.end(body);
+    this.#end(body);
   }
 
   /** The quick way for values: nothing is copied or formatted. */
@@ -74,7 +77,17 @@ export class Exchange {
     this.#ports.stamp.renew(prepared.headers);
     this.#head(200, prepared.headers);
     if (typeof prepared.body === "string") endInOneWrite(this.response, prepared.body);
-    else this.response.end(prepared.body);
+    else this.#end(prepared.body);
+  }
+
+  #end(body: Uint8Array | string): void {
+    this.response.end(body);
+    cutIfUnread(this.response, this.#ports.slowReaderMs);
+  }
+
+  /** Settles when the reader has taken the answer, or is gone: what is waited for does not pile up. */
+  taken(): Promise<void> {
+    return taken(this.response);
   }
 
   #head(status: number, headers: string[]): void {

@@ -222,23 +222,31 @@ describe("limits of connections", () => {
     expect(h.services.budget.used).toBe(0);
   });
 
-  it("cuts a stream whose reader takes nothing, and gives up its place", async () => {
-    const port = await start({ "limits.slowReaderTimeoutMs": 50 });
-    const bytes = new Uint8Array(1024 * 1024);
-    for (let i = 0; i < 12; i++) {
-      const written = h.services.node.write(
-        `k${i}`,
-        { kind: "value", bytes, contentType: "x/y", ttlMs: null },
-        undefined,
-      );
+  it.each([
+    ["a stream", "GET /kv HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n"],
+    ["a page", "GET /kv?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ["a value", "GET /kv/large HTTP/1.1\r\nHost: x\r\n\r\n"],
+    [
+      "a value behind another",
+      "GET /kv/k0 HTTP/1.1\r\nHost: x\r\n\r\nGET /kv/large HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+  ])("cuts %s whose reader takes nothing, and gives up its place", async (_, sent) => {
+    const port = await start({ "limits.slowReaderTimeoutMs": 50, "limits.maxPageBytes": 64 * 1024 * 1024 });
+    const sizes = new Map([["large", 12 * 1024 * 1024]]);
+    for (let i = 0; i < 12; i++) sizes.set(`k${i}`, 1024 * 1024);
+    for (const [key, size] of sizes) {
+      const bytes = new Uint8Array(size);
+      const content = { kind: "value", bytes, contentType: "x/y", ttlMs: null } as const;
+      const written = h.services.node.write(key, content, undefined);
       if ("committed" in written) await written.committed;
     }
+    const connected = once(h.app.server, "connection");
     const socket = connect(port, "127.0.0.1");
     socket.pause();
     socket.on("error", () => undefined);
-    socket.write("GET /kv HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n");
-    const [, response] = await once(h.app.server, "request");
-    await once(response, "close");
+    socket.write(sent);
+    const [served] = await connected;
+    await once(served, "close");
     let received = "";
     socket.on("data", (chunk) => {
       received += chunk.toString("latin1", 0, 64);
@@ -247,5 +255,22 @@ describe("limits of connections", () => {
     await once(socket, "close");
     expect(received.startsWith("HTTP/1.1 200")).toBe(true);
     expect(h.services.gate.scans).toBe(0);
+  });
+
+  it("counts a page as a scan until its reader has taken it", async () => {
+    const port = await start({ "limits.maxScans": 1, "limits.maxPageBytes": 64 * 1024 * 1024 });
+    const bytes = new Uint8Array(12 * 1024 * 1024);
+    const content = { kind: "value", bytes, contentType: "x/y", ttlMs: null } as const;
+    const written = h.services.node.write("large", content, undefined);
+    if ("committed" in written) await written.committed;
+    const socket = connect(port, "127.0.0.1");
+    socket.pause();
+    socket.write("GET /kv HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    await once(h.app.server, "request");
+    await expect.poll(() => h.services.gate.scans).toBe(1);
+    expect(problemCode(await rawExchange(port, request("GET", "/kv")))).toBe("overloaded");
+    socket.resume();
+    await once(socket, "close");
+    await expect.poll(() => h.services.gate.scans).toBe(0);
   });
 });

@@ -40,17 +40,25 @@ export function postBatch(services: Services, exchange: Exchange): void {
       exchange.fail(problem);
       return;
     }
+    let leave: (() => void) | undefined;
+    const enterScan = (): void => {
+      leave = services.gate.enterScan();
+    };
     const run = () =>
-      runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), { ack, minimal });
+      runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), { ack, minimal, enterScan });
     (exchange.headers["hearsay-after"] === undefined ? run() : untilAllHeld(services, exchange).then(run))
       .then(
         (text) => {
           if (text === undefined) exchange.send(204, ["Preference-Applied", "return=minimal"], undefined);
           else exchange.jsonText(200, text);
+          return leave === undefined ? undefined : exchange.taken();
         },
         (error: unknown) => exchange.fail(error),
       )
-      .finally(() => services.budget.release(taken));
+      .finally(() => {
+        leave?.();
+        services.budget.release(taken);
+      });
   });
 }
 
@@ -58,6 +66,8 @@ interface BatchWish {
   readonly ack: AckWish | undefined;
   /** Nobody wants to know the versions of the writes. */
   readonly minimal: boolean;
+  /** Called where values are read. @throws ApiProblem `not_ready`, `overloaded` */
+  enterScan(): void;
 }
 
 interface Applied {
@@ -77,7 +87,7 @@ async function runBatch(
   wish: BatchWish,
 ): Promise<string | undefined> {
   // The operations are not kept beyond this: they would live until the commit, and be moved by the garbage collector.
-  const { outcomes, writes, commits, fault } = apply(services, check(), wish.minimal);
+  const { outcomes, writes, commits, fault } = apply(services, check(), wish);
   if (fault !== undefined) {
     await Promise.allSettled(commits);
     throw fault;
@@ -88,10 +98,13 @@ async function runBatch(
 }
 
 /** Checks, reads and writes, all in one synchronous turn: among others, that this node has not begun to leave meanwhile. */
-function apply(services: Services, operations: readonly CheckedOperation[], minimal: boolean): Applied {
+function apply(services: Services, operations: readonly CheckedOperation[], wish: BatchWish): Applied {
   services.cluster.admitWrite();
-  const answers = operations.map((operation) => before(services, operation));
-  const outcomes = minimal && operations.every(({ op }) => op !== "get") ? undefined : answers;
+  const reads = operations.some(({ op }) => op === "get");
+  if (reads) wish.enterScan();
+  const read = { bytes: 0 };
+  const answers = operations.map((operation) => before(services, operation, read));
+  const outcomes = wish.minimal && !reads ? undefined : answers;
   const commits = new Set<Promise<void>>();
   const writes: KeyVersion[] = [];
   try {
@@ -140,17 +153,34 @@ async function handOn(
 
 /**
  * Answers a read, and throws what would stop a write: nothing may be written before all of it is known to be possible.
+ * @param read the bytes of the values that the batch has read so far
  * @returns JSON; empty for a write
  */
-function before(services: Services, operation: CheckedOperation): string {
-  if (operation.op === "get") return JSON.stringify(readOutcome(services, operation.key));
+function before(services: Services, operation: CheckedOperation, read: { bytes: number }): string {
+  if (operation.op === "get") {
+    const outcome = readOutcome(services, operation.key, read.bytes);
+    if (outcome.found) read.bytes += outcome.size;
+    return JSON.stringify(outcome);
+  }
   const drift = operation.seen === undefined ? undefined : services.node.observeContext(operation.seen);
   if (drift !== undefined) throw clockDrift(drift);
   services.node.latest(operation.key);
   return "";
 }
 
-function readOutcome(services: Services, key: string): BatchOutcome {
+/** @throws ApiProblem `body_too_large` where the answer is as large as a page already: it is built in one go, too */
+function readOutcome(
+  services: Services,
+  key: string,
+  readBytes: number,
+): Extract<BatchOutcome, { readonly op: "get" }> {
+  const maxBytes = services.settings["limits.maxPageBytes"];
+  if (readBytes >= maxBytes) {
+    throw new ApiProblem("body_too_large", {
+      detail: `The values it reads have more than ${maxBytes} bytes (limits.maxPageBytes): read them in several batches.`,
+      members: { maxBytes },
+    });
+  }
   const record = services.node.get(key);
   if (record === undefined) return { op: "get", key, found: false, deleted: false };
   const item = listItem(key, record, { nowMs: services.clock.nowMs(), values: true });

@@ -189,6 +189,26 @@ describe("a batch", () => {
     expect((await batch([operation])).json()).toMatchObject({ detail });
   });
 
+  it("reads no more than a page holds, and writes nothing where it asks for more", async () => {
+    await h.close();
+    h = await harness({ "limits.maxPageBytes": 1024, "limits.maxScans": 1 });
+    await put("large", "x".repeat(600));
+    const read = { op: "get", key: "large" };
+    expect((await batch([read, read])).json().results).toHaveLength(2);
+    const write = { op: "put", key: "new", value: "" };
+    expect((await batch([write, read, read, read])).json()).toMatchObject({
+      code: "body_too_large",
+      outcome: "none",
+      maxBytes: 1024,
+    });
+    expect(h.store.committed.has("new")).toBe(false);
+    const leave = h.services.gate.enterScan();
+    expect((await batch([write, read])).json()).toMatchObject({ code: "overloaded", outcome: "none" });
+    expect((await batch([write])).statusCode).toBe(200);
+    leave();
+    expect(h.services.gate.scans).toBe(0);
+  });
+
   it("is refused before it is decoded when it is not what it says", async () => {
     const post = (payload: Buffer, type: string) =>
       h.app.inject({ method: "POST", url: "/kv", payload, headers: { "content-type": type } });

@@ -28,6 +28,7 @@ export async function listConflicts(services: Services, exchange: Exchange): Pro
       return { full: items.length >= limit, bytes: 0 };
     });
     exchange.json(200, { items, next } satisfies ConflictPage);
+    await exchange.taken();
   } finally {
     leave();
   }

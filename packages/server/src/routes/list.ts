@@ -38,6 +38,7 @@ export async function listKeys(services: Services, exchange: Exchange): Promise<
       );
     } else {
       exchange.json(200, await page(services, listing, parsePageLimit(limit)));
+      await exchange.taken();
     }
   } finally {
     leave();

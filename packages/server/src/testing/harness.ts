@@ -82,6 +82,7 @@ export async function harness(overrides: Partial<Settings> = {}): Promise<Harnes
       log,
       troubles,
       logRequests: settings["log.requests"],
+      slowReaderMs: settings["limits.slowReaderTimeoutMs"],
     },
     prepared: new PreparedValues(stamp),
     spool: "",
