@@ -63,7 +63,7 @@ export async function compose(settings: Settings, foundation: Foundation): Promi
     spool: directory.spool,
     metrics: () => metrics.text(),
     cluster,
-    peers: peerPorts({ settings, cluster, self: node.id, budget, clock, log }),
+    peers: peerPorts({ settings, cluster, self: node.id, clock, log }),
     watch: openHub({ settings, node, store, cluster, clock, timers: TIMERS, log }),
     checks: () => checksOf(services),
     restart: (reason) => foundation.restart(reason),

@@ -1,7 +1,7 @@
 import type { NodeId } from "@hearsay/core";
 import type { Clock, Log } from "@hearsay/node";
 import type { Settings } from "../config/knobs.ts";
-import type { ByteBudget } from "../http/body.ts";
+import { ByteBudget } from "../http/body.ts";
 import { Authentication } from "../peer/authentication.ts";
 import { RefusalLog } from "../peer/refusal-log.ts";
 import type { PeerPorts } from "../peer/routes.ts";
@@ -16,13 +16,13 @@ export interface PeerParts {
   readonly settings: Settings;
   readonly cluster: Cluster;
   readonly self: NodeId;
-  readonly budget: ByteBudget;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** What the door for other nodes needs; the transport signs with the same authentication and counts the same traffic. */
-export function peerPorts({ settings, cluster, self, budget, clock, log }: PeerParts): PeerPorts {
+export function peerPorts({ settings, cluster, self, clock, log }: PeerParts): PeerPorts {
+  const maxBytes = hardLimit(settings);
   return {
     cluster: settings.cluster,
     authentication: new Authentication({
@@ -33,8 +33,9 @@ export function peerPorts({ settings, cluster, self, budget, clock, log }: PeerP
       maxNonces: MAX_NONCES,
       nowMs: () => clock.nowMs(),
     }),
-    limit: { maxBytes: hardLimit(settings), knob: "gossip.maxMessageBytes" },
-    budget,
+    limit: { maxBytes, knob: "gossip.maxMessageBytes" },
+    // Of its own, so that clients who are slow to send do not silence this node among the others.
+    budget: new ByteBudget(Math.max(settings["limits.maxInFlightBytes"], maxBytes)),
     refusals: refusalLog("peer_message_refused", settings, log),
     failures: refusalLog("peer_request_failed", settings, log),
     traffic: new Traffic(),

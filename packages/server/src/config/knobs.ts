@@ -189,7 +189,7 @@ export const KNOBS: { readonly [Name in KnobName]: Knob<Settings[Name]> } = {
     max: 1024 * GIB,
   }),
   "limits.maxInFlightBytes": bytes({
-    sets: "the bytes of request bodies that are held at one time; more are refused as overloaded",
+    sets: "the bytes of clients' bodies that are held at one time, and again of other nodes'; more are refused as overloaded",
     reason: "bounds what slow or many senders can occupy",
     fallback: 64 * MIB,
     min: KIB,

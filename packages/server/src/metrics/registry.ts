@@ -70,7 +70,7 @@ const GAUGES: readonly {
   {
     name: "hearsay_in_flight_body_bytes",
     help: "Bytes of request bodies held in memory",
-    read: ({ budget }) => budget.used,
+    read: ({ budget, peers }) => budget.used + peers.budget.used,
   },
   { name: "hearsay_scans_running", help: "Listings and snapshots that run", read: ({ gate }) => gate.scans },
   { name: "hearsay_waiting_reads", help: "Reads that wait for a version", read: ({ node }) => node.waiting },

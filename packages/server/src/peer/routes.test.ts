@@ -5,6 +5,7 @@ import { PeerFault, type PeerFaultReason } from "@hearsay/node";
 import { decodeReply, encodePlain, encodeRequest, WIRE_VERSION } from "@hearsay/wire";
 import { afterEach, expect, test } from "vitest";
 import { buildApp } from "../http/app.ts";
+import type { ByteBudget } from "../http/body.ts";
 import { harness, listen } from "../testing/harness.ts";
 import { AUTH_HEADER, Authentication } from "./authentication.ts";
 import { RefusalLog } from "./refusal-log.ts";
@@ -24,6 +25,8 @@ interface Door {
   readonly served: { readonly from: NodeId; readonly message: PeerRequest }[];
   readonly ports: PeerPorts;
   readonly lines: unknown[];
+  /** Of the bodies that clients send. */
+  readonly clients: ByteBudget;
 }
 
 const closing: (() => Promise<void>)[] = [];
@@ -58,7 +61,7 @@ async function door(serve: (message: PeerRequest) => PeerReply = () => fetched):
     await base.close();
   });
   const { port } = await listen(app);
-  return { port, served, ports, lines };
+  return { port, served, ports, lines, clients: base.services.budget };
 }
 
 const fetched: PeerReply = { kind: "fetched", standing: { floor: 7, complete: true }, record: null };
@@ -111,6 +114,14 @@ function codeOf({ body }: Answered): unknown {
 }
 
 const encoded = encodeRequest({ cluster: CLUSTER, from: PEER, message: FETCH });
+
+test("a message is served while clients' bodies take all the room that they have", async () => {
+  const { port, clients } = await door();
+  let bytes = 1024 ** 3;
+  for (; bytes >= 1; bytes /= 2) while (clients.take(bytes));
+  const { status } = await post(port, encoded, signer().signRequest(PATH, encoded).header);
+  expect(status).toBe(200);
+});
 
 test("a signed message is served, and its reply is signed for it", async () => {
   const { port, served, ports } = await door();

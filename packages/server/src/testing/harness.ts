@@ -88,7 +88,7 @@ export async function harness(overrides: Partial<Settings> = {}): Promise<Harnes
     spool: "",
     metrics: async () => ({ contentType: "text/plain", body: "" }),
     cluster,
-    peers: peerPorts({ settings, cluster, self: node.id, budget, clock: ports.clock, log }),
+    peers: peerPorts({ settings, cluster, self: node.id, clock: ports.clock, log }),
     watch: openHub({ settings, node, store, cluster, clock: ports.clock, timers: TIMERS, log }),
     checks: () => checksOf(services),
     restart: (reason) => record(`restart ${reason}`),
