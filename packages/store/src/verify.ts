@@ -40,7 +40,7 @@ export interface VerifyReport {
 export interface VerifyOptions {
   /** Reads every record too and checks its checksum; else the index alone is compared. */
   readonly deep: boolean;
-  /** Called after each chunk with the entries read so far. */
+  /** Called after each chunk with the entries read so far. May throw to end it. */
   onProgress?(entries: number): void;
 }
 

@@ -1,5 +1,6 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { StoreError } from "@hearsay/store";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type Harness, harness, listen } from "../testing/harness.ts";
 
 let node: Harness;
@@ -66,4 +67,26 @@ it("says why it came to no end", async () => {
   node.store.verified = new StoreError({ code: "read_failed", detail: "the table is gone" });
   const { lines } = await verify("?deep=true");
   expect(lines.at(-1)).toMatchObject({ event: "failed", code: "read_failed" });
+});
+
+it("stops looking when its reader is gone", async () => {
+  let ended: unknown;
+  vi.spyOn(node.store, "verify").mockImplementation(async ({ onProgress }) => {
+    try {
+      for (let entries = 0; ; entries++) {
+        onProgress?.(entries);
+        await pause(5);
+      }
+    } catch (error) {
+      ended = error;
+      throw error;
+    }
+  });
+  const leaving = new AbortController();
+  const { body } = await fetch(`${url}/verify`, { signal: leaving.signal });
+  await body?.getReader().read();
+  expect(ended).toBeUndefined();
+  leaving.abort();
+  await expect.poll(() => ended).toBeInstanceOf(Error);
+  expect(node.services.gate.scans).toBe(0);
 });

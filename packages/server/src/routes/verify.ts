@@ -53,11 +53,12 @@ async function* texts(lines: AsyncIterable<VerifyLine>): AsyncGenerator<string> 
 
 async function* verifyLines(services: Services, { deep, repair }: Wish): AsyncGenerator<VerifyLine> {
   const { store } = services;
-  const now: { entries: number; done: boolean } = { entries: 0, done: false };
+  const now: { entries: number; done: boolean; left: boolean } = { entries: 0, done: false, left: false };
   const running = store
     .verify({
       deep,
       onProgress: (entries) => {
+        if (now.left) throw new Error("Nobody waits for it any more.");
         now.entries = entries;
       },
     })
@@ -68,9 +69,14 @@ async function* verifyLines(services: Services, { deep, repair }: Wish): AsyncGe
     .finally(() => {
       now.done = true;
     });
-  while (!now.done) {
-    await Promise.race([running, pause(PROGRESS_INTERVAL_MS)]);
-    if (!now.done) yield { event: "progress", entries: now.entries };
+  try {
+    while (!now.done) {
+      await Promise.race([running, pause(PROGRESS_INTERVAL_MS)]);
+      if (!now.done) yield { event: "progress", entries: now.entries };
+    }
+  } finally {
+    // A reader that has gone leaves the loop by its yield.
+    now.left = true;
   }
   const ended = await running;
   if ("error" in ended) {
