@@ -10,6 +10,14 @@ export interface JournalReport {
   readonly whole: boolean;
 }
 
+/** Counting one commit each microsecond would take a century to get there. */
+const SEQUENCE_MAX = 2 ** 52;
+
+/** Whether a number can be a sequence, or 0 for none yet. */
+export function isSequence(number: number): boolean {
+  return Number.isInteger(number) && number >= 0 && number <= SEQUENCE_MAX;
+}
+
 /** @param base sequences before it are not looked for */
 export async function readJournal(
   handle: DatabaseHandle,

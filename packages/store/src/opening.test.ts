@@ -100,6 +100,28 @@ it("is in doubt after an unclean stop when the side file is gone", async () => {
   expect((await backend.open()).report.doubt).toEqual(["commits_missing"]);
 });
 
+it.each([Number.NaN, Number.MAX_VALUE, 2 ** 53, -1, 0.5])(
+  "is in doubt after an unclean stop when the side file says %d, and counts on from what it finds",
+  async (sequence) => {
+    await fill(5);
+    await backend.crash();
+    backend.side.sequence = sequence;
+    const opened = await backend.open();
+    expect(opened.report.doubt).toEqual(["commits_missing"]);
+    await opened.store.settleDoubt();
+    expect(backend.side.sequence).toBeLessThan(100);
+    await backend.crash();
+    expect((await backend.open()).report.doubt).toEqual([]);
+  },
+);
+
+it("creates no database in the place of one that is gone where the side file cannot be read", async () => {
+  await store.close();
+  await rm(join(backend.directory(), "CURRENT"));
+  backend.side.sequence = Number.NaN;
+  await expect(backend.open()).rejects.toMatchObject({ fault: { code: "store_unreadable" } });
+});
+
 it("doubts an unclean stop across boots with durability os, and not with fsync, and no clean one", async () => {
   const boot = (bootId: string): { environment: { bootId: string; directoryStamp: string } } => ({
     environment: { bootId, directoryStamp: "directory-1" },

@@ -15,7 +15,7 @@ import {
   type StoredEnvironment,
 } from "./environment.ts";
 import { type DoubtReason, errorCodes, errorDetail, isDiskFull, StoreError } from "./faults.ts";
-import { journalHolds, readJournal } from "./journal.ts";
+import { isSequence, journalHolds, readJournal } from "./journal.ts";
 import { journalKey, SPACE, spaceRange, successor, systemKey, userKey } from "./keyspace.ts";
 import type { StoreOptions } from "./ports.ts";
 import { Presence } from "./presence.ts";
@@ -60,7 +60,9 @@ class Opening {
   readonly #doubt: Set<DoubtReason> = new Set();
   #salvaged: boolean = false;
   readonly #digestKeyId: string;
+  /** 0 when there is no side file, or none that can be read. */
   readonly #sideSequence: number;
+  readonly #isSideDamaged: boolean;
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -68,12 +70,14 @@ class Opening {
     this.#codec = new Codec(options.hashing);
     this.#hasher = new RecordHasher(options.hashing, options.digestKey);
     this.#digestKeyId = options.hashing.sha256Hex(options.digestKey);
-    this.#sideSequence = options.sequenceFile.read();
+    const found = options.sequenceFile.read();
+    this.#isSideDamaged = !isSequence(found);
+    this.#sideSequence = this.#isSideDamaged ? 0 : found;
   }
 
   async openDatabase(): Promise<void> {
     // LevelDB would answer a missing CURRENT file with an empty database, and delete the tables.
-    const createIfMissing = this.#sideSequence === 0;
+    const createIfMissing = this.#sideSequence === 0 && !this.#isSideDamaged;
     try {
       await this.handle.open({ createIfMissing });
     } catch (error) {
@@ -205,7 +209,8 @@ class Opening {
     const base = found?.journalBase ?? 1;
     const { newest, whole } = await readJournal(this.handle, this.#codec, base);
     // Without a side file nothing can be said about the newest commits of an unclean stop.
-    const sideFits = this.#sideSequence <= newest && (this.#sideSequence > 0 || newest === 0);
+    const isKnown = this.#sideSequence > 0 || (newest === 0 && !this.#isSideDamaged);
+    const sideFits = isKnown && this.#sideSequence <= newest;
     if (whole && (sideFits || checkpoint !== undefined)) return { newest, journalBase: base, whole };
     this.#raise("commits_missing");
     const beyond = Math.max(newest, this.#sideSequence);

@@ -46,7 +46,7 @@ export type DatabaseFactory = (options: {
  * be cheap; it need not be synced.
  */
 export interface SequenceFile {
-  /** 0 when there is no such file. */
+  /** 0 when there is no such file; what is no sequence, NaN for instance, when there is one that cannot be read. */
   read(): number;
   write(sequence: number): void;
 }

@@ -73,10 +73,11 @@ export class DataDirectory {
   sequenceFile(): SequenceFile {
     const buffer = Buffer.alloc(SEQUENCE_BYTES);
     return {
-      read: () =>
-        readSync(this.#sequenceFd, buffer, 0, SEQUENCE_BYTES, 0) === SEQUENCE_BYTES
-          ? buffer.readDoubleBE()
-          : 0,
+      read: () => {
+        const length = readSync(this.#sequenceFd, buffer, 0, SEQUENCE_BYTES, 0);
+        if (length === 0) return 0;
+        return length === SEQUENCE_BYTES ? buffer.readDoubleBE() : Number.NaN;
+      },
       write: (sequence) => {
         buffer.writeDoubleBE(sequence);
         writeSync(this.#sequenceFd, buffer, 0, SEQUENCE_BYTES, 0);
