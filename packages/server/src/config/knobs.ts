@@ -48,6 +48,8 @@ export interface Settings extends ClusterSettings, SecuritySettings, TestSetting
 export type KnobName = keyof Settings;
 
 const MS_MAX = 2_147_483_647;
+/** To the time for which it keeps a connection, so that the client closes first. */
+const NODE_ADDS_MS = 1_000;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
@@ -249,7 +251,7 @@ export const KNOBS: { readonly [Name in KnobName]: Knob<Settings[Name]> } = {
     reason: "longer than the 60 s at which common proxies close theirs, so that they close first",
     fallback: 65_000,
     min: 1,
-    max: MS_MAX,
+    max: MS_MAX - NODE_ADDS_MS,
   }),
   "limits.timeoutCheckMs": duration({
     sets: "how often connections are looked at for these time-outs",

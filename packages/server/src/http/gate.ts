@@ -81,8 +81,18 @@ export class Gate {
   enterScan(): () => void {
     this.#isIdle = false;
     if (this.#phase !== "ready") throw this.#notReady();
-    if (this.#lagMs > this.#limits.scansLagMs || this.#scans >= this.#limits.maxScans)
-      throw this.#overloaded("scan");
+    if (this.#lagMs > this.#limits.scansLagMs) throw this.#overloaded("scan");
+    return this.enterReads();
+  }
+
+  /**
+   * For several reads at once, which have been admitted otherwise: they cost as little as single ones, and their answer takes
+   * as much memory as a scan's.
+   * @returns what to call once the answer has been taken
+   * @throws ApiProblem `overloaded`
+   */
+  enterReads(): () => void {
+    if (this.#scans >= this.#limits.maxScans) throw this.#overloaded("scan");
     this.#scans += 1;
     let running = true;
     return () => {

@@ -41,11 +41,11 @@ export function postBatch(services: Services, exchange: Exchange): void {
       return;
     }
     let leave: (() => void) | undefined;
-    const enterScan = (): void => {
-      leave = services.gate.enterScan();
+    const enterReads = (): void => {
+      leave = services.gate.enterReads();
     };
     const run = () =>
-      runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), { ack, minimal, enterScan });
+      runBatch(services, () => checkedOperations(decode(bytes), maxValueBytes), { ack, minimal, enterReads });
     (exchange.headers["hearsay-after"] === undefined ? run() : untilAllHeld(services, exchange).then(run))
       .then(
         (text) => {
@@ -66,8 +66,8 @@ interface BatchWish {
   readonly ack: AckWish | undefined;
   /** Nobody wants to know the versions of the writes. */
   readonly minimal: boolean;
-  /** Called where values are read. @throws ApiProblem `not_ready`, `overloaded` */
-  enterScan(): void;
+  /** Called where values are read. @throws ApiProblem `overloaded` */
+  enterReads(): void;
 }
 
 interface Applied {
@@ -101,7 +101,7 @@ async function runBatch(
 function apply(services: Services, operations: readonly CheckedOperation[], wish: BatchWish): Applied {
   services.cluster.admitWrite();
   const reads = operations.some(({ op }) => op === "get");
-  if (reads) wish.enterScan();
+  if (reads) wish.enterReads();
   const read = { bytes: 0 };
   const answers = operations.map((operation) => before(services, operation, read));
   const outcomes = wish.minimal && !reads ? undefined : answers;
