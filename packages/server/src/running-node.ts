@@ -173,6 +173,7 @@ async function serve(settings: Settings, foundation: Foundation): Promise<RunPar
   const { opened, log } = foundation;
   const services = await compose(settings, foundation);
   const app = await buildApp(services);
+  app.server.on("drop", () => foundation.events.count("hearsay_connections_refused_total"));
   const { host, port } = parseListen(settings.listen);
   let address: string;
   try {

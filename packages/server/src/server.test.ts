@@ -93,6 +93,22 @@ async function snapshotOf(server: RunningServer): Promise<ArrayBuffer> {
   return await (await fetch(`${server.address}/snapshot`)).arrayBuffer();
 }
 
+it("counts the connections that it closes at once", async () => {
+  const server = await start("a", { "limits.maxConnections": 1 });
+  const { hostname, port } = new URL(server.address);
+  const first = connect(Number(port), hostname);
+  await once(first, "connect");
+  const second = connect(Number(port), hostname);
+  await once(second, "close");
+  first.write("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  let answer = "";
+  first.on("data", (chunk) => {
+    answer += chunk;
+  });
+  await once(first, "close");
+  expect(answer).toContain('hearsay_events_total{event="hearsay_connections_refused_total"} 1');
+});
+
 describe("a server", () => {
   it("has after a restart what it acknowledged, under the same identity and with later versions", async () => {
     const first = await start("d");

@@ -35,7 +35,7 @@ export interface StartOptions {
 /** @throws StartError for what an operator can correct */
 export async function startServer(settings: Settings, options: StartOptions = {}): Promise<RunningServer> {
   const events = new EventCounts();
-  const onDropped = (): void => events.count("log_lines_dropped");
+  const onDropped = (): void => events.count("hearsay_log_lines_dropped_total");
   const log = options.log ?? jsonLog(settings["log.level"], settings.name, onDropped);
   const server = new Server(settings, log, events);
   await server.start();
