@@ -151,6 +151,20 @@ test("new nodes that name each other begin a cluster once all of them have answe
   for (const name of names) expect(cluster.machine(name).running.size).toBe(3);
 });
 
+test("a node that is set up anew elsewhere takes writes once the one whose name it has is known to be dead", async () => {
+  const cluster = new VirtualCluster(platform, 13);
+  await cluster.start("a", "b", "c");
+  await cluster.kill("c");
+  const machine = cluster.machine("d");
+  machine.nodeName = "c";
+  await cluster.run("d", ["a:1", "b:1"]);
+  await cluster.time.advance(1000);
+  expect(machine.running.notWritable()).toEqual({ code: "name_taken", by: "c:1" });
+  const takesWrites = (): boolean => machine.running.notWritable() === undefined;
+  await cluster.time.until("it takes writes", takesWrites, 30_000);
+  expect(cluster.machine("a").running.membership.members()).toMatchObject([{}, {}, { state: "dead" }, {}]);
+});
+
 function addressesBut(name: string, names: readonly string[]): string[] {
   return names.filter((other) => other !== name).map((other) => `${other}:1`);
 }

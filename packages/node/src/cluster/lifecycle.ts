@@ -49,7 +49,8 @@ export class Lifecycle {
   notWritable(): NotWritable | undefined {
     if (this.#retired) return { code: "retired" };
     if (this.#leaving) return { code: "leaving" };
-    if (this.#nameHolder !== undefined) return { code: "name_taken", by: this.#nameHolder.address };
+    const holder = this.#liveNameHolder();
+    if (holder !== undefined) return { code: "name_taken", by: holder.address };
     const joining = this.#parts.joining?.state;
     if (joining?.kind === "joining") {
       return { code: "joining", recordedBy: joining.recordedBy, needed: joining.needed };
@@ -59,6 +60,14 @@ export class Lifecycle {
     return this.#skew.isAheadOfMost(() => this.#parts.membership.livePeers(), nowMs)
       ? { code: "clock_skew" }
       : undefined;
+  }
+
+  /** The one that others took for alive when they refused this node; by now it may be known to be gone. */
+  #liveNameHolder(): Peer | undefined {
+    const holder = this.#nameHolder;
+    if (holder === undefined) return undefined;
+    const state = this.#parts.membership.stateOf(holder.id);
+    return state === undefined || state === "alive" || state === "suspect" ? holder : undefined;
   }
 
   nameTaken(holder: Peer): void {

@@ -62,6 +62,8 @@ export interface CommonSettings {
   readonly maxSiblings: number;
   /** Of conflicts, by key prefix. */
   readonly policies: ReadonlyMap<string, ConflictPolicy>;
+  /** How many others a node gossips with at a time; undefined: all that are alive. */
+  readonly viewSize: number | undefined;
 }
 
 export const COMMON_SETTINGS: CommonSettings = {
@@ -71,6 +73,7 @@ export const COMMON_SETTINGS: CommonSettings = {
   clockMaxDriftMs: 10_000,
   maxSiblings: 32,
   policies: new Map(),
+  viewSize: undefined,
 };
 
 export interface Composition {

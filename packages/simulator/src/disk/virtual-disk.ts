@@ -191,6 +191,24 @@ export class VirtualDisk {
   }
 
   /**
+   * An entry goes, and what else there is about the same.
+   * @param which the entries that are in question, `also` the others that go with one
+   * @returns the entry's key; undefined when no entry is in question
+   */
+  async lose(
+    which: (key: Uint8Array) => boolean,
+    also: (lost: Uint8Array, key: Uint8Array) => boolean,
+  ): Promise<Uint8Array | undefined> {
+    const keys = (await entriesOf(await this.open())).map(([key]) => key);
+    const candidates = keys.filter(which);
+    const lost = candidates[randomBelow(this.#random, candidates.length)];
+    if (lost === undefined) return undefined;
+    const gone = keys.filter((key) => key === lost || also(lost, key));
+    await this.#write(gone.map((key) => ({ key, value: undefined })));
+    return lost;
+  }
+
+  /**
    * Flips one bit in the value of one entry.
    * @param which the entries that are in question
    * @returns the entry's key; undefined when no entry is in question

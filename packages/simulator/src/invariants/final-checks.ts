@@ -89,7 +89,7 @@ function checkNothingBack(ledger: WriteLedger, state: FinalState, record: KeyRec
     if (!isLive(sibling, state.nowMs)) continue;
     const write = ledger.find(sibling.version);
     const later = write?.superseders.find(
-      ({ outcome, isExcused }) => outcome === "acknowledged" && !isExcused,
+      ({ outcome, isExcused, isForgotten }) => outcome === "acknowledged" && !isExcused && !isForgotten,
     );
     if (write === undefined || later === undefined) continue;
     return {

@@ -13,6 +13,7 @@ export const INVARIANTS = {
   vector: "who claims what a node held at a time holds or covers that node's writes up to then",
   watermark: "every write at or below the watermark that is not covered is held by every counted member",
   checksum: "a record that fails its checksum is never served, gossiped or hashed",
+  alarm: "who finds that data was lost without a trace says so, and nobody else does",
   membership: "a healthy, reachable member is not dead for good",
   bounds: "every queue, list and cache stays below its bound",
   quiescence: "once converged and idle, no records are exchanged",

@@ -38,6 +38,11 @@ export interface Write extends WriteFacts {
   wasHeld: boolean;
   /** The last replica that held it was lost or given up by an operator: nobody can be asked for it. */
   isExcused: boolean;
+  /**
+   * A replica has held or covered it, and forgotten that without a trace: whoever relies on that one's word is wrong about this
+   * write, until somebody who has it brings it back.
+   */
+  isForgotten: boolean;
   /** It fell off a record of more siblings than are kept. */
   isDropped: boolean;
 }
@@ -136,6 +141,7 @@ export class WriteLedger {
       holders: new Set(),
       wasHeld: false,
       isExcused: false,
+      isForgotten: false,
       isDropped: false,
     };
     ofKey.push(write);
@@ -174,9 +180,9 @@ export function isSuperseded(write: Write): boolean {
   return write.isDropped || write.superseders.some(({ outcome }) => outcome !== "failed");
 }
 
-/** Whether it has to be somewhere: a value for good that was acknowledged, and neither replaced nor given up since. */
+/** Whether it has to be somewhere: a value for good that was acknowledged, and neither replaced, given up nor forgotten since. */
 export function isCountedOn(write: Write): boolean {
-  if (write.outcome !== "acknowledged" || write.isExcused) return false;
+  if (write.outcome !== "acknowledged" || write.isExcused || write.isForgotten) return false;
   return purgeTime(write) === undefined && !isSuperseded(write);
 }
 

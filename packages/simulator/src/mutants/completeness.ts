@@ -144,6 +144,20 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    name: "silent_loss_not_told",
+    breaks: "a complete node says so when it is given by another what it should have had",
+    hooks: () => ({
+      node: (node) => {
+        const admit = node.admit.bind(node);
+        node.admit = (...offer) => {
+          const admitted = admit(...offer);
+          if ("code" in admitted) return admitted;
+          return { ...admitted, merged: admitted.merged.map((one) => ({ ...one, alarming: [] })) };
+        };
+      },
+    }),
+  },
+  {
     // That the incarnation is another is said twice: by the configuration, and by the id under which the state was stored.
     name: "doubt_keeps_the_vector",
     breaks: "a node in doubt starts with an empty vector",

@@ -17,6 +17,24 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    // What has yet to be told, of which every write is a part for a moment, holds a node back as well.
+    name: "may_be_stopped_too_early",
+    breaks: "a node may be stopped when another that is alive has all that it acknowledged",
+    hooks: () => ({
+      opened: ({ member }) => {
+        Object.defineProperty(member, "lastWrite", { get: () => 0 });
+        Object.defineProperty(member.rumors.monger, "isQuiet", { get: () => true });
+      },
+    }),
+  },
+  {
+    name: "newcomers_record_each_other",
+    breaks: "who was not a member yet neither lets others in nor counts for a majority",
+    hooks: () => ({
+      opened: ({ member }) => Object.defineProperty(member.keeper, "hasBelonged", { get: () => true }),
+    }),
+  },
+  {
     name: "acknowledged_by_nobody",
     breaks: "an acknowledgement of n is given when n replicas hold the write",
     hooks: () => ({

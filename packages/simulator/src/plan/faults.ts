@@ -30,6 +30,12 @@ export const FAULTS = {
   forgotten_returns: "a node that was forgotten comes back",
   overload: "more is written in one moment than may wait",
   slow_reader: "a node takes and gives its answers slowly",
+  silent_loss: "a record goes from a disk with all that would show it",
+  entry_lost: "a record goes from a disk, or what the index says of it",
+  retention_changed: "a node stops and comes back with another retention of deletions",
+  replaced: "a machine is gone, and another one takes over its node's name",
+  reset_alone: "all directories but one are gone, and that one goes on alone",
+  restored: "all directories are gone, and a snapshot is put back as it was",
 } as const;
 
 export type FaultKind = keyof typeof FAULTS;
@@ -37,5 +43,17 @@ export type FaultKind = keyof typeof FAULTS;
 export const FAULT_KINDS: readonly FaultKind[] = Object.keys(FAULTS).filter(
   (kind): kind is FaultKind => kind in FAULTS,
 );
+
+/** Drawn from a stream of their own, and more seldom ({@link drawRareFaults}). */
+const RARE: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  "silent_loss",
+  "entry_lost",
+  "retention_changed",
+  "replaced",
+  "reset_alone",
+  "restored",
+]);
+
+export const COMMON_FAULT_KINDS: readonly FaultKind[] = FAULT_KINDS.filter((kind) => !RARE.has(kind));
 
 export type FaultCounts = Partial<Record<FaultKind, number>>;

@@ -13,8 +13,9 @@ import { EXCHANGE_LIMITS } from "@hearsay/node";
 import { COMMON_SETTINGS, type CommonSettings } from "../cluster/composition.ts";
 import type { DiskLatency } from "../disk/virtual-disk.ts";
 import type { Action, Fault, Operation } from "./actions.ts";
-import { FAULT_KINDS, type FaultKind } from "./faults.ts";
+import { COMMON_FAULT_KINDS, type FaultKind } from "./faults.ts";
 import { pick } from "./pick.ts";
+import { drawPartings, drawRareFaults, viewed } from "./rare-draws.ts";
 import { drawRequests, narrowed } from "./second-draws.ts";
 
 export type Mode = "safety" | "liveness";
@@ -57,9 +58,13 @@ export function makePlan({ seed, mode, nodes, minutes }: PlanOptions): Plan {
   const operations = drawOperations(random.fork(), durationMs);
   const faults = drawFaults(random.fork(), durationMs);
   const disk = { leastMs: 0.1, mostMs: 0.2 + 8 * random.next() };
-  const settings = narrowed(random.fork(), drawn);
+  const narrow = narrowed(random.fork(), drawn);
   const requests = drawRequests(random.fork(), FIRST_MS, durationMs);
-  const actions = [...operations, ...requests, ...faults].sort((a, b) => a.atMs - b.atMs);
+  const rare = drawRareFaults(random.fork(), FIRST_MS, durationMs);
+  const partings = drawPartings(random.fork(), faults);
+  const settings = viewed(random.fork(), narrow);
+  const all = [...operations, ...requests, ...faults, ...rare, ...partings];
+  const actions = all.sort((a, b) => a.atMs - b.atMs);
   return { seed, mode, nodes, durationMs, settings, disk, actions };
 }
 
@@ -127,7 +132,7 @@ function drawOperations(random: RandomSource, durationMs: number): Operation[] {
 
 function drawFaults(random: RandomSource, durationMs: number): Fault[] {
   // Each run has its own weather: some kinds often, some never.
-  const kinds = FAULT_KINDS.filter(() => random.next() < 0.6);
+  const kinds = COMMON_FAULT_KINDS.filter(() => random.next() < 0.6);
   const faults: Fault[] = [];
   if (kinds.length === 0) return faults;
   for (let atMs = FIRST_MS; atMs < durationMs; atMs += 2 * FAULT_INTERVAL_MS * random.next()) {

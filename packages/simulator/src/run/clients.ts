@@ -131,6 +131,7 @@ export class Clients {
       this.counts.refused += 1;
       return;
     }
+    this.#ports.watcher.losses.wrote(key, written.version, written.previous?.context);
     const write = this.#ports.watcher.issued({
       key,
       version: written.version,
@@ -176,7 +177,7 @@ export class Clients {
       // Who was given up by one node's operator may still answer another.
       if ([...this.#ports.watcher.replicas.values()].some(({ isGivenUp }) => isGivenUp)) return;
       // What has lost to a later write by the bound or the policy, whoever has only that one does not cover.
-      if (write.isExcused || write.isDropped) return;
+      if (write.isExcused || write.isForgotten || write.isDropped) return;
       if (write.holders.size >= Math.min(holders, acks) || write.holders.size === 0) return;
       this.#ports.watcher.report({
         invariant: "acknowledgement",

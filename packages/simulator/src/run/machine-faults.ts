@@ -5,6 +5,7 @@ import type { Fault } from "../plan/actions.ts";
 import type { FaultKind } from "../plan/faults.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import type { Clients } from "./clients.ts";
+import { loseEntry } from "./lost-entries.ts";
 import type { Operator } from "./operator.ts";
 
 export interface MachineFaultPorts {
@@ -28,6 +29,8 @@ const REBOOT_STRENGTH = 0.4;
 /** Disks that fail, among those that take nothing, and those among them all that nonetheless keep what they refuse. */
 const FAILING_SHARE = 0.3;
 const KEEPING_SHARE = 0.5;
+/** Not below the drift that clocks may have (docs/decisions/0002). */
+const RETENTIONS_MS = [10_000, 15_000, 60_000, 600_000];
 /** When an operator tells the others that the directory is lost. */
 const FORGET_AFTER_MS = 20_000;
 
@@ -73,6 +76,9 @@ export class MachineFaults {
       case "unsynced_lost":
       case "torn_tail":
       case "flipped_bits":
+      case "silent_loss":
+      case "entry_lost":
+      case "retention_changed":
         if (operator.is(name, "up")) void this.#stopAndStart(machine, fault);
         return true;
       default:
@@ -101,6 +107,16 @@ export class MachineFaults {
       case "restart":
         await operator.stop(name);
         fired("restart");
+        break;
+      case "retention_changed":
+        await operator.stop(name);
+        machine.overrides = { ...machine.overrides, tombstoneRetentionMs: retentionOf(fault) };
+        fired("retention_changed");
+        break;
+      case "silent_loss":
+      case "entry_lost":
+        await operator.kill(name);
+        if (await loseEntry(machine, fault, this.#ports.watcher)) fired(fault.fault);
         break;
       case "disk_lost":
         if (operator.up.length < 3) return;
@@ -231,6 +247,10 @@ export class MachineFaults {
       this.#ports.clients.write(machine, `key-${i % keys}`, writes === BURST ? 2_000 : 20);
     }
   }
+}
+
+function retentionOf({ strength }: Fault): number {
+  return RETENTIONS_MS[Math.floor(strength * RETENTIONS_MS.length)] ?? 0;
 }
 
 function textOf(bytes: Uint8Array): string {

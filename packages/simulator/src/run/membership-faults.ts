@@ -14,15 +14,20 @@ export interface MembershipFaultPorts {
 
 /** Nodes beyond those at the start. */
 const JOINS_MAX = 3;
+/** Machines that are replaced. */
+const REPLACED_MAX = 3;
 /** Fewer than these must not be left running by a fault of this kind. */
 const RUNNING_MIN = 3;
 const LAST_WRITES = 3;
+/** When an operator tells the others that a machine is gone. */
+const FORGET_LOST_AFTER_MS = 20_000;
 /** How long a node is down before an operator gives it up. */
 const FORGET_AFTER_MS = 8_000;
 
 export class MembershipFaults {
   readonly #ports: MembershipFaultPorts;
   #joined = 0;
+  #replaced = 0;
   #hasFreeHand = true;
 
   constructor(ports: MembershipFaultPorts) {
@@ -40,6 +45,9 @@ export class MembershipFaults {
       case "join":
         void this.#join();
         return true;
+      case "replaced":
+        void this.#replace(name, fault);
+        return true;
       case "leave":
         void this.#leave(name);
         return true;
@@ -53,16 +61,37 @@ export class MembershipFaults {
   }
 
   async #join(): Promise<void> {
-    const { cluster, operator, fired } = this.#ports;
+    const { operator, fired } = this.#ports;
     if (this.#joined >= JOINS_MAX) return;
     this.#joined += 1;
     const name = `j${this.#joined}`;
-    const like = [...cluster.machines.values()][0];
-    const machine = cluster.machine(name);
-    if (like !== undefined) machine.disk.latency = like.disk.latency;
-    operator.introduce(name);
+    this.#setUp(name, name);
     fired("join");
     await operator.start(name);
+  }
+
+  /** At another address, and mostly before the others know that the one before is dead. */
+  async #replace(name: string, { durationMs }: Fault): Promise<void> {
+    const { cluster, operator, fired } = this.#ports;
+    if (operator.up.length <= RUNNING_MIN || this.#replaced >= REPLACED_MAX) return;
+    if (!(await operator.lose(name))) return;
+    this.#replaced += 1;
+    const other = `r${this.#replaced}`;
+    this.#setUp(other, cluster.machine(name).nodeName);
+    fired("replaced");
+    await cluster.time.sleep(durationMs);
+    if (this.#hasFreeHand) await operator.start(other);
+    await cluster.time.sleep(FORGET_LOST_AFTER_MS);
+    if (this.#hasFreeHand) await operator.forgetStrays();
+  }
+
+  #setUp(name: string, nodeName: string): void {
+    const { cluster, operator } = this.#ports;
+    const like = [...cluster.machines.values()][0];
+    const machine = cluster.machine(name);
+    machine.nodeName = nodeName;
+    if (like !== undefined) machine.disk.latency = like.disk.latency;
+    operator.introduce(name);
   }
 
   async #leave(name: string): Promise<void> {

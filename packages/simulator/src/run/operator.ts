@@ -7,6 +7,7 @@ import type { Run } from "../cluster/run.ts";
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import type { PowerLoss } from "../disk/virtual-disk.ts";
 import type { Watcher } from "../watch/watcher.ts";
+import { forgetStrays } from "./strays.ts";
 import type { Trace } from "./trace.ts";
 
 /** `busy`: something is being done to it. `gone`: it has left for good. */
@@ -34,6 +35,8 @@ export class Operator {
   readonly #forgotten: Set<string> = new Set();
   /** Begins a new cluster, so it is told of nobody. */
   #founder: string | undefined;
+  /** Machines that are held back while a cluster is begun anew. */
+  readonly #seized: Set<string> = new Set();
   /** Nothing more is started, because what is broken is to stay so. */
   #isAway: (name: string) => boolean = () => false;
 
@@ -82,6 +85,7 @@ export class Operator {
     }
     if (this.machine(name).member === undefined) return;
     this.#set(name, "up");
+    if (name === this.#founder) this.#founder = undefined;
     const id = this.machine(name).node?.id ?? "";
     if (id === oldId) return;
     this.#ports.trace.note(`${name} is ${id} now`);
@@ -126,12 +130,57 @@ export class Operator {
     this.#set(name, "down");
   }
 
+  get isRebuilding(): boolean {
+    return this.#seized.size > 0;
+  }
+
+  /** Kills all there are, and nobody else starts them. @returns undefined when something else is being done to one of them */
+  async seizeAll(): Promise<readonly string[] | undefined> {
+    const names = this.present;
+    if (names.length < 2 || this.isRebuilding) return undefined;
+    if (!names.every((name) => this.is(name, "up") || this.is(name, "down"))) return undefined;
+    this.#ports.trace.note("all are lost but what an operator keeps");
+    for (const name of names) this.#seized.add(name);
+    for (const name of names) {
+      await this.kill(name);
+      this.#set(name, "busy");
+    }
+    return names;
+  }
+
+  /** What was seized starts again, and enters the cluster that has begun. */
+  release(names: readonly string[]): void {
+    for (const name of names) {
+      if (!this.#seized.delete(name) || !this.is(name, "busy")) continue;
+      this.#set(name, "down");
+      void this.start(name);
+    }
+  }
+
+  /** A machine that was seized begins a cluster of its own. */
+  found(name: string): void {
+    this.#ports.trace.note(`${name} goes on alone`);
+    this.#founder = name;
+    this.#set(name, "down");
+    void this.start(name);
+  }
+
   /** The directory of a stopped node is gone. */
   wipe(name: string): void {
-    if (!this.is(name, "down")) return;
+    if (!this.is(name, "down") && !this.#seized.has(name)) return;
     this.#ports.trace.note(`the directory of ${name} is gone`);
     this.#ports.watcher.replica(this.machine(name)).mayLack = true;
     this.machine(name).disk.wipe();
+  }
+
+  /** Its machine is gone for good, with the directory. @returns false when it is not up */
+  async lose(name: string): Promise<boolean> {
+    await this.kill(name);
+    if (!this.is(name, "down")) return false;
+    this.wipe(name);
+    this.#ports.watcher.replica(this.machine(name)).giveUp(() => true);
+    this.#set(name, "gone");
+    return true;
   }
 
   /** Retires the id of a stopped node by the word of another. @returns whether it is retired there */
@@ -153,32 +202,9 @@ export class Operator {
     return true;
   }
 
-  /** Retires the ids whose directories are gone: nothing will ever come back under them. */
+  /** See {@link forgetStrays}. */
   async forgetStrays(): Promise<void> {
-    const current = new Set(this.present.map((name) => this.idOf(name)));
-    const by = this.up.find((name) => this.#mayForget(name));
-    const member = by === undefined ? undefined : this.machine(by).member;
-    if (member === undefined) return;
-    for (const { id, state } of member.membership.members()) {
-      if (current.has(id) || state === "alive") continue;
-      this.#ports.trace.note(`${by} forgets ${id}`);
-      try {
-        await member.forget(id);
-      } catch (error) {
-        this.#expect(error);
-      }
-    }
-  }
-
-  /**
-   * Who is still joining may not forget anybody. Who has not heard of a node is not asked to: that one may hold what nobody
-   * else has of those who go (docs/cluster.md, Leaving and forgetting).
-   */
-  #mayForget(name: string): boolean {
-    const { member } = this.machine(name);
-    if (member === undefined || member.notWritable() !== undefined) return false;
-    const known = new Set(member.membership.members().map(({ id }) => id));
-    return this.present.every((other) => this.isForgotten(other) || known.has(this.idOf(other)));
+    await forgetStrays(this, this.#ports.trace, (error) => this.#expect(error));
   }
 
   /**
@@ -191,10 +217,8 @@ export class Operator {
     if (founder === undefined) return;
     await Promise.all(names.map((name) => this.stop(name)));
     for (const name of names) if (name !== founder) this.wipe(name);
-    this.#ports.trace.note(`${founder} goes on alone`);
     this.machine(founder).resetAlone();
-    this.#founder = founder;
-    await this.start(founder);
+    this.found(founder);
   }
 
   /** @returns whether it has left */

@@ -92,8 +92,11 @@ export class Settling {
     const random = new SeededRandom(seed);
     heal();
     // Who is about to go is no part of a majority that stays.
-    await this.#comesTrue("membership", "whoever is leaving has left, or stays", CORE_MS, () =>
-      operator.present.every((name) => !operator.is(name, "leaving")),
+    await this.#comesTrue(
+      "membership",
+      "whoever is leaving has left, or stays",
+      CORE_MS,
+      () => !operator.isRebuilding && operator.present.every((name) => !operator.is(name, "leaving")),
     );
     const names = shuffled(random, operator.present);
     const core = names.slice(0, Math.floor(names.length / 2) + 1);

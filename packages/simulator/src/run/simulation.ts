@@ -6,6 +6,7 @@
  */
 import { siblingLimit } from "@hearsay/core";
 import type { Hooks } from "../cluster/composition.ts";
+import { PartialViews } from "../cluster/partial-views.ts";
 import { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import type { CheckCounts, Violation } from "../invariants/invariant.ts";
 import type { Action, Fault } from "../plan/actions.ts";
@@ -21,6 +22,7 @@ import { MachineFaults } from "./machine-faults.ts";
 import { MembershipFaults } from "./membership-faults.ts";
 import { chosen, NetworkFaults } from "./network-faults.ts";
 import { Operator } from "./operator.ts";
+import { RebuildingFaults } from "./rebuilding-faults.ts";
 import { Settling } from "./settling.ts";
 import { Trace } from "./trace.ts";
 
@@ -74,6 +76,7 @@ class Simulation {
   readonly #network: NetworkFaults;
   readonly #machines: MachineFaults;
   readonly #membership: MembershipFaults;
+  readonly #rebuilding: RebuildingFaults;
   readonly #inspection: Inspection;
   readonly #fired: FaultCounts = {};
   readonly #counted: Record<string, number> = {};
@@ -97,6 +100,7 @@ class Simulation {
       {
         arrived: (_from, _to, bytes) => this.#trace.bytes(bytes),
         happened: (event) => this.#linkEvents.set(event, (this.#linkEvents.get(event) ?? 0) + 1),
+        logged: (...line) => this.#watcher.losses.logged(...line),
         doubted: (machine, run) => this.#operator.doubted(machine, run),
         retired: (machine) => this.#operator.retired(machine),
         counted: (_machine, name, amount) => {
@@ -114,7 +118,9 @@ class Simulation {
     this.#watcher = new Watcher(nowMs, limit, (machine, key, record) => {
       this.#trace.note(`${machine.name} ${record === undefined ? "drops" : "stores"} ${key}`);
     });
-    cluster.hooks.push(this.#watcher, ...(hooks === undefined ? [] : [hooks]));
+    const { viewSize } = plan.settings;
+    const views = viewSize === undefined ? [] : [new PartialViews(cluster, viewSize, plan.seed)];
+    cluster.hooks.push(this.#watcher, ...views, ...(hooks === undefined ? [] : [hooks]));
     const shared = { cluster, watcher: this.#watcher, trace: this.#trace, broke };
     this.#operator = new Operator({ ...shared, returned: () => this.#fire("forgotten_returns") });
     this.#clients = new Clients(shared);
@@ -124,6 +130,7 @@ class Simulation {
     const fired = (kind: FaultKind): void => this.#fire(kind);
     this.#machines = new MachineFaults({ ...ports, fired });
     this.#membership = new MembershipFaults({ ...ports, fired });
+    this.#rebuilding = new RebuildingFaults({ ...ports, fired, hashing: platform.hashing });
     this.#inspection = new Inspection(ports);
   }
 
@@ -143,6 +150,7 @@ class Simulation {
     this.#isOver = true;
     this.#membership.stop();
     this.#machines.stop();
+    this.#rebuilding.stop();
     const settling = new Settling({
       cluster: this.#cluster,
       operator: this.#operator,
@@ -194,7 +202,8 @@ class Simulation {
     this.#trace.note(`fault ${fault.fault} at ${name} for ${Math.round(fault.durationMs)} ms`);
     const strike = this.#network.strike(fault, names);
     if (strike === undefined) {
-      if (!this.#machines.strike(fault, name)) this.#membership.strike(fault, name);
+      const isDone = this.#machines.strike(fault, name) || this.#membership.strike(fault, name);
+      if (!isDone) this.#rebuilding.strike(fault, name);
       return;
     }
     const before = this.#linkEvents.get(strike.shows) ?? 0;

@@ -123,6 +123,8 @@ export class ReplicaWatch {
       const write = this.#ledger.find(version);
       if (write === undefined || !write.holders.delete(this.machine.name)) continue;
       this.#lacks.delete(key);
+      // Who has forgotten it takes it for a ghost, which is kept aside (docs/protocol.md, *Ghosts*).
+      if (write.holders.size === 0 && write.isForgotten) write.isExcused = true;
       if (write.holders.size > 0 || !isCountedOn(write)) continue;
       return {
         invariant: "durability",
@@ -144,6 +146,16 @@ export class ReplicaWatch {
     if (seen !== undefined) this.#seenBefore.set(key, joinContexts(seen, this.#seenBefore.get(key) ?? seen));
     this.#seen.delete(key);
     for (const write of this.#ledger.of(key)) this.#lost(write);
+  }
+
+  /** A record goes from the disk, and its node does not notice. */
+  forgot(key: string): void {
+    this.#records.delete(key);
+    for (const write of this.#ledger.of(key)) {
+      if (this.hadSeen(key, write.version)) write.isForgotten = true;
+      this.#lost(write);
+    }
+    this.#seen.delete(key);
   }
 
   /** A store was opened over the directory, and this is what it holds. */
@@ -273,6 +285,7 @@ export class ReplicaWatch {
       if (!isLive(sibling, this.machine.nowMs())) continue;
       if (!covers(seen, version) || (held !== undefined && holds(held, version))) continue;
       const write = this.#ledger.find(version);
+      if (write?.superseders.some(({ isForgotten }) => isForgotten) === true) continue;
       const what = write === undefined ? key : describeWrite(write);
       return {
         invariant: "resurrection",

@@ -93,7 +93,7 @@ export class VectorWatch {
   #lacks({ name }: Machine, { vector, floor }: Completeness, write: Write): void {
     const watch = this.#ports.replicas.get(name);
     if (watch === undefined || watch.isGivenUp || watch.hasSeen(write.key, write.version)) return;
-    if (write.isExcused || isSuperseded(write)) return;
+    if (write.isExcused || write.isForgotten || isSuperseded(write)) return;
     if ((purgeTime(write) ?? Number.POSITIVE_INFINITY) <= floor) return;
     const { node } = write.version;
     this.#ports.report({

@@ -6,19 +6,13 @@ import type { Hooks } from "../cluster/composition.ts";
 import { type Machine, START_MS } from "../cluster/machine.ts";
 import type { Opened } from "../cluster/run.ts";
 import type { CheckCounts, Invariant, Violation } from "../invariants/invariant.ts";
-import {
-  describeWrite,
-  isCountedOn,
-  isSuperseded,
-  purgeTime,
-  type Write,
-  WriteLedger,
-} from "../invariants/ledger.ts";
+import { describeWrite, isCountedOn, isSuperseded, type Write, WriteLedger } from "../invariants/ledger.ts";
 import { everything } from "./everything.ts";
 import { hasFallenFor, markFallen } from "./fallen.ts";
+import { LossWatch } from "./loss-watch.ts";
+import { observedStore } from "./observed-store.ts";
 import { readable } from "./readable.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
-import { tellingTogether } from "./telling.ts";
 import { VectorWatch } from "./vector-watch.ts";
 
 /** By how much a clock may be off when it says since when a directory is whole. */
@@ -35,6 +29,7 @@ export class Watcher implements Hooks {
   readonly #siblingLimit: (key: string) => number;
   readonly #onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void;
   readonly vectors: VectorWatch;
+  readonly losses: LossWatch;
   #watermark: HlcTime = 0;
   /** Writes not yet below the greatest watermark, in the order of their issue. */
   #above: Write[] = [];
@@ -48,6 +43,7 @@ export class Watcher implements Hooks {
     this.#nowMs = nowMs;
     this.#siblingLimit = siblingLimit;
     this.vectors = new VectorWatch(this);
+    this.losses = new LossWatch(this);
     this.#onCommit = (...change) => {
       this.changes += 1;
       onCommit(...change);
@@ -167,7 +163,7 @@ export class Watcher implements Hooks {
 
   /** Members of these ids are said to hold a write, or what covers it. */
   saidToHold(by: Machine, write: Write, ids: ReadonlySet<string>): void {
-    if (write.isExcused || isSuperseded(write) || purgeTime(write) !== undefined) return;
+    if (!isCountedOn(write)) return;
     this.count("acknowledgement");
     for (const other of this.replicas.values()) {
       if (!ids.has(other.id) || other.isGivenUp || other.mayLack) continue;
@@ -175,6 +171,12 @@ export class Watcher implements Hooks {
       const detail = `${by.name} says that ${other.machine.name} holds ${describeWrite(write)}, and it does not`;
       this.report({ invariant: "acknowledgement", detail });
     }
+  }
+
+  /** Of the cluster that was, the machines named are all that is left: what it said holds of nobody any more. */
+  begunAnew(lost: readonly Machine[], counts: (machine: string) => boolean): void {
+    this.#watermark = 0;
+    for (const machine of lost) this.replica(machine).giveUp(counts);
   }
 
   /** A node has left in order: what it alone holds would be lost. */
@@ -210,29 +212,17 @@ export class Watcher implements Hooks {
 
   #observed(store: RecordStore, machine: Machine, inner: Store): RecordStore {
     const watch = this.replica(machine);
-    const told = tellingTogether();
-    return {
-      meta: store.meta,
-      get: (key) => store.get(key),
-      peek: (key) => store.peek(key),
-      latest: (key) => store.latest(key),
-      scan: (range) => store.scan(range),
-      history: (key) => store.history(key),
-      put: (key, record) => {
+    const isOpen = (): boolean => machine.run?.opened?.store === inner;
+    return observedStore(store, {
+      putting: (key, record) => {
         if (record.siblings.length >= this.#siblingLimit(key)) markFallen(this.ledger, key, record);
-        const stored = store.put(key, record);
-        stored.then(
-          () => this.#stored(machine, key, record, machine.run?.opened?.store === inner),
-          () => watch.failed(key),
-        );
-        return told(stored);
+        if (isOpen()) this.losses.storing(machine, key, record, store);
       },
-      settled: (key) => store.settled(key),
-      remove: (key) => {
-        watch.leaving(key);
-        return store.remove(key).then(() => this.#dropped(machine, key));
-      },
-    };
+      stored: (key, record) => this.#stored(machine, key, record, isOpen()),
+      failed: (key) => watch.failed(key),
+      removing: (key) => watch.leaving(key),
+      removed: (key) => this.#dropped(machine, key),
+    });
   }
 
   #reopened(machine: Machine, isCommitted: boolean): void {
@@ -249,6 +239,7 @@ export class Watcher implements Hooks {
     const purged = watch.purgedBefore(key, record);
     if (purged !== undefined) this.#goes(machine, key, purged);
     this.count("siblings");
+    this.losses.stored(machine, key);
     this.report(watch.committed(key, record, complete));
     this.#onCommit(machine, key, record);
   }
@@ -284,7 +275,7 @@ export class Watcher implements Hooks {
         const isYoung = hlcToMs(version.time) - START_MS < other.wholeSinceMs + CLOCK_SLACK_MS;
         const write = this.ledger.find(version);
         // An old copy may bring back a deletion that was lost when its node was given up.
-        if (isYoung || write?.isExcused || other.hadSeen(key, version)) continue;
+        if (isYoung || write?.isExcused || write?.isForgotten || other.hadSeen(key, version)) continue;
         if (write !== undefined && hasFallenFor(this.ledger, write, other)) continue;
         const detail = `${machine.name} purged ${key} at ${version.time}, of which ${other.machine.name} knows nothing`;
         this.report({ invariant: "resurrection", detail });
@@ -304,7 +295,8 @@ export class Watcher implements Hooks {
   }
 
   #checkHeld(machine: Machine, write: Write): void {
-    if (write.outcome !== "acknowledged" || write.isExcused || isSuperseded(write)) return;
+    if (write.outcome !== "acknowledged" || write.isExcused || write.isForgotten || isSuperseded(write))
+      return;
     this.count("watermark");
     const counted = machine.member?.membership.counted().ids ?? [];
     for (const other of this.replicas.values()) {

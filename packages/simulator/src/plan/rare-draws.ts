@@ -1,0 +1,91 @@
+/**
+ * Draws from streams of their own, so that what a seed has given before stays what it was: faults that strike seldom, moments at
+ * which a wrong answer would matter, and views of the cluster that are not whole.
+ */
+import { type RandomSource, randomBelow } from "@hearsay/core";
+import type { CommonSettings } from "../cluster/composition.ts";
+import type { Action, Fault } from "./actions.ts";
+import type { FaultKind } from "./faults.ts";
+import { pick } from "./pick.ts";
+
+/** Those that befall one machine now and then. */
+const SMALL: readonly FaultKind[] = [
+  "silent_loss",
+  "silent_loss",
+  "entry_lost",
+  "retention_changed",
+  "replaced",
+];
+const SMALL_SHARE = 0.5;
+const SMALL_INTERVAL_MS = 25_000;
+/** Those after which all begin anew strike once in a run at most: what was before is forgotten by them. */
+const LARGE: readonly FaultKind[] = ["reset_alone", "restored"];
+const LARGE_SHARE = 0.12;
+const LASTS_MS = 10_000;
+
+export function drawRareFaults(random: RandomSource, firstMs: number, durationMs: number): Fault[] {
+  const at = (atMs: number, fault: FaultKind): Fault => ({
+    kind: "fault",
+    atMs,
+    fault,
+    durationMs: 500 + LASTS_MS * random.next() ** 2,
+    node: random.next(),
+    other: random.next(),
+    strength: random.next(),
+  });
+  const faults: Fault[] = [];
+  const kinds = SMALL.filter(() => random.next() < SMALL_SHARE);
+  for (let atMs = firstMs; atMs < durationMs && kinds.length > 0; ) {
+    atMs += 2 * SMALL_INTERVAL_MS * random.next();
+    if (atMs < durationMs) faults.push(at(atMs, pick(random, kinds)));
+  }
+  for (const kind of LARGE) {
+    if (random.next() < LARGE_SHARE) faults.push(at(firstMs + (durationMs - firstMs) * random.next(), kind));
+  }
+  return faults;
+}
+
+/** Partitions in which a node may be left with a write that nobody else has. */
+const PARTING: readonly FaultKind[] = ["isolate", "halves", "swizzle_clog", "asymmetric", "pause"];
+const PARTING_SHARE = 0.5;
+const KEYS = 4;
+/** Of questions after one write: at once, while the others are still taken for alive, and when they may not be any more. */
+const ASKED_AFTER_MS = [5, 100, 700, 3_000];
+
+/** A node that was just cut off is written to, and is asked whether it may be stopped. */
+export function drawPartings(random: RandomSource, faults: readonly Fault[]): Action[] {
+  const actions: Action[] = [];
+  for (const { fault, atMs, node } of faults) {
+    if (!PARTING.includes(fault) || random.next() >= PARTING_SHARE) continue;
+    const key = `key-${randomBelow(random, KEYS)}`;
+    const writtenMs = atMs + 1_500 * random.next() ** 2;
+    actions.push(put(writtenMs, key, node));
+    for (const afterMs of ASKED_AFTER_MS) {
+      const askedMs = writtenMs + afterMs * (0.5 + random.next());
+      actions.push({ kind: "request", atMs: askedMs, request: "stopping", key, node, strength: 0 });
+    }
+  }
+  return actions;
+}
+
+function put(atMs: number, key: string, node: number): Action {
+  return {
+    kind: "operation",
+    atMs,
+    client: 0,
+    does: "put",
+    key,
+    context: "none",
+    node,
+    ttlMs: 0,
+    bytes: 10,
+    acks: 1,
+  };
+}
+
+const VIEWS_SHARE = 0.2;
+
+/** @returns the settings, in some runs with nodes that gossip with a few others only, which change */
+export function viewed(random: RandomSource, settings: CommonSettings): CommonSettings {
+  return { ...settings, viewSize: random.next() < VIEWS_SHARE ? 2 : undefined };
+}

@@ -1,0 +1,35 @@
+/** Ids whose directories are gone, and the operator who retires them: nothing will ever come back under them. */
+import type { Operator } from "./operator.ts";
+import type { Trace } from "./trace.ts";
+
+/** @param expect is told of what a disk or a peer has refused */
+export async function forgetStrays(
+  operator: Operator,
+  trace: Trace,
+  expect: (error: unknown) => void,
+): Promise<void> {
+  const current = new Set(operator.present.map((name) => operator.idOf(name)));
+  const by = operator.up.find((name) => mayForget(operator, name));
+  const member = by === undefined ? undefined : operator.machine(by).member;
+  if (member === undefined) return;
+  for (const { id, state } of member.membership.members()) {
+    if (current.has(id) || state === "alive") continue;
+    trace.note(`${by} forgets ${id}`);
+    try {
+      await member.forget(id);
+    } catch (error) {
+      expect(error);
+    }
+  }
+}
+
+/**
+ * Who is still joining may not forget anybody. Who has not heard of a node is not asked to: that one may hold what nobody
+ * else has of those who go (docs/cluster.md, Leaving and forgetting).
+ */
+function mayForget(operator: Operator, name: string): boolean {
+  const { member } = operator.machine(name);
+  if (member === undefined || member.notWritable() !== undefined) return false;
+  const known = new Set(member.membership.members().map(({ id }) => id));
+  return operator.present.every((other) => operator.isForgotten(other) || known.has(operator.idOf(other)));
+}
