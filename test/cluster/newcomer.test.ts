@@ -112,3 +112,16 @@ test("newcomers of whom nobody counts yet, because all lost what they had, go on
     MINUTE_MS,
   );
 });
+
+test("a node that was alone does not lose what it holds to a cluster that would take it for deleted", async () => {
+  const cluster = new VirtualCluster(platform, 27, { tombstoneRetentionMs: 20_000 });
+  await cluster.run("a", []);
+  await cluster.put("a", "old", "v");
+  await cluster.stop("a");
+  await cluster.run("b", []);
+  await cluster.time.advance(MINUTE_MS);
+  await cluster.run("a", ["b:1"]);
+  await cluster.time.advance(MINUTE_MS);
+  expect(cluster.machine("a").running.notWritable()).toEqual({ code: "data_too_old", by: "b:1" });
+  expect([cluster.read("a", "old"), cluster.machine("b").running.size]).toEqual(["v", 1]);
+});

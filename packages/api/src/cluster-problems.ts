@@ -122,6 +122,12 @@ export const CLUSTER_PROBLEMS = {
     next: "Set the knobs that the detail names as they are on the other nodes.",
     outcome: "none",
   },
+  data_too_old: {
+    status: 503,
+    title: "The node holds records so old that the cluster it wants to join would take them for deleted ones",
+    next: "Save a snapshot, start the node with an empty data directory, then restore the snapshot with mode=missing. Or start it without --join, alone.",
+    outcome: "none",
+  },
   name_taken: {
     status: 503,
     title: "Another live node has this node's name",

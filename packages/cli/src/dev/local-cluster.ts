@@ -163,7 +163,7 @@ async function untilSees(node: LocalNode, others: readonly LocalNode[], signal: 
 }
 
 /** Waiting does not end these. */
-const FINAL = new Set(["retired", "name_taken", "limits_differ"]);
+const FINAL = new Set(["retired", "name_taken", "limits_differ", "data_too_old"]);
 
 /** Settles when a node takes writes. @throws CliError when it does not in time, or never will */
 export async function untilWritable(node: LocalNode, signal: AbortSignal): Promise<void> {

@@ -37,6 +37,7 @@ describe("a joiner", () => {
   let taken: number[][];
   let clockIsBehind: boolean;
   let isRecorded: boolean;
+  let oldest: number;
   let isDiskFull: boolean;
   let resolve: (seed: string) => Promise<readonly string[]>;
   let joining: Joining;
@@ -51,6 +52,7 @@ describe("a joiner", () => {
     taken = [];
     clockIsBehind = false;
     isRecorded = false;
+    oldest = 99;
     isDiskFull = false;
     resolve = async (seed) => [seed];
     joining = new Joining(["a:1", "b:1"], RETRY_MS, 2000, {
@@ -70,6 +72,7 @@ describe("a joiner", () => {
       limits: LIMITS,
       resolveSeed: (seed) => resolve(seed),
       others: () => others,
+      bringsUpTo: async (floor) => oldest <= floor,
       enter: (seeds) => void entered.push(seeds),
       take: async (...times) => {
         if (clockIsBehind) return false;
@@ -257,6 +260,19 @@ describe("a joiner", () => {
     expect(log.of("limits_differ")).toEqual([{ by: "a:1", knobs: knob }]);
     expect([asked, entered, taken, timers.armed]).toEqual([["a:1"], [], [], 0]);
   });
+
+  test.each([10, 11])(
+    "stays outside, with nothing changed, when what it brings is at or below the floor of 10: %i",
+    async (time) => {
+      oldest = time;
+      answers.set("a:1", WELCOME);
+      await timers.advance(RETRY_MS);
+      if (time > 10) return expect(entered).toHaveLength(1);
+      expect(joining.state).toEqual({ kind: "too_old", by: "a:1" });
+      expect(log.of("data_too_old")).toEqual([{ by: "a:1", floor: 10 }]);
+      expect([entered, taken, timers.armed]).toEqual([[], [], 0]);
+    },
+  );
 
   test("goes to the next introducer when the clock of one is too far ahead, and says so", async () => {
     clockIsBehind = true;

@@ -1,6 +1,6 @@
 /**
- * Becoming a member: agree on limits with an introducer, take its clock and floor, enter the member table, and take
- * client writes once a majority of the counted members has this node on disk. So does a new incarnation of a member.
+ * Becoming a member: agree on limits with an introducer, bring nothing that it would make this node drop, take its clock and
+ * floor, enter the member table, and take client writes once a majority of the counted members has this node on disk. So does a new incarnation of a member.
  *
  * Newcomers, which have not been members anywhere yet, are neither introducers nor part of a majority: two of them that are cut
  * off would else record each other, and be a second cluster. They begin one together only when all addresses that they were
@@ -27,6 +27,8 @@ export interface JoiningPorts {
   resolveSeed(seed: string): Promise<readonly string[]>;
   /** Counted members besides this node. */
   others(): readonly Peer[];
+  /** Whether it brings what it did not get from that cluster, and what lies at or below the cluster's floor. */
+  bringsUpTo(floor: HlcTime): Promise<boolean>;
   /** Enters the member table at these addresses. */
   enter(seeds: readonly string[]): void;
   /** Takes a member's clock, floor and watermark. @returns false when its clock is too far ahead */
@@ -39,6 +41,8 @@ export type JoiningState =
   | { readonly kind: "joining"; readonly recordedBy: number; readonly needed: number }
   /** An introducer has other limits; `knobs` names those that differ. */
   | { readonly kind: "refused"; readonly by: string; readonly knobs: readonly string[] }
+  /** What this node holds of its own would be taken for deleted by an introducer's cluster. */
+  | { readonly kind: "too_old"; readonly by: string }
   | { readonly kind: "member" };
 
 export const HELLO_TIMEOUT_MS = 2_000;
@@ -129,6 +133,11 @@ export class Joining {
       if (knobs.length > 0) {
         this.#state = { kind: "refused", by: address, knobs };
         this.#ports.log.error("limits_differ", { by: address, knobs: knobs.join(",") });
+        return;
+      }
+      if (await this.#ports.bringsUpTo(welcome.floor)) {
+        this.#state = { kind: "too_old", by: address };
+        this.#ports.log.error("data_too_old", { by: address, floor: welcome.floor });
         return;
       }
       if (welcome.newcomer) newcomers += 1;

@@ -52,6 +52,7 @@ export interface MemberConfig {
 export type NotWritable =
   | { readonly code: "joining"; readonly recordedBy: number; readonly needed: number }
   | { readonly code: "limits_differ"; readonly by: string; readonly knobs: readonly string[] }
+  | { readonly code: "data_too_old"; readonly by: string }
   | { readonly code: "name_taken"; readonly by: string }
   | { readonly code: "clock_skew" }
   | { readonly code: "leaving" }

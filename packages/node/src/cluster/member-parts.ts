@@ -16,6 +16,7 @@ import { HELLO_TIMEOUT_MS, Joining } from "./joining.ts";
 import { LocalReplica } from "./local-replica.ts";
 import type { MemberConfig, MemberPorts } from "./member-config.ts";
 import { Membership } from "./membership.ts";
+import { holdsUpTo } from "./old-records.ts";
 import type { Transport } from "./ports.ts";
 import { Repair } from "./repair.ts";
 import { Rumors } from "./rumors.ts";
@@ -220,6 +221,9 @@ function makeJoining(
     knows: () => (keeper.hasBelonged ? membership.someIds() : []),
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),
+    // Who was among the others before, under whatever id, has its old records from them, or they have to be judged.
+    bringsUpTo: async (floor) =>
+      membership.knownAddresses.length === 0 && (await holdsUpTo(ports.store, floor)),
     enter: (addresses) => membership.join(addresses),
     take: async (time, floor, watermark) => {
       if (node.observe(Math.max(time, floor, watermark)) !== undefined) return false;

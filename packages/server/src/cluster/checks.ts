@@ -57,6 +57,12 @@ function joiningCheck(fault: NotWritable | undefined, seeds: readonly string[]):
       return { ...check, ok: false, detail: joiningDetail(fault, seeds.join(", ")) };
     case "limits_differ":
       return { ...check, ok: false, detail: `${fault.knobs.join(", ")} differ from ${fault.by}` };
+    case "data_too_old":
+      return {
+        ...check,
+        ok: false,
+        detail: `its data is older than what the cluster of ${fault.by} remembers`,
+      };
     case "name_taken":
       return { ...check, ok: false, detail: `the name belongs to the node at ${fault.by}` };
     case "leaving":

@@ -168,6 +168,8 @@ function notWritable(fault: NotWritable): ApiProblem {
       return new ApiProblem("limits_differ", {
         detail: `${fault.knobs.join(", ")} differ from ${fault.by}.`,
       });
+    case "data_too_old":
+      return new ApiProblem("data_too_old", { detail: `The cluster is that of ${fault.by}.` });
     case "name_taken":
       return new ApiProblem("name_taken", {
         detail: `The other one is at ${fault.by}.`,

@@ -5,8 +5,8 @@
  * enters as a newcomer. What the node confirmed about itself alone is forgotten, because it is nothing the other cluster
  * agreed to; and nothing changes before the introducer has been asked and every reason against it looked for.
  */
-import { type HlcTime, hlcToMs, purgeableFrom } from "@hearsay/core";
-import { type Incarnation, type Log, type Node, PeerFault, type RecordStore } from "@hearsay/node";
+import { hlcToMs } from "@hearsay/core";
+import { holdsUpTo, type Incarnation, type Log, type Node, PeerFault, type RecordStore } from "@hearsay/node";
 import { Deadline } from "../deadline.ts";
 import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
@@ -26,7 +26,6 @@ export interface EnrolmentPorts {
   open(seeds: readonly string[], incarnation: Incarnation): OpenedMember;
 }
 
-const SCAN_ENTRIES = 256;
 /** How long an answer waits for the joining to be done; it goes on by itself afterwards. */
 const JOIN_WAIT_MS = 5_000;
 const JOIN_POLL_MS = 25;
@@ -148,25 +147,11 @@ export class Enrolment {
     }
     const drift = node.observe(time);
     if (drift !== undefined) throw clockDrift(drift, "The other cluster's clock");
-    if (await this.#holdsUpTo(floor)) {
+    if (await holdsUpTo(this.#ports.store, floor)) {
       throw new ApiProblem("records_too_old", {
         detail: `The cluster has forgotten what was deleted before ${new Date(hlcToMs(floor)).toISOString()}.`,
       });
     }
-  }
-
-  /** Whether a value here is so old that members of the cluster would take it for one that was deleted. */
-  async #holdsUpTo(floor: HlcTime): Promise<boolean> {
-    let after: string | undefined;
-    do {
-      const { entries, next } = await this.#ports.store.scan({ prefix: "", after, limit: SCAN_ENTRIES });
-      for (const { record } of entries) {
-        const goesAnyway = (purgeableFrom(record) ?? Number.POSITIVE_INFINITY) <= floor;
-        if (!goesAnyway && record.siblings.some(({ version }) => version.time <= floor)) return true;
-      }
-      after = next;
-    } while (after !== undefined);
-    return false;
   }
 
   async #untilMember(): Promise<void> {
