@@ -31,7 +31,7 @@ export interface KeeperPorts {
   readonly troubles: RepeatLog;
   /** The member table as it is now. */
   counted(): CountedMembers;
-  /** Settles when everything accepted so far is committed. */
+  /** Settles when everything accepted so far is committed, the member table with it. */
   flush(): Promise<void>;
   /** A fresh time of the node's clock, durable before it is returned. */
   tick(): Promise<HlcTime>;

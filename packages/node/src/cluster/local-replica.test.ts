@@ -179,6 +179,15 @@ describe("a replica", () => {
     expect(a.log.of("ghost_dropped")).toEqual([{ key: "k", versions: 1 }]);
   });
 
+  test("drops nothing that it could not keep aside for a failing disk", async () => {
+    await merged(a, old, incomplete).committed;
+    await stand("incomplete");
+    a.graveyard.quarantine = () => Promise.reject(new Error("disk full"));
+    const refused = [{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }];
+    await expect(a.replica.drop(refused)).rejects.toThrow("disk full");
+    expect(a.store.get("k")).toEqual(old);
+  });
+
   describe("of which a record is damaged", () => {
     const lost = [{ time: FLOOR + 3, node: THIRD }];
     const isComplete = (): boolean => a.replica.standing().complete;

@@ -5,13 +5,14 @@ import {
   type ExchangeOffer,
   type HlcTime,
   hlcFromMs,
+  holds,
   type KeyedRecord,
   type KeyRecord,
   type NodeId,
   type RefusedVersions,
   type Sibling,
   type Standing,
-  sameVersion,
+  type Version,
 } from "@hearsay/core";
 import { type Readable, readOrLost } from "../damaged.ts";
 import type { ExchangeReplica, MergedBatch } from "../exchange/replica.ts";
@@ -150,17 +151,23 @@ export class LocalReplica implements ExchangeReplica {
 
   async #dropGhost({ key, versions }: RefusedVersions): Promise<void> {
     const { store, graveyard, log } = this.#ports;
-    const { record: held } = readOrLost(() => store.latest(key));
-    if (held === undefined) return;
-    const left = dropRefused(held, versions, this.completeness.floor);
-    if (left === held) return;
-    const ghosts = held.siblings.filter(
-      ({ version }) =>
-        left === undefined || !left.siblings.some((kept) => sameVersion(kept.version, version)),
-    );
+    // Aside first: after a crash in between it is in both places, and not in none.
+    await Promise.all(this.#ghostsOf(key, versions).ghosts.map((sibling) => this.#keepAside(key, sibling)));
+    const { left, ghosts } = this.#ghostsOf(key, versions);
+    if (ghosts.length === 0) return;
     log.warn("ghost_dropped", { key, versions: ghosts.length });
-    const removed = left === undefined ? graveyard.remove(key) : store.put(key, left);
-    await Promise.all([removed, ...ghosts.map((sibling) => this.#keepAside(key, sibling))]);
+    await (left === undefined ? graveyard.remove(key) : store.put(key, left));
+  }
+
+  /** Which of the refused versions the key's record has now, and what is left of it without them. */
+  #ghostsOf(key: string, refused: readonly Version[]): { left: KeyRecord | undefined; ghosts: Sibling[] } {
+    const { record: held } = readOrLost(() => this.#ports.store.latest(key));
+    if (held === undefined) return { left: undefined, ghosts: [] };
+    const left = dropRefused(held, refused, this.completeness.floor);
+    return {
+      left,
+      ghosts: held.siblings.filter(({ version }) => left === undefined || !holds(left, version)),
+    };
   }
 
   /** Keeps ghosts aside, makes silent loss heard, and says what was refused. */

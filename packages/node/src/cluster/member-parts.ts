@@ -8,7 +8,7 @@ import {
   preferHealthy,
   type RumorHeldEvent,
 } from "@hearsay/core";
-import type { PeerFault } from "../peer-fault.ts";
+import { PeerFault } from "../peer-fault.ts";
 import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
 import { askingMembers } from "./asking-members.ts";
 import { CompletenessKeeper } from "./completeness-keeper.ts";
@@ -116,7 +116,11 @@ function makeKeeper({ config, ports, troubles }: Recipe, membership: Membership)
     log,
     troubles,
     counted: () => membership.counted(),
-    flush: () => facts.flush(),
+    flush: async () => {
+      await facts.flush();
+      // What says that a retirement is settled must not outlast the retirement itself.
+      if (!(await membership.saved())) throw new PeerFault({ code: "busy" });
+    },
     tick: () => node.tick(),
     ownTime: () => node.ownTime(),
     observe: (time) => node.observe(time),

@@ -164,6 +164,29 @@ test("a node that was told it is retired says so again after a restart, before a
   expect(second.member.notWritable()).toEqual({ code: "retired" });
 });
 
+test("a retirement is not settled before it is on the disk, which would come back without it after a crash", async () => {
+  const store = new MemoryStore();
+  const it = await start(store);
+  await introduce(it, FRIEND);
+  await introduce(it, STRANGER);
+  await it.member.membership.saved();
+  const { keeper } = it.member;
+  expect(keeper.members.ids).toContain(FRIEND.id);
+  const before = keeper.completeness.state.settledAt;
+  store.failNext = true;
+  const table = { to: "", members: [STRANGER], retired: [FRIEND.id] };
+  await it.member.serve(STRANGER.id, { kind: "push-pull", from: STRANGER, ...table });
+  await rest();
+  expect(it.log.of("members_not_saved")).toHaveLength(1);
+  expect([keeper.completeness.state.settledAt, keeper.members.ids.includes(FRIEND.id)]).toEqual([
+    before,
+    true,
+  ]);
+  await it.timers.advance(3000);
+  expect(keeper.completeness.state.settledAt).toBeGreaterThan(before);
+  expect(keeper.members.ids).toEqual([it.member.id, STRANGER.id].sort());
+});
+
 describe("stopping", () => {
   test("tells the others and ends also when nobody answers", async () => {
     const it = await start();

@@ -236,9 +236,9 @@ export class Membership {
     await this.#stored.saved();
   }
 
-  /** Settles when the table as it is now is on disk. */
-  async saved(): Promise<void> {
-    await this.#stored.saved();
+  /** Settles when the newest save of the table has ended. @returns whether it is on disk */
+  async saved(): Promise<boolean> {
+    return await this.#stored.saved();
   }
 
   /** Settles also when there is nobody to tell any more: this node is retired, or was stopped without a word meanwhile. */
