@@ -111,3 +111,18 @@ test("a version of a member that was forgotten is never called complete by the w
   const receipt = await during(cluster, 3000, receiptOf(running, "k", lost));
   expect(receipt).toMatchObject({ everywhere: false, complete: false });
 });
+
+test("what a newcomer wrote when it was alone is not called complete by the watermark, which is younger", async () => {
+  const antiEntropy = { ...ANTI_ENTROPY_DEFAULTS, intervalMs: HOUR_MS };
+  const cluster = new VirtualCluster(platform, 17, { antiEntropy });
+  await cluster.run("a", []);
+  const version = versionOf(await cluster.put("a", "k", "v"));
+  await cluster.stop("a");
+  await cluster.run("b", []);
+  await cluster.time.advance(MINUTE_MS);
+  const member = await cluster.run("a", ["b:1"]);
+  await cluster.time.until("a takes writes", () => member.notWritable() === undefined, MINUTE_MS);
+  expect(member.keeper.completeness.watermark).toBeGreaterThan(version.time);
+  const receipt = await during(cluster, 3000, receiptOf(member, "k", version));
+  expect(receipt).toMatchObject({ everywhere: false, complete: false });
+});

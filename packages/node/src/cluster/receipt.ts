@@ -15,7 +15,7 @@ export interface Receipt {
   readonly unknown: readonly Member[];
   /** Every counted member is among the holders. */
   readonly everywhere: boolean;
-  /** The watermark has passed the version, whose writer is a counted member: it is held or covered by all of them. */
+  /** The watermark has passed the version, whose writer is a counted member, and none is known to lack it: all hold or cover it. */
   readonly complete: boolean;
   readonly watermark: HlcTime;
 }
@@ -81,14 +81,16 @@ class ReceiptInquiry {
     const those = (answer: Answer): Member[] => members.filter((_, i) => answers[i] === answer);
     for (const { id } of those("holds")) this.#holders.add(id);
     const holders = those("holds");
+    const lacking = those("lacks");
     const { watermark } = this.#member.keeper.completeness;
     const { time, node } = this.#version;
     return {
       holders,
-      lacking: those("lacks"),
+      lacking,
       unknown: those("unknown"),
       everywhere: holders.length === members.length,
-      complete: watermark >= time && members.some(({ id }) => id === node),
+      // What a newcomer wrote when it was alone is older than the watermark, which says nothing of it.
+      complete: watermark >= time && lacking.length === 0 && members.some(({ id }) => id === node),
       watermark,
     };
   }
