@@ -139,12 +139,8 @@ export class Operator {
     const names = this.present;
     if (names.length < 2 || this.isRebuilding) return undefined;
     if (!names.every((name) => this.is(name, "up") || this.is(name, "down"))) return undefined;
-    this.#ports.trace.note("all are lost but what an operator keeps");
     for (const name of names) this.#seized.add(name);
-    for (const name of names) {
-      await this.kill(name);
-      this.#set(name, "busy");
-    }
+    for (const name of names) await this.kill(name).then(() => this.#set(name, "busy"));
     return names;
   }
 

@@ -6,6 +6,7 @@ import { covers, type Hashing, type KeyRecord, latestTime } from "@hearsay/core"
 import { readSnapshot, StoreError } from "@hearsay/store";
 import type { Machine } from "../cluster/machine.ts";
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
+import { describeWrite, type Write } from "../invariants/ledger.ts";
 import type { Fault } from "../plan/actions.ts";
 import type { FaultKind } from "../plan/faults.ts";
 import type { Watcher } from "../watch/watcher.ts";
@@ -29,8 +30,6 @@ const TRIES = 24;
 const LOOK_MS = 100;
 /** Messages of the cluster that was may still be on their way: an operator forgets whom they bring back after this time. */
 const FORGET_AFTER_MS = 25_000;
-/** Holds what is in the snapshot, as far as writes are counted. */
-const SNAPSHOT = "snapshot";
 
 type Contents = ReadonlyMap<string, KeyRecord>;
 
@@ -87,16 +86,14 @@ export class RebuildingFaults {
     const names = await operator.seizeAll();
     if (names === undefined) return;
     const founder = chosen(names, fault.other);
-    this.#markHeld(contents);
+    const kept = this.#writesIn(contents);
     await this.#beginAnew(
       names,
       founder,
-      (machine) => machine === SNAPSHOT,
-      () => {
-        operator.wipe(founder);
-      },
+      () => false,
+      () => operator.wipe(founder),
     );
-    if (await this.#putBack(contents, cluster.machine(founder))) fired("restored");
+    if (await this.#putBack(contents, kept, cluster.machine(founder))) fired("restored");
     operator.release(names);
     await this.#forgetLater();
   }
@@ -136,31 +133,31 @@ export class RebuildingFaults {
     return contents;
   }
 
-  #markHeld(contents: Contents): void {
+  /** Until they are put back, nobody has to have them. */
+  #writesIn(contents: Contents): Write[] {
     const { ledger } = this.#ports.watcher;
-    for (const write of ledger.all()) {
+    return [...ledger.all()].filter((write) => {
       const record = contents.get(write.key);
-      if (record !== undefined && covers(record.context, write.version)) write.holders.add(SNAPSHOT);
-    }
+      return !write.isExcused && record !== undefined && covers(record.context, write.version);
+    });
   }
 
   /** As `hearsay restore --mode exact` does: into an empty store, with every version behind the clock. @returns whether all is held */
-  async #putBack(contents: Contents, machine: Machine): Promise<boolean> {
+  async #putBack(contents: Contents, kept: readonly Write[], machine: Machine): Promise<boolean> {
     const { cluster, watcher } = this.#ports;
     let isHeld = false;
     for (let tries = 0; tries < TRIES && !isHeld; tries++) {
       if (tries > 0) await cluster.time.sleep(RETRY_MS);
       isHeld = await this.#tryPutBack(contents, machine);
     }
-    for (const write of watcher.ledger.all()) {
-      if (!write.holders.delete(SNAPSHOT)) continue;
-      if (isHeld && !watcher.replica(machine).hadSeen(write.key, write.version)) {
-        const detail = `${machine.name} was given ${write.key} from a snapshot and lacks it`;
-        watcher.report({ invariant: "durability", detail });
-      }
-      if (write.holders.size === 0) write.isExcused = true;
+    if (!isHeld) return false;
+    for (const write of kept) {
+      write.isExcused = false;
+      if (watcher.replica(machine).hadSeen(write.key, write.version)) continue;
+      const detail = `${machine.name} was given ${describeWrite(write)} from a snapshot, and lacks it`;
+      watcher.report({ invariant: "durability", detail });
     }
-    return isHeld;
+    return true;
   }
 
   async #tryPutBack(contents: Contents, machine: Machine): Promise<boolean> {
