@@ -234,6 +234,12 @@ export class VirtualCluster {
     }
   }
 
+  /** Takes back what cuts the links between two, both ways. */
+  mend(a: string, b: string): void {
+    this.links.mend(`${a}:1`, `${b}:1`);
+    this.links.mend(`${b}:1`, `${a}:1`);
+  }
+
   heal(): void {
     this.links.mendAll();
   }

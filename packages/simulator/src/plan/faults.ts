@@ -34,6 +34,7 @@ export const FAULTS = {
   entry_lost: "a record goes from a disk, or what the index says of it",
   retention_changed: "a node stops and comes back with another retention of deletions",
   replaced: "a machine is gone, and another one takes over its node's name",
+  pair_lost: "two nodes that see only each other lose their directories",
   reset_alone: "all directories but one are gone, and that one goes on alone",
   restored: "all directories are gone, and a snapshot is put back as it was",
 } as const;
@@ -50,6 +51,7 @@ const RARE: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "entry_lost",
   "retention_changed",
   "replaced",
+  "pair_lost",
   "reset_alone",
   "restored",
 ]);

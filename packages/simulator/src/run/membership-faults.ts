@@ -3,6 +3,7 @@ import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import type { Fault } from "../plan/actions.ts";
 import type { FaultKind } from "../plan/faults.ts";
 import type { Clients } from "./clients.ts";
+import { chosen } from "./network-faults.ts";
 import type { Operator } from "./operator.ts";
 
 export interface MembershipFaultPorts {
@@ -19,6 +20,7 @@ const REPLACED_MAX = 3;
 /** Fewer than these must not be left running by a fault of this kind. */
 const RUNNING_MIN = 3;
 const LAST_WRITES = 3;
+const PAIR_MS = 45_000;
 /** When an operator tells the others that a machine is gone. */
 const FORGET_LOST_AFTER_MS = 20_000;
 /** How long a node is down before an operator gives it up. */
@@ -47,6 +49,9 @@ export class MembershipFaults {
         return true;
       case "replaced":
         void this.#replace(name, fault);
+        return true;
+      case "pair_lost":
+        void this.#losePair(name, fault);
         return true;
       case "leave":
         void this.#leave(name);
@@ -81,6 +86,26 @@ export class MembershipFaults {
     fired("replaced");
     await cluster.time.sleep(durationMs);
     if (this.#hasFreeHand) await operator.start(other);
+    await cluster.time.sleep(FORGET_LOST_AFTER_MS);
+    if (this.#hasFreeHand) await operator.forgetStrays();
+  }
+
+  /** For so long that what begins between them is a cluster by itself, if anything does. */
+  async #losePair(name: string, fault: Fault): Promise<void> {
+    const { cluster, operator, fired } = this.#ports;
+    const { up, present } = operator;
+    const pair = [...new Set([name, chosen(up, fault.other)])].filter((one) => up.includes(one));
+    if (pair.length < 2 || up.length < 2 + RUNNING_MIN - 1) return;
+    const others = present.filter((one) => !pair.includes(one));
+    cluster.partition(pair, others);
+    for (const one of pair) {
+      await operator.kill(one);
+      operator.wipe(one);
+    }
+    fired("pair_lost");
+    await Promise.all(pair.map((one) => operator.start(one)));
+    await cluster.time.sleep(PAIR_MS);
+    for (const a of pair) for (const b of others) cluster.mend(a, b);
     await cluster.time.sleep(FORGET_LOST_AFTER_MS);
     if (this.#hasFreeHand) await operator.forgetStrays();
   }

@@ -1,0 +1,107 @@
+/** Faults that strike seldom and views that are not whole, each by itself. */
+
+import { platform } from "@hearsay/cli/simulation-platform";
+import { MUTANTS, makePlan, type Plan, type RunReport, runPlan } from "@hearsay/simulator";
+import { expect, test } from "vitest";
+
+type Action = Plan["actions"][number];
+type Fault = Extract<Action, { readonly kind: "fault" }>;
+
+const FIRST_NODE = 0;
+const RETENTION_MS = 10_000;
+
+function put(atMs: number, key: string): Action {
+  return {
+    kind: "operation",
+    atMs,
+    client: 0,
+    does: "put",
+    key,
+    context: "none",
+    node: FIRST_NODE,
+    ttlMs: 0,
+    bytes: 5,
+    acks: 1,
+  };
+}
+
+function faultAt(atMs: number, fault: Fault["fault"], other = 0): Action {
+  return { kind: "fault", atMs, fault, durationMs: 500, node: FIRST_NODE, other, strength: 0 };
+}
+
+interface Setting {
+  readonly nodes?: number;
+  readonly viewSize?: number;
+  readonly mutant?: string;
+}
+
+async function runOf(
+  actions: readonly Action[],
+  durationMs: number,
+  { nodes = 3, viewSize, mutant }: Setting = {},
+): Promise<RunReport> {
+  const { settings, ...plan } = makePlan({ seed: 1, mode: "safety", nodes, minutes: 1 });
+  const member = { ...settings.member, tombstoneRetentionMs: RETENTION_MS };
+  const hooks = MUTANTS.find(({ name }) => name === mutant)?.hooks();
+  return await runPlan(
+    platform,
+    { ...plan, settings: { ...settings, member, viewSize }, durationMs, actions },
+    { keepsLines: true, ...(hooks === undefined ? {} : { hooks }) },
+  );
+}
+
+test("a record that goes from a disk without a trace comes back with an alarm, and without one that is noticed", async () => {
+  const actions = [put(6_000, "k"), faultAt(40_000, "silent_loss")];
+  const report = await runOf(actions, 45_000);
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ silent_loss: 1 });
+  expect(report.counted["hearsay_silent_loss_alarms_total"]).toBe(1);
+  const silent = await runOf(actions, 45_000, { mutant: "silent_loss_not_told" });
+  expect(silent.violation).toMatchObject({ invariant: "alarm" });
+});
+
+test.each([
+  [
+    "a record that goes from a disk alone is missed at the next start, and its node comes back as another",
+    0,
+    2,
+  ],
+  ["an index entry that goes from a disk alone is made good at the next start", 0.9, 1],
+])("%s", async (_, other, ids) => {
+  const report = await runOf([put(6_000, "k"), faultAt(8_000, "entry_lost", other)], 15_000);
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ entry_lost: 1 });
+  expect(report.lines.filter((line) => / n1 is n1~.* now$/.test(line))).toHaveLength(ids);
+});
+
+test("the one directory that is left goes on alone, and the others enter its cluster", async () => {
+  const report = await runOf([put(6_000, "k"), faultAt(12_000, "reset_alone"), put(40_000, "l")], 45_000);
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ reset_alone: 1 });
+  expect(report.lines.filter((line) => line.endsWith("n2 stores k"))).toHaveLength(2);
+});
+
+test("what a snapshot holds is held by a cluster that is begun with it, and what came later is lost", async () => {
+  const actions = [put(6_000, "k"), faultAt(30_000, "restored"), put(31_000, "later"), put(60_000, "l")];
+  const report = await runOf(actions, 65_000);
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ restored: 1 });
+  expect(report.lines.filter((line) => line.endsWith("n2 stores k"))).toHaveLength(2);
+  expect(report.lines.filter((line) => line.endsWith("n2 stores later"))).toHaveLength(1);
+});
+
+test("two nodes that lose their directories behind a partition do no harm, and are noticed where they begin a cluster", async () => {
+  const actions = [put(6_000, "k"), faultAt(20_000, "pair_lost", 0.3)];
+  const report = await runOf(actions, 70_000, { nodes: 5 });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ pair_lost: 1 });
+  const apart = await runOf(actions, 70_000, { nodes: 5, mutant: "newcomers_record_each_other" });
+  expect(apart.violation).toBeDefined();
+});
+
+test("a machine is replaced by another under its name, and nodes come to agree that gossip with one other at a time", async () => {
+  const actions = [put(6_000, "k"), faultAt(8_000, "replaced"), faultAt(20_000, "retention_changed")];
+  const report = await runOf(actions, 40_000, { nodes: 4, viewSize: 1 });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ replaced: 1, retention_changed: 1 });
+});
