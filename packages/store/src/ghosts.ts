@@ -30,7 +30,8 @@ export class Ghosts {
   async keep(key: string, sibling: Sibling): Promise<boolean> {
     const { pipeline, codec, handle } = this.#engine;
     this.#count ??= (await this.list(GHOSTS_MAX)).length;
-    const at = ghostKey(encodeUtf8(key), sibling.version.time);
+    const { time, node } = sibling.version;
+    const at = ghostKey(encodeUtf8(key), time, node);
     if (handle.get(at) !== undefined) return true;
     if (this.#count >= GHOSTS_MAX) return false;
     const refusal = pipeline.refusal();

@@ -19,6 +19,7 @@ export type Space = (typeof SPACE)[keyof typeof SPACE];
 export const RECORD_PREFIX = 1;
 export const INDEX_PREFIX = 3;
 const GRAVEYARD_PREFIX = 9;
+const GHOST_PREFIX = 3;
 
 export function recordKey(key: Uint8Array): Uint8Array {
   return prefixed(SPACE.record, key);
@@ -66,18 +67,23 @@ export function historyKey(key: Uint8Array, slot: number): Uint8Array {
   return bytes;
 }
 
-export function ghostKey(key: Uint8Array, time: number): Uint8Array {
-  const bytes = new Uint8Array(1 + 2 + key.length + 8);
+/** Of a version: its key, time and node. Earlier builds left out the node. */
+export function ghostKey(key: Uint8Array, time: number, node: string): Uint8Array {
+  const nodeBytes = encodeUtf8(node);
+  const end = GHOST_PREFIX + key.length + 8;
+  const bytes = new Uint8Array(end + nodeBytes.length);
   const view = new DataView(bytes.buffer);
   bytes[0] = SPACE.ghost;
   view.setUint16(1, key.length);
-  bytes.set(key, 3);
-  view.setFloat64(3 + key.length, time);
+  bytes.set(key, GHOST_PREFIX);
+  view.setFloat64(GHOST_PREFIX + key.length, time);
+  bytes.set(nodeBytes, end);
   return bytes;
 }
 
 export function parseGhostKey(databaseKey: Uint8Array): Uint8Array {
-  return databaseKey.subarray(3, databaseKey.length - 8);
+  const length = ((databaseKey[1] ?? 0) << 8) | (databaseKey[2] ?? 0);
+  return databaseKey.subarray(GHOST_PREFIX, GHOST_PREFIX + length);
 }
 
 export const JOURNAL_SLOTS = 65_536;
