@@ -150,11 +150,12 @@ const LEAF_BYTES = 1 + DIGEST_BYTES + 4;
 /** Of each bucket the sum and then the count. */
 const BUCKET_WORDS = WORDS + 1;
 const PAGE_BUCKETS = 64;
+const PAGES = BUCKET_COUNT / PAGE_BUCKETS;
 
 /** The fingerprints of all buckets, 2.25 MiB, or less while few buckets have a record. */
 export class Fingerprints {
   /** Where no record has been, there is no page. */
-  readonly #pages: (Uint32Array | undefined)[] = new Array(BUCKET_COUNT / PAGE_BUCKETS).fill(undefined);
+  readonly #pages: (Uint32Array | undefined)[] = new Array(PAGES).fill(undefined);
   readonly #leaf: Uint8Array = new Uint8Array(LEAF_BYTES);
   readonly #leafView: DataView = new DataView(this.#leaf.buffer);
 
@@ -193,11 +194,20 @@ export class Fingerprints {
     return this.#word(bucket, WORDS);
   }
 
-  bucketEquals(bucket: number, other: Fingerprints): boolean {
-    for (let word = 0; word < BUCKET_WORDS; word++) {
-      if (this.#word(bucket, word) !== other.#word(bucket, word)) return false;
-    }
-    return true;
+  /** The buckets whose fingerprints are not those of the other, in ascending order. */
+  differingFrom(other: Fingerprints): number[] {
+    return this.#bucketsWhere(
+      (page) => this.#pages[page] !== undefined || other.#pages[page] !== undefined,
+      (bucket) => this.#differsAt(bucket, other),
+    );
+  }
+
+  /** The buckets that have a record, in ascending order. */
+  occupied(): number[] {
+    return this.#bucketsWhere(
+      (page) => this.#pages[page] !== undefined,
+      (bucket) => this.count(bucket) !== 0,
+    );
   }
 
   /** What the Merkle leaf of a bucket is the hash of. The bytes are valid until the next call. */
@@ -234,6 +244,24 @@ export class Fingerprints {
       }
     }
     return restored;
+  }
+
+  /** While few buckets have a record, most pages need no look at what is in them. */
+  #bucketsWhere(onPage: (page: number) => boolean, holds: (bucket: number) => boolean): number[] {
+    const found: number[] = [];
+    for (let page = 0; page < PAGES; page++) {
+      if (!onPage(page)) continue;
+      const end = (page + 1) * PAGE_BUCKETS;
+      for (let bucket = page * PAGE_BUCKETS; bucket < end; bucket++) if (holds(bucket)) found.push(bucket);
+    }
+    return found;
+  }
+
+  #differsAt(bucket: number, other: Fingerprints): boolean {
+    for (let word = 0; word < BUCKET_WORDS; word++) {
+      if (this.#word(bucket, word) !== other.#word(bucket, word)) return true;
+    }
+    return false;
   }
 
   /** For a change. */

@@ -107,10 +107,7 @@ export class BucketTree {
       zero = this.#hashChildren(new Array<string>(ARITY).fill(zero), 0);
     }
     this.#built = true;
-    const { fingerprints } = this.#tally;
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      if (fingerprints.count(bucket) !== 0) this.touch(bucket);
-    }
+    for (const bucket of this.#tally.fingerprints.occupied()) this.touch(bucket);
   }
 
   #dirtyCount(): number {

@@ -2,7 +2,7 @@
  * Three accounts of one store must agree: the records, the bucket index, and the fingerprints that every commit
  * has kept up to date. Two passes over a store in use, exact for the moment the second one ends.
  */
-import { BUCKET_COUNT, decodeUtf8 } from "@hearsay/core";
+import { decodeUtf8 } from "@hearsay/core";
 import { type Change, countedSummary } from "./change.ts";
 import type { Entry } from "./database-handle.ts";
 import type { Engine } from "./engine.ts";
@@ -98,13 +98,10 @@ function compare(
   index: Count,
 ): { readonly records: number[]; readonly index: number[] } {
   const live = engine.tally.fingerprints;
-  const found = { records: [] as number[], index: [] as number[] };
-  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-    if (records !== undefined && !live.bucketEquals(bucket, records.tally.fingerprints))
-      found.records.push(bucket);
-    if (!live.bucketEquals(bucket, index.tally.fingerprints)) found.index.push(bucket);
-  }
-  return found;
+  return {
+    records: records === undefined ? [] : live.differingFrom(records.tally.fingerprints),
+    index: live.differingFrom(index.tally.fingerprints),
+  };
 }
 
 /** Reads every record that the index names in the given buckets, so that missing ones are noticed. */
