@@ -22,8 +22,8 @@ export class Presence {
   static from(bytes: Uint8Array): Presence {
     const presence = new Presence();
     for (const page of presence.#pages.keys()) {
-      const bits = bytes.slice(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
-      if (bits.some((byte) => byte !== 0)) presence.#pages[page] = bits;
+      const bits = bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+      if (bits.some((byte) => byte !== 0)) presence.#pages[page] = bits.slice();
     }
     return presence;
   }
