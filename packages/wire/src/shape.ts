@@ -67,7 +67,7 @@ export function bytes(maxLength: number): Shape<Uint8Array> {
       if (!(plain instanceof Uint8Array) || plain.length > maxLength) {
         throw new Malformed(`at most ${maxLength} bytes`);
       }
-      return Uint8Array.from(plain);
+      return new Uint8Array(plain);
     },
   };
 }
