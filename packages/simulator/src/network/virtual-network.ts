@@ -53,6 +53,10 @@ interface Answer {
   readonly reason: string;
 }
 
+// Made once: the stack of an error costs as much as a message does, and these come with each one that is lost.
+const UNREACHABLE = new PeerFault({ code: "unreachable" });
+const TIMEOUT = new PeerFault({ code: "timeout" });
+
 /** A second copy: nobody waits for its answer, and nobody has sent it. */
 const COPY = { isCopy: true, resolve: () => undefined, reject: () => undefined };
 
@@ -73,7 +77,7 @@ export class VirtualNetwork {
 
   request(from: Sender, to: Peer, message: PeerRequest, timeoutMs: number): Promise<PeerReply> {
     return new Promise((resolve, reject) => {
-      const cancel = from.run.after(timeoutMs, () => reject(new PeerFault({ code: "timeout" })));
+      const cancel = from.run.after(timeoutMs, () => reject(TIMEOUT));
       const letter: Letter = {
         from,
         to,
@@ -129,7 +133,7 @@ export class VirtualNetwork {
   }
 
   #fail({ from, reject }: Letter): void {
-    from.run.whenOn(() => reject(new PeerFault({ code: "unreachable" })));
+    from.run.whenOn(() => reject(UNREACHABLE));
   }
 
   async #serve(receiver: Run, bytes: Uint8Array): Promise<Answer> {
