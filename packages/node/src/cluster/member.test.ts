@@ -174,7 +174,7 @@ test("a retirement is not settled before it is on the disk, which would come bac
   expect(keeper.members.ids).toContain(FRIEND.id);
   const before = keeper.completeness.state.settledAt;
   store.failNext = true;
-  const table = { to: "", members: [STRANGER], retired: [FRIEND.id] };
+  const table = { to: "", members: [STRANGER], retired: [FRIEND.id], belongs: true };
   await it.member.serve(STRANGER.id, { kind: "push-pull", from: STRANGER, ...table });
   await rest();
   expect(it.log.of("members_not_saved")).toHaveLength(1);
