@@ -19,10 +19,17 @@ test("a first node that comes back without its data, and begins a cluster of its
   await cluster.time.advance(5 * MINUTE_MS);
   for (const name of ["b", "c"]) expect(cluster.read(name, "k")).toBe("v");
   expect(cluster.events("other_cluster").length).toBeGreaterThan(0);
+  const met = (): (string | undefined)[] =>
+    ["a", "b"].map((name) => cluster.machine(name).running.membership.otherClusterAt);
+  expect([
+    ["b:1", "a:1"],
+    ["c:1", "a:1"],
+  ]).toContainEqual(met());
   await cluster.stop("a");
   await cluster.run("a", ["b:1"]);
   await cluster.time.until("a has it", () => cluster.read("a", "k") === "v", MINUTE_MS);
   expect(cluster.events("silent_loss_suspected")).toEqual([]);
+  expect(met()).toEqual([undefined, undefined]);
 });
 
 test("a node that comes back in doubt does not enter a cluster that was begun without it", async () => {

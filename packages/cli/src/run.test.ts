@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -206,18 +206,34 @@ describe("the version", () => {
   });
 });
 
-it("doctor asks a node that does not answer once, and says that it does not", async () => {
-  let asked = 0;
-  const silent = createServer(() => {
-    asked += 1;
-  });
-  silent.listen(0, "127.0.0.1");
-  await once(silent, "listening");
-  const address = silent.address();
+async function doctorOf(answer: RequestListener): Promise<Awaited<ReturnType<typeof hearsay>>> {
+  const node = createServer(answer);
+  node.listen(0, "127.0.0.1");
+  await once(node, "listening");
+  const address = node.address();
   const port = typeof address === "object" ? address?.port : undefined;
   const flags = ["--data", join(directory, "none"), "--listen", "127.0.0.1:0", "--timeout", "100ms"];
-  const { code, out } = await hearsay(["doctor", ...flags, "-e", `http://127.0.0.1:${port}`]);
-  silent.close();
+  const said = await hearsay(["doctor", ...flags, "-e", `http://127.0.0.1:${port}`]);
+  node.close();
+  return said;
+}
+
+it("doctor warns of what a node that is ready is not content with", async () => {
+  const check = { name: "other cluster", ok: false, needed: false, detail: "one is at b:1" };
+  const { code, out } = await doctorOf((_, answer) => {
+    answer
+      .setHeader("Content-Type", "application/json")
+      .end(JSON.stringify({ ready: true, checks: [check] }));
+  });
+  expect(code).toBe(0);
+  expect(out).toMatch(/^warn {2}endpoint: .* is ready, but other cluster: one is at b:1\n.*readyz\?verbose/m);
+});
+
+it("doctor asks a node that does not answer once, and says that it does not", async () => {
+  let asked = 0;
+  const { code, out } = await doctorOf(() => {
+    asked += 1;
+  });
   expect([code, asked]).toEqual([1, 1]);
   expect(out).toMatch(/^bad {3}endpoint: .* did not answer within 100 ms\n.*restart it/m);
 });

@@ -1,3 +1,4 @@
+import type { Readiness } from "@hearsay/api";
 import { HearsayError } from "@hearsay/client";
 import type { LoadedConfig } from "@hearsay/server";
 import { CliError, EXIT } from "../failure.ts";
@@ -73,20 +74,8 @@ async function checkEndpoint({ client, io, signal }: Session, flags: DoctorFlags
   const timeoutMs = flags.timeout ?? ANSWER_MS;
   try {
     const readiness = await client.readiness({ signal, timeoutMs });
-    const failed = (readiness.checks ?? []).filter(({ ok }) => !ok);
     const clock = await readClock(endpoint, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
-    if (readiness.ready) {
-      return {
-        finding: { check, status: "ok", detail: `${endpoint} is ready` },
-        endpoint,
-        answers: true,
-        clock,
-      };
-    }
-    const why = failed.map(({ name, detail }) => `${name}: ${detail}`).join("; ");
-    const next = `Read the node's log; GET ${endpoint}/readyz?verbose lists its checks.`;
-    const finding: Finding = { check, status: "bad", detail: `${endpoint} is not ready: ${why}`, next };
-    return { finding, endpoint, answers: true, clock };
+    return { finding: findingOf(endpoint, readiness), endpoint, answers: true, clock };
   } catch (error) {
     if (!(error instanceof HearsayError)) throw error;
     const isSilent = error.code === "timed_out";
@@ -98,6 +87,16 @@ async function checkEndpoint({ client, io, signal }: Session, flags: DoctorFlags
     };
     return { finding, endpoint, answers: false, clock: undefined };
   }
+}
+
+function findingOf(endpoint: string, { ready, checks = [] }: Readiness): Finding {
+  const check = "endpoint";
+  const failed = checks.filter(({ ok }) => !ok);
+  if (ready && failed.length === 0) return { check, status: "ok", detail: `${endpoint} is ready` };
+  const why = failed.map(({ name, detail }) => `${name}: ${detail}`).join("; ");
+  const next = `Read the node's log; GET ${endpoint}/readyz?verbose lists its checks.`;
+  if (ready) return { check, status: "warn", detail: `${endpoint} is ready, but ${why}`, next };
+  return { check, status: "bad", detail: `${endpoint} is not ready: ${why}`, next };
 }
 
 const SILENT =

@@ -82,6 +82,7 @@ export class Membership {
   /** This id was retired in an earlier run, and never comes back. */
   readonly wasRetired: boolean;
   #isLeaving = false;
+  #otherClusterAt: string | undefined;
 
   constructor(options: MembershipOptions, ports: MembershipPorts, listener: MembershipListener) {
     this.#ports = ports;
@@ -184,6 +185,12 @@ export class Membership {
     return isOfOtherCluster(this.#swim.table, theirs);
   }
 
+  /** Where a node of another cluster of this name was met, unless it has become a member of this one since. */
+  get otherClusterAt(): string | undefined {
+    const at = this.#otherClusterAt;
+    return this.livePeers().some(({ address }) => address === at) ? undefined : at;
+  }
+
   /** Whether this node has an id on disk as a counted member. */
   hasRecorded(id: NodeId): boolean {
     return this.#stored.has(id);
@@ -267,6 +274,9 @@ export class Membership {
         break;
       case "self-retired":
         this.#listener.selfRetired();
+        break;
+      case "other-cluster":
+        this.#otherClusterAt = event.at.address;
         break;
       case "refused":
         if (event.code === "name_taken" && event.holder !== undefined) this.#listener.nameTaken(event.holder);

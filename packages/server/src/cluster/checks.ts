@@ -34,6 +34,7 @@ export function clusterChecks(member: ClusterMember | undefined, seeds: readonly
       needed: false,
       detail: complete ? "yes" : `catching up on what the others hold through ${throughIso(floor) ?? "now"}`,
     },
+    otherClusterCheck(member.membership.otherClusterAt),
     {
       name: "silent loss",
       ok: member.alarms === 0,
@@ -41,6 +42,14 @@ export function clusterChecks(member: ClusterMember | undefined, seeds: readonly
       detail: `${member.alarms} versions of which this node or a peer has lost one unnoticed`,
     },
   ];
+}
+
+function otherClusterCheck(at: string | undefined): Check {
+  const check = { name: "other cluster", needed: false };
+  if (at === undefined) return { ...check, ok: true, detail: "none of this name was met" };
+  const next =
+    "Of the two, the nodes of one have to join the other (docs/cluster.md, Two clusters of one name)";
+  return { ...check, ok: false, detail: `a node of another one of this name is at ${at}. ${next}` };
 }
 
 function joiningDetail(fault: Extract<NotWritable, { code: "joining" }>, seeds: string): string {

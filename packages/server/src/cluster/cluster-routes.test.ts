@@ -136,7 +136,7 @@ describe("what three nodes tell", () => {
 
   it("readiness has the checks of a member, and none of them fails", async () => {
     const ready = checked(await cluster.get("n2", "/readyz?verbose"), Readiness);
-    const names = ["retired", "joining", "clock", "complete", "silent loss"];
+    const names = ["retired", "joining", "clock", "complete", "other cluster", "silent loss"];
     for (const name of names) {
       expect(ready).toMatchObject({
         checks: expect.arrayContaining([expect.objectContaining({ name, ok: true })]),
