@@ -131,6 +131,23 @@ describe("exec", () => {
     expect(await third.code).toBe(0);
   });
 
+  it("that is asked to end while it restarts the command starts none in its place", async () => {
+    const go = join(directory, "go");
+    const slow = `trap 'while ! [ -e ${go} ]; do sleep 0.02; done; echo term >> "$OUT"; exit 0' TERM
+      echo "start $COLOUR" >> "$OUT"; while :; do sleep 0.02; done`;
+    const { exec, source, ports, code, lines } = startExec({ words: ["/bin/sh", "-c", slow] });
+    source.backlog("app/", { colour: "red" });
+    await until(lines, ["start red"]);
+    await vi.waitFor(() => expect(ports.logged.map(({ event }) => event)).toContain("command_started"));
+    source.put("app/", { colour: "blue" });
+    ports.pass(60);
+    const stopped = exec.stop("SIGTERM");
+    writeFileSync(go, "");
+    await stopped;
+    expect(await code).toBe(143);
+    expect(lines()).toEqual(["start red", "term"]);
+  });
+
   it("goes on when the last good values cannot be kept", async () => {
     const state = join(directory, "state");
     const { exec, source, ports, code, lines } = startExec({ state });

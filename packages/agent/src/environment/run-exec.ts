@@ -76,6 +76,7 @@ export class RunningExec {
   /** Hands the signal to the command, and kills it when it does not end. */
   async stop(signal: NodeJS.Signals): Promise<void> {
     this.#stopped = true;
+    this.child.startNoMore();
     await this.#running;
     await this.child.stop(signal);
   }
@@ -128,6 +129,7 @@ export class RunningExec {
     const variables = JSON.stringify(Object.entries(found.variables).sort());
     if (variables === this.#variables && this.child.runs) return;
     await this.child.use(found.variables);
+    if (!this.child.runs) return;
     ports.log("info", this.#variables === undefined ? "command_started" : "command_told", {
       variables: Object.keys(found.variables).length,
     });

@@ -18,6 +18,7 @@ export class SupervisedChild {
   #child: ChildProcess | undefined;
   #gone: Promise<void> = Promise.resolve();
   #expected = false;
+  #startsNoMore = false;
   #onExit: (code: number) => void = () => undefined;
   /** Settles when the command ends by itself, with its exit code; of a signal 128 and its number, as shells have it. */
   readonly exit: Promise<number>;
@@ -42,7 +43,12 @@ export class SupervisedChild {
       return;
     }
     await this.#end();
-    await this.#start(variables);
+    if (!this.#startsNoMore) await this.#start(variables);
+  }
+
+  /** Nothing takes the place of what is being ended. */
+  startNoMore(): void {
+    this.#startsNoMore = true;
   }
 
   send(signal: NodeJS.Signals): void {
