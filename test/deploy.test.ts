@@ -181,6 +181,7 @@ describe("systemd", () => {
     }
     expect(units[0]?.text).toContain("--data /var/lib/hearsay");
     expect(read("deploy/systemd/agent.yaml")).toContain("state: /var/lib/hearsay-agent");
+    expect(read("deploy/systemd/agent.yaml")).toMatch(/check: .*\{staged\}/);
     expect(units[1]?.text).toContain("ExecReload=kill -HUP $MAINPID");
   });
 
