@@ -8,7 +8,7 @@ import type { Exchange } from "../http/exchange.ts";
 import type { Services } from "../services.ts";
 import { indexHeaders } from "./answers.ts";
 import type { Indexes } from "./blocking.ts";
-import { knowsAll, lastContactMs } from "./leadership.ts";
+import { contactOf, knowsAll } from "./leadership.ts";
 
 /** Consul's numbers for the states of a member. */
 const STATUS = { alive: 1, suspect: 1, stopped: 3, dead: 4 } as const;
@@ -66,7 +66,7 @@ export function sendNodes(services: Services, indexes: Indexes, exchange: Exchan
       ModifyIndex: generation + 1,
     };
   });
-  exchange.json(200, nodes, indexHeaders(indexes.of({ key: "", isPrefix: true }), lastContactMs(services)));
+  exchange.json(200, nodes, indexHeaders(indexes.of({ key: "", isPrefix: true }), contactOf(services)));
 }
 
 function memberOf({ settings }: Services, { id, name, address, build, state }: MemberStatus): unknown {

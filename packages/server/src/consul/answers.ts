@@ -3,6 +3,7 @@ import { PROBLEMS } from "@hearsay/api";
 import type { Exchange } from "../http/exchange.ts";
 import { toProblem } from "../http/faults.ts";
 import { renderProblem } from "../http/problem.ts";
+import type { Contact } from "./leadership.ts";
 
 /** A request that Consul refuses in these words. */
 export class ConsulRefusal extends Error {
@@ -53,18 +54,15 @@ function sendText(exchange: Exchange, status: number, text: string, headers: str
   exchange.send(status, headers, text);
 }
 
-/**
- * Any node may be asked, and none is the leader; clients refuse answers of a cluster without one.
- * @param lastContactMs not 0 from a node that does not know all there is
- */
-export function indexHeaders(index: number, lastContactMs: number): string[] {
+/** Any node may be asked, and none is the leader; clients refuse answers of a cluster without one. */
+export function indexHeaders(index: number, { knowsAll, lastMs }: Contact): string[] {
   return [
     "X-Consul-Index",
     String(index),
     "X-Consul-KnownLeader",
-    String(lastContactMs === 0),
+    String(knowsAll),
     "X-Consul-LastContact",
-    String(lastContactMs),
+    String(lastMs),
     "X-Consul-Effective-Consistency",
     "stale",
   ];

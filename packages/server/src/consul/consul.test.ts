@@ -1,6 +1,7 @@
 /** Consul's KV API by raw requests, as Consul's documentation describes them. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RunningCluster } from "../testing/running-cluster.ts";
+import { contact } from "./leadership.ts";
 
 interface Entry {
   readonly Key: string;
@@ -301,5 +302,14 @@ it("a node that has not caught up with its cluster does not pass for one that ha
   expect([whole.headers.get("x-consul-knownleader"), whole.headers.get("x-consul-lastcontact")]).toEqual([
     "true",
     "0",
+  ]);
+});
+
+it("a node that is cut off from the others says since when, and goes on answering", () => {
+  expect([contact(true, 800), contact(true, 60_000), contact(false, 800), contact(false, -5)]).toEqual([
+    { knowsAll: true, lastMs: 0 },
+    { knowsAll: true, lastMs: 60_000 },
+    { knowsAll: false, lastMs: 800 },
+    { knowsAll: false, lastMs: 1 },
   ]);
 });

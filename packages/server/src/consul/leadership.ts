@@ -19,8 +19,22 @@ export function demandLeader(services: Services): void {
   throw new ConsulRefusal(500, `No cluster leader: ${why}`);
 }
 
-/** How far behind an answer may be, in milliseconds; 0 from a node that has caught up. */
-export function lastContactMs(services: Services): number {
+/** What the headers of an answer say of the node that gives it. */
+export interface Contact {
+  readonly knowsAll: boolean;
+  /** How far behind the answer may be, in milliseconds; 0 in the ordinary. */
+  readonly lastMs: number;
+}
+
+export function contactOf(services: Services): Contact {
   const { clock, cluster } = services;
-  return knowsAll(services) ? 0 : Math.max(1, clock.nowMs() - Math.max(0, cluster.completeThroughMs()));
+  return contact(knowsAll(services), clock.nowMs() - Math.max(0, cluster.completeThroughMs()));
+}
+
+/** Exchanges with all members take a node less than that, so that more says that one is away, or this node cut off. */
+const ORDINARY_MS = 10_000;
+
+/** @param behindMs since the moment up to which the node has what all wrote */
+export function contact(knows: boolean, behindMs: number): Contact {
+  return { knowsAll: knows, lastMs: knows && behindMs < ORDINARY_MS ? 0 : Math.max(1, behindMs) };
 }

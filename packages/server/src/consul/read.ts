@@ -8,7 +8,7 @@ import type { Target } from "../watch/waiters.ts";
 import { ConsulRefusal, indexHeaders } from "./answers.ts";
 import { type Indexes, parseBlock } from "./blocking.ts";
 import { type Entry, entryJson, entryOf } from "./entry.ts";
-import { demandLeader, lastContactMs } from "./leadership.ts";
+import { contactOf, demandLeader } from "./leadership.ts";
 
 /** Records read at one time. */
 const SCAN_ENTRIES = 256;
@@ -23,7 +23,7 @@ export async function readConsulKey(services: Services, indexes: Indexes, exchan
   const target: Target = { key, isPrefix };
   const index = await settledIndex(services, indexes, exchange, target, parameters);
   if (exchange.response.destroyed) return;
-  const headers = indexHeaders(index, lastContactMs(services));
+  const headers = indexHeaders(index, contactOf(services));
   // Consul's own API had the word misspelt at first, and takes both.
   const separator = parameters.get("separator") ?? parameters.get("seperator") ?? "";
   if (isList) await sendKeys(services, exchange, key, separator, headers);
