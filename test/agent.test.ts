@@ -13,6 +13,7 @@ import {
   startNode,
   temporaryDirectory,
 } from "./cli-process.ts";
+import { isRunning } from "./dev-process.ts";
 
 const MAIN = fileURLToPath(new URL("../packages/cli/dist/main.js", import.meta.url));
 const directory = temporaryDirectory();
@@ -174,6 +175,18 @@ describe("exec", () => {
     await until(() => expect(running.output()).toContain("up"));
     running.child.kill("SIGTERM");
     expect(await running.ended).toBe(9);
+  });
+
+  it("kills a command that ignores what ends it when it is asked again, and leaves nothing behind", async () => {
+    await on(0, "put", "env/deaf/a", "1", "--ack", "2");
+    const script = "trap '' TERM INT; echo up $$; while :; do sleep 0.05; done";
+    const flags = ["--prefix", "env/deaf/", "--kill-after", "1h"];
+    const running = start(["exec", ...flags, "--", "sh", "-c", script], nodes[0]?.url ?? "");
+    await until(() => expect(running.output()).toMatch(/up \d+/));
+    running.child.kill("SIGTERM");
+    running.child.kill("SIGINT");
+    expect(await running.ended).toBe(137);
+    expect(isRunning(Number(/up (\d+)/.exec(running.output())?.[1]))).toBe(false);
   });
 });
 

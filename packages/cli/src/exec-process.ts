@@ -6,6 +6,8 @@ import { ExitWith } from "./failure.ts";
 import { type Io, Stopped } from "./io.ts";
 import { endpointsOf } from "./session.ts";
 
+/** End this process, and the command with it; the second one at once. */
+const ENDING = ["SIGINT", "SIGTERM"] as const;
 /** Handed on to the command; what ends this process is handed on as well. */
 const HANDED_ON = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 
@@ -29,12 +31,19 @@ export async function exec(io: Io, words: readonly string[], flags: ExecFlags): 
     const { reason } = io.stopped;
     void running.stop(reason instanceof Stopped ? reason.signalName : "SIGTERM");
   };
+  let asked = 0;
+  const insist = (): void => {
+    asked += 1;
+    if (asked > 1) running.child.send("SIGKILL");
+  };
+  for (const signal of ENDING) process.on(signal, insist);
   if (io.stopped.aborted) stop();
   else io.stopped.addEventListener("abort", stop, { once: true });
   try {
     throw new ExitWith(await running.run());
   } finally {
     io.stopped.removeEventListener("abort", stop);
+    for (const signal of ENDING) process.off(signal, insist);
     for (const signal of HANDED_ON) process.off(signal, handOn);
   }
 }
