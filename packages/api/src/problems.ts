@@ -230,7 +230,7 @@ export const PROBLEMS = {
   },
   store_unavailable: {
     status: 503,
-    title: "The store is reopening its database",
+    title: "The store cannot read its database at the moment",
     next: "Wait for Retry-After, then send the request again; GET /readyz?verbose says more.",
     outcome: "none",
   },

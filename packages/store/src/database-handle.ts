@@ -1,5 +1,5 @@
-import { errorCodes, errorDetail, StoreError } from "./faults.ts";
-import { compareBytes, type KeyRange } from "./keyspace.ts";
+import { errorCodes, errorDetail, isShortage, StoreError } from "./faults.ts";
+import { compareBytes, type KeyRange, successor } from "./keyspace.ts";
 import type { Database, DatabaseFactory, DatabaseIterator, StoreLimits } from "./ports.ts";
 
 export type Entry = readonly [key: Uint8Array, value: Uint8Array];
@@ -9,6 +9,9 @@ export interface EntryChunk {
   /** Nothing follows in the range. */
   readonly exhausted: boolean;
 }
+
+/** Of one chunk, while keys are added to its range or a read in it fails for a moment. */
+const READ_ATTEMPTS = 10;
 
 const NO_VALUE = new Uint8Array(0);
 
@@ -64,17 +67,36 @@ export class DatabaseHandle {
 
   /**
    * One bounded chunk of a range. The iterator does not outlive the call.
+   *
+   * LevelDB passes over a table that it cannot open, and an iterator says so only when it has come to its end. So a chunk that
+   * ends before the range does is compared with an iterator that ends with it.
    * @throws StoreError `store_unavailable`, `read_failed`
    */
   async read(range: KeyRange, maxEntries: number = this.#limits.scanChunkEntries): Promise<EntryChunk> {
     const size = Math.min(maxEntries, this.#limits.scanChunkEntries);
+    for (let attempts = 0; attempts < READ_ATTEMPTS; attempts++) {
+      const chunk = await this.#readOnce(range, size);
+      const last = chunk.entries.at(-1);
+      if (chunk.exhausted || last === undefined) return chunk;
+      const keys = { gte: range.gte, lt: successor(last[0]), values: false };
+      const found = await this.#take(keys, chunk.entries.length + 1);
+      // More than before: a new key, or what could not be read then and can be now.
+      if (found.length <= chunk.entries.length) return chunk;
+    }
+    throw new StoreError({ code: "store_unavailable" });
+  }
+
+  async #take(range: KeyRange, size: number): Promise<readonly Entry[]> {
     const iterator = this.iterate(range);
-    let entries: readonly Entry[];
     try {
-      entries = await this.nextEntries(iterator, range, size, undefined);
+      return await this.nextEntries(iterator, range, size, undefined);
     } finally {
       await iterator.close();
     }
+  }
+
+  async #readOnce(range: KeyRange, size: number): Promise<EntryChunk> {
+    const entries = await this.#take(range, size);
     let bytes = 0;
     for (const [at, [key, value]] of entries.entries()) {
       bytes += key.length + value.length;
@@ -135,7 +157,7 @@ export class DatabaseHandle {
 
   #readError(error: unknown): StoreError {
     const codes = errorCodes(error);
-    if (codes.some((code) => code.endsWith("_NOT_OPEN"))) {
+    if (codes.some((code) => code.endsWith("_NOT_OPEN")) || isShortage(error)) {
       return new StoreError({ code: "store_unavailable" }, { cause: error });
     }
     const detail = errorDetail(error);

@@ -21,7 +21,7 @@ export type StoreFault =
   | { readonly code: "disk_full"; readonly outcome: Outcome }
   /** A write or sync failed; the store reopens its database. */
   | { readonly code: "write_failed"; readonly outcome: Outcome; readonly detail: string }
-  /** The database is being reopened, or could not be; reads come back with it. */
+  /** The database is being reopened, or could not be, or the system has no descriptors or memory left for it; reads come back. */
   | { readonly code: "store_unavailable" }
   | { readonly code: "store_closed"; readonly outcome: "none" }
   /** Too much changed while the snapshot was taken; try again when writes are fewer. */
@@ -59,7 +59,7 @@ function describe(fault: StoreFault): string {
     case "write_failed":
       return `a write to disk failed, outcome ${fault.outcome}: ${fault.detail}`;
     case "store_unavailable":
-      return "the store is being reopened";
+      return "the database cannot be read at the moment";
     case "store_closed":
       return "the store is closed";
     case "snapshot_overrun":
@@ -111,6 +111,11 @@ export function errorCodes(error: unknown): string[] {
     if ("code" in at && typeof at.code === "string") codes.push(at.code);
   }
   return codes;
+}
+
+/** The process has come to a bound of its system, and nothing is damaged. LevelDB reports the operating system's text. */
+export function isShortage(error: unknown): boolean {
+  return /Too many open files|Cannot allocate memory/i.test(errorDetail(error));
 }
 
 /** LevelDB reports the operating system's text and no number. */

@@ -14,7 +14,7 @@ import {
   parseEnvironment,
   type StoredEnvironment,
 } from "./environment.ts";
-import { type DoubtReason, errorCodes, errorDetail, isDiskFull, StoreError } from "./faults.ts";
+import { type DoubtReason, errorCodes, errorDetail, isDiskFull, isShortage, StoreError } from "./faults.ts";
 import { isSequence, journalHolds, readJournal } from "./journal.ts";
 import { journalKey, SPACE, spaceRange, successor, systemKey, userKey } from "./keyspace.ts";
 import type { StoreOptions } from "./ports.ts";
@@ -302,11 +302,11 @@ class Opening {
 /** Whether repairing may help: not against another process, missing rights or a full disk. */
 function isDamage(error: unknown): boolean {
   const codes = errorCodes(error);
-  if (codes.includes("LEVEL_LOCKED") || isDiskFull(error)) return false;
+  if (codes.includes("LEVEL_LOCKED") || isDiskFull(error) || isShortage(error)) return false;
   const isRead = error instanceof StoreError && error.fault.code === "read_failed";
   // Anything else is no failure of the database but a mistake of ours.
   if (!isRead && !codes.some((code) => code.startsWith("LEVEL_"))) return false;
-  return !/Permission denied|Too many open files|Read-only file system/i.test(errorDetail(error));
+  return !/Permission denied|Read-only file system/i.test(errorDetail(error));
 }
 
 function openError(error: unknown): StoreError {
