@@ -82,16 +82,18 @@ export class Superseders {
 export class WriteLedger {
   readonly #byKey: Map<string, Write[]> = new Map();
   readonly #standing: Map<string, readonly Write[]> = new Map();
-  readonly #byVersion: Map<string, Write> = new Map();
+  readonly #all: Write[] = [];
+  /** By node, then by time. */
+  readonly #byVersion: Map<NodeId, Map<HlcTime, Write>> = new Map();
   /** In the order of their times. */
   readonly #byNode: Map<NodeId, Write[]> = new Map();
 
   get size(): number {
-    return this.#byVersion.size;
+    return this.#all.length;
   }
 
   all(): Iterable<Write> {
-    return this.#byVersion.values();
+    return this.#all;
   }
 
   keys(): Iterable<string> {
@@ -122,7 +124,7 @@ export class WriteLedger {
   }
 
   find({ time, node }: Version): Write | undefined {
-    return this.#byVersion.get(`${time} ${node}`);
+    return this.#byVersion.get(node)?.get(time);
   }
 
   /**
@@ -149,8 +151,19 @@ export class WriteLedger {
     this.#byKey.set(key, ofKey);
     this.#standing.set(key, [...(this.#standing.get(key) ?? []), write]);
     this.#byNode.set(version.node, own);
-    this.#byVersion.set(`${version.time} ${version.node}`, write);
+    this.#enter(write);
     return write;
+  }
+
+  /** What had its version before, and never came about, gives it its place. */
+  #enter(write: Write): void {
+    const { node, time } = write.version;
+    const versions = this.#byVersion.get(node) ?? new Map<HlcTime, Write>();
+    const before = versions.get(time);
+    if (before === undefined) this.#all.push(write);
+    else this.#all[this.#all.indexOf(before)] = write;
+    versions.set(time, write);
+    this.#byVersion.set(node, versions);
   }
 
   /**
