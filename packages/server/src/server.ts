@@ -122,10 +122,11 @@ class Server implements RunningServer {
   }
 
   #restart(run: RunningNode, reason: string): void {
+    // Also while it is being closed, which takes a while: until then it would vouch for what it may have lost.
+    run.halt();
     if (this.#closed !== undefined) return;
     const delayMs = this.#pace.delayMs(performance.now());
     this.#log.error("restarting", { node: run.nodeId, reason, delayMs: Math.round(delayMs) });
-    run.halt();
     this.#restarting = this.#runAnew(run, delayMs).catch((error: unknown) => {
       this.#log.error("restart_failed", { reason: String(error) });
       this.#leave.reject(error);

@@ -155,11 +155,16 @@ export class Settling {
    * itself then.
    */
   #isMajorityGone(names: readonly string[]): boolean {
-    const { cluster } = this.#ports;
-    const left = names.filter((name) => cluster.machine(name).member?.keeper.hasBelonged === true);
-    return names.every((name) => {
-      const joining = cluster.machine(name).member?.joiningState;
-      return joining?.kind === "joining" && joining.needed > left.filter((other) => other !== name).length;
+    const members = names.map((name) => this.#ports.cluster.machine(name).member);
+    const ids = new Set(members.map((member) => member?.id));
+    return members.every((member) => {
+      const joining = member?.joiningState;
+      if (member === undefined || joining?.kind !== "joining") return false;
+      const others = members.filter((other) => other !== member);
+      const elders = others.filter((other) => other?.keeper.hasBelonged === true);
+      // Newcomers have a say where there is nobody else.
+      const isNew = elders.length === 0 && member.membership.counted().ids.every((id) => ids.has(id));
+      return joining.needed > (isNew ? others : elders).length;
     });
   }
 
