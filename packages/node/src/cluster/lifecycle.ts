@@ -186,7 +186,6 @@ export class Lifecycle {
 
   async #handOver(): Promise<void> {
     const { membership, repair, sampler } = this.#parts;
-    if (membership.counted().ids.length === 1) return;
     let last: unknown = new PeerFault({ code: "unreachable" });
     for (const peer of sampler.sample(membership.livePeers().length)) {
       try {

@@ -187,6 +187,17 @@ test("a retirement is not settled before it is on the disk, which would come bac
   expect(keeper.members.ids).toEqual([it.member.id, STRANGER.id].sort());
 });
 
+test("the last member does not leave: nobody would have what it holds", async () => {
+  const it = await start();
+  await introduce(it, FRIEND);
+  await it.member.membership.saved();
+  const left = it.member.leave();
+  // The other one goes while this one is leaving.
+  await it.member.forget(FRIEND.id);
+  await expect(left).rejects.toMatchObject({ reason: { code: "unreachable" } });
+  expect([it.member.size, it.member.notWritable()]).toEqual([1, undefined]);
+});
+
 describe("stopping", () => {
   test("tells the others and ends also when nobody answers", async () => {
     const it = await start();
