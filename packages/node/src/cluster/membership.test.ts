@@ -167,8 +167,17 @@ describe("a refusal in a reply", () => {
   });
 });
 
+/** What a member that stays answers in an exchange that finds nothing to hand over. */
+function takesOver(message: PeerRequest): PeerReply {
+  if (message.kind !== "exchange-start") throw new PeerFault({ code: "unreachable" });
+  const offer = { time: 1, vector: new Map<string, number>() };
+  return { kind: "exchange-equal", standing, offer, staying: true, wallMs: null };
+}
+
 test("leaving is what was asked for, and no error", async () => {
   const it = await start();
+  await introduce(it, FRIEND);
+  it.answer = takesOver;
   const left = it.member.leave();
   await it.timers.advance(2000);
   await left;
@@ -180,10 +189,21 @@ test("leaving is what was asked for, and no error", async () => {
 test("a node whose disk does not take that it has left says so, and comes back as no member once it has", async () => {
   const store = new MemoryStore();
   const it = await start(store);
-  store.isFull = true;
-  await expect(it.member.leave()).rejects.toMatchObject({ reason: { code: "busy" } });
+  await introduce(it, FRIEND);
+  await it.member.membership.saved();
+  it.answer = takesOver;
+  const { put } = store.meta;
+  let isFull = true;
+  store.meta.put = async (name, value) => {
+    if (name === "members" && isFull) throw new Error("disk full");
+    await put(name, value);
+  };
+  const left = it.member.leave();
+  left.catch(() => undefined);
+  await it.timers.advance(2000);
+  await expect(left).rejects.toMatchObject({ reason: { code: "busy" } });
   expect(it.member.notWritable()).toEqual({ code: "retired" });
-  store.isFull = false;
+  isFull = false;
   await it.timers.advance(2000);
   await it.member.leave();
   const second = await start(store);
