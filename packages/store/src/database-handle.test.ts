@@ -35,7 +35,9 @@ function listing(chunks: readonly (readonly string[] | Error)[]): Database {
           chunk instanceof Error
             ? Promise.reject(chunk)
             : Promise.resolve(
-                chunk.slice(0, size).map((key): [Uint8Array, Uint8Array] => [encodeUtf8(key), new Uint8Array(1)]),
+                chunk
+                  .slice(0, size)
+                  .map((key): [Uint8Array, Uint8Array] => [encodeUtf8(key), new Uint8Array(1)]),
               ),
         close: () => Promise.resolve(),
       };
@@ -67,7 +69,14 @@ it("takes no lack of descriptors or memory for damage", async () => {
 });
 
 it("reads a chunk again in which something was passed over for a moment, and not for ever", async () => {
-  const { handle } = await opened(listing([["a", "c"], ["a", "b", "c"], ["a", "b"], ["a", "b"]]));
+  const { handle } = await opened(
+    listing([
+      ["a", "c"],
+      ["a", "b", "c"],
+      ["a", "b"],
+      ["a", "b"],
+    ]),
+  );
   expect(await keysOf(handle, 2)).toEqual(["a", "b"]);
   const changing = await opened(
     listing(Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? ["a", "c"] : ["a", "b", "c"]))),
