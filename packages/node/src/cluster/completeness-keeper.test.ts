@@ -245,6 +245,8 @@ describe("what is known", () => {
     const newcomer = await MemoryReplica.open({ name: "a", store, incarnation: "newcomer", company });
     const belonged = [again, other, stranger, newcomer].map(({ keeper }) => keeper.hasBelonged);
     expect(belonged).toEqual([true, true, false, false]);
+    const wasAlone = [again, other, stranger, newcomer].map(({ keeper }) => keeper.wasAlone);
+    expect(wasAlone).toEqual([false, false, true, false]);
   });
 
   test.each([

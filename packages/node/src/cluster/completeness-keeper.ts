@@ -47,6 +47,8 @@ export class CompletenessKeeper {
   readonly #ports: KeeperPorts;
   #counted: CountedMembers;
   #hasBelonged: boolean;
+  /** See {@link BegunState.wasAlone}. */
+  readonly wasAlone: boolean;
   /** Retirements that are being settled, one after the other. */
   #settling: Promise<void> = Promise.resolve();
   #unsettled = false;
@@ -56,7 +58,8 @@ export class CompletenessKeeper {
   #durableFloor: HlcTime = 0;
 
   constructor(self: NodeId, retention: HlcTime, beginning: Beginning, ports: KeeperPorts) {
-    const { state, hasBelonged } = readCompleteness(self, beginning, ports.meta);
+    const { state, hasBelonged, wasAlone } = readCompleteness(self, beginning, ports.meta);
+    this.wasAlone = wasAlone;
     this.#self = self;
     this.#hasBelonged = hasBelonged;
     this.#ports = ports;

@@ -225,9 +225,8 @@ function makeJoining(
     knows: () => (keeper.hasBelonged ? membership.someIds() : []),
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),
-    // Who was among the others before, under whatever id, has its old records from them, or they have to be judged.
-    bringsUpTo: async (floor) =>
-      membership.knownAddresses.length === 0 && (await holdsUpTo(ports.store, floor)),
+    // Who was let in before, and crashed before it was recorded, has its old records from them.
+    bringsUpTo: async (floor) => keeper.wasAlone && (await holdsUpTo(ports.store, floor)),
     enter: (addresses) => membership.join(addresses),
     take: async (time, floor, watermark) => {
       if (node.observe(Math.max(time, floor, watermark)) !== undefined) return false;

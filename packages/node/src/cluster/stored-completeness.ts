@@ -40,22 +40,32 @@ export interface BeginningState {
   readonly hasBelonged: boolean;
 }
 
+/** Belonging and the state are stored; the rest follows from how the run begins. */
+export interface BegunState extends BeginningState {
+  /** It was a cluster of one, and is to join others: what it has is its own, and none of them knows it. */
+  readonly wasAlone: boolean;
+}
+
 /** @throws IdentityError `membership_unreadable` */
 export function readCompleteness(
   self: NodeId,
   { incarnation, company, knowsOthers }: Beginning,
   meta: MetaStore,
-): BeginningState {
+): BegunState {
   const isAlone = company === "nobody";
   const stored = incarnation === "newcomer" ? undefined : readState(meta);
   if (stored === undefined) {
     const isFounder = isAlone && incarnation === "same";
     const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
-    return { state, hasBelonged: isAlone };
+    return { state, hasBelonged: isAlone, wasAlone: false };
   }
   // Of a cluster in which it was alone, others are no part.
-  const isOfThem = stored.hasBelonged && (company === "members" || knowsOthers);
-  return { state: continued(self, incarnation, company, stored), hasBelonged: isAlone || isOfThem };
+  const isOfThem = company === "members" || knowsOthers;
+  return {
+    state: continued(self, incarnation, company, stored),
+    hasBelonged: isAlone || (stored.hasBelonged && isOfThem),
+    wasAlone: stored.hasBelonged && !isAlone && !isOfThem,
+  };
 }
 
 function continued(
