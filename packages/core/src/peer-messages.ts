@@ -71,8 +71,10 @@ export const HELLO_IDS_MAX = 512;
 export interface HelloRequest {
   readonly kind: "hello";
   readonly limits: SharedLimits;
-  /** Ids of the cluster that the sender has been a member of, at most {@link HELLO_IDS_MAX}; none of a newcomer. */
+  /** Ids that the sender knows, its own former ones among them, at most {@link HELLO_IDS_MAX}. */
   readonly knows: readonly NodeId[];
+  /** The sender has been a member, and those are ids of its cluster. */
+  readonly belongs: boolean;
 }
 
 export interface HelloReply {
@@ -86,6 +88,8 @@ export interface HelloReply {
   readonly recorded: boolean;
   /** Nothing that ran on its directory has been a member of this cluster yet: it cannot let anybody in. */
   readonly newcomer: boolean;
+  /** The introducer knows one of the ids that the sender knows: what the sender has is from this cluster. */
+  readonly related: boolean;
 }
 
 export type PeerRequest =

@@ -1,4 +1,4 @@
-import type { HelloReply, Peer, PeerReply, PeerRequest, SharedLimits } from "@hearsay/core";
+import type { HelloReply, HelloRequest, Peer, PeerReply, PeerRequest, SharedLimits } from "@hearsay/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { PeerFault } from "../peer-fault.ts";
 import { RepeatLog } from "../repeat-log.ts";
@@ -21,7 +21,9 @@ const WELCOME: HelloReply = {
   watermark: 20,
   recorded: false,
   newcomer: false,
+  related: false,
 };
+const HELLO: HelloRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false };
 const RETRY_MS = 1000;
 
 const peer = (name: string): Peer => ({ id: `${name}~0123456789`, address: `${name}:1` });
@@ -56,10 +58,10 @@ describe("a joiner", () => {
     isDiskFull = false;
     resolve = async (seed) => [seed];
     joining = new Joining(["a:1", "b:1"], RETRY_MS, 2000, {
-      knows: () => [],
+      hello: () => HELLO,
       transport: {
         request: async (to: Peer, message: PeerRequest) => {
-          expect(message).toEqual({ kind: "hello", limits: LIMITS, knows: [] });
+          expect(message).toEqual(HELLO);
           asked.push(to.address);
           const answer = answers.get(to.address);
           if (answer === undefined) throw new PeerFault({ code: "unreachable" });
@@ -261,18 +263,19 @@ describe("a joiner", () => {
     expect([asked, entered, taken, timers.armed]).toEqual([["a:1"], [], [], 0]);
   });
 
-  test.each([10, 11])(
-    "stays outside, with nothing changed, when what it brings is at or below the floor of 10: %i",
-    async (time) => {
-      oldest = time;
-      answers.set("a:1", WELCOME);
-      await timers.advance(RETRY_MS);
-      if (time > 10) return expect(entered).toHaveLength(1);
-      expect(joining.state).toEqual({ kind: "too_old", by: "a:1" });
-      expect(log.of("data_too_old")).toEqual([{ by: "a:1", floor: 10 }]);
-      expect([entered, taken, timers.armed]).toEqual([[], [], 0]);
-    },
-  );
+  test.each([
+    ["what it brings is at or below the floor of 10", 10, false, true],
+    ["not for what is above", 11, false, false],
+    ["not among those who know it under an id of before", 10, true, false],
+  ])("stays outside, with nothing changed: %s", async (_, time, related, isOutside) => {
+    oldest = time;
+    answers.set("a:1", { ...WELCOME, related });
+    await timers.advance(RETRY_MS);
+    if (!isOutside) return expect(entered).toHaveLength(1);
+    expect(joining.state).toEqual({ kind: "too_old", by: "a:1" });
+    expect(log.of("data_too_old")).toEqual([{ by: "a:1", floor: 10 }]);
+    expect([entered, taken, timers.armed]).toEqual([[], [], 0]);
+  });
 
   test("goes to the next introducer when the clock of one is too far ahead, and says so", async () => {
     clockIsBehind = true;

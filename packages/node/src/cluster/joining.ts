@@ -10,7 +10,7 @@
  * watermark could pass them unseen. Why the clock of each who has recorded it, as of then: what that one had said
  * before, without this node in its table, lies below it, and so no watermark reaches this node's writes unseen.
  */
-import type { HelloReply, HlcTime, NodeId, Peer, PeerReply, SharedLimits } from "@hearsay/core";
+import type { HelloReply, HelloRequest, HlcTime, NodeId, Peer, PeerReply, SharedLimits } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log } from "../ports.ts";
 import type { RepeatLog } from "../repeat-log.ts";
@@ -22,12 +22,12 @@ export interface JoiningPorts {
   readonly log: Log;
   readonly troubles: RepeatLog;
   readonly limits: SharedLimits;
-  /** See {@link HelloRequest.knows}. */
-  knows(): readonly NodeId[];
+  /** What this node says of itself. */
+  hello(): HelloRequest;
   resolveSeed(seed: string): Promise<readonly string[]>;
   /** Counted members besides this node. */
   others(): readonly Peer[];
-  /** Whether it brings what it did not get from that cluster, and what lies at or below the cluster's floor. */
+  /** Whether this node was alone, and brings what lies at or below this floor of a cluster that it is not related to. */
   bringsUpTo(floor: HlcTime): Promise<boolean>;
   /** Enters the member table at these addresses. */
   enter(seeds: readonly string[]): void;
@@ -135,7 +135,7 @@ export class Joining {
         this.#ports.log.error("limits_differ", { by: address, knobs: knobs.join(",") });
         return;
       }
-      if (await this.#ports.bringsUpTo(welcome.floor)) {
+      if (!welcome.related && (await this.#ports.bringsUpTo(welcome.floor))) {
         this.#state = { kind: "too_old", by: address };
         this.#ports.log.error("data_too_old", { by: address, floor: welcome.floor });
         return;
@@ -227,13 +227,7 @@ export class Joining {
 
   async #hello(peer: Peer): Promise<HelloReply | undefined> {
     try {
-      return expectWelcome(
-        await this.#ports.transport.request(
-          peer,
-          { kind: "hello", limits: this.#ports.limits, knows: this.#ports.knows() },
-          this.#timeoutMs,
-        ),
-      );
+      return expectWelcome(await this.#ports.transport.request(peer, this.#ports.hello(), this.#timeoutMs));
     } catch (error) {
       if (!(error instanceof PeerFault)) throw error;
       const { reason } = error;

@@ -6,7 +6,7 @@
  * adopted meanwhile it begins again: what the retired one gave this node after the exchange had begun, nobody else may
  * have. If no such exchange comes about the node stays what it was.
  */
-import type { HelloReply, NodeId, Peer } from "@hearsay/core";
+import type { HelloReply, HelloRequest, NodeId, Peer } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import { differingLimits, HELLO_TIMEOUT_MS, type JoiningState } from "./joining.ts";
 import type { Greeting, MemberConfig, MemberPorts, NotWritable } from "./member-config.ts";
@@ -110,10 +110,11 @@ export class Lifecycle {
   }
 
   /** Answers a node that asks to be let in. */
-  async welcome(from: NodeId, knows: readonly NodeId[]): Promise<HelloReply> {
+  async welcome(from: NodeId, { knows, belongs }: HelloRequest): Promise<HelloReply> {
     const { keeper, membership, troubles } = this.#parts;
     const { completeness } = keeper;
-    if (keeper.hasBelonged && knows.length > 0 && membership.isOfOtherCluster(knows)) {
+    const related = !membership.isOfOtherCluster(knows);
+    if (keeper.hasBelonged && belongs && !related) {
       troubles.note("other_cluster", { code: "other_cluster", member: from }, from);
       throw new PeerFault({ code: "other_cluster" });
     }
@@ -129,13 +130,14 @@ export class Lifecycle {
       recorded: hasRecorded && (hasBelonged || this.#parts.joining?.isFounding === true),
       // Who was told of its own address, too, finds nobody else there.
       newcomer: from === this.#ports.node.id || !hasBelonged,
+      related,
     };
   }
 
   /** Asks whoever is at an address what joining there would mean; nothing changes by it. @throws PeerFault */
   async greet(address: string): Promise<Greeting> {
     // It would enter as a newcomer.
-    const hello = { kind: "hello", limits: this.#config.limits, knows: [] } as const;
+    const hello = { kind: "hello", limits: this.#config.limits, knows: [], belongs: false } as const;
     const reply = await this.#ports.transport.request({ id: "", address }, hello, HELLO_TIMEOUT_MS);
     if (reply.kind !== "welcome") throw new PeerFault({ code: "bad_message", what: reply.kind });
     const { time, floor, limits } = reply;

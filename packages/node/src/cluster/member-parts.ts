@@ -222,7 +222,10 @@ function makeJoining(
     log,
     troubles,
     limits: config.limits,
-    knows: () => (keeper.hasBelonged ? membership.someIds() : []),
+    hello: () => {
+      const { limits } = config;
+      return { kind: "hello", limits, knows: membership.someIds(), belongs: keeper.hasBelonged };
+    },
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),
     // Who was let in before, and crashed before it was recorded, has its old records from them.

@@ -41,7 +41,7 @@ const needMembership: PeerRequest[] = [
   { kind: "state-delta", deltas: [] },
 ];
 const needNone: PeerRequest[] = [
-  { kind: "hello", limits: LIMITS, knows: [] },
+  { kind: "hello", limits: LIMITS, knows: [], belongs: false },
   { kind: "ping", from: STRANGER, to: "", updates: [] },
 ];
 
@@ -233,7 +233,7 @@ test("who asks whether it is recorded is told as of before the clock is read tha
     await it.member.membership.saved();
     return time;
   };
-  const hello = { kind: "hello", limits: LIMITS, knows: [] } as const;
+  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false } as const;
   expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: false });
   expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: true });
 });
@@ -252,6 +252,7 @@ test("who was recorded and crashes at once writes nothing below the clocks of th
     watermark: 0,
     recorded: true,
     newcomer: false,
+    related: true,
   } as const;
   it.answer = (message) => {
     if (message.kind !== "hello") throw new PeerFault({ code: "unreachable" });

@@ -149,7 +149,7 @@ export class ClusterMember {
       case "retired-page":
         return await this.membership.answer(message);
       case "hello":
-        return await this.#lifecycle.welcome(from, message.knows);
+        return await this.#lifecycle.welcome(from, message);
     }
     // Sent to an earlier incarnation at this address, and taken for a peer's, it would acknowledge this node's own writes.
     const peer = from === this.id ? undefined : this.membership.peer(from);

@@ -135,6 +135,7 @@ describe("a refusal in a reply", () => {
             watermark: 0,
             recorded: false,
             newcomer: false,
+            related: false,
           }
         : refused;
     await it.timers.advance(2000);
@@ -159,7 +160,7 @@ describe("a refusal in a reply", () => {
       expect([it.retired, it.member.notWritable()]).toEqual([true, { code: "retired" }]);
       expect(it.log.lines.find(({ event }) => event === "self_retired")?.level).toBe("error");
       await expect(
-        it.member.serve(FRIEND.id, { kind: "hello", limits: LIMITS, knows: [] }),
+        it.member.serve(FRIEND.id, { kind: "hello", limits: LIMITS, knows: [], belongs: false }),
       ).rejects.toMatchObject({
         reason: { code: "busy" },
       });

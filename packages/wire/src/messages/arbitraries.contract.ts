@@ -215,7 +215,7 @@ export const requests: Requests = {
   "state-delta": fc.record({ ...kind("state-delta"), deltas }),
   fetch: fc.record({ ...kind("fetch"), key }),
   holds: fc.record({ ...kind("holds"), key, version }),
-  hello: fc.record({ ...kind("hello"), limits, knows: ids }),
+  hello: fc.record({ ...kind("hello"), limits, knows: ids, belongs: fc.boolean() }),
 };
 
 export const replies: Replies = {
@@ -301,6 +301,7 @@ export const replies: Replies = {
     watermark: time,
     recorded: fc.boolean(),
     newcomer: fc.boolean(),
+    related: fc.boolean(),
   }),
 };
 

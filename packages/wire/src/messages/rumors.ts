@@ -88,6 +88,7 @@ const limits: Shape<SharedLimits> = object({
 export const hello: Shape<Body<HelloRequest>> = object({
   limits,
   knows: optional(list(nodeId, HELLO_IDS_MAX), []),
+  belongs: optional(bool, false),
 });
 export const welcome: Shape<Body<HelloReply>> = object({
   limits,
@@ -96,4 +97,5 @@ export const welcome: Shape<Body<HelloReply>> = object({
   watermark: hlcTime,
   recorded: bool,
   newcomer: optional(bool, false),
+  related: optional(bool, false),
 });
