@@ -285,12 +285,10 @@ export class ReplicaWatch {
       if (!isLive(sibling, this.machine.nowMs())) continue;
       if (!covers(seen, version) || (held !== undefined && holds(held, version))) continue;
       const write = this.#ledger.find(version);
-      if (write?.superseders.some(({ isForgotten }) => isForgotten) === true) continue;
+      if (write !== undefined && wasGivenUpWrongly(write)) continue;
       const what = write === undefined ? key : describeWrite(write);
-      return {
-        invariant: "resurrection",
-        detail: `${this.machine.name} had done with ${what} and shows it again`,
-      };
+      const detail = `${this.machine.name} had done with ${what} and shows it again`;
+      return { invariant: "resurrection", detail };
     }
     return undefined;
   }
@@ -305,6 +303,11 @@ export class ReplicaWatch {
       detail: `${this.machine.name} held ${key} before it stopped, and does no more`,
     };
   }
+}
+
+/** On the word of a replica that had forgotten it without a trace, or what covers it. */
+function wasGivenUpWrongly({ isForgotten, superseders }: Write): boolean {
+  return superseders.some((later) => later.isForgotten) || (isForgotten && !superseders.some(() => true));
 }
 
 /** What the older record covers and the newer does not. */
