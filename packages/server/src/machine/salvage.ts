@@ -70,8 +70,12 @@ export async function salvageDatabase(root: string, nowMs: number): Promise<Salv
   const unlock = await lockDatabase(places.work);
   try {
     const { copied, gaps, repaired, leftOut } = await rewrite(places);
-    await rename(join(places.work, "fresh"), places.salvaged);
-    syncDirectory(root);
+    const fresh = join(places.work, "fresh");
+    // LevelDB syncs the last of the logs it was written by, and not those before.
+    for (const name of await readdir(fresh)) sync(join(fresh, name));
+    sync(fresh);
+    await rename(fresh, places.salvaged);
+    sync(root);
     const copy = await exchange(places, nowMs);
     return { copy, copied, gaps, repaired, leftOut };
   } finally {
@@ -172,7 +176,7 @@ async function exchange(places: Places, nowMs: number): Promise<string> {
   const copy = join(places.root, `${DAMAGED_PREFIX}${time}`);
   if (existsSync(places.database)) await rename(places.database, copy);
   await rename(places.salvaged, places.database);
-  syncDirectory(places.root);
+  sync(places.root);
   const copies = (await readdir(places.root)).filter((name) => name.startsWith(DAMAGED_PREFIX)).sort();
   for (const old of copies.slice(0, -MAX_DAMAGED_COPIES)) {
     await rm(join(places.root, old), { recursive: true, force: true });
@@ -180,7 +184,8 @@ async function exchange(places: Places, nowMs: number): Promise<string> {
   return join(places.root, copies.at(-1) ?? "");
 }
 
-function syncDirectory(path: string): void {
+/** Of a file or a directory. */
+function sync(path: string): void {
   const fd = openSync(path, "r");
   try {
     fsyncSync(fd);
