@@ -35,7 +35,7 @@ export const CLUSTER_PROBLEMS = {
   other_cluster: {
     status: 409,
     title: "The nodes belong to two clusters of one name, which were begun apart",
-    next: "Reset the nodes of the one that is to go, and have them join the other. A node that lost its data and began anew only has to be started with join.",
+    next: "Start a node that lost its data and began anew with join. Of two clusters with more nodes, export what one took, then start its nodes with join and empty data directories.",
   },
   confirmation_needed: {
     status: 400,

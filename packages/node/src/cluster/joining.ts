@@ -1,6 +1,7 @@
 /**
  * Becoming a member: agree on limits with an introducer, bring nothing that it would make this node drop, take its clock and
- * floor, enter the member table, and take client writes once a majority of the counted members has this node on disk. So does a new incarnation of a member.
+ * floor, enter the member table, and take client writes once a majority of the counted members has this node on disk. So does a new
+ * incarnation of a member.
  *
  * Newcomers, which have not been members anywhere yet, are neither introducers nor part of a majority: two of them that are cut
  * off would else record each other, and be a second cluster. They begin one together only when all addresses that they were
@@ -72,7 +73,7 @@ export class Joining {
   #welcomed = false;
   /** Nobody is a member yet, at any address that this node was told of. */
   #isFounding = false;
-  /** So many others there are then, when its own address was among them. */
+  /** The fewest others that there can be then: one of the addresses may be its own. */
   #foundersLeast = 1;
   /** Those who had recorded this node when they were a majority; only the note of it on the own disk is missing. */
   #majority: { readonly recordedBy: number; readonly of: number } | undefined;
