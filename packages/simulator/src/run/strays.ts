@@ -1,4 +1,7 @@
-/** Ids whose directories are gone, and the operator who retires them: nothing will ever come back under them. */
+/**
+ * What an operator puts right who looks at the members: ids whose directories are gone, under which nothing will ever come back, and
+ * directories of a cluster that has been begun anew without them.
+ */
 import type { Operator } from "./operator.ts";
 import type { Trace } from "./trace.ts";
 
@@ -8,6 +11,7 @@ export async function forgetStrays(
   trace: Trace,
   expect: (error: unknown) => void,
 ): Promise<void> {
+  await emptyStrangers(operator);
   const current = new Set(operator.present.map((name) => operator.idOf(name)));
   const by = operator.up.find((name) => mayForget(operator, name));
   const member = by === undefined ? undefined : operator.machine(by).member;
@@ -20,6 +24,18 @@ export async function forgetStrays(
     } catch (error) {
       expect(error);
     }
+  }
+}
+
+/** An old copy may be one of a directory that nobody has heard of any more (docs/cluster.md, Two clusters of one name). */
+async function emptyStrangers(operator: Operator): Promise<void> {
+  for (const name of operator.up) {
+    const { member } = operator.machine(name);
+    if (member?.joiningState.kind !== "joining" || member.membership.otherClusterAt === undefined) continue;
+    if (!member.keeper.hasBelonged) continue;
+    await operator.kill(name);
+    operator.wipe(name);
+    void operator.start(name);
   }
 }
 
