@@ -117,7 +117,7 @@ async function inTime<T>(io: Io, flags: AgentFlags, work: (signal: AbortSignal) 
       new CliError(message, {
         code: "timed_out",
         exit: EXIT.timedOut,
-        next: "Check that a node runs and that the endpoints name it. No file of the others was changed.",
+        next: "Check that a node runs and that the endpoints name it. Files of prefixes that were not whole are as they were.",
       }),
     );
   }, flags.timeout);

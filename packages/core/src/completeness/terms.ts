@@ -18,8 +18,8 @@ export interface CompletenessUnit {
 
 /**
  * What has to survive a restart. Losing a rise of `vector` or `completeFloor`, or that the node became complete or
- * recorded, is safe; losing one of the others, or that it is complete no longer, is not. A node that restarts with retirements in its table settles them
- * again, because it may have stopped before it had. A new incarnation in doubt keeps `watermark`, `floor` and
+ * recorded, is safe; losing one of the others, or that it is complete no longer, is not. A node that restarts with
+ * retirements in its table settles them again, because it may have stopped before it had. A new incarnation in doubt keeps `watermark`, `floor` and
  * `settledAt`, and nothing else.
  */
 export interface CompletenessState {

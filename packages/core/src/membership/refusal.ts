@@ -11,15 +11,12 @@ import {
 } from "./swim-messages.ts";
 
 /**
- * Whether a table is that of another cluster than this one, which has the same name. Tables only grow, and whoever enters a cluster
- * takes over that of its introducer. So any two members of one cluster know an id in common, be it that of its first member, retired long ago.
+ * Whether a member's ids are those of another cluster than this one, which has the same name. Tables only grow, and whoever
+ * enters a cluster takes over that of its introducer. So any two members of one cluster know an id in common, be it that of its
+ * first member, retired long ago.
  */
 export function isOfOtherCluster(table: MemberTable, theirs: readonly NodeId[]): boolean {
   return theirs.every((id) => table.stateOf(id) === undefined);
-}
-
-export function idsOf({ members, retired }: Pick<TableStatement, "members" | "retired">): NodeId[] {
-  return [...members.map(({ id }) => id), ...retired];
 }
 
 /** What this node is, as far as it decides whom it lets in. */
@@ -29,16 +26,21 @@ export interface Receiver {
   readonly belongs: boolean;
 }
 
+/** Whether both are members, and of two clusters. */
+export function isStranger({ table, belongs }: Omit<Receiver, "self">, theirs: TableStatement): boolean {
+  if (!belongs || !theirs.belongs) return false;
+  return isOfOtherCluster(table, [...theirs.members.map(({ id }) => id), ...theirs.retired]);
+}
+
 /** Why a node refuses a request; undefined when it takes it. */
-export function refusalOf(message: SwimRequest, { self, table, belongs }: Receiver): Refused | undefined {
+export function refusalOf(message: SwimRequest, receiver: Receiver): Refused | undefined {
+  const { self, table } = receiver;
   const { from, to } = message;
   if (!isWellFormed(from) || (from.state !== "alive" && from.state !== "stopped")) return refuse("malformed");
   if (from.id === self.id) return refuse("own_id", self);
   if (table.isRetired(from.id)) return refuse("retired");
   if (to !== ANYONE && to !== self.id) return refuse("not_me", self);
-  if (belongs && message.kind === "push-pull" && message.belongs && isOfOtherCluster(table, idsOf(message))) {
-    return refuse("other_cluster", self);
-  }
+  if (message.kind === "push-pull" && isStranger(receiver, message)) return refuse("other_cluster", self);
   if (!protocolsOverlap(from.protocol, self.protocol)) return refuse("protocol_mismatch");
   const known = table.get(from.id);
   if (known !== undefined && isLiveMember(known)) return undefined;

@@ -15,7 +15,7 @@ import type { MemberTable } from "./member-table.ts";
 import { type KnownTable, MemberView } from "./member-view.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { Prober } from "./prober.ts";
-import { idsOf, isOfOtherCluster, refusalOf } from "./refusal.ts";
+import { isStranger, type Receiver, refusalOf } from "./refusal.ts";
 import type { SwimConfig } from "./swim-config.ts";
 import {
   ANYONE,
@@ -126,8 +126,7 @@ export class Swim {
   request(message: SwimRequest, token: number, nowMs: number): SwimEffect[] {
     const out: SwimEffect[] = [];
     const { from } = message;
-    const { self, table } = this;
-    const refused = refusalOf(message, { self, table, belongs: this.#belongs() });
+    const refused = refusalOf(message, this.#receiver());
     if (refused !== undefined) {
       this.#requestsRefused += 1;
       if (refused.code === "own_id" && from.address !== this.self.address) {
@@ -168,11 +167,7 @@ export class Swim {
     if (request === undefined) return [];
     const out: SwimEffect[] = [];
     const { from } = message;
-    const isStrange =
-      message.kind === "state" &&
-      message.belongs &&
-      this.#belongs() &&
-      isOfOtherCluster(this.table, idsOf(message));
+    const isStrange = message.kind === "state" && isStranger(this.#receiver(), message);
     if (isStrange) emit(out, { kind: "other-cluster", at: peerOf(from) });
     const expected = request.to.id === ANYONE || request.to.id === from.id;
     const usable =
@@ -263,6 +258,10 @@ export class Swim {
     const out: SwimEffect[] = [];
     this.#view.apply({ kind: "retired", id }, nowMs, out);
     return out;
+  }
+
+  #receiver(): Receiver {
+    return { self: this.self, table: this.table, belongs: this.#belongs() };
   }
 
   #answer(kind: "ack" | "nack", to: Member): SwimReply {

@@ -185,7 +185,7 @@ export class Membership {
     return isOfOtherCluster(this.#swim.table, theirs);
   }
 
-  /** Where a node of another cluster of this name was met, unless it has become a member of this one since. */
+  /** Where a node of another cluster of this name was met in this run, unless it has become a member of this one since. */
   get otherClusterAt(): string | undefined {
     const at = this.#otherClusterAt;
     return this.livePeers().some(({ address }) => address === at) ? undefined : at;

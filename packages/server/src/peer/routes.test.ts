@@ -221,6 +221,7 @@ test("a signature for one path is none for another", async () => {
 
 test.each<[PeerFaultReason, string, number]>([
   [{ code: "unknown_member" }, "unknown_member", 409],
+  [{ code: "other_cluster" }, "other_cluster", 409],
   [{ code: "retired" }, "retired", 403],
   [{ code: "clock_drift", aheadMs: 60_000, maxDriftMs: 10_000 }, "clock_drift", 409],
   [{ code: "busy" }, "peer_busy", 503],
