@@ -33,7 +33,7 @@ export class RecordCache {
   readonly #maxBytes: number;
   readonly #decode: Decode;
   readonly #read: DecodedRecords;
-  readonly #glanced: Map<string, Stored> = new Map();
+  #glanced: Map<string, Stored> = new Map();
   readonly #slabs: Slabs = new Slabs();
   #young: PackedRecords;
   #old: PackedRecords;
@@ -71,7 +71,7 @@ export class RecordCache {
     if (known !== undefined) return known;
     const stored = this.#unpack(key, this.#slabs);
     if (stored === undefined || stored.summary.bytes > GLANCED_MAX_BYTES) return stored;
-    if (this.#glanced.size >= GLANCED_MAX) this.#glanced.clear();
+    if (this.#glanced.size >= GLANCED_MAX) this.#glanced = new Map();
     this.#glanced.set(key, stored);
     return stored;
   }

@@ -50,10 +50,12 @@ export class Table {
   readonly #parts: TableParts;
   /**
    * What `newest` has answered in this turn: the check before a batch, each write and the put that follows build upon
-   * the same answer.
+   * the same answer. A new map each time, not a cleared one: that costs the garbage collector less.
    */
-  readonly #turn: Map<string, KeyState> = new Map();
-  readonly #endTurn: () => void = () => this.#turn.clear();
+  #turn: Map<string, KeyState> = new Map();
+  readonly #endTurn: () => void = () => {
+    if (this.#turn.size > 0) this.#turn = new Map();
+  };
   /** What `newest` has looked for last had no record. */
   #wasNew: boolean = false;
   readonly #places: Places;
@@ -194,7 +196,7 @@ export class Table {
   /** Lets the cache follow a commit. */
   apply(group: Group): void {
     const { cache, onEvent } = this.#parts;
-    this.#turn.clear();
+    this.#endTurn();
     for (const { key, bucket, before, after, value } of group.changes.values()) {
       if (value === undefined) cache.delete(key);
       else if (before.kind === "absent") cache.created(key, bucket, value);
@@ -205,7 +207,7 @@ export class Table {
 
   /** Forgets what was read, after the database was reopened. */
   forget(keys: Iterable<string>): void {
-    this.#turn.clear();
+    this.#endTurn();
     for (const key of keys) this.#parts.cache.delete(key);
   }
 

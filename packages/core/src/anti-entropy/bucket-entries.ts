@@ -61,7 +61,9 @@ export interface BucketPlan {
 
 export function compareBucket(ours: readonly BucketEntry[], theirs: readonly BucketEntry[]): BucketPlan {
   const theirsByKey = groupByKey(theirs);
-  const oursByKey = groupByKey(ours.map((entry, position) => ({ ...entry, position })));
+  const oursByKey = groupByKey(
+    ours.map(({ keyHash, time, digest }, position) => ({ keyHash, time, digest, position })),
+  );
   const push: number[] = [];
   const want: string[] = [];
   for (const [keyHash, own] of oursByKey) {

@@ -217,7 +217,9 @@ export class RumorMonger {
     if (outcome.state === "lacking") return this.#asking.lacking(rumor, from, now);
     this.#asking.arrived(rumor, outcome.held.versions);
     if (outcome.state === "new" && !rumor.mailed) {
-      this.#spreader.spread({ ...rumor, ...outcome.held, hops: rumor.hops + 1 }, "peer", 0, now);
+      const { versions, sizeBytes } = outcome.held;
+      const { key, hops, mailed } = rumor;
+      this.#spreader.spread({ key, versions, sizeBytes, hops: hops + 1, mailed }, "peer", 0, now);
     }
     const hot = this.#spreader.hot.get(rumor.key);
     const sameState = hot !== undefined && sameVersions(hot.versions, rumor.versions);
@@ -262,5 +264,6 @@ export class RumorMonger {
 /** The state held here, where it is not the one the peer offered: the peer lacks something. */
 function newerHere(rumor: CarriedRumor, outcome: ReceivedRumor | undefined): readonly Rumor[] {
   if (outcome?.state !== "known" || sameVersions(outcome.held.versions, rumor.versions)) return [];
-  return [{ ...rumor, ...outcome.held, mailed: false }];
+  const { versions, sizeBytes } = outcome.held;
+  return [{ key: rumor.key, versions, sizeBytes, hops: rumor.hops, mailed: false }];
 }

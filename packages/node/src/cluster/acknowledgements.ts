@@ -12,7 +12,8 @@ interface Pending extends AwaitedWrite {
   readonly needed: number;
   /** A handful at most, each once: an array is cheaper than a set. */
   readonly peers: NodeId[];
-  readonly done: (peers: number) => void;
+  /** Let go when the wait is over: the tables below may hold what is deleted until the next full garbage collection. */
+  done: (peers: number) => void;
 }
 
 export interface AckWait {
@@ -48,10 +49,10 @@ export class Acknowledgements {
   }
 
   /** Calls back once `needed` peers hold the write. */
-  wait(write: AwaitedWrite, needed: number, done: (peers: number) => void): AckWait {
-    const pending: Pending = { ...write, needed, peers: [], done };
-    const others = this.#byKey.get(write.key);
-    this.#byKey.set(write.key, others === undefined ? [pending] : [...others, pending]);
+  wait({ key, version, sinceMs }: AwaitedWrite, needed: number, done: (peers: number) => void): AckWait {
+    const pending: Pending = { key, version, sinceMs, needed, peers: [], done };
+    const others = this.#byKey.get(key);
+    this.#byKey.set(key, others === undefined ? [pending] : [...others, pending]);
     this.#waiting.add(pending);
     return {
       peers: pending.peers,
@@ -92,14 +93,18 @@ export class Acknowledgements {
   #count(pending: Pending, peer: NodeId): void {
     if (!pending.peers.includes(peer)) pending.peers.push(peer);
     if (pending.peers.length < pending.needed) return;
+    const { done } = pending;
     this.#remove(pending);
-    pending.done(pending.peers.length);
+    done(pending.peers.length);
   }
 
   #remove(pending: Pending): void {
     if (!this.#waiting.delete(pending)) return;
+    pending.done = NOBODY;
     const others = this.#byKey.get(pending.key)?.filter((other) => other !== pending) ?? [];
     if (others.length === 0) this.#byKey.delete(pending.key);
     else this.#byKey.set(pending.key, others);
   }
 }
+
+const NOBODY = (): void => undefined;

@@ -89,7 +89,8 @@ export class Rumors {
    * @param acks peers its writer waits for
    */
   spread(key: string, record: KeyRecord, origin: "write" | "repair", acks: number): void {
-    const rumor = { key, ...heldRecord(key, record), origin, acks };
+    const { versions, sizeBytes } = heldRecord(key, record);
+    const rumor = { key, versions, sizeBytes, origin, acks };
     this.#driver.perform(this.#monger.add(rumor, this.#ports.timers.monotonicMs()));
     this.#tellDropped();
   }
@@ -159,7 +160,9 @@ export class Rumors {
     const loaded: LoadedRumor[] = [];
     for (const rumor of rumors) {
       const record = rumor.inline ? this.#replica.get(rumor.key) : undefined;
-      if (!rumor.inline || record !== undefined) loaded.push({ ...rumor, record: record ?? null });
+      if (rumor.inline && record === undefined) continue;
+      const { key, versions, sizeBytes, hops, mailed, inline } = rumor;
+      loaded.push({ key, versions, sizeBytes, hops, mailed, inline, record: record ?? null });
     }
     return loaded;
   }

@@ -116,8 +116,9 @@ function writeAndAnswer(services: Services, exchange: Exchange, write: KeyWrite)
     () => {
       clearTimeout(timer);
       services.budget.release(write.taken);
-      if (write.ack !== undefined && write.ack.needed > 1) {
-        answerWhenHeld(services, exchange, { ...write, ack: write.ack }, written);
+      const { ack } = write;
+      if (ack !== undefined && ack.needed > 1) {
+        answerWhenHeld(services, exchange, { write, ack, written });
         return;
       }
       services.cluster.spread(write.key);
@@ -138,10 +139,9 @@ function giveUp(exchange: Exchange): void {
 function answerWhenHeld(
   services: Services,
   exchange: Exchange,
-  write: KeyWrite & { readonly ack: AckWish },
-  written: Written,
+  { write, ack, written }: { write: KeyWrite; ack: AckWish; written: Written },
 ): void {
-  const { needed, timeoutMs } = write.ack;
+  const { needed, timeoutMs } = ack;
   services.cluster.acknowledged(write.key, written.version, needed, timeoutMs).then(
     ({ holders }) => {
       if (holders >= needed) answerWritten(services, exchange, write, { written, acks: holders });
