@@ -1,6 +1,7 @@
 /** What calls return, read from the node's answer. */
 import { HEADERS } from "@hearsay/api";
 import { HearsayError } from "./fault.ts";
+import { readLines } from "./parts.ts";
 import { AnswerUnreadable, parseProblem } from "./schema.ts";
 import type { Answer, Call } from "./transport.ts";
 
@@ -90,10 +91,27 @@ export function understood<T>(answer: Answer, call: Call, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof AnswerUnreadable)) throw error;
-    // A write that was answered with a success took place, only its version is not known.
-    const outcome = call.repeat === "read" ? "none" : "unknown";
-    const fault = { code: "bad_answer", endpoint: answer.endpoint, reason: error.message } as const;
-    throw new HearsayError(fault, { outcome, attempts: 1 });
+    throw failureOf(answer, call, error);
   }
+}
+
+/** The lines of a streamed answer; what is no text, or too long, becomes the call's failure. */
+export async function* understoodLines(
+  answer: Answer & { readonly parts: AsyncIterable<Uint8Array> },
+  call: Call,
+  maxLength: number,
+): AsyncGenerator<string> {
+  try {
+    yield* readLines(answer.parts, maxLength);
+  } catch (error) {
+    throw failureOf(answer, call, error);
+  }
+}
+
+function failureOf({ endpoint, status }: Answer, call: Call, error: unknown): unknown {
+  if (!(error instanceof AnswerUnreadable)) return error;
+  // A write that was answered with a success took place, only its version is not known.
+  const outcome = call.repeat === "read" ? "none" : "unknown";
+  const fault = { code: "bad_answer", endpoint, status, reason: error.message } as const;
+  return new HearsayError(fault, { outcome, attempts: 1 });
 }

@@ -27,6 +27,26 @@ function answering(...answers: readonly Response[]): { readonly client: Client; 
 const version = "0abcdefghij-n~0123456789";
 const writeResult = { key: "k", version, context: "c", acks: 2 };
 
+it("a snapshot that cannot be read fails a restore with its own error, and not with that of a connection", async () => {
+  let attempts = 0;
+  const unreadable = (): ReadableStream<Uint8Array> =>
+    new ReadableStream({ pull: () => Promise.reject(new Error("EISDIR")) }, { highWaterMark: 0 });
+  const reading = new Client({
+    endpoints: ["http://n:1"],
+    platform: {
+      fetch: async (_url, init) => {
+        attempts += 1;
+        await new Response(init.body as ReadableStream<Uint8Array>).arrayBuffer().catch((cause: unknown) => {
+          throw new TypeError("fetch failed", { cause });
+        });
+        return new Response(null, { status: 500 });
+      },
+    },
+  });
+  await expect(reading.restore(unreadable, { mode: "missing", dryRun: true })).rejects.toThrow(/^EISDIR$/);
+  expect(attempts).toBe(1);
+});
+
 describe("requests", () => {
   it("carry conditions, contexts, acknowledgements and times as the contract names them", async () => {
     const { client, seen } = answering(
@@ -137,6 +157,10 @@ describe("a 404", () => {
   });
 });
 
+function lines(body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>): Response {
+  return new Response(body, { headers: { "content-type": "application/x-ndjson" } });
+}
+
 describe("listings", () => {
   const item = (key: string): object => ({ key, version, contentType: "text/plain", size: 1 });
 
@@ -176,7 +200,7 @@ describe("listings", () => {
         controller.close();
       },
     });
-    const { client, seen } = answering(new Response(broken), new Response(slow));
+    const { client, seen } = answering(lines(broken), lines(slow));
     const keys: string[] = [];
     for await (const { key } of client.list()) keys.push(key);
     expect(seen.map(({ url }) => url)).toEqual(["http://n:1/base/kv", "http://n:1/base/kv?after=a"]);
@@ -191,7 +215,7 @@ describe("listings", () => {
         cancelled = true;
       },
     });
-    const { client } = answering(new Response(endless));
+    const { client } = answering(lines(endless));
     for await (const { key } of client.list()) {
       expect(key).toBe("a");
       break;
@@ -200,7 +224,31 @@ describe("listings", () => {
   });
 
   it("refuse an entry that is none", async () => {
-    const { client } = answering(new Response('{"key":1}\n'));
+    const { client } = answering(lines('{"key":1}\n'), lines(new Uint8Array([0x7b, 0xff, 0x0a])));
     await expect(client.list().next()).rejects.toMatchObject({ code: "bad_answer" });
+    await expect(client.list().next()).rejects.toMatchObject({ code: "bad_answer" });
+  });
+
+  it("take nothing that is no listing for an empty one, and nothing that is no snapshot for one", async () => {
+    const page = (): Response => new Response("", { headers: { "content-type": "text/html" } });
+    const { client } = answering(page(), page());
+    await expect(client.list().next()).rejects.toMatchObject({ code: "bad_answer" });
+    await expect(client.snapshot().next()).rejects.toMatchObject({ code: "bad_answer" });
+  });
+
+  it("read the largest value there can be, in time that grows with its length alone", async () => {
+    const value = "A".repeat((64 * 1024 * 1024 * 4) / 3);
+    const bytes = new TextEncoder().encode(`${JSON.stringify({ ...item("a"), value })}\n`);
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (sent >= bytes.length) return controller.close();
+        controller.enqueue(bytes.subarray(sent, sent + 65_536));
+        sent += 65_536;
+      },
+    });
+    const { client } = answering(lines(body));
+    const { value: first } = await client.list().next();
+    expect(first?.value?.length).toBe(value.length);
   });
 });

@@ -213,6 +213,7 @@ export class Client {
     const answer = await this.#transport.stream({
       method: "GET",
       path: "/snapshot",
+      mediaType: MEDIA_TYPES.snapshot,
       repeat: "read",
       ...only(options),
     });

@@ -12,10 +12,9 @@ import {
   SafeToStopReport,
   TombstoneReport,
 } from "@hearsay/api";
-import { understood } from "./answers.ts";
+import { understood, understoodLines } from "./answers.ts";
 import { HearsayError } from "./fault.ts";
 import { type CallOptions, only } from "./options.ts";
-import { readLines } from "./parts.ts";
 import { withQuery } from "./path.ts";
 import { requestJson } from "./requests.ts";
 import { guard, parseAs } from "./schema.ts";
@@ -97,7 +96,7 @@ export class ClusterCalls {
       ...working(options),
     };
     const answer = await this.#transport.stream(call);
-    for await (const text of readLines(answer.parts, LINE_MAX_LENGTH)) {
+    for await (const text of understoodLines(answer, call, LINE_MAX_LENGTH)) {
       const line = understood(answer, call, () => parseAs(text, isRepairLine));
       yield line;
       if (line.event === "end") return;
@@ -173,9 +172,9 @@ function working({ signal, timeoutMs }: CallOptions): CallOptions {
   return { signal, timeoutMs: timeoutMs ?? WORK_TIMEOUT_MS };
 }
 
-function brokenOff({ endpoint }: Answer): HearsayError {
+function brokenOff({ endpoint, status }: Answer): HearsayError {
   return new HearsayError(
-    { code: "bad_answer", endpoint, reason: "it broke off before its end" },
+    { code: "bad_answer", endpoint, status, reason: "it broke off before its end" },
     { outcome: "none", attempts: 1 },
   );
 }

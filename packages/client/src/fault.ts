@@ -23,8 +23,14 @@ export type Fault =
       readonly sent: boolean;
     }
   | { readonly code: "timed_out"; readonly endpoint: string; readonly afterMs: number }
-  /** What came back is not what a node of this version says. */
-  | { readonly code: "bad_answer"; readonly endpoint: string; readonly reason: string }
+  /** What came back is not what a node of this version says: of a proxy, for instance, whose node is away. */
+  | {
+      readonly code: "bad_answer";
+      readonly endpoint: string;
+      /** Of the answer. */
+      readonly status: number;
+      readonly reason: string;
+    }
   /** The key is empty or no well-formed text, so no request could carry it. */
   | { readonly code: "bad_key"; readonly key: string }
   /** A header that no request can carry, such as a content type with a line feed. */

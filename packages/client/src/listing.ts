@@ -1,9 +1,9 @@
 /** Listings: by pages, or streamed entry by entry. */
 import { ConflictPage, ListItem, ListPage, MEDIA_TYPES } from "@hearsay/api";
-import { understood } from "./answers.ts";
+import { understood, understoodLines } from "./answers.ts";
 import { HearsayError } from "./fault.ts";
 import { type ListOptions, manyReadHeaders, only } from "./options.ts";
-import { readLines } from "./parts.ts";
+import { VALUE_LINE_MAX_LENGTH } from "./parts.ts";
 import { listPath, withQuery } from "./path.ts";
 import { requestJson } from "./requests.ts";
 import { guard, parseAs } from "./schema.ts";
@@ -12,9 +12,6 @@ import type { Call, Transport } from "./transport.ts";
 const isListPage = guard<ListPage>(ListPage);
 const isListItem = guard<ListItem>(ListItem);
 const isConflictPage = guard<ConflictPage>(ConflictPage);
-
-/** The longest line of a listing: a value of 32 MiB in base64. */
-const LINE_MAX_LENGTH = 48 * 1024 * 1024;
 
 /** How often a listing that broke off is taken up again without having made progress. */
 const SCAN_MAX_STALLS = 3;
@@ -62,12 +59,13 @@ export async function* listItems(transport: Transport, options: ListOptions): As
       method: "GET",
       path: listPath({ ...options, after }, undefined),
       headers: { ...manyReadHeaders(options), Accept: MEDIA_TYPES.ndjson },
+      mediaType: MEDIA_TYPES.ndjson,
       repeat: "read",
       ...only(options),
     };
     const answer = await transport.stream(call);
     try {
-      for await (const line of readLines(answer.parts, LINE_MAX_LENGTH)) {
+      for await (const line of understoodLines(answer, call, VALUE_LINE_MAX_LENGTH)) {
         const item = understood(answer, call, () => parseAs(line, isListItem));
         after = item.key;
         stalls = 0;
@@ -77,6 +75,7 @@ export async function* listItems(transport: Transport, options: ListOptions): As
     } catch (error) {
       const broke = error instanceof HearsayError && ["unreachable", "timed_out"].includes(error.code);
       if (!broke || ++stalls > SCAN_MAX_STALLS) throw error;
+      transport.moveOn(answer.endpoint);
     }
   }
 }

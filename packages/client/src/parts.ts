@@ -1,16 +1,23 @@
 /** Reading a response body, in parts or whole, under a deadline for each part. */
 import type { Deadline } from "./platform.ts";
+import { AnswerUnreadable } from "./schema.ts";
 
 /** A buffered answer, of a value or a page, is never larger. */
 const ANSWER_MAX_BYTES: number = 64 * 1024 * 1024;
+
+/** A line holds the largest value there can be, 64 MiB, in base64, and what stands around it. */
+export const VALUE_LINE_MAX_LENGTH: number = 96 * 1024 * 1024;
 
 /** A buffered answer earns itself more time with so many bytes; one that trickles ends after the time for one wait. */
 const PROGRESS_BYTES: number = 64 * 1024;
 
 export class AnswerTooLarge extends Error {
-  constructor() {
+  readonly status: number;
+
+  constructor(status: number) {
     super(`it is larger than ${ANSWER_MAX_BYTES} bytes`);
     this.name = "AnswerTooLarge";
+    this.status = status;
   }
 }
 
@@ -68,7 +75,7 @@ export async function readAll(response: Response, deadline: Deadline): Promise<U
   let size = 0;
   for await (const part of readParts(response, deadline, (error) => error, PROGRESS_BYTES)) {
     size += part.length;
-    if (size > ANSWER_MAX_BYTES) throw new AnswerTooLarge();
+    if (size > ANSWER_MAX_BYTES) throw new AnswerTooLarge(response.status);
     parts.push(part);
   }
   const [first] = parts;
@@ -82,23 +89,38 @@ export async function readAll(response: Response, deadline: Deadline): Promise<U
   return whole;
 }
 
-/** The lines of UTF-8 text, without their line feeds; the last one may end without. */
+/**
+ * The lines of UTF-8 text, without their line feeds; the last one may end without.
+ * @throws AnswerUnreadable for what is no UTF-8, and for a line of more than `maxLength` UTF-16 units
+ */
 export async function* readLines(
   parts: AsyncIterable<Uint8Array>,
   maxLength: number,
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
+  // Only what is new is looked through: a large value's line comes in thousands of parts.
   let rest = "";
   for await (const part of parts) {
-    const text = rest + decoder.decode(part, { stream: true });
+    const text = decoded(decoder, part);
     let start = 0;
     for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", start)) {
-      yield text.slice(start, end);
+      yield rest + text.slice(start, end);
+      rest = "";
       start = end + 1;
     }
-    rest = text.slice(start);
-    if (rest.length > maxLength) throw new AnswerTooLarge();
+    rest += text.slice(start);
+    if (rest.length > maxLength)
+      throw new AnswerUnreadable(`it has a line of more than ${maxLength} characters`);
   }
-  rest += decoder.decode();
+  rest += decoded(decoder, undefined);
   if (rest !== "") yield rest;
+}
+
+/** @param part undefined: there are no more */
+function decoded(decoder: TextDecoder, part: Uint8Array | undefined): string {
+  try {
+    return part === undefined ? decoder.decode() : decoder.decode(part, { stream: true });
+  } catch {
+    throw new AnswerUnreadable("it is not UTF-8");
+  }
 }

@@ -26,7 +26,18 @@ function answering(...answers: readonly Response[]) {
 const written = (version: string): Response => Response.json({ key: "k", version, context: "c", acks: 1 });
 const value = (version: string): Response => new Response("v", { headers: { ETag: `"${version}"` } });
 
+const noLines = (): Response => new Response("", { headers: { "content-type": "application/x-ndjson" } });
+
 describe("a session", () => {
+  it("knows what it wrote in a batch of which nobody wants to know the results", async () => {
+    const results = [{ op: "put", key: "k", version: newer, context: "c", acks: 1 }];
+    const { client, seen } = answering(Response.json({ results }), value(newer));
+    const session = client.session();
+    expect(await session.batch([{ op: "put", key: "k", value: "v" }], { results: "none" })).toEqual([]);
+    await session.get("k");
+    expect(seen[1]?.headers["Hearsay-After"]).toBe(newer);
+  });
+
   it("asks for the newest version it has written or read of the key", async () => {
     const { client, seen } = answering(written(older), value(newer), value(newer), value(newer));
     const session = client.session();
@@ -49,7 +60,7 @@ describe("a session", () => {
       batch,
       page(),
       page(),
-      new Response(""),
+      noLines(),
       value(older),
     );
     const session = client.session();
@@ -72,7 +83,7 @@ describe("a session", () => {
   });
 
   it("asks in reads of many keys for no more nodes than a header may name, and not for what it only read", async () => {
-    const { client, seen } = answering(value(newer), new Response(""));
+    const { client, seen } = answering(value(newer), noLines());
     const session = client.session();
     for (let i = 0; i < 70; i++) session.saw("k", `0000000000a-n${i}~0123456789`);
     await session.get("other");

@@ -100,15 +100,18 @@ export class Session {
     return await this.#calls.history(key, this.#after(key, options));
   }
 
-  /** See `Client.batch`. Its reads see what this session knows of, and what it wrote and read is known from then on. */
+  /**
+   * See `Client.batch`. Its reads see what this session knows of, and what it wrote and read is known from then on: the
+   * node is asked for the results also with `results: "none"`.
+   */
   async batch(operations: readonly Operation[], options: BatchOptions = {}): Promise<BatchResult["results"]> {
-    const results = await this.#calls.batch(operations, this.#afterAll(options));
+    const results = await this.#calls.batch(operations, { ...this.#afterAll(options), results: "all" });
     for (const result of results) {
       if (!("version" in result) || result.version === undefined) continue;
       if (result.op === "get") this.#read(result.key, result.version);
       else this.saw(result.key, result.version);
     }
-    return results;
+    return options.results === "none" ? [] : results;
   }
 
   /** See `Client.list`. */

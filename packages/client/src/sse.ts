@@ -1,5 +1,4 @@
 /** Server-sent events (WHATWG HTML, section 9.2.6), as far as a node sends them. */
-import { readLines } from "./parts.ts";
 
 export interface Message {
   /** Undefined for a block that has none, which only moves the id. */
@@ -9,15 +8,12 @@ export interface Message {
   readonly id: string | undefined;
 }
 
-/** A value of 32 MiB in base64, with what stands around it. */
-const LINE_MAX_LENGTH = 48 * 1024 * 1024;
-
-/** The blocks of a stream. A comment alone is a block too; what is cut off at the end is none. */
-export async function* readMessages(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Message> {
+/** The blocks of a stream's lines. A comment alone is a block too; what is cut off at the end is none. */
+export async function* readMessages(lines: AsyncIterable<string>): AsyncGenerator<Message> {
   let event: string | undefined;
   let data: string | undefined;
   let id: string | undefined;
-  for await (const raw of readLines(parts, LINE_MAX_LENGTH)) {
+  for await (const raw of lines) {
     const line = raw.endsWith("\r") ? raw.slice(0, -1) : raw;
     if (line === "") {
       yield { event: data === undefined ? undefined : (event ?? "message"), data: data ?? "", id };

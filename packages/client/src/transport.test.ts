@@ -106,6 +106,25 @@ describe("failover", () => {
     expect(urls).toHaveLength(1);
   });
 
+  it("takes a proxy's word that its node is away, without a description of the problem, for an away node", async () => {
+    const page = (status: number): Response => new Response("<html>", { status });
+    const { platform, urls, pauses } = scripted([
+      page(502),
+      page(503),
+      page(504),
+      value(),
+      page(502),
+      page(404),
+    ]);
+    const subject = client(platform);
+    expect((await subject.get("k")).kind).toBe("value");
+    expect(urls).toEqual([`${A}/kv/k`, `${B}/kv/k`, `${A}/kv/k`, `${B}/kv/k`]);
+    expect(pauses).toHaveLength(1);
+    // The proxy does not say how far a write came.
+    expect(await failure(subject.put("k", "v"))).toMatchObject({ code: "bad_answer", outcome: "unknown" });
+    expect(await failure(subject.get("k"))).toMatchObject({ code: "bad_answer", attempts: 1 });
+  });
+
   it("calls an answer that is no node's a bad answer", async () => {
     const { platform } = scripted([new Response("<html>", { status: 404 })]);
     expect((await failure(client(platform).put("k", "v"))).code).toBe("bad_answer");

@@ -13,6 +13,7 @@ import { type Fault, HearsayError, type Outcome } from "./fault.ts";
 import { AnswerTooLarge, readAll, readParts } from "./parts.ts";
 import { Deadline, type FetchInit, type Platform, sleep } from "./platform.ts";
 import { parseProblem } from "./schema.ts";
+import { type Body, SentBody } from "./sent-body.ts";
 
 export type Repeat = "read" | "definite" | "guarded" | "always";
 
@@ -24,8 +25,6 @@ export interface RetryPolicy {
   /** No pause is longer than this many milliseconds. */
   readonly capMs: number;
 }
-
-export type Body = Uint8Array | (() => ReadableStream<Uint8Array>);
 
 export interface Call {
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
@@ -128,38 +127,37 @@ export class Transport {
   ): Promise<{ readonly answer: T } | { readonly fault: Fault }> {
     const { platform, timeoutMs } = this.#options;
     const deadline = new Deadline(platform, call.timeoutMs ?? timeoutMs, call.signal);
+    const body = new SentBody(call.body);
     try {
-      const response = await platform.fetch(endpoint + call.path, this.#init(call, deadline.signal));
+      const response = await platform.fetch(endpoint + call.path, this.#init(call, body, deadline.signal));
       const { status } = response;
       if ((status >= 200 && status < 300) || call.expected?.includes(status)) {
         const reason = typeFault(response, call);
         if (reason === undefined) return { answer: await read(response, deadline, endpoint) };
         deadline.dispose();
         await response.body?.cancel();
-        return { fault: { code: "bad_answer", endpoint, reason } };
+        return { fault: { code: "bad_answer", endpoint, status, reason } };
       }
-      const body = await readAll(response, deadline);
-      return { fault: problemFault(endpoint, response, body) };
+      return { fault: problemFault(endpoint, response, await readAll(response, deadline)) };
     } catch (error) {
       deadline.dispose();
       if (call.signal?.aborted) throw call.signal.reason;
+      if (body.failure !== undefined) throw body.failure.error;
       const reason = headerFault({ ...this.#options.headers, ...call.headers });
       if (reason !== undefined) return { fault: { code: "bad_header", reason } };
       return { fault: this.#brokenOff(error, deadline, endpoint) };
     }
   }
 
-  #init(call: Call, signal: AbortSignal): FetchInit {
-    const headers = { ...this.#options.headers, ...call.headers };
-    const init: FetchInit = { method: call.method, headers, redirect: "error", signal };
-    if (call.body === undefined) return init;
-    if (typeof call.body === "function") return { ...init, body: call.body(), duplex: "half" };
-    return { ...init, body: call.body };
+  #init({ method, headers }: Call, body: SentBody, signal: AbortSignal): FetchInit {
+    const all = { ...this.#options.headers, ...headers };
+    return { method, headers: all, redirect: "error", signal, ...body.init() };
   }
 
   #brokenOff(error: unknown, deadline: Deadline, endpoint: string): Fault {
     if (deadline.expired) return { code: "timed_out", endpoint, afterMs: deadline.ms };
-    if (error instanceof AnswerTooLarge) return { code: "bad_answer", endpoint, reason: error.message };
+    if (error instanceof AnswerTooLarge)
+      return { code: "bad_answer", endpoint, status: error.status, reason: error.message };
     return { code: "unreachable", endpoint, reason: reasonOf(error), sent: !neverConnected(error) };
   }
 
@@ -203,11 +201,17 @@ function headerFault(headers: Readonly<Record<string, string>>): string | undefi
 
 function mayRepeat(fault: Fault, call: Call, outcome: Outcome): boolean {
   if (call.repeat === "definite" && outcome === "unknown") return false;
-  if (fault.code === "problem") {
-    const { status } = fault.problem;
+  const status = statusOf(fault);
+  if (status !== undefined) {
     return REPEATABLE_STATUS.has(status) || (call.repeat === "read" && REPEATABLE_READ_STATUS.has(status));
   }
   return fault.code === "unreachable" || fault.code === "timed_out";
+}
+
+/** Of an answer, also of one that is no node's: a proxy tells by its status alone that the node is away. */
+function statusOf(fault: Fault): number | undefined {
+  if (fault.code === "problem") return fault.problem.status;
+  return fault.code === "bad_answer" ? fault.status : undefined;
 }
 
 function typeFault({ headers }: Response, { mediaType }: Call): string | undefined {
@@ -222,6 +226,7 @@ function problemFault(endpoint: string, response: Response, body: Uint8Array): F
     return {
       code: "bad_answer",
       endpoint,
+      status: response.status,
       reason: `status ${response.status} without a problem description`,
     };
   }

@@ -6,9 +6,10 @@
  * at least once, whichever nodes were asked.
  */
 import { MEDIA_TYPES, WATCH_HEARTBEAT_MS, WatchDelete, WatchPut, WatchReset } from "@hearsay/api";
-import { understood } from "./answers.ts";
+import { understood, understoodLines } from "./answers.ts";
 import { fromBase64 } from "./batch.ts";
 import { type Fault, HearsayError } from "./fault.ts";
+import { VALUE_LINE_MAX_LENGTH } from "./parts.ts";
 import { withQuery } from "./path.ts";
 import { guard, parseAs } from "./schema.ts";
 import { type Message, readMessages } from "./sse.ts";
@@ -101,7 +102,7 @@ export async function* watchEvents(
       ({ endpoint } = answer);
       isPersistent = true;
       onConnection?.({ state: "connected", endpoint });
-      for await (const message of readMessages(answer.parts)) {
+      for await (const message of readMessages(understoodLines(answer, call, VALUE_LINE_MAX_LENGTH))) {
         failures = 0;
         cursor = message.id ?? cursor;
         const event = eventOf(message, answer, call, cursor);

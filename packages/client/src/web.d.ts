@@ -29,6 +29,13 @@ declare class Headers {
 }
 
 declare class ReadableStream<T> {
+  constructor(
+    source: {
+      pull: (controller: { enqueue(part: T | undefined): void; close(): void }) => Promise<void>;
+      cancel: (reason: unknown) => Promise<void>;
+    },
+    strategy: { highWaterMark: number },
+  );
   getReader(): ReadableStreamDefaultReader<T>;
   cancel(reason?: unknown): Promise<void>;
 }
