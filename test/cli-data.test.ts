@@ -1,5 +1,13 @@
 import { execFile } from "node:child_process";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,6 +16,7 @@ import {
   endAllNodes,
   type Finished,
   hearsay,
+  MAIN,
   type RunningNode,
   startNode,
   temporaryDirectory,
@@ -94,6 +103,28 @@ describe.concurrent("export and import", () => {
     expect(await other.end("SIGINT")).toBe(0);
   });
 
+  it("say what is left out: of keys with concurrent values all but the winners", async () => {
+    for (const value of ["a", "b"]) await at("put", "both/k", value, "--context", "");
+    const { code, text, err } = await at("export", "both/");
+    expect([code, text.split("\n").length]).toEqual([0, 2]);
+    expect(err).toMatch(/^1 records exported\nwarning: 1 key has concurrent values, .*snapshot save/);
+  });
+
+  it.runIf(existsSync("/dev/full"))(
+    "say that the disk is full, and end though nobody reads what they say",
+    async () => {
+      const shell = async (redirected: string): Promise<string> => {
+        const run = 'node "$0" export full/';
+        const env = { ...process.env, HEARSAY_ENDPOINT: node.url };
+        const script = `${run} ${redirected}; echo $?`;
+        return (await promisify(execFile)("sh", ["-c", script, MAIN], { env })).stdout;
+      };
+      await at("put", "full/k", "v");
+      expect(await shell("2>&1 >/dev/full")).toMatch(/^error: ENOSPC.*\nFree some space.*\n1\n$/);
+      expect(await shell("2>/dev/full")).toMatch(/^\{"key":"full\/k".*\}\n0\n$/);
+    },
+  );
+
   it("stop at a bad line and name it", async () => {
     const bad = await withInput('{"key":"in/1","text":"v"}\n{"key":"in/2"}\n', "import", "-");
     expect(bad).toMatchObject({ code: 1, text: "" });
@@ -141,6 +172,27 @@ describe("snapshots", () => {
     expect(await there("snapshot", "restore", file, "--mode", "exact")).toMatchObject({
       code: 1,
       err: expect.stringContaining("empty"),
+    });
+  });
+
+  it("saved twice at once to one name are two whole ones, of which the later stays; what is no file is left alone", async () => {
+    const [first, second] = [join(directory.path, "first"), join(directory.path, "link")];
+    writeFileSync(first, "");
+    symlinkSync("first", second);
+    const saved = await Promise.all([at("snapshot", "save", first), at("snapshot", "save", second)]);
+    expect(saved.map(({ code }) => code)).toEqual([0, 0]);
+    expect(lstatSync(second).isSymbolicLink()).toBe(true);
+    expect((await hearsay(["snapshot", "inspect", first])).code).toBe(0);
+    expect(readdirSync(directory.path).filter((name) => name.includes("hearsay-"))).toEqual([]);
+    expect(await at("snapshot", "save", "/dev/null")).toMatchObject({ code: 1, text: "" });
+    expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
+  });
+
+  it("that cannot be read are told from a node that cannot be reached", async () => {
+    const { code, err } = await at("snapshot", "restore", directory.path, "--mode", "missing", "--json");
+    expect(code).toBe(1);
+    expect(JSON.parse(err)).toMatchObject({
+      error: { code: "eisdir", next: expect.stringContaining("file") },
     });
   });
 

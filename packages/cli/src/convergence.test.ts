@@ -1,7 +1,7 @@
 import type { ConvergenceReport } from "@hearsay/api";
 import { Client } from "@hearsay/client";
-import { describe, expect, it } from "vitest";
-import { describeConvergence, untilConverged } from "./convergence.ts";
+import { describe, expect, it, vi } from "vitest";
+import { ANSWER_GRACE_MS, describeConvergence, untilConverged } from "./convergence.ts";
 
 const facts = { watermark: null, watermarkAgeMs: null, heldBackBy: [], newsAgeMs: 0 };
 const n2 = { id: "n2~0123456789", name: "n2", state: "alive" } as const;
@@ -54,6 +54,23 @@ describe("waiting for convergence", () => {
 
   it("ends with the last word when the time is over", async () => {
     expect(await untilConverged(answering(says(converging)), { signal, timeoutMs: 0 })).toEqual(converging);
+  });
+
+  it("ends when the time is over also with a node that starts for ever, or that says nothing", async () => {
+    expect(await untilConverged(answering(starting), { signal, timeoutMs: 0 })).toBeUndefined();
+    vi.useFakeTimers();
+    const silent = new Client({
+      platform: {
+        fetch: (_, init) =>
+          new Promise((_resolve, reject) => {
+            init.signal.addEventListener("abort", () => reject(init.signal.reason));
+          }),
+      },
+    });
+    const said = untilConverged(silent, { signal, timeoutMs: 5_000 });
+    await vi.advanceTimersByTimeAsync(5_000 + ANSWER_GRACE_MS);
+    vi.useRealTimers();
+    expect(await said).toBeUndefined();
   });
 
   it("ends with the reason of its signal", async () => {

@@ -92,10 +92,16 @@ export function reportOf(error: unknown): Report | undefined {
   if (isFaulty(error)) {
     const next = "next" in error && typeof error.next === "string" ? error.next : undefined;
     const { code } = error.fault;
-    return { code, message: error.message, next, exit: EXIT_BY_CODE.get(code) ?? EXIT.error };
+    return {
+      code,
+      message: error.message,
+      next: next ?? NEXT_BY_CODE.get(code),
+      exit: EXIT_BY_CODE.get(code) ?? EXIT.error,
+    };
   }
   if (isSystemError(error)) {
-    return { code: error.code.toLowerCase(), message: error.message, exit: EXIT.error };
+    const code = error.code.toLowerCase();
+    return { code, message: error.message, next: NEXT_BY_CODE.get(code), exit: EXIT.error };
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
@@ -123,6 +129,17 @@ function reportOfClient(error: HearsayError): Report {
     exit: EXIT_BY_CODE.get(error.code) ?? EXIT.error,
   };
 }
+
+/** Of the system's errors, and of those of packages that do not know what the command was. */
+const NEXT_BY_CODE: ReadonlyMap<string, string> = new Map([
+  ["enoent", "Check the path: nothing is there."],
+  ["eisdir", "Name a file: that is a directory."],
+  ["enotdir", "Check the path: a part of it is a file."],
+  ["eacces", "Run it as a user who may do that, or name another place."],
+  ["enospc", "Free some space, or write to another place; what is there now is not whole."],
+  ["snapshot_truncated", "It is not whole: save it anew with hearsay snapshot save, or use an earlier one."],
+  ["snapshot_corrupt", "It cannot be used: save it anew with hearsay snapshot save, or use an earlier one."],
+]);
 
 const NEXT_BY_FAULT = {
   unreachable: "Start a node with: hearsay serve. Or name one with --endpoint or HEARSAY_ENDPOINT.",

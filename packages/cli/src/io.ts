@@ -27,8 +27,16 @@ function toOutput(stream: NodeJS.WriteStream): Output {
   };
 }
 
+/** Whoever does not read the messages shall still get the data: what cannot be written counts as written. */
+export function forgiving(stream: NodeJS.WriteStream): Output {
+  stream.on("error", () => undefined);
+  const output = toOutput(stream);
+  return { isTerminal: output.isTerminal, write: (chunk) => output.write(chunk).catch(() => undefined) };
+}
+
 /**
- * The real process. A reader that goes away (`hearsay ls | head`) ends the command without a complaint.
+ * The real process. A reader that goes away (`hearsay ls | head`) ends the command without a complaint. A disk that is full
+ * fails it, by the write's own promise.
  */
 export function processIo(): Io {
   const stopped = new AbortController();
@@ -40,13 +48,11 @@ export function processIo(): Io {
     });
   }
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === "EPIPE" ? 0 : 1);
+    if (error.code === "EPIPE") process.exit(0);
   });
-  // Whoever does not read the messages shall still get the data.
-  process.stderr.on("error", () => undefined);
   return {
     out: toOutput(process.stdout),
-    err: toOutput(process.stderr),
+    err: forgiving(process.stderr),
     input: {
       isTerminal: process.stdin.isTTY === true,
       [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator](),

@@ -14,6 +14,41 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** A signal that is aborted with the caller's, and by itself once the time is over. */
+export class TimeLimit {
+  readonly #controller: AbortController = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  readonly #caller: AbortSignal;
+  readonly #abort: () => void;
+  #passed = false;
+
+  constructor(ms: number, caller: AbortSignal) {
+    this.#caller = caller;
+    this.#abort = () => this.#controller.abort(caller.reason);
+    this.#timer = setTimeout(() => {
+      this.#passed = true;
+      this.#controller.abort(new Error(`it took more than ${ms} ms`));
+    }, ms);
+    if (caller.aborted) this.#abort();
+    else caller.addEventListener("abort", this.#abort);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Whether it was the time that ended it. */
+  get passed(): boolean {
+    return this.#passed && !this.#caller.aborted;
+  }
+
+  /** Lets go of the timer and of the caller's signal. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#caller.removeEventListener("abort", this.#abort);
+  }
+}
+
 /** Rejects with the signal's reason once it is aborted, and never settles otherwise. */
 export function rejectedBy(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

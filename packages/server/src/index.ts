@@ -11,5 +11,5 @@ export { createDirectory } from "./machine/create-directory.ts";
 export { type OpenedStore, openStore } from "./open-store.ts";
 export { type ResetReport, resetDirectory } from "./reset.ts";
 export { type RunningServer, type StartOptions, startServer } from "./server.ts";
-export { inspectSnapshot, type SnapshotSummary } from "./snapshot/records.ts";
+export { inspectSnapshot, passSnapshot, type SnapshotSummary } from "./snapshot/records.ts";
 export { StartError, type StartFault } from "./start-error.ts";

@@ -1,12 +1,13 @@
 /** What a node says of its cluster: `members`, `status`, `wait`, `tombstones`. */
 import type { ClusterStatus, ConvergenceReport, TombstoneReport } from "@hearsay/api";
 import type { Command } from "commander";
-import { describeConvergence, untilConverged } from "../convergence.ts";
+import { ANSWER_GRACE_MS, describeConvergence, untilConverged } from "../convergence.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { parseKeyVersion } from "../key-version.ts";
 import { MEMBER_COLUMNS, memberRows, shownAge, shownDuration } from "../member-rows.ts";
 import { count } from "../options.ts";
+import { TimeLimit } from "../pause.ts";
 import { shownKey } from "../printer.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
@@ -121,6 +122,8 @@ async function waitConverged({ client, io, print, signal }: Session, timeoutMs: 
   const progress = new ProgressLine(io, () => performance.now());
   const onReport = (report: ConvergenceReport): void => progress.update(() => describeConvergence(report));
   const report = await untilConverged(client, { signal, timeoutMs, onReport }).finally(() => progress.end());
+  if (report === undefined)
+    throw notInTime("the node has not said whether the members hold the same", timeoutMs);
   if (print.json) await print.document(report);
   else await print.line(`${report.verdict}: ${describeConvergence(report)}`);
   if (report.verdict !== "converged") throw notInTime("the members do not hold the same yet", timeoutMs);
@@ -130,7 +133,14 @@ async function waitHeld(
   { client, print, signal }: Session,
   { key, version, timeoutMs }: { readonly key: string; readonly version: string; readonly timeoutMs: number },
 ): Promise<void> {
-  const receipt = await client.cluster.receipt(key, version, { signal, waitMs: timeoutMs });
+  const write = `${shownKey(key)}@${version}`;
+  const limit = new TimeLimit(timeoutMs + ANSWER_GRACE_MS, signal);
+  const receipt = await client.cluster
+    .receipt(key, version, { signal: limit.signal, waitMs: timeoutMs })
+    .catch((error: unknown) => {
+      throw limit.passed ? notInTime(`the node has not said which members hold ${write}`, timeoutMs) : error;
+    })
+    .finally(() => limit.end());
   if (print.json) await print.document(receipt);
   else {
     const rows = [
@@ -140,7 +150,7 @@ async function waitHeld(
     ];
     await print.table(["NAME", "STATE", "WRITE"], rows);
   }
-  if (!receipt.everywhere) throw notInTime(`not every member holds ${shownKey(key)}@${version}`, timeoutMs);
+  if (!receipt.everywhere) throw notInTime(`not every member holds ${write}`, timeoutMs);
 }
 
 function notInTime(message: string, timeoutMs: number): CliError {

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import type { RestoreMode } from "@hearsay/api";
 import type { Command } from "commander";
@@ -10,7 +10,6 @@ import { oneOf } from "../options.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
-import { noteUnlessWhole } from "../whole.ts";
 
 interface RestoreFlags extends ClientFlags {
   readonly mode: RestoreMode;
@@ -47,56 +46,11 @@ function addSave(snapshot: Command, io: Io): void {
       "Saves a consistent snapshot. The file appears under its name only once it is whole, checked and on disk.",
     );
   withClientFlags(command).action((file: string, flags: ClientFlags) =>
-    inSession(io, flags, (session) => save(session, file)),
+    inSession(io, flags, async (session) => {
+      const { saveSnapshot } = await import("../save-snapshot.ts");
+      await saveSnapshot(session, file);
+    }),
   );
-}
-
-async function save(session: Session, file: string): Promise<void> {
-  const { client, io, print, signal, curl } = session;
-  const parts = client.snapshot({ signal });
-  if (curl) {
-    await parts.next();
-    return;
-  }
-  if (file === "-") {
-    for await (const part of parts) await io.out.write(part);
-    return await noteUnlessWhole(session);
-  }
-  const temporary = `${file}.part`;
-  const handle = await open(temporary, "w");
-  try {
-    const bytes = await writeParts(handle, parts, new ProgressLine(io, () => performance.now()));
-    await handle.sync();
-    await handle.close();
-    const { inspectFile } = await import("../snapshot-file.ts");
-    const summary = await inspectFile(temporary);
-    await rename(temporary, file);
-    if (print.json) await print.document({ file, bytes, ...summary });
-    else await print.note(`${file}: ${summary.records} records, ${shownBytes(bytes)}`);
-    await noteUnlessWhole(session);
-  } catch (error) {
-    await handle.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
-async function writeParts(
-  handle: FileHandle,
-  parts: AsyncIterable<Uint8Array>,
-  progress: ProgressLine,
-): Promise<number> {
-  let bytes = 0;
-  try {
-    for await (const part of parts) {
-      await handle.writeFile(part);
-      bytes += part.length;
-      progress.update(() => `${shownBytes(bytes)} saved`);
-    }
-  } finally {
-    progress.end();
-  }
-  return bytes;
 }
 
 function addRestore(snapshot: Command, io: Io): void {

@@ -48,11 +48,13 @@ async function exportRecords(session: Session, prefix: string, flags: ClientFlag
   const progress = new ProgressLine(io, () => performance.now());
   const timeoutMs = flags.timeout;
   let records = 0;
+  let conflicts = 0;
   let chunk = "";
   try {
     for await (const item of client.list({ prefix, signal, timeoutMs })) {
       chunk += `${formatRecordLine(item)}\n`;
       records += 1;
+      if (item.conflicts !== undefined) conflicts += 1;
       if (chunk.length < EXPORT_CHUNK_LENGTH) continue;
       await io.out.write(chunk);
       chunk = "";
@@ -63,7 +65,13 @@ async function exportRecords(session: Session, prefix: string, flags: ClientFlag
     progress.end();
   }
   await io.err.write(`${records} records exported\n`);
+  if (conflicts > 0) await io.err.write(`warning: ${conflictsLeft(conflicts)}\n`);
   await noteUnlessWhole(session);
+}
+
+function conflictsLeft(keys: number): string {
+  const [of, have] = keys === 1 ? ["1 key", "has"] : [`${keys} keys`, "have"];
+  return `${of} ${have} concurrent values, of which only the winners are exported; hearsay snapshot save keeps them all`;
 }
 
 function addImport(program: Command, io: Io): void {

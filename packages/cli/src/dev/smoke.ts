@@ -82,10 +82,9 @@ export class Smoke {
     for (const { name, client } of this.#cluster.nodes) {
       const wait = { signal: this.#signal, timeoutMs: CONVERGE_PATIENCE_MS };
       const report = await untilConverged(client, wait);
-      if (report.verdict !== "converged") {
-        throw failed(
-          `${name} sees no convergence within ${CONVERGE_PATIENCE_MS / 1000} s: ${describeConvergence(report)}`,
-        );
+      if (report?.verdict !== "converged") {
+        const seen = report === undefined ? "it has not answered" : describeConvergence(report);
+        throw failed(`${name} sees no convergence within ${CONVERGE_PATIENCE_MS / 1000} s: ${seen}`);
       }
     }
     await this.#tell("every node says that all hold the same");

@@ -85,3 +85,22 @@ export async function inspectSnapshot(path: string, nowMs: number): Promise<Snap
   }
   return { records, values, valueBytes, conflicts, newest, damaged };
 }
+
+/**
+ * Hands the parts of a snapshot on, each before it is checked, and says how many damaged records are not in it.
+ * @throws StoreError `snapshot_truncated`, `snapshot_corrupt`; what `parts` and `handOn` throw
+ */
+export async function passSnapshot(
+  parts: AsyncIterable<Uint8Array>,
+  handOn: (part: Uint8Array) => Promise<void>,
+): Promise<number> {
+  async function* passing(): AsyncGenerator<Uint8Array> {
+    for await (const part of parts) {
+      await handOn(part);
+      yield part;
+    }
+  }
+  let damaged = 0;
+  for await (const item of readSnapshot(passing(), hashing)) if (item.kind === "end") damaged = item.damaged;
+  return damaged;
+}
