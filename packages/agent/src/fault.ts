@@ -53,6 +53,8 @@ export type AgentFault =
       readonly keys: number;
       readonly reason: string;
     }
+  | { readonly code: "apply_conflict"; readonly keys: readonly string[]; readonly written: number }
+  | { readonly code: "concurrent_values"; readonly keys: readonly string[] }
   | { readonly code: "not_everywhere"; readonly lacking: readonly string[] };
 
 const NEXT: { readonly [Code in AgentFault["code"]]: string } = {
@@ -79,6 +81,9 @@ const NEXT: { readonly [Code in AgentFault["code"]]: string } = {
   directory_invalid: "Nothing was written. Correct the files, or leave them out with --exclude.",
   mass_deletion: "Nothing was written. Check the directory, or add --allow-mass-delete.",
   apply_incomplete: "Run it again: it writes what still differs.",
+  apply_conflict: "Run it again: it plans with what is there now, and shows it.",
+  concurrent_values:
+    "Nothing is lost: hearsay get KEY --siblings shows them. Run it again to have what the files say, or hearsay resolve KEY.",
   not_everywhere: "All is written and spreads on; hearsay wait tells when every member has it.",
 };
 
@@ -140,9 +145,26 @@ function describe(fault: AgentFault): string {
       return `${fault.deletes} of ${fault.keys} keys would be deleted, more than ${fault.maxDeletePercent}%`;
     case "apply_incomplete":
       return `${fault.written} of ${fault.keys} keys were written: ${fault.reason}`;
+    case "apply_conflict": {
+      const rest =
+        fault.written === 0 ? "nothing was written" : `the ${fault.written} keys before are written`;
+      return `${someOf(fault.keys)} changed since the plan was made; ${rest}`;
+    }
+    case "concurrent_values":
+      return `all is written, and somebody else wrote at the same time: both values stand at ${someOf(fault.keys)}`;
     case "not_everywhere":
+      if (fault.lacking.length === 0) return "no node has said in time which members have the writes";
       return `not every member is known to have the writes; missing from: ${fault.lacking.join(", ")}`;
   }
+}
+
+/** Keys that a message names. */
+const NAMED_KEYS = 10;
+
+function someOf(keys: readonly string[]): string {
+  const named = keys.slice(0, NAMED_KEYS).map((key) => JSON.stringify(key));
+  const more = keys.length - named.length;
+  return more > 0 ? `${named.join(", ")} and ${more} more` : named.join(", ");
 }
 
 function withOutput(text: string, output: string): string {

@@ -49,6 +49,7 @@ export async function apply(session: Session, directory: string, flags: ApplyFla
   const progress = new ProgressLine(io, () => performance.now());
   await writePlan(client, plan, {
     signal,
+    prefix,
     waitMs: flags.wait === true ? (flags.timeout ?? WAIT_MS) : undefined,
     nowMs: () => performance.now(),
     onProgress: (written) => progress.update(() => `${written} of ${plan.changes.length} keys written`),

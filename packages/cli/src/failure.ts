@@ -66,6 +66,8 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["not_yet", EXIT.timedOut],
   ["no_such_sibling", EXIT.notFound],
   ["missing_keys", EXIT.notFound],
+  ["apply_conflict", EXIT.preconditionFailed],
+  ["concurrent_values", EXIT.preconditionFailed],
   ["not_everywhere", EXIT.timedOut],
   ["settings_invalid", EXIT.usage],
   ["unknown_fault", EXIT.usage],

@@ -2,9 +2,10 @@
 import type { BatchResult } from "@hearsay/api";
 import { type Client, fromBase64, HearsayError, type Operation } from "@hearsay/client";
 import { AgentError, reasonOf } from "../fault.ts";
-import { batchesOf, type HeldKey, type Plan } from "./plan.ts";
+import { guarded, type KeyVersion, seenBy } from "./guarded.ts";
+import { batchesOf, type Change, type HeldKey, type Plan } from "./plan.ts";
 
-export type ApplyClient = Pick<Client, "batch" | "list"> & {
+export type ApplyClient = Pick<Client, "batch" | "conflicts" | "list"> & {
   readonly cluster: Pick<Client["cluster"], "receipt" | "status">;
 };
 
@@ -16,14 +17,16 @@ export async function heldBelow(
 ): Promise<ReadonlyMap<string, HeldKey>> {
   const held = new Map<string, HeldKey>();
   for await (const item of client.list({ prefix, signal })) {
-    const { key, value = "", contentType, conflicts = 0 } = item;
-    held.set(key, { value: fromBase64(value), contentType, conflicts });
+    const { key, value = "", contentType, version, conflicts = 0 } = item;
+    held.set(key, { value: fromBase64(value), contentType, version, conflicts });
   }
   return held;
 }
 
 export interface WriteOptions {
   readonly signal: AbortSignal;
+  /** What all keys of the plan start with. */
+  readonly prefix: string;
   /** How long to wait until every member holds the writes; undefined: not at all. */
   readonly waitMs: number | undefined;
   readonly onProgress: (written: number) => void;
@@ -32,21 +35,23 @@ export interface WriteOptions {
 }
 
 /**
- * Writes the plan. Making a batch twice changes nothing, so also one of unknown outcome is repeated.
- * @throws AgentError `apply_incomplete`: some batches are written, running it again finishes it; `not_everywhere`: all
- * is written, and not every member has it yet. HearsayError when nothing was written
+ * Writes the plan where the keys still are as it has them. A batch of unknown outcome is looked after, and what of it is not
+ * there is written again.
+ * @throws AgentError `apply_conflict`: some keys are not as they were planned, nothing of their batch is written;
+ * `apply_incomplete`: some batches are written, running it again finishes it; `concurrent_values`: all is written, and
+ * somebody else wrote at the same time; `not_everywhere`: all is written, and not every member has it yet. HearsayError when
+ * nothing was written
  */
 export async function writePlan(client: ApplyClient, plan: Plan, options: WriteOptions): Promise<void> {
   await new PlanWriter(client, options).write(plan);
 }
 
-interface KeyVersion {
-  readonly key: string;
-  readonly version: string;
-}
-
 /** Receipts that are asked for at one time; a node takes 64. */
 const RECEIPTS_TOGETHER = 16;
+/** How often a batch whose outcome is unknown is written. */
+const MAX_WRITES = 3;
+/** A node that is asked just before the time is over has so long to answer. */
+const ANSWER_GRACE_MS = 2_000;
 
 class PlanWriter {
   readonly #client: ApplyClient;
@@ -70,22 +75,39 @@ class PlanWriter {
       this.#asksForAcks = members.every(({ state }) => state === "alive");
     }
     let written = 0;
-    for (const operations of batchesOf(changes)) {
+    for (const batch of batchesOf(changes)) {
       try {
-        await this.#writeBatch(operations);
+        await this.#writeBatch(batch, written);
       } catch (error) {
-        if (written === 0 || signal.aborted) throw error;
+        const isConflict = error instanceof AgentError && error.fault.code === "apply_conflict";
+        if (written === 0 || signal.aborted || isConflict) throw error;
         const facts = { written, keys: changes.length, reason: reasonOf(error) };
         throw new AgentError({ code: "apply_incomplete", ...facts }, { cause: error });
       }
-      written += operations.length;
+      written += batch.length;
       onProgress(written);
     }
+    await this.#refuseConcurrent(new Set(changes.map(({ key }) => key)));
     if (waitMs !== undefined) await this.#awaitReceipts();
   }
 
-  async #writeBatch(operations: readonly Operation[]): Promise<void> {
-    const options = { signal: this.#options.signal, repeatUnknown: true };
+  async #writeBatch(changes: readonly Change[], written: number): Promise<void> {
+    const { signal } = this.#options;
+    for (let writes = 1; ; writes++) {
+      const { operations, done } = guarded(changes, await seenBy(this.#client, changes, signal), written);
+      this.#unconfirmed.push(...done);
+      if (operations.length === 0) return;
+      try {
+        return await this.#send(operations);
+      } catch (error) {
+        const isOpen = error instanceof HearsayError && error.outcome === "unknown" && !signal.aborted;
+        if (!isOpen || writes >= MAX_WRITES) throw error;
+      }
+    }
+  }
+
+  async #send(operations: readonly Operation[]): Promise<void> {
+    const options = { signal: this.#options.signal };
     if (!this.#asksForAcks) {
       this.#unconfirmed.push(...versionsOf(await this.#client.batch(operations, options)));
       return;
@@ -102,19 +124,34 @@ class PlanWriter {
     }
   }
 
+  /** What somebody wrote between the reading of a key and its write stands beside it. */
+  async #refuseConcurrent(written: ReadonlySet<string>): Promise<void> {
+    const { prefix, signal } = this.#options;
+    const keys: string[] = [];
+    for await (const { items } of this.#client.conflicts({ prefix, signal })) {
+      for (const { key } of items) if (written.has(key)) keys.push(key);
+    }
+    if (keys.length > 0) throw new AgentError({ code: "concurrent_values", keys });
+  }
+
   async #awaitReceipts(): Promise<void> {
     const queue = this.#unconfirmed.values();
     const lacking = new Set<string>();
+    const isLate = AbortSignal.timeout(this.#leftMs() + ANSWER_GRACE_MS);
+    const signal = AbortSignal.any([this.#options.signal, isLate]);
     const ask = async (): Promise<void> => {
       for (const { key, version } of queue) {
         if (lacking.size > 0) return;
-        const { signal } = this.#options;
         const receipt = await this.#client.cluster.receipt(key, version, { signal, waitMs: this.#leftMs() });
         if (receipt.everywhere) continue;
         for (const { name } of [...receipt.lacking, ...receipt.unknown]) lacking.add(name);
       }
     };
-    await Promise.all(Array.from({ length: RECEIPTS_TOGETHER }, ask));
+    await Promise.all(Array.from({ length: RECEIPTS_TOGETHER }, ask)).catch((error: unknown) => {
+      throw isLate.aborted
+        ? new AgentError({ code: "not_everywhere", lacking: [] }, { cause: error })
+        : error;
+    });
     if (lacking.size > 0) throw new AgentError({ code: "not_everywhere", lacking: [...lacking].sort() });
   }
 

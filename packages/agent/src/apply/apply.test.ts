@@ -15,6 +15,7 @@ const TEXT = "text/plain; charset=utf-8";
 const held = (text: string, contentType: string = TEXT, conflicts = 0): HeldKey => ({
   value: bytes(text),
   contentType,
+  version: `v-${text}`,
   conflicts,
 });
 const files = (entries: Readonly<Record<string, string>>) =>
@@ -128,10 +129,9 @@ describe("a plan", () => {
       fc.property(entries, entries, (wanted, there) => {
         const before = new Map(Object.entries(there).map(([key, text]) => [key, held(text)]));
         const after = new Map(before);
-        for (const operation of batchesOf(planOf(files(wanted), before, PRUNE).changes).flat()) {
-          if (operation.op === "delete") after.delete(operation.key);
-          else if (operation.op === "put")
-            after.set(operation.key, held(operation.value.toString(), operation.contentType));
+        for (const change of batchesOf(planOf(files(wanted), before, PRUNE).changes).flat()) {
+          if (change.kind === "delete") after.delete(change.key);
+          else after.set(change.key, held(change.value.toString(), change.contentType));
         }
         expect([...after.keys()].sort()).toEqual(Object.keys(wanted).sort());
         const again = [...after].map(
@@ -186,7 +186,7 @@ describe("writing a plan", () => {
     new Map(),
     PRUNE,
   );
-  const problem = (code: string, status: number): HearsayError =>
+  const problem = (code: string, status: number, outcome: "none" | "unknown" = "none"): HearsayError =>
     new HearsayError(
       {
         code: "problem",
@@ -194,11 +194,12 @@ describe("writing a plan", () => {
         retryAfterMs: undefined,
         problem: { status, code, title: code, next: "" },
       },
-      { outcome: "unknown", attempts: 1 },
+      { outcome, attempts: 1 },
     );
 
   interface Calls {
     readonly batches: { readonly operations: readonly Operation[]; readonly ack: unknown }[];
+    readonly reads: number[];
     readonly receipts: string[];
   }
 
@@ -207,18 +208,33 @@ describe("writing a plan", () => {
       readonly states?: string[];
       readonly fail?: (batch: number) => unknown;
       readonly lacking?: string[];
+      /** What the reading before a batch finds of a key, where it is not absent. */
+      readonly found?: (key: string, write: number) => object | undefined;
+      readonly concurrent?: string[];
     } = {},
   ): { readonly client: ApplyClient; readonly calls: Calls } {
-    const calls: Calls = { batches: [], receipts: [] };
+    const calls: Calls = { batches: [], reads: [], receipts: [] };
     const member = (name: string) => ({ id: name, name, state: "alive" });
     const client = {
       batch: async (operations: readonly Operation[], options: { ack?: unknown } = {}) => {
+        if (operations.every(({ op }) => op === "get")) {
+          calls.reads.push(operations.length);
+          return operations.map(({ op, key }) => {
+            const found = behaviour.found?.(key, calls.batches.length);
+            return found === undefined
+              ? { op, key, found: false, deleted: false }
+              : { op, key, found: true, ...found };
+          });
+        }
         calls.batches.push({ operations, ack: options.ack });
         const failure = behaviour.fail?.(calls.batches.length);
         if (failure !== undefined) throw failure;
         return operations.map(({ op, key }) => ({ op, key, version: `v-${key}`, context: "", acks: 1 }));
       },
       list: () => Promise.reject(new Error("not used")),
+      conflicts: async function* () {
+        yield { items: (behaviour.concurrent ?? []).map((key) => ({ key, versions: [] })), next: null };
+      },
       cluster: {
         status: async () => ({
           members: (behaviour.states ?? ["alive", "alive"]).map((state) => ({ state })),
@@ -234,6 +250,7 @@ describe("writing a plan", () => {
   }
   const options = {
     signal: new AbortController().signal,
+    prefix: "",
     waitMs: 5_000,
     onProgress: () => undefined,
     nowMs: () => 0,
@@ -265,15 +282,100 @@ describe("writing a plan", () => {
 
   it("writes the other batches when one is not acknowledged in time, and asks for the receipts of both", async () => {
     const { client, calls } = clientOf({
-      fail: (batch) => (batch === 1 ? problem("ack_timeout", 504) : undefined),
+      found: (key, writes) =>
+        writes === 1 && Number(key.slice(1)) < 1_000 ? { version: `v-${key}`, context: "c" } : undefined,
+      fail: (batch) => (batch === 1 ? problem("ack_timeout", 504, "unknown") : undefined),
     });
     await writePlan(client, plan, options);
     expect(calls.batches.map(({ operations, ack }) => [operations[0]?.op, operations.length, ack])).toEqual([
       ["put", 1000, "all"],
-      ["get", 1000, undefined],
       ["put", 500, undefined],
     ]);
     expect(calls.receipts).toHaveLength(1_500);
+  });
+
+  describe("somebody else's write since the plan was made", () => {
+    const small = planOf(
+      files({ a: "new", b: "new", c: "new" }),
+      new Map([
+        ["b", held("old")],
+        ["gone", held("old")],
+      ]),
+      PRUNE,
+    );
+    const asPlanned = (key: string): object | undefined =>
+      key === "b" || key === "gone" ? stored("old", `context-${key}`) : undefined;
+    const stored = (text: string, context = "c"): object => ({
+      version: `v-${text}`,
+      context,
+      contentType: TEXT,
+      size: text.length,
+      value: Buffer.from(text).toString("base64"),
+    });
+    const write = (found: (key: string, write: number) => object | undefined, more: object = {}) => {
+      const { client, calls } = clientOf({ found, ...more });
+      return { calls, done: writePlan(client, small, { ...options, waitMs: undefined }) };
+    };
+
+    it("is not in the way where there is none: each write covers what was read just before it", async () => {
+      const { calls, done } = write(asPlanned);
+      await done;
+      expect(calls.batches[0]?.operations).toMatchObject([
+        { op: "put", key: "a", context: "" },
+        { op: "put", key: "b", context: "context-b" },
+        { op: "put", key: "c", context: "" },
+        { op: "delete", key: "gone", context: "context-gone" },
+      ]);
+    });
+
+    it.each([
+      ["replaces a value that was to be updated", "b", stored("theirs")],
+      ["deletes it", "b", undefined],
+      ["creates a key that was to be created", "c", stored("theirs")],
+      ["replaces a value that was to be deleted", "gone", stored("theirs")],
+      ["stands beside the value that was planned with", "b", { ...stored("old"), conflicts: 1 }],
+    ])("that %s is a conflict, and nothing of the batch is written", async (_, key, found) => {
+      const { calls, done } = write((asked) => (asked === key ? found : asPlanned(asked)));
+      await expect(done).rejects.toMatchObject({
+        fault: { code: "apply_conflict", keys: [key], written: 0 },
+      });
+      expect(calls.batches).toEqual([]);
+    });
+
+    it("of the same mind is none, and is not written again", async () => {
+      const { calls, done } = write((key) =>
+        key === "b" ? stored("new") : key === "gone" ? undefined : asPlanned(key),
+      );
+      await done;
+      expect(calls.batches[0]?.operations.map(({ key }) => key)).toEqual(["a", "c"]);
+    });
+
+    it("that comes between reading and writing is told, as it stands beside", async () => {
+      const { done } = write(asPlanned, { concurrent: ["b", "other"] });
+      await expect(done).rejects.toMatchObject({ fault: { code: "concurrent_values", keys: ["b"] } });
+    });
+
+    it("is told from one's own whose answer was lost", async () => {
+      const { calls, done } = write(
+        (key, writes) => (writes === 0 ? asPlanned(key) : key === "gone" ? undefined : stored("new")),
+        { fail: (batch: number) => (batch === 1 ? problem("write_failed", 500, "unknown") : undefined) },
+      );
+      await done;
+      expect(calls.batches).toHaveLength(1);
+    });
+
+    it("is looked for in smaller batches where a node gives less away at once", async () => {
+      const { client, calls } = clientOf({ found: asPlanned });
+      const stingy = {
+        ...client,
+        batch: async (operations: readonly Operation[]) => {
+          if (operations.length > 1 && operations[0]?.op === "get") throw problem("body_too_large", 413);
+          return await client.batch(operations);
+        },
+      };
+      await writePlan(stingy, small, { ...options, waitMs: undefined });
+      expect(calls.reads).toEqual([1, 1, 1, 1]);
+    });
   });
 
   it("says how far it came when a later batch fails, and passes on the failure of the first", async () => {

@@ -1,12 +1,13 @@
 /** What has to be written so that the keys below a prefix are as the files are. Pure. */
 import { LIMITS } from "@hearsay/api";
-import type { Operation } from "@hearsay/client";
 import { AgentError } from "../fault.ts";
 import type { KeyedFiles } from "./read-directory.ts";
 
 export interface HeldKey {
   readonly value: Uint8Array;
   readonly contentType: string;
+  /** Of the winner. */
+  readonly version: string;
   /** Values beside the winner. */
   readonly conflicts: number;
 }
@@ -99,30 +100,23 @@ export function contentTypeOf(key: string, value: Uint8Array): string {
 const BATCH_MAX_BYTES = 4 * 1024 * 1024;
 
 /** The changes as batches, each atomic on its node. Deletes come last: whoever reads meanwhile misses nothing that stays. */
-export function batchesOf(changes: readonly Change[]): readonly (readonly Operation[])[] {
-  const batches: Operation[][] = [];
+export function batchesOf(changes: readonly Change[]): readonly (readonly Change[])[] {
+  const batches: Change[][] = [];
   let bytes = 0;
   for (const change of changes) {
-    const operation = operationOf(change);
-    const weight = change.key.length * 3 + (operation.op === "put" ? operation.value.length : 0);
+    const weight = change.key.length * 3 + (change.kind === "delete" ? 0 : change.value.length);
     const current = batches.at(-1);
     if (
       current === undefined ||
       current.length >= LIMITS.batchMaxOperations ||
       bytes + weight > BATCH_MAX_BYTES
     ) {
-      batches.push([operation]);
+      batches.push([change]);
       bytes = weight;
     } else {
-      current.push(operation);
+      current.push(change);
       bytes += weight;
     }
   }
   return batches;
-}
-
-function operationOf(change: Change): Operation {
-  const { key } = change;
-  if (change.kind === "delete") return { op: "delete", key };
-  return { op: "put", key, value: change.value, contentType: change.contentType };
 }
