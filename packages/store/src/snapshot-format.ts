@@ -10,11 +10,11 @@ export const FRAME_ENTRIES = 1;
 export const FRAME_TRAILER = 2;
 export const FRAME_HEADER_BYTES = 5;
 export const FRAME_CRC_BYTES = 4;
-/** A frame is closed when it has reached this size. */
+/** A frame is closed when its entries have reached this size, so no entry begins behind it: one that does is refused. */
 export const FRAME_TARGET_BYTES: number = 64 * 1024;
 /** Larger frames are refused: the largest record has 32 siblings of the largest value. */
 export const FRAME_MAX_BYTES: number = 256 * 1024 * 1024;
-const HASH_BYTES = 32;
+export const HASH_BYTES: number = 32;
 export const TRAILER_BYTES: number = 8 + 8 + 8 + HASH_BYTES;
 
 /** Covers every frame and their order: each hash takes in the one before. */
@@ -30,8 +30,13 @@ export class FrameChain {
 
   add(frame: Uint8Array, entries: number): void {
     const linked = new Uint8Array(HASH_BYTES + frame.length);
-    linked.set(this.#link);
     linked.set(frame, HASH_BYTES);
+    this.addLinked(linked, entries);
+  }
+
+  /** @param linked the frame behind `HASH_BYTES` that are free, as frames may be too large to be copied for a hash */
+  addLinked(linked: Uint8Array, entries: number): void {
+    linked.set(this.#link);
     this.#link = this.#hashing.sha256(linked);
     this.frames += 1;
     this.entries += entries;

@@ -13,13 +13,14 @@ import { Codec } from "./codec.ts";
 import { StoreError } from "./faults.ts";
 import { equalBytes, recordKey } from "./keyspace.ts";
 import {
-  concatenate,
   FRAME_CRC_BYTES,
   FRAME_ENTRIES,
   FRAME_HEADER_BYTES,
   FRAME_MAX_BYTES,
+  FRAME_TARGET_BYTES,
   FRAME_TRAILER,
   FrameChain,
+  HASH_BYTES,
   SNAPSHOT_MAGIC,
   TRAILER_BYTES,
 } from "./snapshot-format.ts";
@@ -45,7 +46,7 @@ export async function* readSnapshot(
   const magic = await input.take(SNAPSHOT_MAGIC.length);
   if (!equalBytes(magic, SNAPSHOT_MAGIC)) throw corrupt("it does not start as a snapshot of this format");
   for (;;) {
-    const { type, frame, payload } = await readFrame(input, hashing);
+    const { type, linked, payload } = await readFrame(input, hashing);
     if (type === FRAME_TRAILER) {
       const damaged = checkTrailer(payload, chain);
       if (!(await input.ended())) throw corrupt("something follows the trailer");
@@ -54,14 +55,15 @@ export async function* readSnapshot(
     }
     if (type !== FRAME_ENTRIES) throw corrupt(`frame type ${type}`);
     const items = parseEntries(payload, codec);
-    chain.add(frame, items.length);
+    chain.addLinked(linked, items.length);
     yield* items;
   }
 }
 
 interface Frame {
   readonly type: number;
-  readonly frame: Uint8Array;
+  /** The whole frame, behind what its chain's hash takes in before it. */
+  readonly linked: Uint8Array;
   readonly payload: Uint8Array;
 }
 
@@ -69,12 +71,14 @@ async function readFrame(input: ByteQueue, hashing: Hashing): Promise<Frame> {
   const head = await input.take(FRAME_HEADER_BYTES);
   const length = viewOf(head).getUint32(1);
   if (length > FRAME_MAX_BYTES) throw corrupt(`a frame of ${length} bytes`);
-  const rest = await input.take(length + FRAME_CRC_BYTES);
-  const frame = concatenate([head, rest], head.length + rest.length);
+  const lead = new Uint8Array(HASH_BYTES + FRAME_HEADER_BYTES);
+  lead.set(head, HASH_BYTES);
+  const linked = await input.take(length + FRAME_CRC_BYTES, lead);
+  const frame = linked.subarray(HASH_BYTES);
   const end = FRAME_HEADER_BYTES + length;
   if (hashing.crc32(frame.subarray(0, end)) !== viewOf(frame).getUint32(end))
     throw corrupt("a checksum fails");
-  return { type: frame[0] ?? 0, frame, payload: frame.subarray(FRAME_HEADER_BYTES, end) };
+  return { type: frame[0] ?? 0, linked, payload: frame.subarray(FRAME_HEADER_BYTES, end) };
 }
 
 function checkTrailer(payload: Uint8Array, chain: FrameChain): number {
@@ -90,13 +94,14 @@ function parseEntries(payload: Uint8Array, codec: Codec): SnapshotItem[] {
   let at = 0;
   try {
     while (at < payload.length) {
+      if (at >= FRAME_TARGET_BYTES) throw corrupt("a frame is larger than its entries make it");
       const keyLength = view.getUint16(at);
       const keyBytes = payload.slice(at + 2, at + 2 + keyLength);
       at += 2 + keyLength;
       const valueLength = view.getUint32(at);
       at += 4;
       if (at + valueLength > payload.length) throw new RangeError("beyond the end");
-      items.push(parseItem(keyBytes, payload.slice(at, at + valueLength), codec));
+      items.push(parseItem(keyBytes, valueAt(payload, at, valueLength), codec));
       at += valueLength;
     }
   } catch (error) {
@@ -104,6 +109,12 @@ function parseEntries(payload: Uint8Array, codec: Codec): SnapshotItem[] {
     throw error;
   }
   return items;
+}
+
+/** A copy, as a record must not keep a frame of many alive; of an entry that is most of its frame, a view. */
+function valueAt(payload: Uint8Array, at: number, length: number): Uint8Array {
+  const isMost = length > FRAME_TARGET_BYTES;
+  return isMost ? payload.subarray(at, at + length) : payload.slice(at, at + length);
 }
 
 function parseItem(keyBytes: Uint8Array, value: Uint8Array, codec: Codec): SnapshotItem {
@@ -127,6 +138,15 @@ function isRecord({ context, siblings }: KeyRecord): boolean {
   });
 }
 
+/** What is taken on the word of a length alone; most frames have less. */
+const FIRST_BYTES = 1024 * 1024;
+
+function resized(bytes: Uint8Array, length: number): Uint8Array {
+  const larger = new Uint8Array(length);
+  larger.set(bytes);
+  return larger;
+}
+
 /** Bytes of an uneven stream in the portions that are asked for. */
 class ByteQueue {
   readonly #source: AsyncIterator<Uint8Array>;
@@ -137,18 +157,22 @@ class ByteQueue {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  async take(length: number): Promise<Uint8Array> {
+  /** @param lead what the bytes are put behind */
+  async take(length: number, lead: Uint8Array = new Uint8Array(0)): Promise<Uint8Array> {
+    const whole = lead.length + length;
     // Grown as bytes arrive: the length may be a lie.
-    const parts: Uint8Array[] = [];
-    let missing = length;
-    while (missing > 0) {
+    let bytes = resized(lead, Math.min(whole, lead.length + FIRST_BYTES));
+    let filled = lead.length;
+    while (filled < whole) {
       if (await this.ended()) throw new StoreError({ code: "snapshot_truncated" });
-      const part = this.#chunk.subarray(this.#at, this.#at + missing);
+      const part = this.#chunk.subarray(this.#at, this.#at + whole - filled);
       this.#at += part.length;
-      missing -= part.length;
-      parts.push(part);
+      const needed = filled + part.length;
+      if (needed > bytes.length) bytes = resized(bytes, Math.min(whole, Math.max(needed, 2 * bytes.length)));
+      bytes.set(part, filled);
+      filled = needed;
     }
-    return concatenate(parts, length);
+    return bytes;
   }
 
   async ended(): Promise<boolean> {

@@ -1,6 +1,14 @@
 import { Readable } from "node:stream";
 import { beforeAll, expect, it } from "vitest";
 import { hashing, memoryBackend, NODE_B, recordOf, tombstone, value } from "./backend.contract.ts";
+import {
+  FRAME_ENTRIES,
+  FRAME_TARGET_BYTES,
+  FRAME_TRAILER,
+  FrameChain,
+  SNAPSHOT_MAGIC,
+  sealFrame,
+} from "./snapshot-format.ts";
 import { readSnapshot, type SnapshotItem } from "./snapshot-read.ts";
 
 let whole: Uint8Array;
@@ -81,6 +89,26 @@ it("notices frames that are missing, doubled or out of order, and what follows t
       fault: { code: "snapshot_corrupt" },
     });
   }
+});
+
+it("refuses a frame of more entries than a writer would put into one, which could fill the memory", async () => {
+  const backend = await memoryBackend();
+  const { store } = await backend.open();
+  for (let i = 0; i < 2; i++)
+    await store.put(`k${i}`, recordOf(value(i + 1, "x".repeat(FRAME_TARGET_BYTES))));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.snapshot()) chunks.push(chunk);
+  await backend.dispose();
+  const frames = chunks.filter((chunk) => chunk[0] === FRAME_ENTRIES);
+  expect(frames).toHaveLength(2);
+  const payloads = frames.map((frame) => frame.subarray(5, -4));
+  const joined = sealFrame(hashing, FRAME_ENTRIES, new Uint8Array(Buffer.concat(payloads)));
+  const chain = new FrameChain(hashing);
+  chain.add(joined, 2);
+  const trailer = sealFrame(hashing, FRAME_TRAILER, chain.trailer(0));
+  await expect(read(Buffer.concat([SNAPSHOT_MAGIC, joined, trailer]))).rejects.toMatchObject({
+    fault: { code: "snapshot_corrupt", detail: expect.stringContaining("frame") },
+  });
 });
 
 it("ends with an error when more changes than it may remember", async () => {

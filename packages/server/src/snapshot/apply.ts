@@ -3,8 +3,9 @@ import type { RestoreMode, RestoreReport } from "@hearsay/api";
 import { isLive, type KeyRecord, type Sibling, type Value, winner } from "@hearsay/core";
 import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
+import { isContentType } from "../http/query.ts";
 import type { Services } from "../services.ts";
-import { inspectSnapshot, snapshotRecords } from "./records.ts";
+import { inspectSnapshot, type SnapshotRecord, snapshotRecords } from "./records.ts";
 
 /** What is written before the disk is waited for. */
 const CHUNK_RECORDS = 256;
@@ -36,7 +37,8 @@ export async function applySnapshot(
   if (restore.mode === "exact") await prepareExact(services, restore);
   const writer = new ChunkedWriter();
   try {
-    for await (const { key, record } of snapshotRecords(restore.path)) {
+    const inspect = (item: SnapshotRecord): void => refuseStrange(services, item);
+    for await (const { key, record } of snapshotRecords(restore.path, inspect)) {
       progress.records += 1;
       const write = decide(services, restore, key, record, progress);
       if (write === undefined) continue;
@@ -60,6 +62,28 @@ export async function applySnapshot(
  */
 function admitExact({ cluster }: Services): void {
   if (cluster.size > 1) throw new ApiProblem("not_alone", { members: { counted: cluster.size } });
+}
+
+/**
+ * What no client could have written here: no message carries a value that is larger than the limit, so it would stay on this
+ * node alone, and every exchange with the others would fail of it.
+ * @throws ApiProblem `body_too_large`, `snapshot_corrupt`
+ */
+function refuseStrange({ settings }: Services, { key, record }: SnapshotRecord): void {
+  const maxBytes = settings["limits.maxValueBytes"];
+  for (const sibling of record.siblings) {
+    if (sibling.kind !== "value") continue;
+    const { bytes, contentType } = sibling;
+    if (bytes.length > maxBytes) {
+      throw new ApiProblem("body_too_large", {
+        detail: `The value of ${JSON.stringify(key)} has ${bytes.length} bytes, at most ${maxBytes} are taken (limits.maxValueBytes). Nothing was restored.`,
+        members: { maxBytes },
+      });
+    }
+    if (isContentType(contentType)) continue;
+    const detail = `The content type of ${JSON.stringify(key)} is longer than 255 bytes, or not printable.`;
+    throw new ApiProblem("snapshot_corrupt", { detail });
+  }
 }
 
 /** Every version of the snapshot has to lie behind the clock before the first record is stored. */

@@ -17,9 +17,15 @@ export interface SnapshotRecord {
 /** Keys that may come again; more than any setting lets a writer repeat. */
 const REPEATED_MAX_KEYS = 10_000_000;
 
-/** @throws StoreError `snapshot_truncated`, `snapshot_corrupt`, before the first record is given */
-export async function* snapshotRecords(path: string): AsyncGenerator<SnapshotRecord> {
-  const { lastPlaces } = await checkSnapshot(path);
+/** Refuses a record by what it throws. */
+export type Inspect = (item: SnapshotRecord) => void;
+
+/**
+ * @param inspect sees each record of the stream before the first one is given
+ * @throws StoreError `snapshot_truncated`, `snapshot_corrupt`, before the first record is given
+ */
+export async function* snapshotRecords(path: string, inspect?: Inspect): AsyncGenerator<SnapshotRecord> {
+  const { lastPlaces } = await checkSnapshot(path, inspect);
   let place = 0;
   for await (const item of readSnapshot(createReadStream(path), hashing)) {
     if (item.kind === "end") return;
@@ -31,12 +37,14 @@ export async function* snapshotRecords(path: string): AsyncGenerator<SnapshotRec
 
 async function checkSnapshot(
   path: string,
+  inspect?: Inspect,
 ): Promise<{ readonly lastPlaces: ReadonlyMap<string, number>; readonly damaged: number }> {
   const lastPlaces = new Map<string, number>();
   let damaged = 0;
   let place = 0;
   let greatest: string | undefined;
   for await (const item of readSnapshot(createReadStream(path), hashing)) {
+    if (item.kind === "record") inspect?.(item);
     if (item.kind === "end") {
       damaged = item.damaged;
     } else if (greatest === undefined || compareKeys(item.key, greatest) > 0) {

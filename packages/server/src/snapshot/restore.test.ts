@@ -104,6 +104,24 @@ it("a key whose deletion was purged stays deleted, unless reviving is asked for"
   expect(await keys(cluster, "n1")).toBe('"key":"a","key":"b"');
 });
 
+it("a value that is larger than the cluster takes is refused before anything is restored, as nobody else would get it", async () => {
+  const from = open();
+  await from.run("old", undefined, { "limits.maxValueBytes": String(2 * 1024 * 1024) });
+  await from.put("old", "a", "1");
+  await from.put("old", "b", "x".repeat(1024 * 1024 + 1));
+  const snapshot = await snapshotOf(from, "old");
+  const to = open();
+  await to.start("n1");
+  for (const mode of ["missing", "as-new", "exact"]) {
+    expect(await restore(to, "n1", snapshot, `mode=${mode}`)).toMatchObject({
+      code: "body_too_large",
+      outcome: "none",
+      detail: expect.stringContaining('"b" has 1048577 bytes, at most 1048576'),
+    });
+    expect(await keys(to, "n1")).toBe("");
+  }
+});
+
 it("a node that takes no writes yet takes no restore", async () => {
   const from = open();
   await from.start("old");
