@@ -21,10 +21,12 @@ import { answerClientError } from "./client-errors.ts";
 import { Exchange } from "./exchange.ts";
 import { HostCheck } from "./host.ts";
 import { refuseForeignPages } from "./origin.ts";
+import { inTurn } from "./pipeline.ts";
 import { ApiProblem } from "./problem.ts";
 import type { RouteDescription } from "./route-description.ts";
 import { routeDescriptions } from "./routes.ts";
 import { KEY_ROUTE, routedTarget } from "./target.ts";
+import { cutUnread } from "./unread.ts";
 
 export async function buildApp(services: Services): Promise<FastifyInstance> {
   const { settings } = services;
@@ -62,6 +64,8 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     });
   });
   continueOnceRead(app.server);
+  const endLooks = cutUnread(app.server, settings["limits.slowReaderTimeoutMs"]);
+  app.addHook("onClose", async () => endLooks());
   await describe(app);
   const descriptions = routeDescriptions(services, () => app.swagger());
   const hosts = new HostCheck(namesOf(settings));
@@ -126,11 +130,13 @@ function respond(
 ): void {
   reply.hijack();
   const exchange = new Exchange(services.exchange, operation, request.raw, reply.raw);
-  try {
-    handle(exchange)?.catch((error: unknown) => exchange.fail(error));
-  } catch (error) {
-    exchange.fail(error);
-  }
+  inTurn(reply.raw, () => {
+    try {
+      handle(exchange)?.catch((error: unknown) => exchange.fail(error));
+    } catch (error) {
+      exchange.fail(error);
+    }
+  });
 }
 
 function refuseUnrouted(request: FastifyRequest, descriptions: readonly RouteDescription[]): never {

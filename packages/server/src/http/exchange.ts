@@ -8,6 +8,7 @@ import type { Log, RepeatLog } from "@hearsay/node";
 import type { Operation, RequestMetrics } from "../metrics/requests.ts";
 import { isOperators, toProblem } from "./faults.ts";
 import { endInOneWrite } from "./one-write.ts";
+import { countQueued } from "./pipeline.ts";
 import type { PreparedValue } from "./prepared.ts";
 import { renderProblem } from "./problem.ts";
 import type { Stamp } from "./stamp.ts";
@@ -81,6 +82,7 @@ export class Exchange {
   }
 
   #end(body: Uint8Array | string): void {
+    if (this.response.socket === null) countQueued(this.response, body.length);
     this.response.end(body);
     cutIfUnread(this.response, this.#ports.slowReaderMs);
   }

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Settings } from "../config/knobs.ts";
 import { type Harness, harness, listen, rawExchange } from "../testing/harness.ts";
+import { Exchange } from "./exchange.ts";
 
 let h: Harness;
 afterEach(() => h.close());
@@ -256,6 +257,71 @@ describe("limits of connections", () => {
     expect(received.startsWith("HTTP/1.1 200")).toBe(true);
     expect(h.services.gate.scans).toBe(0);
   });
+
+  it("cuts a connection whose reader takes nothing of many small answers", async () => {
+    // No other time-out ends it first.
+    const port = await start({ "limits.slowReaderTimeoutMs": 50, "limits.keepAliveTimeoutMs": 60_000 });
+    const written = h.services.node.write(
+      "small",
+      { kind: "value", bytes: new Uint8Array(300), contentType: "text/plain", ttlMs: null },
+      undefined,
+    );
+    if ("committed" in written) await written.committed;
+    const fails = vi.spyOn(Exchange.prototype, "fail");
+    const connected = once(h.app.server, "connection");
+    const socket = connect(port, "127.0.0.1");
+    socket.pause();
+    socket.on("error", () => undefined);
+    const many = "GET /kv/small HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
+    const [served] = await connected;
+    let closed = false;
+    served.once("close", () => {
+      closed = true;
+    });
+    // Until the system holds no more for a reader that takes nothing.
+    while (!closed && served.writableLength === 0) {
+      socket.write(many);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (!closed) await once(served, "close");
+    expect(fails).not.toHaveBeenCalled();
+    socket.destroy();
+  });
+
+  it.each([
+    ["values", "/kv/large"],
+    ["lists", "/kv/large?siblings=all"],
+  ])(
+    "makes no more of %s that are asked for in one go than a few before they are taken, and all in order",
+    async (_, target) => {
+      const port = await start();
+      const content = {
+        kind: "value",
+        bytes: new Uint8Array(1024 * 1024),
+        contentType: "x/y",
+        ttlMs: null,
+      } as const;
+      const written = h.services.node.write("large", content, undefined);
+      if ("committed" in written) await written.committed;
+      const reads = vi.spyOn(h.services.node, "get");
+      const socket = connect(port, "127.0.0.1");
+      socket.pause();
+      const asked = 40;
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(asked - 1));
+      socket.write(request("PUT", "/kv/large", ["If-Match: *"], "new"));
+      await once(h.app.server, "request");
+      await expect.poll(() => reads.mock.calls.length).toBeGreaterThan(1);
+      expect(reads.mock.calls.length).toBeLessThan(asked / 2);
+      let answer = "";
+      socket.on("data", (chunk) => {
+        answer += chunk.toString("latin1");
+      });
+      socket.resume();
+      await once(socket, "close");
+      expect(answer.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(asked);
+      expect(reads.mock.calls.length).toBeGreaterThanOrEqual(asked - 1);
+    },
+  );
 
   it("counts a page as a scan until its reader has taken it", async () => {
     const port = await start({ "limits.maxScans": 1, "limits.maxPageBytes": 64 * 1024 * 1024 });
