@@ -88,9 +88,26 @@ function isRunning(pid: number): boolean {
   return !existsSync(stat) || readFileSync(stat, "utf8").split(") ")[1]?.[0] !== "Z";
 }
 
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const RAW = `  - { path: raw, key: p/raw, prefixes: [p/] }\n`;
 
 describe("an agent", () => {
+  it("says that its node is cut off, goes on, and is not ready only where that was asked for", async () => {
+    for (const failWhenCutOff of [false, true]) {
+      const { agent, source, ports } = await startAgent(`${RAW}failWhenCutOff: ${failWhenCutOff}\n`);
+      source.reaches = { reachable: 1, members: 3 };
+      const told = ports.next("node_cut_off");
+      await settled();
+      ports.pass(10_000);
+      await told;
+      source.backlog("p/", { raw: "one" });
+      await agent.firstRound();
+      expect(textOf("raw")).toBe("one");
+      expect(agent.status()).toMatchObject({ ready: !failWhenCutOff, cutOff: { reachable: 1, members: 3 } });
+      await agent.stop();
+    }
+  });
+
   it("writes nothing while the values are not whole, then each change once", async () => {
     const started = await startAgent(RAW);
     const { source, agent, ports } = started;

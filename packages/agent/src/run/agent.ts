@@ -6,6 +6,7 @@ import { Reloads } from "../commands/reloads.ts";
 import type { StateDirectory } from "../files/state-directory.ts";
 import type { AgentPorts } from "../ports.ts";
 import type { AgentSettings } from "../settings/settings.ts";
+import { CutOffWatch } from "../values/cut-off.ts";
 import type { PrefixView } from "../values/prefix-view.ts";
 import type { Source } from "../values/source.ts";
 import { Views } from "../values/views.ts";
@@ -33,6 +34,7 @@ export class Agent {
   readonly views: Views;
   readonly #options: AgentOptions;
   readonly #reloads: Reloads = new Reloads();
+  readonly #cutOff: CutOffWatch;
   readonly #queue: ManagedFile[] = [];
   readonly #running: Set<Promise<void>> = new Set();
   readonly #unsaved: Set<string> = new Set();
@@ -47,6 +49,7 @@ export class Agent {
     const { settings, source, ports, state } = options;
     this.#options = options;
     this.files = settings.files.map((file) => new ManagedFile(file, ports));
+    this.#cutOff = new CutOffWatch((signal) => source.reach(signal), ports);
     this.views = new Views(
       settings.files.flatMap(({ prefixes }) => prefixes),
       {
@@ -68,6 +71,7 @@ export class Agent {
       }
     }
     this.views.start();
+    this.#cutOff.start();
   }
 
   /** Ends the streams, and waits for the runs that have begun. */
@@ -75,6 +79,7 @@ export class Agent {
     this.#stopped = true;
     this.#queue.length = 0;
     this.#cancelTimer();
+    await this.#cutOff.stop();
     await this.views.stop();
     await Promise.all(this.#running);
     await this.#saving;
@@ -89,8 +94,11 @@ export class Agent {
   status(): Omit<AgentStatus, "settings"> {
     const files = this.files.map((file) => file.status());
     const prefixes = [...this.views.all].map((view) => prefixStatus(view));
+    const cutOff = this.#cutOff.current;
+    const fails = cutOff !== undefined && this.#options.settings.failWhenCutOff;
     return {
-      ready: files.every(({ error, content }) => error === undefined && content !== undefined),
+      ready: !fails && files.every(({ error, content }) => error === undefined && content !== undefined),
+      cutOff,
       stale: prefixes.some(({ state }) => state !== "synced") || files.some(({ stale }) => stale),
       prefixes,
       files,

@@ -10,7 +10,7 @@ export class AgentMetrics {
   readonly #seconds: Histogram;
   readonly #changes: Counter;
   readonly #reads: Counter<"result">;
-  readonly #status: Record<"ready" | "stale" | "failed" | "keys" | "synced", Gauge>;
+  readonly #status: Record<"ready" | "stale" | "cutOff" | "failed" | "keys" | "synced", Gauge>;
 
   constructor() {
     const registers = [this.#registry];
@@ -41,6 +41,10 @@ export class AgentMetrics {
     this.#status = {
       ready: gauge("hearsay_agent_ready", "1 when every file is as its values say"),
       stale: gauge("hearsay_agent_stale", "1 when some values are not a node's present ones"),
+      cutOff: gauge(
+        "hearsay_agent_node_cut_off",
+        "1 when the node that is followed does not reach most of the others",
+      ),
       failed: gauge("hearsay_agent_failing_files", "Files whose last run failed"),
       keys: gauge("hearsay_agent_keys", "Keys held, of all prefixes"),
       synced: gauge("hearsay_agent_unsynced_prefixes", "Prefixes whose values are not a node's present ones"),
@@ -61,9 +65,10 @@ export class AgentMetrics {
   }
 
   async text(status: AgentStatus): Promise<string> {
-    const { ready, stale, failed, keys, synced } = this.#status;
+    const { ready, stale, cutOff, failed, keys, synced } = this.#status;
     ready.set(status.ready ? 1 : 0);
     stale.set(status.stale ? 1 : 0);
+    cutOff.set(status.cutOff === undefined ? 0 : 1);
     failed.set(status.files.filter(({ error }) => error !== undefined).length);
     keys.set(status.prefixes.reduce((sum, prefix) => sum + prefix.keys, 0));
     synced.set(status.prefixes.filter(({ state }) => state !== "synced").length);

@@ -66,13 +66,9 @@ async function answer(
     case "/livez":
       return send(response, 200, "text/plain", "ok\n");
     case "/readyz": {
-      const { ready, stale } = sources.status();
-      return send(
-        response,
-        ready ? 200 : 503,
-        "text/plain",
-        `${ready ? "ready" : "not ready"}${stale ? ", stale" : ""}\n`,
-      );
+      const { ready, stale, cutOff } = sources.status();
+      const notes = `${stale ? ", stale" : ""}${cutOff === undefined ? "" : ", node cut off"}`;
+      return send(response, ready ? 200 : 503, "text/plain", `${ready ? "ready" : "not ready"}${notes}\n`);
     }
     default:
       return send(response, 404, "text/plain", "there are /status, /metrics, /livez and /readyz\n");

@@ -1,4 +1,5 @@
 /** What `GET /status` answers with. Times are ISO 8601. Nothing of it holds a value. */
+import type { CutOff } from "../values/cut-off.ts";
 import type { ViewState } from "../values/prefix-view.ts";
 import type { ScheduleState } from "./schedule.ts";
 
@@ -6,6 +7,8 @@ export interface AgentStatus {
   readonly ready: boolean;
   /** Some values are not a node's present ones. */
   readonly stale: boolean;
+  /** The node that is followed is: what is newer elsewhere does not come. Undefined when it is not, or has not said. */
+  readonly cutOff: CutOff | undefined;
   readonly settings: {
     readonly path: string;
     readonly readAt: string;

@@ -60,6 +60,7 @@ function readTop(contents: ConstructorParameters<typeof YamlMap>[0], context: Ya
     status: readStatus(top),
     startWaitMs: top.durationMs("startWait", DEFAULTS.startWaitMs),
     failOnMissing: top.flag("failOnMissing", false),
+    failWhenCutOff: top.flag("failWhenCutOff", false),
     files: top.maps("files").map((map) => readFileSettings(map, base, shared)),
   };
   checkFiles(top, settings.files);

@@ -12,6 +12,8 @@ export interface AgentSettings {
   /** How long a start waits for a node before it uses the last good copies. */
   readonly startWaitMs: number;
   readonly failOnMissing: boolean;
+  /** Not ready while the node that is followed is cut off from most of the others. */
+  readonly failWhenCutOff: boolean;
   readonly files: readonly FileSettings[];
 }
 

@@ -1,12 +1,17 @@
 /** Values from a cluster, by the client's watch. */
 import type { Client, WatchConnection, WatchEvent } from "@hearsay/client";
+import { type Reach, reachOf } from "./cut-off.ts";
 import type { Source, SourceEvent } from "./source.ts";
 
 export class ClientSource implements Source {
-  readonly #client: Pick<Client, "watch">;
+  readonly #client: Pick<Client, "watch" | "cluster">;
 
-  constructor(client: Pick<Client, "watch">) {
+  constructor(client: Pick<Client, "watch" | "cluster">) {
     this.#client = client;
+  }
+
+  async reach(signal: AbortSignal): Promise<Reach | undefined> {
+    return reachOf(await this.#client.cluster.convergence({ signal }));
   }
 
   async follow(prefix: string, onEvent: (event: SourceEvent) => void, signal: AbortSignal): Promise<void> {

@@ -1,9 +1,16 @@
 /** A source that tells what the test says. */
+import type { Reach } from "./cut-off.ts";
 import type { Source, SourceEvent } from "./source.ts";
 
 export class FakeSource implements Source {
   readonly #tell: Map<string, (event: SourceEvent) => void> = new Map();
   #versions = 1_000;
+  /** What the node says; undefined: it reaches all. */
+  reaches: Reach | undefined;
+
+  async reach(): Promise<Reach | undefined> {
+    return this.reaches;
+  }
 
   follow(prefix: string, onEvent: (event: SourceEvent) => void, signal: AbortSignal): Promise<void> {
     this.#tell.set(prefix, onEvent);

@@ -1,5 +1,7 @@
 /** Where values come from. The real one is `ClientSource`; tests hand in their own. */
 
+import type { Reach } from "./cut-off.ts";
+
 export type SourceEvent =
   /** Versions of a key sort as texts; an older one than was seen already may come from another node. */
   | { readonly kind: "put"; readonly key: string; readonly version: string; readonly value: Uint8Array }
@@ -12,6 +14,9 @@ export type SourceEvent =
   | { readonly kind: "down"; readonly reason: string };
 
 export interface Source {
+  /** How many members the node reaches; undefined: all. Fails when no node answers. */
+  reach(signal: AbortSignal): Promise<Reach | undefined>;
+
   /** Tells the values of a prefix and their changes, deletes included, until the signal ends it. Fails only for good. */
   follow(prefix: string, onEvent: (event: SourceEvent) => void, signal: AbortSignal): Promise<void>;
 }
