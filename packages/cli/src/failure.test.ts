@@ -44,6 +44,7 @@ describe("failures", () => {
       fault: { code: "address_in_use" },
       next: "Wait.",
     });
+    expect(exitOf(Object.assign(new Error("sessions"), { fault: { code: "bad_workload" } }))).toBe(2);
     expect(reportOf(error)).toEqual({
       code: "address_in_use",
       message: "the port is in use",

@@ -71,6 +71,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["not_everywhere", EXIT.timedOut],
   ["settings_invalid", EXIT.usage],
   ["unknown_fault", EXIT.usage],
+  ["bad_workload", EXIT.usage],
   ["bad_key", EXIT.usage],
   ["invalid_key", EXIT.usage],
   ["bad_header", EXIT.usage],

@@ -77,6 +77,14 @@ describe("agent.yaml", () => {
     ]);
   });
 
+  it("keeps words of a list that look like numbers as they stand", () => {
+    const { files } = parseSettings(
+      "files: [{ path: f, key: k, check: [install, -m, 0644, 1.10] }]",
+      "/etc/a.yaml",
+    );
+    expect(JSON.stringify(files[0]?.check)).toContain('["install","-m","0644","1.10"]');
+  });
+
   it("that is wrong is refused with every fault and its line", () => {
     const faults = faultsOf(`splat: 1s
 debounce: { min: 2s, max: 1s }

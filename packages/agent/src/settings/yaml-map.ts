@@ -50,10 +50,11 @@ export class YamlMap {
       const one = this.text(field);
       return one === undefined ? undefined : [one];
     }
-    const values: unknown[] = node.items.map((item) => (isScalar(item) ? item.value : undefined));
-    const texts = values
-      .filter((value) => typeof value === "string" || typeof value === "number")
-      .map(String);
+    const values: unknown[] = node.items.map((item) => {
+      if (!isScalar(item)) return undefined;
+      return typeof item.value === "number" ? item.source : item.value;
+    });
+    const texts = values.filter((value) => typeof value === "string");
     if (texts.length === values.length && !texts.some((text) => text.includes("\0"))) return texts;
     this.#fault(node, `${this.#full(field)} is a list of texts`);
     return undefined;

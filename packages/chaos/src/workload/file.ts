@@ -44,7 +44,7 @@ export function parseWorkload(text: string): WorkloadSpec {
   ]);
   const bytes = fields["bytes"] === undefined ? undefined : bytesOf(fields["bytes"], "bytes");
   return {
-    sessions: numberOf(fields, "sessions", { min: 1, max: SESSIONS_MAX }) ?? DEFAULT_WORKLOAD.sessions,
+    sessions: wholeOf(fields, "sessions", { min: 1, max: SESSIONS_MAX }) ?? DEFAULT_WORKLOAD.sessions,
     ratePerSecond:
       numberOf(fields, "ratePerSecond", { min: 0.01, max: RATE_MAX }) ?? DEFAULT_WORKLOAD.ratePerSecond,
     moveEvery: numberOf(fields, "moveEvery", { min: 1, max: WEIGHT_MAX }) ?? DEFAULT_WORKLOAD.moveEvery,
@@ -92,10 +92,10 @@ function keysOf(value: unknown, place: string): OperationSpec["keys"] {
   if (value === "once" || value === "own" || value === "last") return value;
   const fields = fieldsOf(value, place, ["prefix", "count"]);
   const prefix = fields["prefix"];
-  const count = numberOf(fields, "count", { min: 1, max: KEYS_MAX }, place);
+  const count = wholeOf(fields, "count", { min: 1, max: KEYS_MAX }, place);
   if (typeof prefix !== "string" || prefix === "" || prefix.length > 256 || count === undefined)
     throw new WorkloadError(place, "is once, own, last, or { prefix: TEXT, count: NUMBER }");
-  const range: KeyRange = { prefix, count: Math.floor(count) };
+  const range: KeyRange = { prefix, count };
   return range;
 }
 
@@ -109,8 +109,9 @@ function bytesOf(value: unknown, place: string): readonly [number, number] {
 }
 
 function ackOf(value: unknown, place: string): number | "quorum" | "all" {
-  if (value === "quorum" || value === "all" || isWithin(value, { min: 1, max: ACKS_MAX })) return value;
-  throw new WorkloadError(place, "is a number, quorum or all");
+  if (value === "quorum" || value === "all") return value;
+  if (isWithin(value, { min: 1, max: ACKS_MAX }) && Number.isInteger(value)) return value;
+  throw new WorkloadError(place, "is a whole number, quorum or all");
 }
 
 interface Range {
@@ -128,6 +129,12 @@ function numberOf(fields: Fields, name: string, range: Range, place?: string): n
   if (isWithin(value, range)) return value;
   const where = place === undefined ? name : `${place}.${name}`;
   throw new WorkloadError(where, `is a number from ${range.min} to ${range.max}`);
+}
+
+function wholeOf(fields: Fields, name: string, range: Range, place?: string): number | undefined {
+  const value = numberOf(fields, name, range, place);
+  if (value === undefined || Number.isInteger(value)) return value;
+  throw new WorkloadError(place === undefined ? name : `${place}.${name}`, "is a whole number");
 }
 
 function choiceOf<T extends string>(value: unknown, choices: readonly T[], place: string): T {

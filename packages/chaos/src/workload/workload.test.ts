@@ -22,6 +22,8 @@ describe("a workload file", () => {
   it("names the place of what is wrong", () => {
     const wrong: readonly (readonly [string, string])[] = [
       ["sessions: 0", "workload: sessions is a number from 1"],
+      ["sessions: 1.5", "sessions is a whole number"],
+      ["operations: [{ do: put, keys: once, ack: 1.5 }]", "operations[0].ack is a whole number"],
       ["session: 3", 'has no field "session"'],
       ["operations: []", "operations is a list of 1 to"],
       ["operations: [{ do: burn }]", "operations[0].do is one of put, get"],

@@ -1,6 +1,6 @@
 /** The YAML file: nested maps whose joined names are knobs. */
 import { readFileSync } from "node:fs";
-import { isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from "yaml";
+import { isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument, type Scalar } from "yaml";
 import { isKnobName, KNOB_NAMES, KNOBS, type KnobName } from "./knobs.ts";
 import type { GivenText } from "./load.ts";
 import { nearest } from "./nearest.ts";
@@ -54,12 +54,17 @@ export function readConfigFile(path: string, faults: string[]): Map<KnobName, Gi
 function settingText(name: KnobName, value: ParsedNode | null): string | undefined {
   if (KNOBS[name].kind === "policies" && isMap(value)) {
     const pairs = value.items.map(({ key, value: policy }) =>
-      isScalar(key) && isScalar(policy) ? `${String(key.value)}=${String(policy.value)}` : "",
+      isScalar(key) && isScalar(policy) ? `${writtenText(key)}=${writtenText(policy)}` : "",
     );
     return pairs.join(",");
   }
   if (KNOBS[name].kind === "list" && isSeq(value)) {
-    return value.items.map((item) => (isScalar(item) ? String(item.value) : "")).join(",");
+    return value.items.map((item) => (isScalar(item) ? writtenText(item) : "")).join(",");
   }
-  return isScalar(value) && value.value !== null ? String(value.value) : undefined;
+  return isScalar(value) && value.value !== null ? writtenText(value) : undefined;
+}
+
+/** As it stands in the file: as a number 1.10 would be 1.1, and a secret of twenty digits another one. */
+function writtenText({ value, source }: Scalar.Parsed): string {
+  return typeof value === "number" ? source : String(value);
 }

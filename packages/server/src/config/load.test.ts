@@ -80,6 +80,19 @@ describe("configuration", () => {
     ]);
   });
 
+  it("takes texts that look like numbers as they stand", () => {
+    const secret = "12345678901234567890";
+    const text = `cluster: 1.10\nname: 0123\nzone: 1e3\nsecurity:\n  clusterSecret: ${secret}\njoin: [10.0, "a:1"]\n`;
+    expect(faults({ file: file(text, "numbers.yaml") })).toContain('"10.0,a:1"');
+    const { settings } = load({ file: file(text.replace("join", "#"), "numbers.yaml") });
+    expect(settings).toMatchObject({
+      cluster: "1.10",
+      name: "0123",
+      zone: "1e3",
+      "security.clusterSecret": secret,
+    });
+  });
+
   it("names the line and the nearest setting for an unknown one", () => {
     const path = file("name: a\nlimits:\n  maxValueByte: 5\n");
     expect(faults({ file: path })).toBe(
