@@ -147,6 +147,15 @@ describe("an import", () => {
     expect(await outcome).toMatchObject({ message: "line 3: it is not JSON", code: "bad_line", exit: 1 });
   });
 
+  it("names the line whose value would stay for longer than nodes take, as a bad one", async () => {
+    const expiresAt = "9999-12-31T23:59:59.000Z";
+    const { client, sent } = heldClient();
+    await expect(start(client, lines(record("a"), record("b", { expiresAt })))).rejects.toThrow(
+      "line 2: expiresAt is too far away",
+    );
+    expect(sent).toEqual([]);
+  });
+
   it("names the lines of a batch that failed, and says whether they may be there", async () => {
     const { client, next } = heldClient();
     const running = start(client, lines("", record("a"), record("b"))).catch((error: unknown) => error);

@@ -4,6 +4,7 @@
  * Guarantees: every line is written, counted as expired, or named in the error that ends the import. The order of
  * a key's lines is kept: two batches that share a key are never in flight together.
  */
+import { DURATION_MAX_MS } from "@hearsay/api";
 import type { BatchDraft, Client } from "@hearsay/client";
 import { CliError, EXIT, reportOf } from "./failure.ts";
 import { LineNotUtf8, LineTooLong, readLineBlocks } from "./lines.ts";
@@ -94,6 +95,7 @@ class ImportRun {
       this.#expired += 1;
       return false;
     }
+    if (ttlMs !== undefined && ttlMs > DURATION_MAX_MS) throw badLine(number, "expiresAt is too far away");
     const batch = this.#batch;
     if (batch.draft.size === 0) batch.firstLine = number;
     batch.lastLine = number;
