@@ -28,7 +28,7 @@ function toOutput(stream: NodeJS.WriteStream): Output {
 }
 
 /** Whoever does not read the messages shall still get the data: what cannot be written counts as written. */
-export function forgiving(stream: NodeJS.WriteStream): Output {
+function forgiving(stream: NodeJS.WriteStream): Output {
   stream.on("error", () => undefined);
   const output = toOutput(stream);
   return { isTerminal: output.isTerminal, write: (chunk) => output.write(chunk).catch(() => undefined) };

@@ -8,7 +8,7 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 /** Of one connection, the answer that is going out not counted, and one more that came to be made before it was reached. */
-export const QUEUED_MAX_BYTES: number = 1024 * 1024;
+const QUEUED_MAX_BYTES = 1024 * 1024;
 
 interface Queue {
   bytes: number;
