@@ -115,7 +115,6 @@ class Opening {
     if (found !== undefined && found.digestKeyId !== this.#digestKeyId) {
       await rebucket(this.handle, this.#codec, this.#hasher);
     }
-    const damagedBefore = await this.#countSpace(SPACE.quarantine);
     const rebuilt = checkpoint === undefined && !fresh ? await this.#rebuild() : undefined;
     if (rebuilt !== undefined && rebuilt.damaged > 0) this.#raise("damaged_records");
     const tally = rebuilt?.tally ?? checkpoint?.tally ?? Tally.empty();
@@ -125,7 +124,7 @@ class Opening {
       this.#options.limits.historyMaxVersions - 1,
     );
     const sequence = await this.#commitOpening(newest, { historySlotsEver, journalBase });
-    const damaged = damagedBefore + (rebuilt?.damaged ?? 0);
+    const damaged = await this.#countSpace(SPACE.quarantine);
     return {
       state: {
         handle: this.handle,

@@ -51,15 +51,15 @@ export interface RebuildOptions {
 export async function rebuild(parts: Parts, options: RebuildOptions): Promise<RebuildReport> {
   // One after the other: both at once took longer, as they wait for the same two threads.
   const sums: Sums = { keys: new BucketSums(), versions: options.thorough ? new BucketSums() : undefined };
-  const records = await countRecords(parts, sums);
   const quarantined = await quarantinedKeys(parts.handle);
+  const records = await countRecords(parts, sums, quarantined);
   for (const key of quarantined) records.presence.add(parts.hasher.place(key));
   await subtractIndex(parts, quarantined, sums);
   const differing = new Set([...sums.keys.notZero(), ...(sums.versions?.notZero() ?? [])]);
   if (records.damaged > 0 || differing.size > 0) options.onDamage();
   const { tally, presence, damaged } = records;
-  if (differing.size === 0) return { tally, presence, damaged, reindexed: 0 };
-  const reindexed = await reindex(parts, differing);
+  if (differing.size === 0) return { tally, presence, damaged, reindexed: records.healed };
+  const reindexed = records.healed + (await reindex(parts, differing));
   const missing = await quarantineMissing(parts, differing);
   for (const key of missing) presence.add(parts.hasher.place(key));
   return { tally, presence, damaged: damaged + missing.length, reindexed };
@@ -133,19 +133,32 @@ interface RecordCount {
   readonly tally: Tally;
   readonly presence: Presence;
   readonly damaged: number;
+  /** Records that lay beside what is in quarantine under their keys. */
+  readonly healed: number;
 }
 
-async function countRecords(parts: Parts, { keys, versions }: Sums): Promise<RecordCount> {
+/**
+ * Quarantine follows: what fails its checksum enters it. Where it has a key whose record can be read, a salvage has lost either
+ * the removal from quarantine or that of the record, and the record counts; its index entry is written anew, for it may be of the other.
+ */
+async function countRecords(
+  parts: Parts,
+  { keys, versions }: Sums,
+  quarantined: Set<string>,
+): Promise<RecordCount> {
   const { handle, codec, hasher } = parts;
   const tally = Tally.empty();
   const presence = new Presence();
   let damaged = 0;
+  let healed = 0;
   await eachChunk(handle, spaceRange(SPACE.record), (entries, fixes) => {
     for (const [at, value] of entries) {
       const keyBytes = userKey(at);
       const summary = codec.summarizeRecord(at, value);
       if (summary === undefined) {
-        if (handle.get(quarantineKey(keyBytes)) === undefined) damaged++;
+        const text = decodeUtf8(keyBytes);
+        if (text === undefined || !quarantined.has(text)) damaged++;
+        if (text !== undefined) quarantined.add(text);
         fixes.del(at);
         fixes.put(quarantineKey(keyBytes), () => value);
         continue;
@@ -157,13 +170,18 @@ async function countRecords(parts: Parts, { keys, versions }: Sums): Promise<Rec
       tally.add(bucket, contributionOf(hasher, keyBytes, summary));
       keys.add(bucket, keyHash(at, RECORD_PREFIX));
       for (const { time } of summary.versions) versions?.add(bucket, time);
+      if (quarantined.size > 0 && quarantined.delete(decodeUtf8(keyBytes) ?? "")) {
+        healed++;
+        fixes.del(quarantineKey(keyBytes));
+        fixes.put(indexKey(bucket, keyBytes), (to) => codec.encodeSummary(to, summary));
+      }
       if (summary.purgeableFrom !== undefined) {
         const grave = graveyardKey(summary.purgeableFrom, keyBytes);
         if (handle.get(grave) === undefined) fixes.put(grave, () => EMPTY);
       }
     }
   });
-  return { tally, presence, damaged };
+  return { tally, presence, damaged, healed };
 }
 
 /** The index without what is in quarantine, which it remembers. */

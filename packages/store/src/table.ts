@@ -273,11 +273,13 @@ export class Table {
     if (value !== undefined) return this.#decode(key, keyBytes, value);
     const at = this.#keys.indexKey(this.#bucketOf(key));
     const index = handle.get(at);
-    if (index === undefined) return ABSENT;
+    const known = index === undefined ? undefined : codec.decodeSummary(at, index);
     const quarantined = handle.get(quarantineKey(keyBytes));
+    // Where the index entry is gone as well, the quarantine alone knows that something was here.
+    if (index === undefined && quarantined === undefined) return ABSENT;
     return {
       kind: "damaged",
-      known: codec.decodeSummary(at, index),
+      known,
       counted: quarantined === undefined,
       raw: quarantined ?? new Uint8Array(0),
     };
