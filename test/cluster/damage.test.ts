@@ -1,6 +1,7 @@
 import { platform } from "@hearsay/cli/simulation-platform";
 import { encodeUtf8 } from "@hearsay/core";
 import { VirtualCluster } from "@hearsay/simulator";
+import type { Database } from "@hearsay/store";
 import { expect, test } from "vitest";
 
 /** Flips a bit in the stored record of a key, behind the back of a node that is stopped. */
@@ -110,6 +111,77 @@ test("a key that was purged everywhere is damaged no longer than until an exchan
   expect(cluster.events("damaged_dropped")).toEqual(["c"]);
 });
 
+test("a key of which only the quarantine knows, purged everywhere, is damaged for a bounded time, however often the node is killed", async () => {
+  const retentionMs = 20_000;
+  const cluster = new VirtualCluster(platform, 5, { tombstoneRetentionMs: retentionMs });
+  await cluster.start("a", "b", "c");
+  await cluster.put("a", "k", "value");
+  await cluster.converged("a", "b", "c");
+  await cluster.remove("a", "k");
+  await cluster.time.until(
+    "k is purged everywhere",
+    () => ["a", "b", "c"].every((name) => cluster.machine(name).store?.stats().records === 0),
+    10 * 60_000,
+  );
+  await cluster.kill("c");
+  await onlyQuarantineKnows(cluster, "c", "k");
+  const startedMs = cluster.time.monotonicMs();
+  await cluster.run("c", []);
+  const { id } = cluster.machine("c").running;
+  expect(() => cluster.read("c", "k")).toThrow("damaged");
+  // Never up for as long as the retention.
+  while (cluster.machine("c").store?.stats().damaged !== 0) {
+    expect(cluster.time.monotonicMs() - startedMs).toBeLessThan(5 * retentionMs);
+    await cluster.kill("c");
+    await cluster.run("c", []);
+    await cluster.time.advance(retentionMs / 3);
+  }
+  expect(cluster.machine("c").running.id).toBe(id);
+  expect(cluster.time.monotonicMs() - startedMs).toBeGreaterThan(retentionMs);
+  expect(cluster.read("c", "k")).toBeUndefined();
+  expect(cluster.events("damaged_dropped")).toEqual(["c"]);
+});
+
+test("a key of which only the quarantine knows is fetched from a peer that holds it", async () => {
+  const cluster = new VirtualCluster(platform, 6);
+  await cluster.start("a", "b");
+  await cluster.put("a", "k", "value");
+  await cluster.converged("a", "b");
+  await cluster.kill("b");
+  await onlyQuarantineKnows(cluster, "b", "k");
+  await cluster.run("b", []);
+  expect(() => cluster.read("b", "k")).toThrow("damaged");
+  await cluster.converged("a", "b");
+  expect(cluster.read("b", "k")).toBe("value");
+  expect(cluster.machine("b").store?.stats().damaged).toBe(0);
+});
+
+/** As a salvage leaves a key whose record and index entry lay in a table that was lost; the directory is in doubt as it is then. */
+async function onlyQuarantineKnows(cluster: VirtualCluster, name: string, key: string): Promise<void> {
+  const { disk } = cluster.machine(name);
+  const database = await disk.open();
+  const text = Buffer.from(encodeUtf8(key));
+  const batch = database.batch();
+  batch.put(Buffer.concat([Buffer.from("q"), text]), new Uint8Array(0));
+  batch.del(Buffer.concat([Buffer.from("r"), text]));
+  const index = await indexEntries(database);
+  for (const [at] of index) if (Buffer.from(at).subarray(3).equals(text)) batch.del(at);
+  await batch.write({ sync: true });
+  disk.directory += 1;
+}
+
+async function indexEntries(database: Database): Promise<[Uint8Array, Uint8Array][]> {
+  const iterator = database.iterator({
+    gte: Buffer.from("i"),
+    lt: Buffer.from("j"),
+    reverse: false,
+    highWaterMarkBytes: 1024 * 1024,
+  });
+  const entries = await iterator.nextv(1000);
+  await iterator.close();
+  return entries;
+}
+
 /** The index entry of a key as it is stored. */
 async function indexEntry(
   cluster: VirtualCluster,
@@ -119,14 +191,7 @@ async function indexEntry(
   await cluster.stop(name);
   const database = await cluster.machine(name).disk.open();
   const text = Buffer.from(encodeUtf8(key));
-  const iterator = database.iterator({
-    gte: Buffer.from("i"),
-    lt: Buffer.from("j"),
-    reverse: false,
-    highWaterMarkBytes: 1024 * 1024,
-  });
-  const entries = await iterator.nextv(1000);
-  await iterator.close();
+  const entries = await indexEntries(database);
   const found = entries.find(([at]) => Buffer.from(at).subarray(3).equals(text));
   if (found === undefined) throw new Error(`${name} has no index entry of ${key}`);
   await cluster.run(name, []);

@@ -3,7 +3,13 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { establishIdentity, IdentityError, type WantedIdentity } from "./identity.ts";
 import type { MetaStore, Random } from "./ports.ts";
 
-const wanted: WantedIdentity = { name: "alpha", fallbackName: "unnamed", cluster: "test", doubt: false };
+const wanted: WantedIdentity = {
+  name: "alpha",
+  fallbackName: "unnamed",
+  cluster: "test",
+  doubt: false,
+  now: 7,
+};
 
 function sequence(): Random {
   let draws = 0;
@@ -51,6 +57,20 @@ describe("a data directory's identity", () => {
     expect((await establishIdentity(meta, random, wanted)).id).toBe(ids.at(-1));
   });
 
+  test("says since when it is this one, whatever the time is at later starts", async () => {
+    expect((await establishIdentity(meta, random, wanted)).since).toBe(7);
+    expect((await establishIdentity(meta, random, { ...wanted, now: 8 })).since).toBe(7);
+    expect((await establishIdentity(meta, random, { ...wanted, now: 9, doubt: true })).since).toBe(9);
+    expect((await establishIdentity(meta, random, { ...wanted, now: 10 })).since).toBe(9);
+  });
+
+  test("of an earlier build, which did not say since when, says so from the first start on", async () => {
+    const { id } = await establishIdentity(meta, random, wanted);
+    await meta.put("identity", encodeUtf8(JSON.stringify({ cluster: "test", id, retired: [] })));
+    expect(await establishIdentity(meta, random, { ...wanted, now: 8 })).toMatchObject({ id, since: 8 });
+    expect(await establishIdentity(meta, random, { ...wanted, now: 9 })).toMatchObject({ id, since: 8 });
+  });
+
   test("of another cluster or node is refused, also under doubt, and nothing is written", async () => {
     await establishIdentity(meta, random, wanted);
     const before = new Map(meta.values);
@@ -73,6 +93,7 @@ describe("a data directory's identity", () => {
     ["no identity", "{}"],
     ["an id that is none", '{"cluster":"test","id":"alpha","retired":[]}'],
     ["no list of retired ids", '{"cluster":"test","id":"alpha~0000000000"}'],
+    ["a time that is none", '{"cluster":"test","id":"alpha~0000000000","retired":[],"since":"now"}'],
     ["a retired id that is none", '{"cluster":"test","id":"alpha~0000000000","retired":[1]}'],
   ])("that cannot be read stops the start: %s", async (_, text) => {
     await meta.put("identity", encodeUtf8(text));

@@ -1,4 +1,13 @@
-import { decodeUtf8, encodeUtf8, isNodeId, mintNodeId, type NodeId, nodeName } from "@hearsay/core";
+import {
+  decodeUtf8,
+  encodeUtf8,
+  type HlcTime,
+  isHlcTime,
+  isNodeId,
+  mintNodeId,
+  type NodeId,
+  nodeName,
+} from "@hearsay/core";
 import type { MetaStore, Random } from "./ports.ts";
 
 const META_NAME = "identity";
@@ -7,6 +16,8 @@ const META_NAME = "identity";
 export interface Identity {
   readonly cluster: string;
   readonly id: NodeId;
+  /** Exceeds every version that was in the directory when the id was minted. */
+  readonly since: HlcTime;
   /** Earlier incarnations of this directory, all retired. */
   readonly retired: readonly NodeId[];
 }
@@ -51,6 +62,8 @@ export interface WantedIdentity {
   readonly fallbackName: string;
   readonly cluster: string;
   readonly doubt: boolean;
+  /** Exceeds every version that is in the directory. */
+  readonly now: HlcTime;
 }
 
 /**
@@ -77,28 +90,40 @@ export async function establishIdentity(
     if (wanted.name !== undefined && nodeName(found.id) !== wanted.name) {
       throw new IdentityError({ code: "wrong_name", expected: wanted.name, found: nodeName(found.id) });
     }
-    if (!wanted.doubt) return found;
+    const { since } = found;
+    // An earlier build did not note it down: from now on it is this moment.
+    if (!wanted.doubt) {
+      return since === undefined ? await keep(meta, { ...found, since: wanted.now }) : { ...found, since };
+    }
   }
   const name = wanted.name ?? (found === undefined ? wanted.fallbackName : nodeName(found.id));
   const identity: Identity = {
     cluster: wanted.cluster,
     id: mintNodeId(name, () => random.next()),
+    since: wanted.now,
     retired: found === undefined ? [] : [...found.retired, found.id],
   };
-  const stores = meta.put(META_NAME, encodeUtf8(JSON.stringify(identity)));
-  await Promise.all([stores, wanted.doubt ? settleDoubt() : undefined]);
+  await Promise.all([keep(meta, identity), wanted.doubt ? settleDoubt() : undefined]);
   return identity;
 }
 
-function parseIdentity(bytes: Uint8Array): Identity | undefined {
+async function keep(meta: MetaStore, identity: Identity): Promise<Identity> {
+  await meta.put(META_NAME, encodeUtf8(JSON.stringify(identity)));
+  return identity;
+}
+
+type StoredIdentity = Omit<Identity, "since"> & { readonly since: HlcTime | undefined };
+
+function parseIdentity(bytes: Uint8Array): StoredIdentity | undefined {
   try {
     const parsed: unknown = JSON.parse(decodeUtf8(bytes) ?? "");
     if (typeof parsed !== "object" || parsed === null) return undefined;
-    const { cluster, id, retired } = parsed as Partial<Record<keyof Identity, unknown>>;
+    const { cluster, id, retired, since } = parsed as Partial<Record<keyof Identity, unknown>>;
     if (typeof cluster !== "string" || typeof id !== "string" || !isNodeId(id)) return undefined;
     if (!Array.isArray(retired) || !retired.every((old): old is NodeId => isNodeId(String(old))))
       return undefined;
-    return { cluster, id, retired };
+    if (since !== undefined && !isHlcTime(since)) return undefined;
+    return { cluster, id, retired, since };
   } catch {
     return undefined;
   }

@@ -13,6 +13,7 @@ import {
   contextAfterWrite,
   covers,
   type HlcTime,
+  hlcFromMs,
   hlcToMs,
   type KeyedRecord,
   type KeyRecord,
@@ -102,7 +103,10 @@ export class Node {
     const { store, clock, random } = ports;
     const { clockMaxDriftMs: maxDriftMs, doubt } = config;
     const durable = new DurableClock(store.meta, clock, { maxDriftMs, doubt });
-    const identity = await establishIdentity(store.meta, random, config, () => ports.settleDoubt?.());
+    // Where the bound on the clock is lost, what is here may be as far ahead of the wall clock as any that was accepted.
+    const now = Math.max(durable.last, hlcFromMs(clock.nowMs() + maxDriftMs));
+    const wanted = { ...config, now };
+    const identity = await establishIdentity(store.meta, random, wanted, () => ports.settleDoubt?.());
     return new Node(ports, config, identity, durable);
   }
 

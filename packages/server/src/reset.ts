@@ -1,4 +1,5 @@
 /** Makes a stopped node's directory start as a new incarnation. */
+import { hlcFromMs } from "@hearsay/core";
 import { establishIdentity, forgetMembers, type Log } from "@hearsay/node";
 import type { Store } from "@hearsay/store";
 import type { Settings } from "./config/knobs.ts";
@@ -58,6 +59,7 @@ async function examine(
         fallbackName: "node",
         cluster: settings.cluster,
         doubt: false,
+        now: hlcFromMs(Date.now()),
       },
     );
     return { id, cluster, records: opened.store.stats().records };

@@ -4,7 +4,6 @@ import {
   dropRefused,
   type ExchangeOffer,
   type HlcTime,
-  hlcFromMs,
   holds,
   type KeyedRecord,
   type KeyRecord,
@@ -45,13 +44,10 @@ export class LocalReplica implements ExchangeReplica {
   readonly id: NodeId;
   readonly digests: DigestStore;
   readonly #ports: LocalReplicaPorts;
-  /** Exceeds every version that was here when this run began. */
-  readonly #begunAt: HlcTime;
   #alarms = 0;
 
   constructor(ports: LocalReplicaPorts) {
     this.id = ports.node.id;
-    this.#begunAt = Math.max(ports.node.lastWrite, hlcFromMs(ports.clock.nowMs()));
     this.digests = ports.digests;
     this.#ports = ports;
   }
@@ -133,7 +129,9 @@ export class LocalReplica implements ExchangeReplica {
 
   async dropPurgedDamage(): Promise<void> {
     const { floor } = this.completeness;
-    const keys = await this.#ports.graveyard.dropDamaged(floor, this.#begunAt, MAX_DAMAGED_DROPPED);
+    const { node, graveyard } = this.#ports;
+    // What is found damaged in an incarnation ends it: what is left was damaged before, and so written before.
+    const keys = await graveyard.dropDamaged(floor, node.identity.since, MAX_DAMAGED_DROPPED);
     const [first] = keys;
     if (first !== undefined) this.#ports.log.warn("damaged_dropped", { keys: keys.length, first, floor });
   }

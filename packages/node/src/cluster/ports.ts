@@ -42,7 +42,7 @@ export interface Graveyard {
   /** Removes one record, on a complete peer's word. */
   remove(key: string): Promise<void>;
   /**
-   * Forgets at most `limit` damaged records, found before this run, whose every version lies at or below the floor. What is
+   * Forgets at most `limit` damaged records, found before this incarnation, whose every version lies at or below the floor. What is
    * unreadable as a whole counts as of `unreadableAt`. @returns the keys of those that were forgotten
    */
   dropDamaged(floor: HlcTime, unreadableAt: HlcTime, limit: number): Promise<readonly string[]>;
