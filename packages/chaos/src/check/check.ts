@@ -1,5 +1,6 @@
 /** All checks over one history. */
 import type { History } from "../history/history.ts";
+import { Aborts, type Note } from "./aborts.ts";
 import { checkEnd, type EndCounts } from "./at-end.ts";
 import { checkBounds, checkCompleteness } from "./claims.ts";
 import { showingsOf, WritesByKey } from "./key-writes.ts";
@@ -11,6 +12,8 @@ import type { Violation } from "./violation.ts";
 export interface Findings {
   /** In the order of time. */
   readonly violations: readonly Violation[];
+  /** What looks like a violation and is none, in the order of time. */
+  readonly notes: readonly Note[];
   readonly counts: EndCounts;
 }
 
@@ -18,16 +21,21 @@ export function check(history: History): Findings {
   const showings = showingsOf(history);
   const writes = new WritesByKey(history, showings);
   const losses = new Losses(history, writes, goneIds(history));
+  const aborts = new Aborts(history);
   const end = checkEnd(history, writes, losses);
   const violations = [
     ...end.violations,
     ...checkShowings(showings, writes, history.begin?.clockErrorMs ?? 0),
     ...checkBounds(history, showings, writes),
     ...checkCompleteness(history, showings, writes, losses),
-    ...checkProcesses(history),
+    ...checkProcesses(history, aborts),
     ...unfinished(history),
   ];
-  return { violations: violations.sort((a, b) => a.atMs - b.atMs), counts: end.counts };
+  return {
+    violations: violations.sort((a, b) => a.atMs - b.atMs),
+    notes: aborts.notes,
+    counts: end.counts,
+  };
 }
 
 /** What was not looked at cannot have held. */

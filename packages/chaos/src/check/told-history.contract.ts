@@ -154,6 +154,11 @@ export class ToldHistory {
     return [...new Set(check(History.of(this.events)).violations.map(({ code }) => code))].sort();
   }
 
+  /** What is told and held against nobody. */
+  notes(): string[] {
+    return check(History.of(this.events)).notes.map(({ detail }) => detail);
+  }
+
   counts(): ReturnType<typeof check>["counts"] {
     return check(History.of(this.events)).counts;
   }

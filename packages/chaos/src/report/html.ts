@@ -1,4 +1,5 @@
 /** The report as one page that needs nothing from anywhere. */
+import type { Note } from "../check/aborts.ts";
 import type { Findings } from "../check/check.ts";
 import type { Violation } from "../check/violation.ts";
 import type { FaultEvent } from "../history/events.ts";
@@ -28,7 +29,7 @@ const LEGEND: readonly (readonly [kind: string, text: string])[] = [
   ["violation", "violation"],
 ];
 
-export function htmlReport(history: History, { violations }: Findings, summary: Summary): string {
+export function htmlReport(history: History, { violations, notes }: Findings, summary: Summary): string {
   const { begin } = history;
   const title = `Chaos run ${begin?.run ?? ""}`;
   const verdict = verdictOf(violations.length);
@@ -50,6 +51,7 @@ ${timeline(history, violations)}
 <table>${factsOf(summary).map(factRow).join("")}</table>
 <h2>Violations</h2>
 ${violationTable(violations)}
+${noteTable(notes)}
 <h2>Faults</h2>
 <table><tr><th>from</th><th>to</th><th>kind</th><th>nodes</th><th>what</th></tr>
 ${[...history.faults]
@@ -81,6 +83,14 @@ function violationTable(violations: readonly Violation[]): string {
   const more = violations.length - LISTED_MAX;
   const rest = more > 0 ? `<p>And ${more} more.</p>` : "";
   return `<table><tr><th>when</th><th>code</th><th>key</th><th>what</th></tr>${rows.join("\n")}</table>${rest}`;
+}
+
+function noteTable(notes: readonly Note[]): string {
+  if (notes.length === 0) return "";
+  const rows = notes.map(
+    ({ atMs, detail }) => `<tr><td>${seconds(atMs)}</td><td>${escapeText(detail)}</td></tr>`,
+  );
+  return `<h2>Notes</h2>\n<table><tr><th>when</th><th>what</th></tr>${rows.join("\n")}</table>`;
 }
 
 function faultRow({ atMs, endMs, kind, nodes, detail, skipped, pastSuspicion }: FaultEvent): string {

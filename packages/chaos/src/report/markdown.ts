@@ -5,7 +5,7 @@ import type { Summary } from "./summary.ts";
 /** Violations that are listed; the history has what led to them. */
 const LISTED_MAX = 200;
 
-export function markdownReport(history: History, { violations }: Findings, summary: Summary): string {
+export function markdownReport(history: History, { violations, notes }: Findings, summary: Summary): string {
   const { begin, faults } = history;
   const lines = [
     `# Chaos run ${begin?.run ?? ""}`,
@@ -29,6 +29,9 @@ export function markdownReport(history: History, { violations }: Findings, summa
       ),
     ...(violations.length > LISTED_MAX ? ["", `And ${violations.length - LISTED_MAX} more.`] : []),
     "",
+    ...(notes.length === 0 ? [] : ["## Notes", "", "| when | what |", "|---|---|"]),
+    ...notes.map(({ atMs, detail }) => `| ${seconds(atMs)} | ${cell(detail)} |`),
+    ...(notes.length === 0 ? [] : [""]),
     "## Faults",
     "",
     "| from | to | kind | nodes | what |",

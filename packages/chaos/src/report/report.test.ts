@@ -57,6 +57,15 @@ describe("the report", () => {
     expect(text).toContain("hearsay chaos --seed 1");
     expect(text).toContain("halves n1 \\| n2 n3");
     expect(text).toContain("| lost |");
+    expect(text).not.toContain("## Notes");
+  });
+
+  it("tells what is noted", () => {
+    const noted = { ...findings, notes: [{ node: "n1", atMs: 5, detail: "n1 was ended <by>" }] };
+    expect(htmlReport(history, noted, summary)).toContain("<td>n1 was ended &lt;by&gt;</td>");
+    expect(markdownReport(history, noted, summary)).toContain(
+      "## Notes\n\n| when | what |\n|---|---|\n| 0.01 |",
+    );
   });
 
   it("comes out the same from the lines of the history", () => {

@@ -11,9 +11,10 @@ export async function printFindings(
   report: string | undefined,
 ): Promise<void> {
   const summary = summarize(history, findings);
-  const { violations } = findings;
+  const { violations, notes } = findings;
   if (print.json) {
-    await print.document({ ok: violations.length === 0, ...summary, violations, report: report ?? null });
+    const ok = violations.length === 0;
+    await print.document({ ok, ...summary, violations, notes, report: report ?? null });
     return;
   }
   const { writes, reads, faults, kills, pausesPastSuspicion, settledMs } = summary;
@@ -36,6 +37,7 @@ export async function printFindings(
     ],
   ];
   for (const [name = "", text = ""] of rows) await print.line(`${name.padEnd(8)} ${text}`);
+  for (const { detail } of notes) await print.line(`note: ${detail}`);
   if (violations.length === 0) {
     await print.line("Everything held.");
   }
