@@ -10,7 +10,7 @@ type Fault = Extract<Action, { readonly kind: "fault" }>;
 const FIRST_NODE = 0;
 const RETENTION_MS = 10_000;
 
-function put(atMs: number, key: string): Action {
+function put(atMs: number, key: string): Extract<Action, { readonly kind: "operation" }> {
   return {
     kind: "operation",
     atMs,
@@ -25,8 +25,17 @@ function put(atMs: number, key: string): Action {
   };
 }
 
+function del(atMs: number, key: string): Action {
+  return { ...put(atMs, key), does: "delete" };
+}
+
 function faultAt(atMs: number, fault: Fault["fault"], other = 0): Action {
   return { kind: "fault", atMs, fault, durationMs: 500, node: FIRST_NODE, other, strength: 0 };
+}
+
+/** Never with as long as a retention in between. */
+function kills(fromMs: number, count: number): Action[] {
+  return Array.from({ length: count }, (_, i) => faultAt(fromMs + 4_000 * i, "crash"));
 }
 
 interface Setting {
@@ -72,6 +81,25 @@ test.each([
   expect(report.violation).toBeUndefined();
   expect(report.fired).toEqual({ entry_lost: 1 });
   expect(report.lines.filter((line) => / n1 is n1~.* now$/.test(line))).toHaveLength(ids);
+});
+
+test.each([
+  ["of which a salvage leaves nothing but the quarantine is fetched from the others", [], 0.1],
+  ["that was purged, and that a salvage brings back into quarantine, is forgotten", [del(7_000, "k")], 0.5],
+  ["that was healed before a salvage brings its damage back is what it is", [], 0.9],
+])("a key %s, however often its node is killed", async (_, more, other) => {
+  const actions = [put(6_000, "k"), ...more, faultAt(40_000, "salvage_leftover", other), ...kills(43_000, 6)];
+  const report = await runOf(actions, 66_000);
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ salvage_leftover: 1, crash: 6 });
+});
+
+test("what is unreadable and counts from the start of a process stays damaged while its node is killed, and that is noticed", async () => {
+  const actions = [put(6_000, "k"), del(7_000, "k"), faultAt(40_000, "salvage_leftover", 0.5)];
+  const report = await runOf([...actions, ...kills(43_000, 6)], 66_000, {
+    mutant: "unreadable_counts_from_the_run",
+  });
+  expect(report.violation).toMatchObject({ invariant: "healing" });
 });
 
 test("the one directory that is left goes on alone, and the others enter its cluster", async () => {

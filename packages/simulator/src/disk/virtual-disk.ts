@@ -10,7 +10,7 @@ import { type RandomSource, randomBelow } from "@hearsay/core";
 import type { Database, DatabaseBatch, DatabaseFactory, SequenceFile } from "@hearsay/store";
 import type { Platform } from "../platform.ts";
 import type { VirtualTime } from "../time/virtual-time.ts";
-import { type DiskContents, entriesOf, fill } from "./contents.ts";
+import { type DiskContents, type DiskEntry, entriesOf, fill } from "./contents.ts";
 import { DiskHandle, type Operation } from "./disk-handle.ts";
 
 /** How long a batch takes: between these, evenly. 0 to 0: no time at all. */
@@ -225,6 +225,11 @@ export class VirtualDisk {
     flipped[at] = (flipped[at] ?? 0) ^ (1 << randomBelow(this.#random, 8));
     await this.#write([{ key, value: flipped }]);
     return key;
+  }
+
+  /** Entries change behind everybody's back. @param change what becomes of those that there are */
+  async change(change: (entries: readonly DiskEntry[]) => readonly Operation[]): Promise<void> {
+    await this.#write(change(await entriesOf(await this.open())));
   }
 
   #writeBack(): void {

@@ -13,6 +13,7 @@ export const INVARIANTS = {
   vector: "who claims what a node held at a time holds or covers that node's writes up to then",
   watermark: "every write at or below the watermark that is not covered is held by every counted member",
   checksum: "a record that fails its checksum is never served, gossiped or hashed",
+  healing: "what is damaged is healed or forgotten in bounded time, however often its node is restarted",
   alarm: "who finds that data was lost without a trace says so, and nobody else does",
   membership: "a healthy, reachable member is not dead for good",
   bounds: "every queue, list and cache stays below its bound",

@@ -1,4 +1,5 @@
 /** Bugs below and around the store. */
+import { hlcFromMs } from "@hearsay/core";
 import type { MetaStore, NodePorts, RecordStore } from "@hearsay/node";
 import type { DatabaseBatch, DatabaseFactory } from "@hearsay/store";
 import type { Hooks } from "../cluster/composition.ts";
@@ -68,6 +69,25 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: "clock_not_persisted",
     breaks: "a restarted clock continues above every time it has issued",
     hooks: () => overMeta((meta) => ({ ...meta, put: forgetting("clock", meta) })),
+  },
+  {
+    name: "unreadable_counts_from_the_run",
+    breaks: "what is unreadable is as old as the node's id, not as its process",
+    hooks: () => ({
+      memberPorts: (ports) => {
+        const { graveyard, clock } = ports;
+        const begunAt = hlcFromMs(clock.nowMs());
+        return {
+          ...ports,
+          graveyard: {
+            purge: (floor, limit) => graveyard.purge(floor, limit),
+            remove: (key) => graveyard.remove(key),
+            dropDamaged: (floor, _since, limit) => graveyard.dropDamaged(floor, begunAt, limit),
+            quarantine: (key, sibling) => graveyard.quarantine(key, sibling),
+          },
+        };
+      },
+    }),
   },
   {
     name: "pending_writes_not_seen",

@@ -32,6 +32,8 @@ export const FAULTS = {
   slow_reader: "a node takes and gives its answers slowly",
   silent_loss: "a record goes from a disk with all that would show it",
   entry_lost: "a record goes from a disk, or what the index says of it",
+  salvage_leftover:
+    "a salvage leaves nothing of a key but its entry in quarantine, or brings back an old one",
   retention_changed: "a node stops and comes back with another retention of deletions",
   replaced: "a machine is gone, and another one takes over its node's name",
   pair_lost: "two nodes that see only each other lose their directories",
@@ -49,6 +51,7 @@ export const FAULT_KINDS: readonly FaultKind[] = Object.keys(FAULTS).filter(
 const RARE: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "silent_loss",
   "entry_lost",
+  "salvage_leftover",
   "retention_changed",
   "replaced",
   "pair_lost",

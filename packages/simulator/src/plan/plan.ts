@@ -15,7 +15,7 @@ import type { DiskLatency } from "../disk/virtual-disk.ts";
 import type { Action, Fault, Operation } from "./actions.ts";
 import { COMMON_FAULT_KINDS, type FaultKind } from "./faults.ts";
 import { pick } from "./pick.ts";
-import { drawPartings, drawRareFaults, viewed } from "./rare-draws.ts";
+import { drawPartings, drawRareFaults, drawWorn, viewed } from "./rare-draws.ts";
 import { drawRequests, narrowed } from "./second-draws.ts";
 
 export type Mode = "safety" | "liveness";
@@ -63,7 +63,8 @@ export function makePlan({ seed, mode, nodes, minutes }: PlanOptions): Plan {
   const rare = drawRareFaults(random.fork(), FIRST_MS, durationMs);
   const partings = drawPartings(random.fork(), faults);
   const settings = viewed(random.fork(), narrow);
-  const all = [...operations, ...requests, ...faults, ...rare, ...partings];
+  const worn = drawWorn(random.fork(), FIRST_MS, durationMs);
+  const all = [...operations, ...requests, ...faults, ...rare, ...partings, ...worn];
   const actions = all.sort((a, b) => a.atMs - b.atMs);
   return { seed, mode, nodes, durationMs, settings, disk, actions };
 }

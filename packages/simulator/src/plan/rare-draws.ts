@@ -45,6 +45,34 @@ export function drawRareFaults(random: RandomSource, firstMs: number, durationMs
   return faults;
 }
 
+/** A node of which little is left, and which is killed time and again. */
+const WORN_SHARE = 0.2;
+const WORN_MS = 90_000;
+const WORN_INTERVAL_MS = 6_000;
+
+/** A directory that a salvage has left something in, and kills of its node, which never runs for as long as a retention. */
+export function drawWorn(random: RandomSource, firstMs: number, durationMs: number): Fault[] {
+  if (random.next() >= WORN_SHARE) return [];
+  const node = random.next();
+  const at = (atMs: number, fault: FaultKind): Fault => ({
+    kind: "fault",
+    atMs,
+    fault,
+    durationMs: 300,
+    node,
+    other: random.next(),
+    strength: random.next(),
+  });
+  const startMs = firstMs + (durationMs - firstMs) * random.next();
+  const endMs = Math.min(durationMs, startMs + WORN_MS);
+  const faults = [at(startMs, "salvage_leftover")];
+  for (let atMs = startMs; ; ) {
+    atMs += 1_000 + WORN_INTERVAL_MS * random.next();
+    if (atMs >= endMs) return faults;
+    faults.push(at(atMs, "crash"));
+  }
+}
+
 /** Partitions in which a node may be left with a write that nobody else has. */
 const PARTING: readonly FaultKind[] = ["isolate", "halves", "swizzle_clog", "asymmetric", "pause"];
 const PARTING_SHARE = 0.5;

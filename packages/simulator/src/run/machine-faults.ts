@@ -5,6 +5,7 @@ import type { Fault } from "../plan/actions.ts";
 import type { FaultKind } from "../plan/faults.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import type { Clients } from "./clients.ts";
+import { leaveInQuarantine } from "./leftovers.ts";
 import { loseEntry } from "./lost-entries.ts";
 import type { Operator } from "./operator.ts";
 
@@ -78,6 +79,7 @@ export class MachineFaults {
       case "flipped_bits":
       case "silent_loss":
       case "entry_lost":
+      case "salvage_leftover":
       case "retention_changed":
         if (operator.is(name, "up")) void this.#stopAndStart(machine, fault);
         return true;
@@ -117,6 +119,10 @@ export class MachineFaults {
       case "entry_lost":
         await operator.kill(name);
         if (await loseEntry(machine, fault, this.#ports.watcher)) fired(fault.fault);
+        break;
+      case "salvage_leftover":
+        await operator.kill(name);
+        if (await leaveInQuarantine(machine, fault, this.#ports.watcher)) fired("salvage_leftover");
         break;
       case "disk_lost":
         if (operator.up.length < 3) return;

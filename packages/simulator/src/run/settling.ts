@@ -24,6 +24,10 @@ const SETTLE_MS = 600_000;
 const CORE_MS = 300_000;
 /** Later than the last copy of a doubled request arrives, which may start a rumor again for a moment. */
 const LATE_MS = 25_000;
+/** Who is damaged is killed so often. Less than the shortest retention, and long enough to become a member again. */
+const WORN_MS = 7_000;
+/** Where deletions are kept for longer, it is not waited until they may go. */
+const RETENTION_MAX_MS = 600_000;
 const IDLE_MS = 10_000;
 
 export class Settling {
@@ -47,6 +51,7 @@ export class Settling {
     );
     if (this.#isMajorityGone(names)) await this.#beginAnew(names);
     await this.#comesTrue("membership", "every node takes writes", SETTLE_MS, () => this.#writable(names));
+    await this.#heals(names);
     await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
       this.#allAlive(names),
     );
@@ -165,6 +170,24 @@ export class Settling {
       // Newcomers have a say where there is nobody else.
       const isNew = elders.length === 0 && member.membership.counted().ids.every((id) => ids.has(id));
       return joining.needed > (isNew ? others : elders).length;
+    });
+  }
+
+  /** Nothing stays damaged, although whoever has damage is killed time and again, as an impatient operator might. */
+  async #heals(names: readonly string[]): Promise<void> {
+    const { cluster, operator } = this.#ports;
+    const { member } = cluster.settings;
+    const retentions = names.map((name) => ({ ...member, ...cluster.machine(name).overrides }));
+    const longestMs = Math.max(...retentions.map(({ tombstoneRetentionMs = 0 }) => tombstoneRetentionMs));
+    if (longestMs > RETENTION_MAX_MS) return;
+    let killedMs = Number.NEGATIVE_INFINITY;
+    await this.#comesTrue("healing", "nothing is damaged", SETTLE_MS + longestMs, () => {
+      const damaged = names.filter((name) => cluster.machine(name).store?.stats().damaged !== 0);
+      if (cluster.time.monotonicMs() - killedMs < WORN_MS) return damaged.length === 0;
+      killedMs = cluster.time.monotonicMs();
+      // Time passes only outside of this check.
+      for (const name of damaged) void operator.kill(name).then(() => operator.start(name));
+      return damaged.length === 0;
     });
   }
 
