@@ -57,6 +57,16 @@ async function exchange(cluster: VirtualCluster, by: string, peer: string): Prom
   return await ended;
 }
 
+async function keptAside(cluster: VirtualCluster, name: string): Promise<string[]> {
+  const machine = cluster.machine(name);
+  const found: string[] = [];
+  for await (const { key, kept } of machine.store?.ghosts() ?? []) {
+    const ageMs = machine.nowMs() - (kept?.atMs ?? 0);
+    found.push(`${key} was ${kept?.why} ${ageMs >= 0 && ageMs < 1000 ? "just now" : `${ageMs} ms ago`}`);
+  }
+  return found;
+}
+
 function isComplete(cluster: VirtualCluster, name: string): boolean {
   return cluster.machine(name).running.standing.complete;
 }
@@ -113,6 +123,8 @@ describe("of three nodes, two come back as old copies with a value that was dele
     ]);
     await exchange(cluster, "b", "c");
     expect(cluster.read("b", "x")).toBeUndefined();
+    expect(await keptAside(cluster, "b")).toEqual(["x was dropped just now"]);
+    expect(await keptAside(cluster, "c")).toEqual(["x was refused just now"]);
     await exchange(cluster, "b", "a");
     // A round of what each says of itself: enough for a vector to reach the floor.
     await cluster.time.advance(5000);

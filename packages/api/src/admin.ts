@@ -95,6 +95,58 @@ export const TombstoneQuery = Type.Object(
 );
 export type TombstoneQuery = Static<typeof TombstoneQuery>;
 
+export const GhostReport = Type.Object(
+  {
+    node: Type.String({ description: "The id of the node that answers; each keeps its own" }),
+    count: Count,
+    max: Type.Integer({ description: "So many are kept at most; beyond, a version is refused and not kept" }),
+    items: Type.Array(
+      Type.Object({
+        key: Type.String(),
+        version: Type.String(),
+        node: Type.String({ description: "The id of its writer" }),
+        time: Type.String({ description: "When it was written: ISO 8601, UTC, milliseconds" }),
+        contentType: Type.Union([Type.String(), Type.Null()], { description: "Null of a deletion" }),
+        size: Count,
+        expiresAt: Type.Optional(Type.String()),
+        keptAt: Type.Union([Time, Type.Null()], {
+          description: "When it was kept aside; null by earlier builds",
+        }),
+        why: Type.Union([Type.Literal("refused"), Type.Literal("dropped"), Type.Null()], {
+          description:
+            "refused: a peer offered it and it was not taken. dropped: this node held it and a peer that knows better refused it. null by earlier builds",
+        }),
+        value: Type.Optional(Type.String({ description: "base64; only of the one that was asked for" })),
+      }),
+      { description: "Those kept last come first, at most ?limit= of them" },
+    ),
+  },
+  { title: "GhostReport" },
+);
+export type GhostReport = Static<typeof GhostReport>;
+
+export const GhostQuery = Type.Object(
+  {
+    limit: Type.Optional(Type.String({ pattern: "^[1-9][0-9]{0,8}$" })),
+    key: Type.Optional(Type.String()),
+    version: Type.Optional(Type.String({ description: "With key: only this one, and its value" })),
+  },
+  { title: "GhostQuery", additionalProperties: false },
+);
+export type GhostQuery = Static<typeof GhostQuery>;
+
+export const GhostDiscard = Type.Object(
+  { key: Type.String(), version: Type.String() },
+  { title: "GhostDiscard", additionalProperties: false },
+);
+export type GhostDiscard = Static<typeof GhostDiscard>;
+
+export const GhostDiscarded = Type.Object(
+  { key: Type.String(), version: Type.String(), left: Count },
+  { title: "GhostDiscarded" },
+);
+export type GhostDiscarded = Static<typeof GhostDiscarded>;
+
 export const RestoreMode = Type.Union(
   [Type.Literal("missing"), Type.Literal("as-new"), Type.Literal("exact")],
   {

@@ -1,5 +1,9 @@
 export {
   ConflictPage,
+  GhostDiscard,
+  GhostDiscarded,
+  GhostQuery,
+  GhostReport,
   PageQuery,
   Problem,
   Readiness,

@@ -9,6 +9,7 @@ import { addConfigCommands } from "./commands/config.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addExec } from "./commands/exec.ts";
+import { addGhosts } from "./commands/ghosts.ts";
 import { addKeyCommands } from "./commands/keys.ts";
 import { addMembershipCommands } from "./commands/membership.ts";
 import { addRepairCommands } from "./commands/repair.ts";
@@ -71,6 +72,7 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
   addExec(program, io);
   program.commandsGroup("Cluster:");
   addClusterCommands(program, io);
+  addGhosts(program, io);
   addRepairCommands(program, io);
   addMembershipCommands(program, io);
   addReset(program, io);

@@ -60,6 +60,7 @@ const COMMANDS = [
   "status",
   "wait",
   "tombstones",
+  "ghosts",
   "diff",
   "repair",
   "join",

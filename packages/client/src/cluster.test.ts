@@ -112,6 +112,18 @@ describe("calls about the cluster", () => {
   });
 });
 
+it("what is kept aside is asked of the first endpoint's node, and discarded there", async () => {
+  const report = { node: "n", count: 0, max: 1024, items: [] };
+  const discarded = { key: "k", version: "v", left: 0 };
+  const { client, seen } = answering(Response.json(report), Response.json(discarded));
+  expect(await client.cluster.ghosts({ key: "k", version: "v" })).toEqual(report);
+  expect(await client.cluster.discardGhost("k", "v")).toEqual(discarded);
+  expect(seen).toEqual([
+    { url: "http://a/cluster/ghosts?key=k&version=v", method: "GET", body: null },
+    { url: "http://a/cluster/ghosts/discard", method: "POST", body: { key: "k", version: "v" } },
+  ]);
+});
+
 describe("a repair", () => {
   const moved = { keysSent: 1, keysReceived: 2, bytesSent: 3, bytesReceived: 4 };
   const who = { peer: member.id, name: "n2" };

@@ -4,6 +4,8 @@ import {
   DiffReport,
   ForgetReport,
   formatDurationMs,
+  GhostDiscarded,
+  GhostReport,
   JoinReport,
   LeaveReport,
   MEDIA_TYPES,
@@ -29,6 +31,8 @@ const isJoinReport = guard<JoinReport>(JoinReport);
 const isLeaveReport = guard<LeaveReport>(LeaveReport);
 const isForgetReport = guard<ForgetReport>(ForgetReport);
 const isTombstoneReport = guard<TombstoneReport>(TombstoneReport);
+const isGhostReport = guard<GhostReport>(GhostReport);
+const isGhostDiscarded = guard<GhostDiscarded>(GhostDiscarded);
 const isSafeToStopReport = guard<SafeToStopReport>(SafeToStopReport);
 
 /** A node may wait as long as it was asked to; the client waits a little longer. */
@@ -50,6 +54,14 @@ export interface DiffOptions extends CallOptions {
 export interface RepairOptions extends CallOptions {
   /** An id, or a name that is unique; every live member without. */
   readonly peer?: string | undefined;
+}
+
+export interface GhostOptions extends CallOptions {
+  /** Versions that are listed; all are counted. */
+  readonly limit?: number | undefined;
+  readonly key?: string | undefined;
+  /** With `key`: only this one. */
+  readonly version?: string | undefined;
 }
 
 /** The calls about the cluster as one node knows it, and about that node's place in it. */
@@ -133,6 +145,18 @@ export class ClusterCalls {
   ): Promise<TombstoneReport> {
     const path = withQuery("/cluster/tombstones", { limit: options.limit });
     return await this.#get(path, isTombstoneReport, only(options));
+  }
+
+  /** Versions that were deleted, came back and are kept aside on the first endpoint's node; of one that is named, its value. */
+  async ghosts(options: GhostOptions = {}): Promise<GhostReport> {
+    const { limit, key, version } = options;
+    const path = withQuery("/cluster/ghosts", { limit, key, version });
+    return await this.#get(path, isGhostReport, { ...only(options), pinned: true });
+  }
+
+  /** Has the first endpoint's node forget one of them for good; rejects with `not_found` when it has none such. */
+  async discardGhost(key: string, version: string, options: CallOptions = {}): Promise<GhostDiscarded> {
+    return await this.#post("/cluster/ghosts/discard", { key, version }, isGhostDiscarded, options);
   }
 
   /** Whether the first endpoint's node may stop without a write becoming unavailable. */

@@ -57,6 +57,29 @@ const CASES: readonly (readonly [string, unknown, object, readonly object[]])[] 
     [{ oldest: 1 }],
   ],
   [
+    "GhostReport",
+    api.GhostReport,
+    {
+      node: "n",
+      count: 1,
+      max: 1024,
+      items: [
+        {
+          key: "k",
+          version: "v",
+          node: "n",
+          time: "t",
+          contentType: null,
+          size: 0,
+          keptAt: null,
+          why: "dropped",
+        },
+      ],
+    },
+    [{ items: [{ key: "k" }] }],
+  ],
+  ["GhostDiscarded", api.GhostDiscarded, { key: "k", version: "v", left: 0 }, [{ left: "none" }]],
+  [
     "Readiness",
     api.Readiness,
     { ready: true, checks: [{ name: "n", ok: true, detail: "" }] },

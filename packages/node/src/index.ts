@@ -8,7 +8,15 @@ export type {
   NotWritable,
 } from "./cluster/member-config.ts";
 export { holdsUpTo } from "./cluster/old-records.ts";
-export type { DigestStore, Graveyard, ListedRecord, StoreFacts, Timers, Transport } from "./cluster/ports.ts";
+export type {
+  DigestStore,
+  GhostKeeping,
+  Graveyard,
+  ListedRecord,
+  StoreFacts,
+  Timers,
+  Transport,
+} from "./cluster/ports.ts";
 export { type Receipt, type ReceiptWait, receiptOf, receiptOnceEverywhere } from "./cluster/receipt.ts";
 export type { ClockOffset, LastExchange } from "./cluster/repair.ts";
 export type { PublishedState } from "./cluster/states.ts";

@@ -15,7 +15,16 @@ import type { WatchHub } from "./watch/hub.ts";
 export type ServedStore = RecordStore &
   Pick<
     Store,
-    "stats" | "snapshot" | "graves" | "gravesBetween" | "verify" | "damaged" | "sequence" | "onCommit"
+    | "stats"
+    | "snapshot"
+    | "graves"
+    | "gravesBetween"
+    | "ghosts"
+    | "discardGhost"
+    | "verify"
+    | "damaged"
+    | "sequence"
+    | "onCommit"
   >;
 
 /** One line of `/readyz?verbose`. */
@@ -53,7 +62,7 @@ export interface Services {
 /** Ready means that reads are answered: with a full disk a node still is, and says what it cannot do. */
 export function checksOf(services: Services): readonly Check[] {
   const { gate, store } = services;
-  const { condition, damaged } = store.stats();
+  const { condition, damaged, ghosts } = store.stats();
   return [
     { name: "phase", ok: gate.phase === "ready", needed: true, detail: gate.phase },
     { name: "store", ok: condition !== "failed", needed: true, detail: condition },
@@ -64,6 +73,12 @@ export function checksOf(services: Services): readonly Check[] {
       detail: condition === "full" ? "the disk is full; reads go on" : condition,
     },
     { name: "records", ok: damaged === 0, needed: false, detail: `${damaged} damaged` },
+    {
+      name: "kept aside",
+      ok: ghosts === 0,
+      needed: false,
+      detail: ghosts === 0 ? "nothing" : `${ghosts} versions that were deleted: hearsay ghosts shows them`,
+    },
     ...clusterChecks(services.cluster.attached, services.settings.join),
   ];
 }

@@ -4,6 +4,7 @@
  */
 import type { Context, Hashing, HlcTime, KeyRecord, NodeId, Sibling, Version } from "@hearsay/core";
 import { CRC_BYTES, Reader, Writer } from "./cursor.ts";
+import type { Ghost, GhostReason, Keeping } from "./ghosts.ts";
 import { SPACE } from "./keyspace.ts";
 import {
   EXPIRING_VALUE,
@@ -26,6 +27,9 @@ const NO_CONTEXT: Context = new Map();
 
 const SUMMARY_TOMBSTONE = 1;
 const SUMMARY_PURGEABLE = 2;
+
+/** By the byte that stands for each. */
+const GHOST_REASONS: readonly GhostReason[] = ["refused", "dropped"];
 
 export interface DecodedRecord {
   readonly record: KeyRecord;
@@ -106,13 +110,7 @@ export class Codec {
 
   /** One slot of history: the siblings that one put replaced. */
   encodeSiblings(databaseKey: Uint8Array, siblings: readonly Sibling[]): Uint8Array {
-    const nodes = nodesOf(NO_CONTEXT, siblings);
-    const size = 1 + nodesSize(nodes) + this.#siblingsSize(siblings) + CRC_BYTES;
-    const start = this.#writer.begin(size);
-    this.#writer.u8(FORMAT);
-    writeNodes(this.#writer, nodes);
-    this.#writeSiblings(siblings, nodes);
-    return this.#seal(databaseKey, start);
+    return this.#seal(databaseKey, this.#writeSlot(siblings, 0));
   }
 
   decodeSiblings(databaseKey: Uint8Array, value: Uint8Array): Sibling[] | undefined {
@@ -120,6 +118,26 @@ export class Codec {
       if (reader.u8() !== FORMAT) return undefined;
       const nodes = readNodes(reader);
       return readSiblings(reader, nodes);
+    });
+  }
+
+  /** As a slot of one sibling, which is all that earlier builds wrote and read of it; when and why it is kept stands behind. */
+  encodeGhost(databaseKey: Uint8Array, sibling: Sibling, { atMs, why }: Keeping): Uint8Array {
+    const start = this.#writeSlot([sibling], 8 + 1);
+    this.#writer.f64(atMs);
+    this.#writer.u8(GHOST_REASONS.indexOf(why));
+    return this.#seal(databaseKey, start);
+  }
+
+  decodeGhost(databaseKey: Uint8Array, value: Uint8Array): Omit<Ghost, "key"> | undefined {
+    return this.#open(databaseKey, value, (reader) => {
+      if (reader.u8() !== FORMAT) return undefined;
+      const [sibling] = readSiblings(reader, readNodes(reader));
+      if (sibling === undefined) return undefined;
+      if (reader.left === 0) return { sibling, kept: undefined };
+      const atMs = reader.f64();
+      const why = GHOST_REASONS[reader.u8()];
+      return { sibling, kept: why === undefined ? undefined : { atMs, why } };
     });
   }
 
@@ -192,6 +210,17 @@ export class Codec {
     this.#writeSiblings(record.siblings, nodes);
     this.#sealFrom(start);
     return keyEnd;
+  }
+
+  /** @returns where it begins; it has room for so many bytes more, and for its checksum */
+  #writeSlot(siblings: readonly Sibling[], moreBytes: number): number {
+    const nodes = nodesOf(NO_CONTEXT, siblings);
+    const size = 1 + nodesSize(nodes) + this.#siblingsSize(siblings) + moreBytes + CRC_BYTES;
+    const start = this.#writer.begin(size);
+    this.#writer.u8(FORMAT);
+    writeNodes(this.#writer, nodes);
+    this.#writeSiblings(siblings, nodes);
+    return start;
   }
 
   #writeSummary(summary: Summary): void {

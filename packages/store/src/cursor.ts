@@ -99,6 +99,11 @@ export class Reader {
     return this.#view.getUint32(this.#bytes.length - CRC_BYTES);
   }
 
+  /** Bytes that are not read yet, but for the checksum. */
+  get left(): number {
+    return this.#bytes.length - CRC_BYTES - this.#at;
+  }
+
   u8(): number {
     this.#at += 1;
     return this.#view.getUint8(this.#at - 1);

@@ -86,6 +86,18 @@ export class DatabaseHandle {
     throw new StoreError({ code: "store_unavailable" });
   }
 
+  /** All of a range, read chunk by chunk: what changes meanwhile behind the chunk in hand is seen, no more is in memory. */
+  async *entries(all: KeyRange): AsyncGenerator<Entry> {
+    let range = all;
+    for (;;) {
+      const { entries, exhausted } = await this.read(range);
+      yield* entries;
+      const last = entries.at(-1);
+      if (exhausted || last === undefined) return;
+      range = { ...range, gte: successor(last[0]) };
+    }
+  }
+
   async #take(range: KeyRange, size: number): Promise<readonly Entry[]> {
     const iterator = this.iterate(range);
     try {

@@ -30,6 +30,7 @@ export interface OpenedState {
   readonly metas: Map<string, Uint8Array>;
   readonly doubt: Set<DoubtReason>;
   readonly damaged: number;
+  readonly ghosts: number;
   readonly historySlotsEver: number;
 }
 

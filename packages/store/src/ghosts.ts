@@ -2,24 +2,44 @@
  * Versions that the cluster was done with and that a peer offered again: kept out of the records, and kept here for
  * an operator to look at. Bound: {@link GHOSTS_MAX}; beyond it a ghost is reported and not kept.
  */
-import { decodeUtf8, encodeUtf8, type Sibling } from "@hearsay/core";
+import { decodeUtf8, encodeUtf8, type Sibling, type Version } from "@hearsay/core";
+import type { Sink } from "./change.ts";
 import type { Engine } from "./engine.ts";
 import { StoreError } from "./faults.ts";
-import { ghostKey, parseGhostKey, SPACE, spaceRange, successor } from "./keyspace.ts";
+import { ghostKey, ghostRange, parseGhostKey, SPACE, spaceRange } from "./keyspace.ts";
 
-const GHOSTS_MAX = 1024;
+export const GHOSTS_MAX = 1024;
+
+/** `refused`: a peer offered it, and it was not taken. `dropped`: it was held here, and a peer refused it. */
+export type GhostReason = "refused" | "dropped";
+
+export interface Keeping {
+  /** Milliseconds since the epoch, of the node's clock. */
+  readonly atMs: number;
+  readonly why: GhostReason;
+}
 
 export interface Ghost {
   readonly key: string;
   readonly sibling: Sibling;
+  /** When it was first kept, and why; undefined of what an earlier build has kept. */
+  readonly kept: Keeping | undefined;
 }
 
 export class Ghosts {
   readonly #engine: Engine;
-  #count: number | undefined;
+  #count: number;
+  /** By database key: what is being kept or discarded, and when that is durable. */
+  readonly #underWay: Map<string, Promise<void>> = new Map();
 
-  constructor(engine: Engine) {
+  /** @param count of those that there are */
+  constructor(engine: Engine, count: number) {
     this.#engine = engine;
+    this.#count = count;
+  }
+
+  get count(): number {
+    return this.#count;
   }
 
   /**
@@ -27,38 +47,67 @@ export class Ghosts {
    * @returns false when there is no room
    * @throws StoreError as for a put
    */
-  async keep(key: string, sibling: Sibling): Promise<boolean> {
-    const { pipeline, codec, handle } = this.#engine;
-    this.#count ??= (await this.list(GHOSTS_MAX)).length;
-    const { time, node } = sibling.version;
-    const at = ghostKey(encodeUtf8(key), time, node);
-    if (handle.get(at) !== undefined) return true;
+  async keep(key: string, sibling: Sibling, kept: Keeping): Promise<boolean> {
+    const { codec, handle } = this.#engine;
+    const at = keyOf(key, sibling.version);
+    const coming = this.#underWay.get(textOf(at));
+    if (coming !== undefined || handle.get(at) !== undefined) {
+      await coming;
+      return true;
+    }
     if (this.#count >= GHOSTS_MAX) return false;
-    const refusal = pipeline.refusal();
-    if (refusal !== undefined) throw new StoreError(refusal);
-    this.#count += 1;
-    const group = pipeline.open();
-    group.put(at, codec.encodeSiblings(at, [sibling]));
-    await group.settled;
+    await this.#change(at, 1, (group) => group.put(at, codec.encodeGhost(at, sibling, kept)));
     return true;
   }
 
-  /** At most `limit`, in no order of meaning. */
-  async list(limit: number): Promise<Ghost[]> {
-    const { handle, codec } = this.#engine;
-    const ghosts: Ghost[] = [];
-    let range = spaceRange(SPACE.ghost);
-    while (ghosts.length < limit) {
-      const { entries, exhausted } = await handle.read(range, limit - ghosts.length);
-      for (const [at, value] of entries) {
-        const key = decodeUtf8(parseGhostKey(at));
-        const [sibling] = codec.decodeSiblings(at, value) ?? [];
-        if (key !== undefined && sibling !== undefined) ghosts.push({ key, sibling });
-      }
-      const last = entries.at(-1);
-      if (exhausted || last === undefined) break;
-      range = { ...range, gte: successor(last[0]) };
-    }
-    return ghosts;
+  /**
+   * Forgets a ghost for good.
+   * @returns false when there is none
+   * @throws StoreError as for a put
+   */
+  async discard(key: string, version: Version): Promise<boolean> {
+    const at = keyOf(key, version);
+    await this.#underWay.get(textOf(at));
+    if (this.#underWay.has(textOf(at)) || this.#engine.handle.get(at) === undefined) return false;
+    await this.#change(at, -1, (group) => group.del(at));
+    return true;
   }
+
+  /** All, or those of one key; in no order of meaning. Few are in memory at one time. */
+  async *all(key?: string): AsyncGenerator<Ghost> {
+    const { handle, codec } = this.#engine;
+    const range = key === undefined ? spaceRange(SPACE.ghost) : ghostRange(encodeUtf8(key));
+    for await (const [at, value] of handle.entries(range)) {
+      const text = decodeUtf8(parseGhostKey(at));
+      const ghost = codec.decodeGhost(at, value);
+      if (text !== undefined && ghost !== undefined) yield { key: text, ...ghost };
+    }
+  }
+
+  async #change(at: Uint8Array, by: 1 | -1, stage: (sink: Sink) => void): Promise<void> {
+    const { pipeline } = this.#engine;
+    const refusal = pipeline.refusal();
+    if (refusal !== undefined) throw new StoreError(refusal);
+    const group = pipeline.open();
+    stage(group);
+    this.#count += by;
+    this.#underWay.set(textOf(at), group.settled);
+    try {
+      await group.settled;
+    } catch (error) {
+      this.#count -= by;
+      throw error;
+    } finally {
+      this.#underWay.delete(textOf(at));
+    }
+  }
+}
+
+function keyOf(key: string, { time, node }: Version): Uint8Array {
+  return ghostKey(encodeUtf8(key), time, node);
+}
+
+/** The same for the same bytes, and for no others. */
+function textOf(at: Uint8Array): string {
+  return String.fromCharCode(...at);
 }

@@ -81,6 +81,15 @@ export function ghostKey(key: Uint8Array, time: number, node: string): Uint8Arra
   return bytes;
 }
 
+/** The ghosts of one key. */
+export function ghostRange(key: Uint8Array): KeyRange {
+  const gte = ghostKey(key, 0, "").subarray(0, GHOST_PREFIX + key.length);
+  const lt = new Uint8Array(gte.length + 1).fill(0xff);
+  // A positive float begins with a smaller byte.
+  lt.set(gte);
+  return { gte, lt };
+}
+
 export function parseGhostKey(databaseKey: Uint8Array): Uint8Array {
   const length = ((databaseKey[1] ?? 0) << 8) | (databaseKey[2] ?? 0);
   return databaseKey.subarray(GHOST_PREFIX, GHOST_PREFIX + length);

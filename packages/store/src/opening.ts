@@ -16,7 +16,7 @@ import {
 } from "./environment.ts";
 import { type DoubtReason, errorCodes, errorDetail, isDiskFull, isShortage, StoreError } from "./faults.ts";
 import { isSequence, journalHolds, readJournal } from "./journal.ts";
-import { journalKey, SPACE, spaceRange, successor, systemKey, userKey } from "./keyspace.ts";
+import { journalKey, SPACE, type Space, spaceRange, systemKey, userKey } from "./keyspace.ts";
 import type { StoreOptions } from "./ports.ts";
 import { Presence } from "./presence.ts";
 import { type RebuildReport, rebucket, rebuild } from "./rebuild.ts";
@@ -136,6 +136,7 @@ class Opening {
         metas,
         doubt: this.#doubt,
         damaged,
+        ghosts: await this.#countSpace(SPACE.ghost),
         historySlotsEver,
       },
       report: {
@@ -226,7 +227,7 @@ class Opening {
   async #readMetas(): Promise<Map<string, Uint8Array>> {
     const metas = new Map<string, Uint8Array>();
     const lost: Uint8Array[] = [];
-    for await (const [key, value] of this.#entries(SPACE.meta)) {
+    for await (const [key, value] of this.handle.entries(spaceRange(SPACE.meta))) {
       const name = decodeUtf8(userKey(key));
       const content = this.#codec.decodePlain(key, value);
       if (name === undefined || content === undefined) lost.push(key);
@@ -252,23 +253,10 @@ class Opening {
     return report;
   }
 
-  async #countSpace(space: typeof SPACE.quarantine): Promise<number> {
+  async #countSpace(space: Space): Promise<number> {
     let count = 0;
-    for await (const _entry of this.#entries(space)) count++;
+    for await (const _entry of this.handle.entries({ ...spaceRange(space), values: false })) count++;
     return count;
-  }
-
-  async *#entries(
-    space: typeof SPACE.quarantine | typeof SPACE.meta,
-  ): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
-    let range = spaceRange(space);
-    for (;;) {
-      const { entries, exhausted } = await this.handle.read(range);
-      yield* entries;
-      const last = entries.at(-1);
-      if (exhausted || last === undefined) return;
-      range = { ...range, gte: successor(last[0]) };
-    }
   }
 
   /** From here on an unclean stop is noticed. */

@@ -6,11 +6,12 @@ import {
   type HlcTime,
   type KeyRecord,
   type Sibling,
+  type Version,
 } from "@hearsay/core";
 import { type Commit, damageError, recordOf } from "./change.ts";
 import { Engine, type EngineCondition } from "./engine.ts";
 import { type DoubtReason, StoreError } from "./faults.ts";
-import { type Ghost, Ghosts } from "./ghosts.ts";
+import { type Ghost, Ghosts, type Keeping } from "./ghosts.ts";
 import { type Grave, gravesBetween, listGraves, type PurgeReport, purge } from "./graveyard.ts";
 import { prefixRange, SPACE, userKey } from "./keyspace.ts";
 import {
@@ -69,6 +70,8 @@ export interface StoreStats {
   /** Of keys and stored records. */
   readonly bytes: number;
   readonly damaged: number;
+  /** Versions that are kept aside. */
+  readonly ghosts: number;
   readonly doubt: readonly DoubtReason[];
   /** Batches since the store was opened. */
   readonly commits: number;
@@ -82,9 +85,9 @@ export class Store {
   readonly #ghosts: Ghosts;
   readonly #options: StoreOptions;
 
-  private constructor(engine: Engine, options: StoreOptions) {
+  private constructor(engine: Engine, ghosts: Ghosts, options: StoreOptions) {
     this.#engine = engine;
-    this.#ghosts = new Ghosts(engine);
+    this.#ghosts = ghosts;
     this.#options = options;
     this.meta = {
       get: (name) => engine.getMeta(name),
@@ -95,7 +98,8 @@ export class Store {
   /** @throws StoreError `store_locked`, `store_unreadable`, `store_version` */
   static async open(options: StoreOptions): Promise<{ store: Store; report: OpenReport }> {
     const { state, report } = await openState(options);
-    return { store: new Store(new Engine(options, state), options), report };
+    const engine = new Engine(options, state);
+    return { store: new Store(engine, new Ghosts(engine, state.ghosts), options), report };
   }
 
   /**
@@ -203,14 +207,19 @@ export class Store {
     return dropDamaged(this.#engine, { floor, unreadableAt, limit });
   }
 
-  /** Keeps a ghost aside; false when there is no room for it. */
-  quarantine(key: string, sibling: Sibling): Promise<boolean> {
-    return this.#ghosts.keep(key, sibling);
+  /** See {@link Ghosts.keep}. */
+  quarantine(key: string, sibling: Sibling, kept: Keeping): Promise<boolean> {
+    return this.#ghosts.keep(key, sibling, kept);
   }
 
-  /** Ghosts that were kept aside, at most `limit`. */
-  ghosts(limit: number): Promise<Ghost[]> {
-    return this.#ghosts.list(limit);
+  /** See {@link Ghosts.all}. */
+  ghosts(key?: string): AsyncIterable<Ghost> {
+    return this.#ghosts.all(key);
+  }
+
+  /** See {@link Ghosts.discard}. */
+  discardGhost(key: string, version: Version): Promise<boolean> {
+    return this.#ghosts.discard(key, version);
   }
 
   stats(): StoreStats {
@@ -223,6 +232,7 @@ export class Store {
       purgeable,
       bytes,
       damaged: engine.damaged,
+      ghosts: this.#ghosts.count,
       doubt: engine.doubt,
       commits: engine.commits,
       pendingBytes: engine.pipeline.pendingBytes,

@@ -45,8 +45,8 @@ every record and checks its checksum. Exits with 1 when data is damaged, and wit
   });
 }
 
-/** Checks that tell how far the node is with its cluster, and nothing of its data. */
-const NOT_OF_DATA = new Set(["complete", "joining"]);
+/** Checks that tell how far the node is with its cluster, or what it has refused, and nothing of its data. */
+const NOT_OF_DATA = new Set(["complete", "joining", "kept aside"]);
 
 /** A node checks a record's checksum whenever it reads it, and counts those that fail. A snapshot reads them all. */
 async function verifyNode(session: Session, flags: VerifyFlags): Promise<void> {

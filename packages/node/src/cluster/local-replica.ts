@@ -20,7 +20,7 @@ import type { Node } from "../node.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Clock, Log, Metrics, RecordStore } from "../ports.ts";
 import type { CompletenessKeeper } from "./completeness-keeper.ts";
-import type { DigestStore, Graveyard } from "./ports.ts";
+import type { DigestStore, GhostKeeping, Graveyard } from "./ports.ts";
 
 /** Damaged records that are forgotten after one exchange; the next one goes on. */
 const MAX_DAMAGED_DROPPED = 1000;
@@ -150,7 +150,9 @@ export class LocalReplica implements ExchangeReplica {
   async #dropGhost({ key, versions }: RefusedVersions): Promise<void> {
     const { store, graveyard, log } = this.#ports;
     // Aside first: after a crash in between it is in both places, and not in none.
-    await Promise.all(this.#ghostsOf(key, versions).ghosts.map((sibling) => this.#keepAside(key, sibling)));
+    await Promise.all(
+      this.#ghostsOf(key, versions).ghosts.map((sibling) => this.#keepAside(key, sibling, "dropped")),
+    );
     const { left, ghosts } = this.#ghostsOf(key, versions);
     if (ghosts.length === 0) return;
     log.warn("ghost_dropped", { key, versions: ghosts.length });
@@ -181,15 +183,15 @@ export class LocalReplica implements ExchangeReplica {
       if (quarantined.length === 0) continue;
       metrics.count("hearsay_ghosts_quarantined_total", quarantined.length);
       log.warn("ghost_quarantined", { key, versions: quarantined.length });
-      kept.push(...quarantined.map((sibling) => this.#keepAside(key, sibling)));
+      kept.push(...quarantined.map((sibling) => this.#keepAside(key, sibling, "refused")));
       refused.push({ key, versions: quarantined.map(({ version }) => version) });
     }
     return refused;
   }
 
-  async #keepAside(key: string, sibling: Sibling): Promise<void> {
-    const { graveyard, log, metrics } = this.#ports;
-    if (await graveyard.quarantine(key, sibling)) return;
+  async #keepAside(key: string, sibling: Sibling, why: GhostKeeping["why"]): Promise<void> {
+    const { graveyard, clock, log, metrics } = this.#ports;
+    if (await graveyard.quarantine(key, sibling, { atMs: clock.nowMs(), why })) return;
     metrics.count("hearsay_ghosts_not_kept_total", 1);
     log.error("ghost_not_kept", { key, time: sibling.version.time });
   }

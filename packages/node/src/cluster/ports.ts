@@ -35,6 +35,12 @@ export interface DigestStore extends MerkleView {
   listBucket(bucket: number): Promise<readonly ListedRecord[]>;
 }
 
+/** When and why a ghost is kept aside: a peer offered it and it was refused, or it was held here and dropped on a peer's word. */
+export interface GhostKeeping {
+  readonly atMs: number;
+  readonly why: "refused" | "dropped";
+}
+
 /** Removal of what the cluster is done with. */
 export interface Graveyard {
   /** Removes at most `limit` of the records that may go at this floor. */
@@ -47,7 +53,7 @@ export interface Graveyard {
    */
   dropDamaged(floor: HlcTime, unreadableAt: HlcTime, limit: number): Promise<readonly string[]>;
   /** Keeps a ghost aside for review; false when there is no room for it. */
-  quarantine(key: string, sibling: Sibling): Promise<boolean>;
+  quarantine(key: string, sibling: Sibling, kept: GhostKeeping): Promise<boolean>;
 }
 
 /** What the store says of itself. */

@@ -16,7 +16,7 @@ import {
 import { CompletenessKeeper } from "../cluster/completeness-keeper.ts";
 import { EventLog } from "../cluster/event-log.contract.ts";
 import { LocalReplica } from "../cluster/local-replica.ts";
-import type { DigestStore, Graveyard, ListedRecord } from "../cluster/ports.ts";
+import type { DigestStore, GhostKeeping, Graveyard, ListedRecord } from "../cluster/ports.ts";
 import type { Company, Incarnation } from "../cluster/stored-completeness.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { Node } from "../node.ts";
@@ -95,7 +95,7 @@ class MemoryDigests implements DigestStore {
 }
 
 export class MemoryGraveyard implements Graveyard {
-  readonly ghosts: { readonly key: string; readonly sibling: Sibling }[] = [];
+  readonly ghosts: { readonly key: string; readonly sibling: Sibling; readonly why: string }[] = [];
   /** Floors purged to, in order. */
   readonly floors: HlcTime[] = [];
   /** What was asked to be forgotten of damaged records. */
@@ -137,9 +137,9 @@ export class MemoryGraveyard implements Graveyard {
     return [];
   }
 
-  async quarantine(key: string, sibling: Sibling): Promise<boolean> {
+  async quarantine(key: string, sibling: Sibling, { why }: GhostKeeping): Promise<boolean> {
     if (this.ghosts.length >= this.room) return false;
-    this.ghosts.push({ key, sibling });
+    this.ghosts.push({ key, sibling, why });
     return true;
   }
 }

@@ -1,5 +1,9 @@
 /** The paths about the node itself and its data as a whole. */
 import {
+  GhostDiscard,
+  GhostDiscarded,
+  GhostQuery,
+  GhostReport,
   MEDIA_TYPES,
   Readiness,
   ReadinessQuery,
@@ -12,6 +16,7 @@ import {
   VerifyRepairQuery,
 } from "@hearsay/api";
 import Type from "typebox";
+import { discardGhost, listGhosts } from "../routes/ghosts.ts";
 import { livez, readyz } from "../routes/health.ts";
 import { sendMetrics } from "../routes/metrics.ts";
 import { RestoreRoute } from "../routes/restore.ts";
@@ -84,6 +89,37 @@ export function dataRoutes(services: Services): RouteDescription[] {
         response: { 200: content(MEDIA_TYPES.json, TombstoneReport), ...problems },
       },
       handle: (exchange) => listTombstones(services, exchange),
+    },
+    ...ghostRoutes(services),
+  ];
+}
+
+function ghostRoutes(services: Services): RouteDescription[] {
+  return [
+    {
+      method: "GET",
+      url: "/cluster/ghosts",
+      operation: "ghosts",
+      schema: {
+        summary:
+          "Versions that were deleted, came back and are kept aside on this node; with key and version, the value",
+        tags: ["cluster"],
+        querystring: GhostQuery,
+        response: { 200: content(MEDIA_TYPES.json, GhostReport), ...problems },
+      },
+      handle: (exchange) => listGhosts(services, exchange),
+    },
+    {
+      method: "POST",
+      url: "/cluster/ghosts/discard",
+      operation: "ghosts",
+      schema: {
+        summary: "Forgets one of them for good",
+        tags: ["cluster"],
+        body: { content: { [MEDIA_TYPES.json]: { schema: GhostDiscard } } },
+        response: { 200: content(MEDIA_TYPES.json, GhostDiscarded), ...problems },
+      },
+      handle: (exchange) => discardGhost(services, exchange),
     },
   ];
 }

@@ -34,7 +34,7 @@ export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function base64(bytes: Uint8Array): string {
+export function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }
 

@@ -48,6 +48,11 @@ const GAUGES: readonly {
     read: ({ store }) => store.stats().damaged,
   },
   {
+    name: "hearsay_ghosts",
+    help: "Versions that came back after their purge and are kept aside",
+    read: ({ store }) => store.stats().ghosts,
+  },
+  {
     name: "hearsay_store_usable",
     help: "1 when the store takes writes",
     read: ({ store }) => (store.stats().condition === "ok" ? 1 : 0),

@@ -10,6 +10,7 @@ export const OPERATIONS = [
   "history",
   "conflicts",
   "tombstones",
+  "ghosts",
   "watch",
   "consul",
   "cluster",

@@ -245,6 +245,8 @@ describe("the description", () => {
       "/snapshot",
       "/restore",
       "/cluster/tombstones",
+      "/cluster/ghosts",
+      "/cluster/ghosts/discard",
       "/metrics",
       "/livez",
       "/readyz",

@@ -1,9 +1,18 @@
 /** The least that satisfies the node's port: what the routes are tested on, with commits held back at will. */
-import { compareKeys, type HlcTime, type KeyRecord, purgeableFrom, type Sibling } from "@hearsay/core";
+import {
+  compareKeys,
+  type HlcTime,
+  type KeyRecord,
+  purgeableFrom,
+  type Sibling,
+  sameVersion,
+  type Version,
+} from "@hearsay/core";
 import type { MetaStore, ScanChunk, ScanRange } from "@hearsay/node";
 import type {
   Commit,
   DamagedEntry,
+  Ghost,
   Grave,
   KeyState,
   StoreStats,
@@ -141,6 +150,7 @@ export class MemoryStore implements ServedStore {
       purgeable: 0,
       bytes: 0,
       damaged: 0,
+      ghosts: this.kept.length,
       doubt: [],
       commits: 0,
       pendingBytes: 0,
@@ -150,6 +160,21 @@ export class MemoryStore implements ServedStore {
 
   async graves(): Promise<Grave[]> {
     return [];
+  }
+
+  /** Kept aside. */
+  readonly kept: Ghost[] = [];
+
+  async *ghosts(key?: string): AsyncGenerator<Ghost> {
+    for (const ghost of this.kept) if (key === undefined || ghost.key === key) yield ghost;
+  }
+
+  async discardGhost(key: string, version: Version): Promise<boolean> {
+    const at = this.kept.findIndex(
+      (ghost) => ghost.key === key && sameVersion(ghost.sibling.version, version),
+    );
+    if (at !== -1) this.kept.splice(at, 1);
+    return at !== -1;
   }
 
   async *snapshot(): AsyncGenerator<Uint8Array> {

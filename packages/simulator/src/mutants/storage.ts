@@ -83,7 +83,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
             purge: (floor, limit) => graveyard.purge(floor, limit),
             remove: (key) => graveyard.remove(key),
             dropDamaged: (floor, _since, limit) => graveyard.dropDamaged(floor, begunAt, limit),
-            quarantine: (key, sibling) => graveyard.quarantine(key, sibling),
+            quarantine: (key, sibling, kept) => graveyard.quarantine(key, sibling, kept),
           },
         };
       },

@@ -122,7 +122,7 @@ export class Watcher implements Hooks {
           return graveyard.remove(key).then(() => this.#dropped(machine, key));
         },
         dropDamaged: (floor, unreadableAt, limit) => graveyard.dropDamaged(floor, unreadableAt, limit),
-        quarantine: (key, sibling) => graveyard.quarantine(key, sibling),
+        quarantine: (key, sibling, kept) => graveyard.quarantine(key, sibling, kept),
       },
     };
   }
