@@ -2,8 +2,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Level } from "level";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { loadConfig } from "./config/load.ts";
+import { openStore } from "./open-store.ts";
 import { resetDirectory } from "./reset.ts";
 import { RunningCluster } from "./testing/running-cluster.ts";
 
@@ -64,4 +66,25 @@ it("is told the way by the node, and has it take writes again with its data", as
   await cluster.run("n3", "n2");
   await cluster.until("others join it", async () => (await cluster.get("n3", "/kv/a")).body === "1");
   await cluster.takesWrites("n3");
+});
+
+it("empties a directory of what is damaged as well", async () => {
+  const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const open = (): ReturnType<typeof openStore> => openStore(settings, quiet, () => undefined);
+  await (await open()).close();
+  const database = new Level<string, string>(join(data, "db"));
+  // Nothing but its entry in quarantine, after an unclean stop.
+  await database.batch([
+    { type: "put", key: "qlost", value: "" },
+    { type: "del", key: "scheckpoint" },
+  ]);
+  await database.close();
+  let { store, close } = await open();
+  expect(store.stats().damaged).toBe(1);
+  await close();
+  await resetDirectory(settings, { empty: true, alone: true });
+  ({ store, close } = await open());
+  expect(store.stats().damaged).toBe(0);
+  await close();
 });

@@ -89,6 +89,12 @@ async function removeAll(
       removed += keys.length;
       onProgress?.(removed);
     }
+    // What is damaged is no record any more, and would be missed in an empty directory too.
+    for (;;) {
+      const damaged = await opened.store.damaged(SCAN_ENTRIES);
+      if (damaged.length === 0) break;
+      await Promise.all(damaged.map(({ key }) => opened.store.remove(key)));
+    }
     return removed;
   } finally {
     await opened.close();
