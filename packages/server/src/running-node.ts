@@ -20,12 +20,18 @@ export interface RunPorts {
   readonly events: EventCounts;
   /**
    * This run has to end: its store may lack what this incarnation has acknowledged or confirmed, or holds what the next
-   * opening puts in order. May be called more than once.
+   * opening puts in order. From this moment it serves, says and confirms nothing any more, also where it is still starting. Called once.
    */
   restart(reason: string): void;
 }
 
-interface RunParts extends Foundation {
+/** What a run is made with. */
+interface Beginning extends Foundation {
+  /** Aborted when this run has to end. */
+  readonly ending: AbortSignal;
+}
+
+interface RunParts extends Beginning {
   readonly services: Services;
   readonly app: FastifyInstance;
   readonly enrolment: Enrolment;
@@ -64,6 +70,12 @@ export class RunningNode {
   static async start(settings: Settings, ports: RunPorts): Promise<RunningNode> {
     const { log, events } = ports;
     const troubles = new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => performance.now());
+    const ending = new AbortController();
+    const restart = (reason: string): void => {
+      if (ending.signal.aborted) return;
+      ending.abort();
+      ports.restart(reason);
+    };
     try {
       let isOpen = false;
       const opened = await openStore(settings, log, (event) => {
@@ -72,11 +84,14 @@ export class RunningNode {
         if (REPEATING.has(code)) troubles.note(code, { code, ...facts });
         else log.warn(code, facts);
         // What opening finds becomes a new incarnation at once.
-        if (isOpen && event.code === "doubt") ports.restart(event.reason);
+        if (isOpen && event.code === "doubt") restart(event.reason);
       });
       isOpen = true;
       try {
-        return new RunningNode(await serve(settings, { opened, troubles, ...ports }));
+        const { signal } = ending;
+        return new RunningNode(
+          await serve(settings, { opened, troubles, log, events, restart, ending: signal }),
+        );
       } catch (error) {
         await opened.close();
         throw error;
@@ -116,16 +131,8 @@ export class RunningNode {
     log.info("stopped", { node: this.nodeId });
   }
 
-  /** From this moment nothing is served, said or confirmed by this incarnation any more. */
-  halt(): void {
-    this.#parts.services.gate.enter("recovering");
-    this.#parts.services.watch.close();
-    this.#parts.enrolment.halt();
-  }
-
-  /** Closes without a word to the others: the successor retires this id. */
+  /** Closes what has asked to be started again, without a word to the others: a successor retires this id. */
   async abandon(): Promise<void> {
-    this.halt();
     const { gate, settings } = this.#parts.services;
     // The one who looks for damage is to be told what was found.
     await new Deadline(SCANS_GRACE_MS).until(() => gate.scans === 0);
@@ -169,8 +176,8 @@ export class RunningNode {
   }
 }
 
-async function serve(settings: Settings, foundation: Foundation): Promise<RunParts> {
-  const { opened, log } = foundation;
+async function serve(settings: Settings, foundation: Beginning): Promise<RunParts> {
+  const { opened, log, ending } = foundation;
   const services = await compose(settings, foundation);
   const app = await buildApp(services);
   app.server.on("drop", () => foundation.events.count("hearsay_connections_refused_total"));
@@ -184,6 +191,11 @@ async function serve(settings: Settings, foundation: Foundation): Promise<RunPar
   }
   const stopTimers = startTimers(services, foundation);
   const enrolment = enrol(services, foundation, address);
+  whenAborted(ending, () => {
+    services.gate.enter("recovering");
+    services.watch.close();
+    enrolment.halt();
+  });
   try {
     await enrolment.start(opened.report.doubt.length > 0 ? "fresh" : "same");
     // A node under load was slower after its first look at all metrics than before. So it is made now.
@@ -195,7 +207,7 @@ async function serve(settings: Settings, foundation: Foundation): Promise<RunPar
     await Promise.all([app.close(), enrolment.close()]);
     throw error;
   }
-  services.gate.enter("ready");
+  if (!ending.aborted) services.gate.enter("ready");
   const { clean, rebuilt, records, damaged, doubt } = opened.report;
   if (settings["test.hooks"]) log.warn("test_hooks_on", { node: services.node.id });
   log.info("started", {
@@ -210,6 +222,12 @@ async function serve(settings: Settings, foundation: Foundation): Promise<RunPar
     doubt: doubt.join(",") || null,
   });
   return { ...foundation, services, app, enrolment, address, stopTimers };
+}
+
+/** At once where it has been. */
+function whenAborted(signal: AbortSignal, act: () => void): void {
+  if (signal.aborted) act();
+  else signal.addEventListener("abort", act, { once: true });
 }
 
 function startTimers(services: Services, { opened, troubles }: Foundation): () => void {

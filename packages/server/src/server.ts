@@ -84,15 +84,14 @@ class Server implements RunningServer {
 
   async start(): Promise<void> {
     this.#pace.started(performance.now());
-    let isDoubted = false;
+    const whileStarting: string[] = [];
     let begun: RunningNode | undefined;
     const ports: RunPorts = {
       log: this.#log,
       events: this.#events,
       restart: (reason) => {
-        if (isDoubted) return;
-        isDoubted = true;
-        if (begun !== undefined) this.#restart(begun, reason);
+        if (begun === undefined) whileStarting.push(reason);
+        else this.#restart(begun, reason);
       },
     };
     const run = await RunningNode.start(this.#settings, ports);
@@ -107,7 +106,8 @@ class Server implements RunningServer {
       () => this.#leave.resolve(),
       (error: unknown) => this.#leave.reject(error),
     );
-    if (isDoubted) this.#restart(run, "while starting");
+    const [reason] = whileStarting;
+    if (reason !== undefined) this.#restart(run, reason);
   }
 
   close(): Promise<void> {
@@ -122,8 +122,6 @@ class Server implements RunningServer {
   }
 
   #restart(run: RunningNode, reason: string): void {
-    // Also while it is being closed, which takes a while: until then it would vouch for what it may have lost.
-    run.halt();
     if (this.#closed !== undefined) return;
     const delayMs = this.#pace.delayMs(performance.now());
     this.#log.error("restarting", { node: run.nodeId, reason, delayMs: Math.round(delayMs) });

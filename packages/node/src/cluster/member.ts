@@ -2,8 +2,8 @@
  * One incarnation of a node as a member of its cluster: membership, rumors, repair, states and completeness, driven
  * together. See docs/protocol.md for what each guarantees.
  *
- * Order of business for a message: refuse all until what an earlier run left is settled, then the retired, then those
- * nobody knows; else the protocol it belongs to takes it. Nothing is answered before what it brought is committed.
+ * It takes part from the middle of {@link ClusterMember.start} on, and to its end in {@link ClusterMember.halt}, which may come at
+ * any time: whatever is still on its way to its beginning then does not begin.
  */
 import type {
   FetchReply,
@@ -17,7 +17,6 @@ import type {
   Standing,
   Version,
 } from "@hearsay/core";
-import { readOrLost } from "../damaged.ts";
 import type { ExchangeOutcome, ExchangeProgress } from "../exchange/ask.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Clock } from "../ports.ts";
@@ -33,6 +32,7 @@ import type { Timers } from "./ports.ts";
 import { Publishing } from "./publishing.ts";
 import type { LastExchange, Repair } from "./repair.ts";
 import type { Rumors } from "./rumors.ts";
+import { Serving } from "./serving.ts";
 import type { States } from "./states.ts";
 import { WriteConcern } from "./write-concern.ts";
 
@@ -54,6 +54,7 @@ export class ClusterMember {
   readonly #acks: Acknowledgements;
   readonly #concern: WriteConcern;
   readonly #publishing: Publishing;
+  readonly #serving: Serving;
   readonly #periodic: Periodic;
   #phase: "new" | "running" | "stopped" = "new";
 
@@ -81,6 +82,14 @@ export class ClusterMember {
     this.#lifecycle = new Lifecycle(config, ports, this.#parts);
     this.#publishing = new Publishing(ports, this.#parts, this.#lifecycle);
     this.#periodic = new Periodic(ports.timers, this.#parts.troubles);
+    this.#serving = new Serving({
+      id: ports.node.id,
+      store: ports.store,
+      parts: this.#parts,
+      lifecycle: this.#lifecycle,
+      isRunning: () => this.#phase === "running",
+      holds: (key, version) => this.holds(key, version),
+    });
     this.#concern = new WriteConcern({
       acks: this.#acks,
       timers: ports.timers,
@@ -100,13 +109,20 @@ export class ClusterMember {
     return this.#ports.node.id;
   }
 
+  /**
+   * Takes part. Where this run ends meanwhile, as in doubt, or the node is told that it is retired, what has not begun by then does
+   * not: it would claim and confirm what may be lost, on timers that nobody takes back.
+   */
   async start(): Promise<void> {
     if (this.#lifecycle.isRetired) return this.#events.retired();
+    if (this.#isOver) return;
     await this.keeper.start();
+    if (this.#isOver) return;
+    this.#phase = "running";
     this.membership.start();
-    if (this.#phase === "new") this.#phase = "running";
     this.#lifecycle.start();
     if (this.#parts.joining === undefined) await this.#lifecycle.returnTo();
+    if (this.#isOver) return;
     this.repair.start();
     this.states.start();
     const stretch = (): number => this.repair.stretch;
@@ -118,6 +134,10 @@ export class ClusterMember {
     await this.#publishing.publish();
   }
 
+  get #isOver(): boolean {
+    return this.#phase === "stopped" || this.#lifecycle.isRetired;
+  }
+
   /** Says *stopped* to the others, unless it is retired, and lets go of everything. The store is the caller's. */
   async stop(): Promise<void> {
     if (this.#phase === "stopped") return;
@@ -126,7 +146,7 @@ export class ClusterMember {
     await this.keeper.save();
   }
 
-  /** Stops without a word, as if the process ended. */
+  /** Stops without a word, as if the process ended, and for good: also a start that is under way, or has yet to come. */
   halt(): void {
     this.#phase = "stopped";
     this.#periodic.stop();
@@ -138,42 +158,8 @@ export class ClusterMember {
   }
 
   /** Answers a peer. @throws PeerFault when it is refused */
-  async serve(from: NodeId, message: PeerRequest): Promise<PeerReply> {
-    if (this.#phase !== "running" || this.#lifecycle.isRetired) throw new PeerFault({ code: "busy" });
-    if (this.membership.isRetired(from)) throw new PeerFault({ code: "retired" });
-    this.membership.heard(from);
-    switch (message.kind) {
-      case "ping":
-      case "ping-req":
-      case "push-pull":
-      case "retired-page":
-        return await this.membership.answer(message);
-      case "hello":
-        return await this.#lifecycle.welcome(from, message);
-    }
-    // Sent to an earlier incarnation at this address, and taken for a peer's, it would acknowledge this node's own writes.
-    const peer = from === this.id ? undefined : this.membership.peer(from);
-    if (peer === undefined) throw new PeerFault({ code: "unknown_member" });
-    switch (message.kind) {
-      case "state-digest":
-      case "state-delta":
-        return await this.states.serve(message);
-      case "rumors":
-        return await this.rumors.serve(peer, message);
-      case "exchange-start":
-      case "exchange-compare":
-      case "exchange-transfer": {
-        const reply = await this.repair.answer(from, message);
-        // The answer was computed across awaits, in which this node may have come into doubt, and the sender have been retired.
-        if (this.#phase !== "running") throw new PeerFault({ code: "busy" });
-        if (this.membership.isRetired(from)) throw new PeerFault({ code: "retired" });
-        return reply;
-      }
-      case "fetch":
-        return this.#fetched(message.key);
-      case "holds":
-        return { kind: "holds-reply", holds: this.holds(message.key, message.version) };
-    }
+  serve(from: NodeId, message: PeerRequest): Promise<PeerReply> {
+    return this.#serving.serve(from, message);
   }
 
   /** Undefined when client writes are taken. */
@@ -293,13 +279,6 @@ export class ClusterMember {
   /** See {@link Lifecycle.forget}. */
   async forget(id: NodeId): Promise<void> {
     await this.#lifecycle.forget(id);
-  }
-
-  #fetched(key: string): FetchReply {
-    const { record, lost } = readOrLost(() => this.#ports.store.peek(key));
-    // That nothing is held would be an answer; that it cannot be read is none.
-    if (lost !== undefined) throw new PeerFault({ code: "busy" });
-    return { kind: "fetched", standing: this.standing, record: record ?? null };
   }
 
   #peersChanged(): void {

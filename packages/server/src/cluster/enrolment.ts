@@ -37,6 +37,7 @@ export class Enrolment {
   #hasLeft: () => void = () => undefined;
   #opened: OpenedMember | undefined;
   #isChanging = false;
+  #isHalted = false;
 
   constructor(ports: EnrolmentPorts) {
     this.#ports = ports;
@@ -64,8 +65,9 @@ export class Enrolment {
     await member.stop();
   }
 
-  /** Ends without a word. */
+  /** Ends without a word, and for good: also a start or a joining that is under way, or has yet to come. */
   halt(): void {
+    this.#isHalted = true;
     this.#opened?.member.halt();
   }
 
@@ -76,15 +78,18 @@ export class Enrolment {
   /**
    * Joins the cluster that the node at the address belongs to. Settles when this node is a member there, or still joining
    * after a while.
-   * @throws ApiProblem with nothing changed
+   * @throws ApiProblem with nothing changed, but where the node comes into doubt meanwhile: then it starts again, as it was
    */
   async join(address: string): Promise<void> {
     await this.#exclusively(async () => {
       await this.#checkJoin(address);
+      this.#mustGoOn();
       this.#ports.cluster.member.halt();
       await this.#opened?.close();
+      this.#mustGoOn();
       await this.#enter([address], "newcomer");
       await this.#untilMember();
+      this.#mustGoOn();
     });
   }
 
@@ -114,9 +119,16 @@ export class Enrolment {
   }
 
   async #enter(seeds: readonly string[], incarnation: Incarnation): Promise<void> {
-    this.#opened = this.#ports.open(seeds, incarnation);
-    this.#ports.cluster.attach(this.#opened.member);
-    await this.#opened.member.start();
+    const opened = this.#ports.open(seeds, incarnation);
+    this.#opened = opened;
+    if (this.#isHalted) opened.member.halt();
+    this.#ports.cluster.attach(opened.member);
+    await opened.member.start();
+  }
+
+  /** @throws ApiProblem `not_ready` after {@link halt} */
+  #mustGoOn(): void {
+    if (this.#isHalted) throw new ApiProblem("not_ready", { detail: "The node is recovering." });
   }
 
   async #exclusively(change: () => Promise<void>): Promise<void> {
@@ -157,7 +169,8 @@ export class Enrolment {
   async #untilMember(): Promise<void> {
     const { member } = this.#ports.cluster;
     const endMs = member.timers.monotonicMs() + JOIN_WAIT_MS;
-    while (member.joiningState.kind === "joining" && member.timers.monotonicMs() < endMs) {
+    const goesOn = (): boolean => !this.#isHalted && member.joiningState.kind === "joining";
+    while (goesOn() && member.timers.monotonicMs() < endMs) {
       await new Promise<void>((resolve) => {
         member.timers.after(JOIN_POLL_MS, resolve);
       });

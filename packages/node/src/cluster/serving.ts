@@ -1,0 +1,92 @@
+/**
+ * What a member answers, and to whom.
+ *
+ * Order of business for a message: refuse all until what an earlier run left is settled, then the retired, then those
+ * nobody knows; else the protocol it belongs to takes it. Nothing is answered before what it brought is committed.
+ */
+import type {
+  ExchangeReply,
+  ExchangeRequest,
+  FetchReply,
+  NodeId,
+  PeerReply,
+  PeerRequest,
+  Version,
+} from "@hearsay/core";
+import { readOrLost } from "../damaged.ts";
+import { PeerFault } from "../peer-fault.ts";
+import type { RecordStore } from "../ports.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { MemberParts } from "./member-parts.ts";
+
+export interface ServingPorts {
+  readonly id: NodeId;
+  readonly store: RecordStore;
+  readonly parts: MemberParts;
+  readonly lifecycle: Lifecycle;
+  /** Whether this run has begun to take part, and has not ended. */
+  isRunning(): boolean;
+  /** Whether this node durably holds or covers the version. */
+  holds(key: string, version: Version): boolean;
+}
+
+export class Serving {
+  readonly #ports: ServingPorts;
+
+  constructor(ports: ServingPorts) {
+    this.#ports = ports;
+  }
+
+  /** Answers a peer. @throws PeerFault when it is refused */
+  async serve(from: NodeId, message: PeerRequest): Promise<PeerReply> {
+    const { id, parts, lifecycle, isRunning, holds } = this.#ports;
+    const { membership, states, rumors } = parts;
+    if (!isRunning() || lifecycle.isRetired) throw new PeerFault({ code: "busy" });
+    if (membership.isRetired(from)) throw new PeerFault({ code: "retired" });
+    membership.heard(from);
+    switch (message.kind) {
+      case "ping":
+      case "ping-req":
+      case "push-pull":
+      case "retired-page":
+        return await membership.answer(message);
+      case "hello":
+        return await lifecycle.welcome(from, message);
+    }
+    // Sent to an earlier incarnation at this address, and taken for a peer's, it would acknowledge this node's own writes.
+    const peer = from === id ? undefined : membership.peer(from);
+    if (peer === undefined) throw new PeerFault({ code: "unknown_member" });
+    switch (message.kind) {
+      case "state-digest":
+      case "state-delta":
+        return await states.serve(message);
+      case "rumors":
+        return await rumors.serve(peer, message);
+      case "exchange-start":
+      case "exchange-compare":
+      case "exchange-transfer":
+        return await this.#exchanged(from, message);
+      case "fetch":
+        return this.#fetched(message.key);
+      case "holds":
+        return { kind: "holds-reply", holds: holds(message.key, message.version) };
+    }
+  }
+
+  async #exchanged(from: NodeId, message: ExchangeRequest): Promise<ExchangeReply> {
+    const { parts, isRunning } = this.#ports;
+    const reply = await parts.repair.answer(from, message);
+    // The answer was computed across awaits, in which this node may have come into doubt, and the sender have been retired.
+    if (!isRunning()) throw new PeerFault({ code: "busy" });
+    if (parts.membership.isRetired(from)) throw new PeerFault({ code: "retired" });
+    return reply;
+  }
+
+  #fetched(key: string): FetchReply {
+    const { store, parts } = this.#ports;
+    const { record, lost } = readOrLost(() => store.peek(key));
+    // That nothing is held would be an answer; that it cannot be read is none.
+    if (lost !== undefined) throw new PeerFault({ code: "busy" });
+    return { kind: "fetched", standing: parts.replica.standing(), record: record ?? null };
+  }
+}
