@@ -68,6 +68,44 @@ test("newcomers that were told of each other alone begin a cluster, and a member
   expect(cluster.machine("c").running.notWritable()).toBeUndefined();
 });
 
+/** Cuts a third node off from a and b, and has it go on alone with what it holds; d is then deleted there. */
+async function partedFrom(seed: number): Promise<VirtualCluster> {
+  const cluster = new VirtualCluster(platform, seed);
+  await cluster.start("a", "b", "c");
+  for (const key of ["k", "d"]) await cluster.put("a", key, "v");
+  await cluster.converged("a", "b", "c");
+  cluster.partition(["c"], ["a", "b"]);
+  await cluster.kill("c");
+  cluster.machine("c").resetAlone();
+  await cluster.run("c", []);
+  await cluster.put("a", "ours", "v");
+  await cluster.put("c", "theirs", "v");
+  await cluster.remove("c", "d");
+  return cluster;
+}
+
+function held(cluster: VirtualCluster, name: string): string {
+  return ["k", "d", "ours", "theirs"].filter((key) => cluster.read(name, key) === "v").join(" ");
+}
+
+test("a node that goes on alone beside others that still run is another cluster, and neither loses anything to the other", async () => {
+  const cluster = await partedFrom(44);
+  // Longer than deletions are kept.
+  await cluster.time.advance(20 * MINUTE_MS);
+  cluster.heal();
+  await cluster.time.advance(5 * MINUTE_MS);
+  for (const name of ["a", "b"]) expect(held(cluster, name)).toBe("k d ours");
+  expect(held(cluster, "c")).toBe("k theirs");
+  expect(new Set(cluster.events("other_cluster"))).toEqual(new Set(["a", "b", "c"]));
+  const { membership } = cluster.machine("c").running;
+  expect([membership.counted().ids, membership.retiredCount]).toEqual([[membership.self.id], 0]);
+  // What an operator does who gives up what it has taken.
+  await cluster.kill("c");
+  cluster.wipe("c");
+  await cluster.run("c", ["a:1"]);
+  await cluster.time.until("c is one of them", () => held(cluster, "c") === "k d ours", 2 * MINUTE_MS);
+});
+
 async function copyOf(cluster: VirtualCluster, name: string): ReturnType<VirtualCluster["copyDirectory"]> {
   await cluster.stop(name);
   const copy = await cluster.copyDirectory(name);

@@ -1,6 +1,6 @@
 import { decodeUtf8, encodeUtf8, isNodeId, nodeName } from "@hearsay/core";
 import { beforeEach, describe, expect, test } from "vitest";
-import { establishIdentity, IdentityError, type WantedIdentity } from "./identity.ts";
+import { establishIdentity, IdentityError, leaveIdsBehind, type WantedIdentity } from "./identity.ts";
 import type { MetaStore, Random } from "./ports.ts";
 
 const wanted: WantedIdentity = {
@@ -69,6 +69,26 @@ describe("a data directory's identity", () => {
     await meta.put("identity", encodeUtf8(JSON.stringify({ cluster: "test", id, retired: [] })));
     expect(await establishIdentity(meta, random, { ...wanted, now: 8 })).toMatchObject({ id, since: 8 });
     expect(await establishIdentity(meta, random, { ...wanted, now: 9 })).toMatchObject({ id, since: 8 });
+  });
+
+  test("whose ids are left behind stays what it is, and the next one under doubt remembers none of them", async () => {
+    await establishIdentity(meta, random, wanted);
+    const before = await establishIdentity(meta, random, { ...wanted, doubt: true });
+    await leaveIdsBehind(meta);
+    expect(await establishIdentity(meta, random, wanted)).toEqual(before);
+    const next = await establishIdentity(meta, random, { ...wanted, doubt: true });
+    expect([next.retired, next.id === before.id]).toEqual([[], false]);
+    // The one after that is another incarnation of the same cluster.
+    const last = await establishIdentity(meta, random, { ...wanted, doubt: true });
+    expect(last.retired).toEqual([next.id]);
+  });
+
+  test("of which there is none yet, or none that can be read, has no ids to leave behind", async () => {
+    await leaveIdsBehind(meta);
+    expect(meta.puts).toBe(0);
+    await meta.put("identity", Uint8Array.from([0xff]));
+    await leaveIdsBehind(meta);
+    expect((await establishIdentity(meta, random, { ...wanted, doubt: true })).retired).toEqual([]);
   });
 
   test("of another cluster or node is refused, also under doubt, and nothing is written", async () => {

@@ -22,6 +22,14 @@ export interface Identity {
   readonly retired: readonly NodeId[];
 }
 
+/** As it is stored. */
+interface StoredIdentity extends Omit<Identity, "since"> {
+  /** Undefined where an earlier build stored it. */
+  readonly since: HlcTime | undefined;
+  /** See {@link leaveIdsBehind}. */
+  readonly isLeftBehind?: boolean;
+}
+
 export type IdentityFault =
   | { readonly code: "wrong_cluster"; readonly expected: string; readonly found: string }
   | { readonly code: "wrong_name"; readonly expected: string; readonly found: string }
@@ -90,10 +98,11 @@ export async function establishIdentity(
     if (wanted.name !== undefined && nodeName(found.id) !== wanted.name) {
       throw new IdentityError({ code: "wrong_name", expected: wanted.name, found: nodeName(found.id) });
     }
-    const { since } = found;
     // An earlier build did not note it down: from now on it is this moment.
     if (!wanted.doubt) {
-      return since === undefined ? await keep(meta, { ...found, since: wanted.now }) : { ...found, since };
+      const { cluster, id, retired, since = wanted.now } = found;
+      if (found.since === undefined) await keep(meta, { ...found, since });
+      return { cluster, id, since, retired };
     }
   }
   const name = wanted.name ?? (found === undefined ? wanted.fallbackName : nodeName(found.id));
@@ -101,29 +110,39 @@ export async function establishIdentity(
     cluster: wanted.cluster,
     id: mintNodeId(name, () => random.next()),
     since: wanted.now,
-    retired: found === undefined ? [] : [...found.retired, found.id],
+    retired: found === undefined || found.isLeftBehind === true ? [] : [...found.retired, found.id],
   };
   await Promise.all([keep(meta, identity), wanted.doubt ? settleDoubt() : undefined]);
   return identity;
 }
 
-async function keep(meta: MetaStore, identity: Identity): Promise<Identity> {
-  await meta.put(META_NAME, encodeUtf8(JSON.stringify(identity)));
-  return identity;
+/**
+ * The next incarnation that is minted here takes none of the ids before it over: in the cluster that it begins nobody has ever
+ * heard of them. Settles when that is durable.
+ */
+export async function leaveIdsBehind(meta: MetaStore): Promise<void> {
+  const stored = meta.get(META_NAME);
+  const found = stored === undefined ? undefined : parseIdentity(stored);
+  // One that cannot be read is taken over by nobody.
+  if (found !== undefined) await keep(meta, { ...found, isLeftBehind: true });
 }
 
-type StoredIdentity = Omit<Identity, "since"> & { readonly since: HlcTime | undefined };
+async function keep(meta: MetaStore, identity: StoredIdentity): Promise<void> {
+  await meta.put(META_NAME, encodeUtf8(JSON.stringify(identity)));
+}
 
 function parseIdentity(bytes: Uint8Array): StoredIdentity | undefined {
   try {
     const parsed: unknown = JSON.parse(decodeUtf8(bytes) ?? "");
     if (typeof parsed !== "object" || parsed === null) return undefined;
-    const { cluster, id, retired, since } = parsed as Partial<Record<keyof Identity, unknown>>;
+    const { cluster, id, retired, since, isLeftBehind } = parsed as Partial<
+      Record<keyof StoredIdentity, unknown>
+    >;
     if (typeof cluster !== "string" || typeof id !== "string" || !isNodeId(id)) return undefined;
     if (!Array.isArray(retired) || !retired.every((old): old is NodeId => isNodeId(String(old))))
       return undefined;
     if (since !== undefined && !isHlcTime(since)) return undefined;
-    return { cluster, id, retired, since };
+    return { cluster, id, retired, since, ...(isLeftBehind === true && { isLeftBehind }) };
   } catch {
     return undefined;
   }

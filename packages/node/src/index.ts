@@ -1,3 +1,4 @@
+export { beginAnew } from "./cluster/begun-anew.ts";
 export { type Convergence, convergence, type Differing, type Verdict } from "./cluster/convergence.ts";
 export { ClusterMember } from "./cluster/member.ts";
 export type {
@@ -23,7 +24,6 @@ export type { PublishedState } from "./cluster/states.ts";
 export { type MemberStatus, memberStatuses } from "./cluster/status.ts";
 export { obstaclesToStopping, type StopObstacle } from "./cluster/stopping.ts";
 export type { Incarnation } from "./cluster/stored-completeness.ts";
-export { forgetMembers } from "./cluster/stored-table.ts";
 export { formatUnit, parseUnit } from "./cluster/unit-text.ts";
 export type { Content } from "./content.ts";
 export type { ExchangeOutcome, ExchangeProgress } from "./exchange/ask.ts";

@@ -22,9 +22,19 @@ afterEach(async () => {
   rmSync(data, { recursive: true });
 });
 
-async function reset(options: { readonly alone: boolean }): Promise<void> {
+async function reset(options: { readonly alone: boolean; readonly empty?: boolean }): Promise<void> {
   const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
-  expect(await resetDirectory(settings, { empty: false, ...options })).toMatchObject({ kept: 2, removed: 0 });
+  const [kept, removed] = options.empty === true ? [0, 3] : [2, 0];
+  expect(await resetDirectory(settings, { empty: false, ...options })).toMatchObject({ kept, removed });
+}
+
+async function startOfTwo(): Promise<void> {
+  await cluster.run("n1", undefined, { "swim.reconnectIntervalMs": "100" });
+  await cluster.run("n2", "n1", { data });
+  await cluster.takesWrites("n2");
+  await cluster.put("n2", "a", "1");
+  await cluster.put("n1", "b", "2");
+  await cluster.until("n2 holds both", async () => (await cluster.get("n2", "/kv/b")).status === 200);
 }
 
 async function refusal(): Promise<unknown> {
@@ -33,12 +43,7 @@ async function refusal(): Promise<unknown> {
 }
 
 it("is told the way by the node, and has it take writes again with its data", async () => {
-  await cluster.start("n1");
-  await cluster.run("n2", "n1", { data });
-  await cluster.takesWrites("n2");
-  await cluster.put("n2", "a", "1");
-  await cluster.put("n1", "b", "2");
-  await cluster.until("n2 holds both", async () => (await cluster.get("n2", "/kv/b")).status === 200);
+  await startOfTwo();
   await cluster.stop("n2");
   await cluster.stop("n1");
 
@@ -87,4 +92,31 @@ it("empties a directory of what is damaged as well", async () => {
   ({ store, close } = await open());
   expect(store.stats().damaged).toBe(0);
   await close();
+});
+
+it("that goes on alone while another still runs is refused by that one, and enters its cluster again empty", async () => {
+  await startOfTwo();
+  const { nodeId } = cluster.server("n2");
+  const listen = cluster.address("n2");
+  await cluster.stop("n2");
+  await reset({ alone: true });
+  await cluster.run("n2", undefined, { data, listen });
+  await cluster.put("n2", "theirs", "v");
+  await cluster.put("n1", "ours", "v");
+  await cluster.until("n1 has met another cluster", async () =>
+    /"other cluster","ok":false/.test(JSON.stringify((await cluster.get("n1", "/readyz?verbose")).body)),
+  );
+  for (const [name, key] of [
+    ["n1", "theirs"],
+    ["n2", "ours"],
+  ] as const)
+    expect(await cluster.get(name, `/kv/${key}`)).toMatchObject({ status: 404 });
+  await cluster.stop("n2");
+  await reset({ alone: true, empty: true });
+  // What was let go when it went on alone.
+  await cluster.post("n1", "/cluster/forget", { node: nodeId, confirm: true });
+  await cluster.run("n2", "n1", { data, listen });
+  await cluster.until("n2 has it", async () => (await cluster.get("n2", "/kv/ours")).body === "v");
+  await cluster.takesWrites("n2");
+  expect(await cluster.get("n2", "/kv/theirs")).toMatchObject({ status: 404 });
 });

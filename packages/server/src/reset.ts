@@ -1,6 +1,6 @@
 /** Makes a stopped node's directory start as a new incarnation. */
 import { hlcFromMs } from "@hearsay/core";
-import { establishIdentity, forgetMembers, type Log } from "@hearsay/node";
+import { beginAnew, establishIdentity, type Log } from "@hearsay/node";
 import type { Store } from "@hearsay/store";
 import type { Settings } from "./config/knobs.ts";
 import { DataDirectory } from "./machine/data-directory.ts";
@@ -37,7 +37,7 @@ export async function resetDirectory(
   try {
     const { id, cluster, records } = await examine(settings);
     DataDirectory.renewStamp(settings.data);
-    if (options.alone) await forgetOthers(settings);
+    if (options.alone) await cutOff(settings);
     const removed = options.empty ? await removeAll(settings, options.onProgress) : 0;
     return { node: id, cluster, kept: records - removed, removed };
   } catch (error) {
@@ -68,10 +68,10 @@ async function examine(
   }
 }
 
-async function forgetOthers(settings: Settings): Promise<void> {
+async function cutOff(settings: Settings): Promise<void> {
   const opened = await openStore(settings, QUIET, () => undefined);
   try {
-    await forgetMembers(opened.store.meta);
+    await beginAnew(opened.store.meta);
   } finally {
     await opened.close();
   }

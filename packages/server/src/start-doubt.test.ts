@@ -14,7 +14,7 @@ beforeEach(() => {
   openedStore = () => undefined;
   const open = Store.open.bind(Store);
   vi.spyOn(Store, "open").mockImplementation(async (options) => {
-    comesIntoDoubt = () => options.onEvent({ code: "doubt", reason: "record_damaged" });
+    comesIntoDoubt = () => options.onEvent({ code: "doubt", reason: "damaged_records" });
     const opened = await open(options);
     openedStore();
     return opened;

@@ -114,13 +114,9 @@ async function storeTable(meta: MetaStore, table: TableContents): Promise<void> 
   await meta.put(META_NAME, encodeUtf8(JSON.stringify(table)));
 }
 
-/**
- * The next start finds no other member, and goes on as a cluster of one; ids that were retired stay so. Settles when that
- * is durable.
- * @throws IdentityError `membership_unreadable`
- */
-export async function forgetMembers(meta: MetaStore): Promise<void> {
-  await storeTable(meta, { members: [], retired: readTable(meta).retired });
+/** The next start finds no other member, and none that ever was. Settles when that is durable. */
+export async function emptyTable(meta: MetaStore): Promise<void> {
+  await storeTable(meta, { members: [], retired: [] });
 }
 
 /**

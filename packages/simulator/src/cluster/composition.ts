@@ -12,10 +12,10 @@ import {
   SWIM_DEFAULTS,
 } from "@hearsay/core";
 import {
+  beginAnew,
   type Clock,
   ClusterMember,
   EXCHANGE_LIMITS,
-  forgetMembers,
   type Log,
   type LogFields,
   type MemberConfig,
@@ -106,7 +106,7 @@ export async function compose(recipe: Composition): Promise<Opened> {
   const metrics = { count: (name: string, amount: number) => recipe.counted(name, amount) };
   const options = through(hooks, storeOptions(recipe), (hook, value) => hook.store?.(value, machine));
   const { store, report } = await Store.open(options);
-  if (machine.isResetAlone) await forgetMembers(store.meta);
+  if (machine.isResetAlone) await beginAnew(store.meta);
   machine.isResetAlone = false;
   for (const hook of hooks) await hook.storeOpened?.(store, machine);
   const doubt = report.doubt.length > 0;
