@@ -106,6 +106,68 @@ test("a node that goes on alone beside others that still run is another cluster,
   await cluster.time.until("c is one of them", () => held(cluster, "c") === "k d ours", 2 * MINUTE_MS);
 });
 
+test("a node that went on alone beside others is not let in with its data, which has come apart from theirs", async () => {
+  const cluster = await partedFrom(45);
+  await cluster.time.advance(20 * MINUTE_MS);
+  expect(cluster.machine("c").store?.get("d")).toBeUndefined();
+  cluster.heal();
+  await cluster.stop("c");
+  const c = await cluster.run("c", ["a:1"]);
+  await cluster.time.advance(2 * MINUTE_MS);
+  expect(c.notWritable()).toEqual({ code: "data_too_old", by: "a:1" });
+  expect([held(cluster, "a"), held(cluster, "c")]).toEqual(["k d ours", "k theirs"]);
+});
+
+/** One that began alone, and holds what is too old for the cluster of the others. */
+async function tooOld(seed: number): Promise<VirtualCluster> {
+  const cluster = new VirtualCluster(platform, seed);
+  await cluster.start("a", "b");
+  await cluster.run("d", []);
+  await cluster.put("d", "theirs", "v");
+  await cluster.time.advance(20 * MINUTE_MS);
+  await cluster.stop("d");
+  const d = await cluster.run("d", ["a:1"]);
+  await cluster.time.advance(MINUTE_MS);
+  expect(d.notWritable()).toEqual({ code: "data_too_old", by: "a:1" });
+  await cluster.stop("d");
+  return cluster;
+}
+
+test("a node that is not let in with its data is not let in when it is started once more, and loses nothing", async () => {
+  const cluster = await tooOld(46);
+  const d = await cluster.run("d", ["a:1"]);
+  await cluster.time.advance(5 * MINUTE_MS);
+  expect(d.notWritable()).toEqual({ code: "data_too_old", by: "a:1" });
+  expect(cluster.read("d", "theirs")).toBe("v");
+});
+
+test("a node that is not let in with its data goes on alone as before when it is told to", async () => {
+  const cluster = await tooOld(47);
+  const d = await cluster.run("d", []);
+  expect([d.notWritable(), d.standing.complete]).toEqual([undefined, true]);
+  await cluster.put("d", "more", "v");
+});
+
+test("a node that was alone brings no floor of its own, to which others would purge what not all of them know is deleted", async () => {
+  const cluster = new VirtualCluster(platform, 48);
+  await cluster.start("a", "b", "c");
+  await cluster.put("a", "k", "v");
+  await cluster.converged("a", "b", "c");
+  await cluster.kill("c");
+  await cluster.remove("a", "k");
+  await cluster.run("d", []);
+  await cluster.time.advance(20 * MINUTE_MS);
+  await cluster.put("d", "theirs", "v");
+  await cluster.stop("d");
+  await cluster.run("d", ["a:1"]);
+  await cluster.converged("a", "b", "d");
+  await cluster.time.advance(2 * MINUTE_MS);
+  await cluster.run("c", ["a:1"]);
+  await cluster.time.advance(5 * MINUTE_MS);
+  for (const name of ["a", "b", "c", "d"]) expect(held(cluster, name)).toBe("theirs");
+  expect(cluster.events("incomplete")).toEqual([]);
+});
+
 async function copyOf(cluster: VirtualCluster, name: string): ReturnType<VirtualCluster["copyDirectory"]> {
   await cluster.stop(name);
   const copy = await cluster.copyDirectory(name);

@@ -111,6 +111,14 @@ it("that goes on alone while another still runs is refused by that one, and ente
     ["n2", "ours"],
   ] as const)
     expect(await cluster.get(name, `/kv/${key}`)).toMatchObject({ status: 404 });
+  // It may have deleted, and forgotten by now, what n1 still holds.
+  expect(await cluster.post("n2", "/cluster/join", { address: cluster.address("n1") })).toMatchObject({
+    status: 409,
+    body: {
+      code: "records_too_old",
+      detail: expect.stringContaining("written by nodes that were never members"),
+    },
+  });
   await cluster.stop("n2");
   await reset({ alone: true, empty: true });
   // What was let go when it went on alone.

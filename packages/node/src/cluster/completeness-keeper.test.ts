@@ -201,8 +201,8 @@ describe("what is known", () => {
     const again = await MemoryReplica.open({ name: "a", store, company: "members" });
     expect(again.keeper.completeness.state).toEqual(state);
     const forgotten = { vector: new Map(), completeFloor: 0, complete: false, recorded: false };
-    const company = "strangers";
-    const fresh = await MemoryReplica.open({ name: "a", store, incarnation: "fresh", company });
+    const among = { company: "strangers", knowsOthers: true } as const;
+    const fresh = await MemoryReplica.open({ name: "a", store, incarnation: "fresh", ...among });
     expect(fresh.keeper.completeness.state).toEqual({ ...state, ...forgotten });
     const newcomer = await MemoryReplica.open({ name: "a", store, incarnation: "newcomer" });
     expect(newcomer.keeper.completeness.state).toMatchObject({ watermark: 0, floor: 0 });
@@ -245,8 +245,29 @@ describe("what is known", () => {
     const newcomer = await MemoryReplica.open({ name: "a", store, incarnation: "newcomer", company });
     const belonged = [again, other, stranger, newcomer].map(({ keeper }) => keeper.hasBelonged);
     expect(belonged).toEqual([true, true, false, false]);
-    const wasAlone = [again, other, stranger, newcomer].map(({ keeper }) => keeper.wasAlone);
-    expect(wasAlone).toEqual([false, false, true, false]);
+    const outside = [again, other, stranger, newcomer].map(({ keeper }) => keeper.isOutside);
+    expect(outside).toEqual([false, false, true, false]);
+  });
+
+  test("of a node that was alone stays what it is until others let it in, and is none of theirs then", async () => {
+    const store = new MemoryStore();
+    const alone = await MemoryReplica.open({ name: "a", store, company: "nobody" });
+    alone.keeper.adoptWatermark(9_000_000);
+    await alone.keeper.save();
+    const { state } = alone.keeper.completeness;
+    expect(state.floor).toBeGreaterThan(0);
+    for (let start = 0; start < 2; start++) {
+      const { keeper } = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+      await keeper.start();
+      await keeper.save();
+      expect([keeper.isOutside, keeper.completeness.floor]).toEqual([true, 0]);
+    }
+    const again = await MemoryReplica.open({ name: "a", store, company: "nobody" });
+    expect(again.keeper.completeness.state).toEqual(state);
+    const joining = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+    await joining.keeper.letIn();
+    const joined = await MemoryReplica.open({ name: "a", store, company: "members" });
+    expect([joined.keeper.isOutside, joined.keeper.completeness.floor]).toEqual([false, 0]);
   });
 
   test.each([

@@ -47,8 +47,7 @@ export class CompletenessKeeper {
   readonly #ports: KeeperPorts;
   #counted: CountedMembers;
   #hasBelonged: boolean;
-  /** See {@link BegunState.wasAlone}. */
-  readonly wasAlone: boolean;
+  #isOutside: boolean;
   /** Retirements that are being settled, one after the other. */
   #settling: Promise<void> = Promise.resolve();
   #unsettled = false;
@@ -58,8 +57,8 @@ export class CompletenessKeeper {
   #durableFloor: HlcTime = 0;
 
   constructor(self: NodeId, retention: HlcTime, beginning: Beginning, ports: KeeperPorts) {
-    const { state, hasBelonged, wasAlone } = readCompleteness(self, beginning, ports.meta);
-    this.wasAlone = wasAlone;
+    const { state, hasBelonged, isOutside } = readCompleteness(self, beginning, ports.meta);
+    this.#isOutside = isOutside;
     this.#self = self;
     this.#hasBelonged = hasBelonged;
     this.#ports = ports;
@@ -157,8 +156,21 @@ export class CompletenessKeeper {
     return this.#hasBelonged;
   }
 
+  /** See {@link BegunState.isOutside}. */
+  get isOutside(): boolean {
+    return this.#isOutside;
+  }
+
+  /** A cluster lets this node in; settles when it is durable that what it knew of its own is none of that one's. */
+  async letIn(): Promise<void> {
+    if (!this.#isOutside) return;
+    this.#isOutside = false;
+    await this.save();
+  }
+
   /** A majority of the others has this node on disk; settles when that is durable. */
   async recordedByMajority(): Promise<void> {
+    this.#isOutside = false;
     this.completeness.recordedByMajority();
     this.#hasBelonged = true;
     await this.save();
@@ -176,6 +188,7 @@ export class CompletenessKeeper {
   }
 
   async save(): Promise<void> {
+    if (this.#isOutside) return;
     const state = { state: this.completeness.state, hasBelonged: this.#hasBelonged };
     await storeCompleteness(this.#ports.meta, this.#self, state);
   }

@@ -74,7 +74,7 @@ describe("a joiner", () => {
       limits: LIMITS,
       resolveSeed: (seed) => resolve(seed),
       others: () => others,
-      bringsUpTo: async (floor) => oldest <= floor,
+      obstacle: async (floor) => (oldest <= floor ? "too_old" : undefined),
       enter: (seeds) => void entered.push(seeds),
       take: async (...times) => {
         if (clockIsBehind) return false;
@@ -273,7 +273,7 @@ describe("a joiner", () => {
     await timers.advance(RETRY_MS);
     if (!isOutside) return expect(entered).toHaveLength(1);
     expect(joining.state).toEqual({ kind: "too_old", by: "a:1" });
-    expect(log.of("data_too_old")).toEqual([{ by: "a:1", floor: 10 }]);
+    expect(log.of("data_too_old")).toEqual([{ by: "a:1", floor: 10, reason: "too_old" }]);
     expect([entered, taken, timers.armed]).toEqual([[], [], 0]);
   });
 

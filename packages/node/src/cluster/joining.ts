@@ -15,6 +15,7 @@ import type { HelloReply, HelloRequest, HlcTime, NodeId, Peer, PeerReply, Shared
 import { PeerFault } from "../peer-fault.ts";
 import type { Log } from "../ports.ts";
 import type { RepeatLog } from "../repeat-log.ts";
+import type { Obstacle } from "./old-records.ts";
 import type { Timers, Transport } from "./ports.ts";
 
 export interface JoiningPorts {
@@ -28,8 +29,8 @@ export interface JoiningPorts {
   resolveSeed(seed: string): Promise<readonly string[]>;
   /** Counted members besides this node. */
   others(): readonly Peer[];
-  /** Whether this node was alone, and brings what lies at or below this floor of a cluster that it is not related to. */
-  bringsUpTo(floor: HlcTime): Promise<boolean>;
+  /** What keeps this node, where it was alone, from bringing what it holds into a cluster that it is not related to. */
+  obstacle(floor: HlcTime): Promise<Obstacle | undefined>;
   /** Enters the member table at these addresses. */
   enter(seeds: readonly string[]): void;
   /** Takes a member's clock, floor and watermark. @returns false when its clock is too far ahead */
@@ -42,7 +43,7 @@ export type JoiningState =
   | { readonly kind: "joining"; readonly recordedBy: number; readonly needed: number }
   /** An introducer has other limits; `knobs` names those that differ. */
   | { readonly kind: "refused"; readonly by: string; readonly knobs: readonly string[] }
-  /** What this node holds of its own would be taken for deleted by an introducer's cluster. */
+  /** What this node holds of its own would be taken for deleted by an introducer's cluster, or is of another one; see {@link Obstacle}. */
   | { readonly kind: "too_old"; readonly by: string }
   | { readonly kind: "member" };
 
@@ -136,9 +137,10 @@ export class Joining {
         this.#ports.log.error("limits_differ", { by: address, knobs: knobs.join(",") });
         return;
       }
-      if (!welcome.related && (await this.#ports.bringsUpTo(welcome.floor))) {
+      const obstacle = welcome.related ? undefined : await this.#ports.obstacle(welcome.floor);
+      if (obstacle !== undefined) {
         this.#state = { kind: "too_old", by: address };
-        this.#ports.log.error("data_too_old", { by: address, floor: welcome.floor });
+        this.#ports.log.error("data_too_old", { by: address, floor: welcome.floor, reason: obstacle });
         return;
       }
       if (welcome.newcomer) newcomers += 1;

@@ -16,7 +16,7 @@ import { HELLO_TIMEOUT_MS, Joining } from "./joining.ts";
 import { LocalReplica } from "./local-replica.ts";
 import type { MemberConfig, MemberPorts } from "./member-config.ts";
 import { Membership } from "./membership.ts";
-import { holdsUpTo } from "./old-records.ts";
+import { obstacleTo } from "./old-records.ts";
 import type { Transport } from "./ports.ts";
 import { Repair } from "./repair.ts";
 import { Rumors } from "./rumors.ts";
@@ -70,7 +70,8 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
     ports.random.fork(),
     preferHealthy((peer) => membership.phi(peer.id) ?? 0),
   );
-  const membership = makeMembership(recipe, () => keeper.hasBelonged);
+  // Until it is let in with what it holds, one that was alone is of a cluster of its own, and takes nobody's table.
+  const membership = makeMembership(recipe, () => keeper.hasBelonged || keeper.isOutside);
   const keeper: CompletenessKeeper = makeKeeper(recipe, membership);
   const replica = makeReplica(recipe, membership, keeper);
   const transport = askingMembers(ports.transport, (id) => membership.isRetired(id));
@@ -229,10 +230,14 @@ function makeJoining(
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),
     // Who was let in before, and crashed before it was recorded, has its old records from them.
-    bringsUpTo: async (floor) => keeper.wasAlone && (await holdsUpTo(ports.store, floor)),
+    obstacle: async (floor) => {
+      if (!keeper.isOutside) return undefined;
+      return await obstacleTo(ports.store, floor, (id) => membership.stateOf(id) !== undefined);
+    },
     enter: (addresses) => membership.join(addresses),
     take: async (time, floor, watermark) => {
       if (node.observe(Math.max(time, floor, watermark)) !== undefined) return false;
+      await keeper.letIn();
       keeper.adoptWatermark(watermark);
       await keeper.settleFloor(floor);
       return true;

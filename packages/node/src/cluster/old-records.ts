@@ -1,18 +1,37 @@
-import { type HlcTime, purgeableFrom } from "@hearsay/core";
+import { type HlcTime, type KeyRecord, type NodeId, purgeableFrom } from "@hearsay/core";
 import type { RecordStore } from "../ports.ts";
 
 const SCAN_ENTRIES = 256;
 
-/** Whether a value here is so old that members of a cluster at this floor would take it for one that was deleted. */
-export async function holdsUpTo(store: RecordStore, floor: HlcTime): Promise<boolean> {
+/** What keeps a node that was alone from bringing what it holds into a cluster. */
+export type Obstacle =
+  /** A value so old that members at their floor would take it for one that was deleted. */
+  | "too_old"
+  /**
+   * Something that a node has written of which this one knows nothing: it comes from another cluster, as after a reset or an exact
+   * restore. What of that was deleted here, and purged, would come back where it is the same cluster.
+   */
+  | "of_others";
+
+/** @param isKnown whether an id is one of this node's own cluster, now or before */
+export async function obstacleTo(
+  store: RecordStore,
+  floor: HlcTime,
+  isKnown: (id: NodeId) => boolean,
+): Promise<Obstacle | undefined> {
   let after: string | undefined;
   do {
     const { entries, next } = await store.scan({ prefix: "", after, limit: SCAN_ENTRIES });
     for (const { record } of entries) {
-      const goesAnyway = (purgeableFrom(record) ?? Number.POSITIVE_INFINITY) <= floor;
-      if (!goesAnyway && record.siblings.some(({ version }) => version.time <= floor)) return true;
+      if (isTooOld(record, floor)) return "too_old";
+      if (![...record.context.keys()].every(isKnown)) return "of_others";
     }
     after = next;
   } while (after !== undefined);
-  return false;
+  return undefined;
+}
+
+function isTooOld(record: KeyRecord, floor: HlcTime): boolean {
+  const goesAnyway = (purgeableFrom(record) ?? Number.POSITIVE_INFINITY) <= floor;
+  return !goesAnyway && record.siblings.some(({ version }) => version.time <= floor);
 }

@@ -42,8 +42,11 @@ export interface BeginningState {
 
 /** Belonging and the state are stored; the rest follows from how the run begins. */
 export interface BegunState extends BeginningState {
-  /** It was a cluster of one, and is to join others: what it has is its own, and none of them knows it. */
-  readonly wasAlone: boolean;
+  /**
+   * It was a cluster of one, and is to join others: what it has is its own, and none of them knows it. What it knew of that
+   * cluster stays on the disk until they let it in: it may be told to go on alone.
+   */
+  readonly isOutside: boolean;
 }
 
 /** @throws IdentityError `membership_unreadable` */
@@ -57,14 +60,16 @@ export function readCompleteness(
   if (stored === undefined) {
     const isFounder = isAlone && incarnation === "same";
     const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
-    return { state, hasBelonged: isAlone, wasAlone: false };
+    return { state, hasBelonged: isAlone, isOutside: false };
   }
   // Of a cluster in which it was alone, others are no part.
-  const isOfThem = company === "members" || knowsOthers;
+  const isOfThem = isAlone || company === "members" || knowsOthers;
+  const isOutside = stored.hasBelonged && !isOfThem;
   return {
-    state: continued(self, incarnation, company, stored),
-    hasBelonged: isAlone || (stored.hasBelonged && isOfThem),
-    wasAlone: stored.hasBelonged && !isAlone && !isOfThem,
+    // Nor is its floor any of theirs: they would purge to it, and what lies below need not be known to all of them.
+    state: isOutside ? INITIAL_COMPLETENESS : continued(self, incarnation, company, stored),
+    hasBelonged: stored.hasBelonged && isOfThem,
+    isOutside,
   };
 }
 

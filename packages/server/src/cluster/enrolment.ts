@@ -6,7 +6,14 @@
  * agreed to; and nothing changes before the introducer has been asked and every reason against it looked for.
  */
 import { hlcToMs } from "@hearsay/core";
-import { holdsUpTo, type Incarnation, type Log, type Node, PeerFault, type RecordStore } from "@hearsay/node";
+import {
+  type Incarnation,
+  type Log,
+  type Node,
+  obstacleTo,
+  PeerFault,
+  type RecordStore,
+} from "@hearsay/node";
 import { Deadline } from "../deadline.ts";
 import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
@@ -159,11 +166,16 @@ export class Enrolment {
     }
     const drift = node.observe(time);
     if (drift !== undefined) throw clockDrift(drift, "The other cluster's clock");
-    if (await holdsUpTo(this.#ports.store, floor)) {
-      throw new ApiProblem("records_too_old", {
-        detail: `The cluster has forgotten what was deleted before ${new Date(hlcToMs(floor)).toISOString()}.`,
-      });
-    }
+    const isKnown = (id: string): boolean => member.membership.stateOf(id) !== undefined;
+    const obstacle = await obstacleTo(this.#ports.store, floor, isKnown);
+    if (obstacle === undefined) return;
+    const since = new Date(hlcToMs(floor)).toISOString();
+    throw new ApiProblem("records_too_old", {
+      detail:
+        obstacle === "too_old"
+          ? `The cluster has forgotten what was deleted before ${since}.`
+          : "Some were written by nodes that were never members here, so what was deleted here may still be held there.",
+    });
   }
 
   async #untilMember(): Promise<void> {
