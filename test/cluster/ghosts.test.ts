@@ -227,7 +227,7 @@ test("when all are in doubt at once they agree on what they have, and are comple
 });
 
 test("a value that only a forgotten node had replaced stays with the others when the replacement is refused as a ghost", async () => {
-  const cluster = new VirtualCluster(platform, 66, { tombstoneRetentionMs: 20_000 });
+  const cluster = new VirtualCluster(platform, 67, { tombstoneRetentionMs: 20_000 });
   await cluster.start(...NAMES);
   await cluster.put("a", "x", "held by all");
   await cluster.converged(...NAMES);

@@ -106,6 +106,25 @@ test("a node that goes on alone beside others that still run is another cluster,
   await cluster.time.until("c is one of them", () => held(cluster, "c") === "k d ours", 2 * MINUTE_MS);
 });
 
+test.each([
+  ["a:1", "c:1", "k d ours"],
+  ["c:1", "a:1", "k theirs"],
+])(
+  "a newcomer that is told of both enters that of %s, and does not bring them together",
+  async (first, second, holds) => {
+    const cluster = await partedFrom(49);
+    await cluster.time.advance(20 * MINUTE_MS);
+    cluster.heal();
+    await cluster.run("e", [first, second]);
+    await cluster.time.advance(5 * MINUTE_MS);
+    await cluster.stop("e");
+    await cluster.run("e", [second, first]);
+    await cluster.time.advance(5 * MINUTE_MS);
+    const all = ["a", "b", "c", "e"].map((name) => held(cluster, name));
+    expect(all).toEqual(["k d ours", "k d ours", "k theirs", holds]);
+  },
+);
+
 test("a node that went on alone beside others is not let in with its data, which has come apart from theirs", async () => {
   const cluster = await partedFrom(45);
   await cluster.time.advance(20 * MINUTE_MS);

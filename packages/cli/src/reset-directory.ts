@@ -33,7 +33,7 @@ export async function reset(io: Io, flags: ResetFlags): Promise<void> {
   await print.line(`${report.node} is given up; ${report.kept} records stay, ${report.removed} are removed.`);
   await print.note(
     alone
-      ? "The next start takes a new id and begins a cluster of one. Start it without --join; others join it, each after a reset."
+      ? "The next start takes a new id and begins a cluster of one. Start it without --join; others join it, each after hearsay reset --empty --alone."
       : "The next start takes a new id and tells the others. Give it --join to enter their cluster.",
   );
 }

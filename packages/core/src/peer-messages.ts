@@ -73,7 +73,7 @@ export interface HelloRequest {
   readonly limits: SharedLimits;
   /** Ids that the sender knows, its own former ones among them, at most {@link HELLO_IDS_MAX}. */
   readonly knows: readonly NodeId[];
-  /** The sender has been a member, and those are ids of its cluster. */
+  /** The sender has been a member, or has taken over the table of one, and those are ids of its cluster. */
   readonly belongs: boolean;
 }
 

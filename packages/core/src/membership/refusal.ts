@@ -13,7 +13,7 @@ import {
 /**
  * Whether a member's ids are those of another cluster than this one, which has the same name. Tables only grow, and whoever
  * enters a cluster takes over that of its introducer. So any two members of one cluster know an id in common, be it that of its
- * first member, retired long ago.
+ * first member, retired long ago. And whoever has taken over one takes no other: it would bring two clusters together.
  */
 export function isOfOtherCluster(table: MemberTable, theirs: readonly NodeId[]): boolean {
   return theirs.every((id) => table.stateOf(id) === undefined);
@@ -26,7 +26,7 @@ export interface Receiver {
   readonly belongs: boolean;
 }
 
-/** Whether both are members, and of two clusters. */
+/** Whether both are members, or on their way to become some, and of two clusters. */
 export function isStranger({ table, belongs }: Omit<Receiver, "self">, theirs: TableStatement): boolean {
   if (!belongs || !theirs.belongs) return false;
   return isOfOtherCluster(table, [...theirs.members.map(({ id }) => id), ...theirs.retired]);

@@ -138,6 +138,7 @@ test("a node counts the members of its earlier run from the moment it exists", (
   if (self === undefined) throw new Error("unreachable");
   const { table } = cluster.swim(self.id);
   const swim = new Swim({
+    entered: false,
     belongs: () => true,
     self,
     config: cluster.config,

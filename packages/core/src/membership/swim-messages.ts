@@ -37,7 +37,7 @@ export interface TableStatement {
   readonly members: readonly Member[];
   /** The newest only; when hashes still differ, a walk through all follows. */
   readonly retired: readonly NodeId[];
-  /** Whether the sender has been a member, and its table is that of a cluster. See {@link isOfOtherCluster}. */
+  /** Whether the sender has been a member, or has taken over the table of one. See {@link isOfOtherCluster}. */
   readonly belongs: boolean;
 }
 

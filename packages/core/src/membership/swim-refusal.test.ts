@@ -83,8 +83,28 @@ describe("another cluster of the same name", () => {
   ])("is not what somebody is of where %s", (_, changes, belongs) => {
     const known = { members: [B], retired: [memberOf("x").id], belongs };
     const swim = new VirtualCluster({ seed: 1 }).start(A, known);
-    expect(replyIn(swim.request(pushPull(changes), 0, 0))).toMatchObject({ kind: "state", belongs });
+    expect(replyIn(swim.request(pushPull(changes), 0, 0))).toMatchObject({ kind: "state", belongs: true });
     expect(swim.table.get(C.id)).toEqual(C);
+  });
+
+  test("is refused by a newcomer that has taken over the table of one, and says so", () => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    const swim = cluster.start(A);
+    swim.request(pushPull(), 0, 0);
+    expect(swim.entered).toBe(true);
+    const before = table(swim);
+    const other = { from: B, members: [B], retired: [] };
+    expect(replyIn(swim.request(pushPull(other), 0, 0))).toMatchObject({ code: "other_cluster" });
+    expect(table(swim)).toEqual(before);
+    const join = swim.join([B.address]).find((effect) => effect.kind === "request");
+    expect(join?.message).toMatchObject({ kind: "push-pull", belongs: true });
+  });
+
+  test("is none that two newcomers are of, which have entered nothing yet", () => {
+    const swim = new VirtualCluster({ seed: 1 }).start(A);
+    expect(replyIn(swim.request(pushPull({ belongs: false }), 0, 0))).toMatchObject({ belongs: false });
+    expect(swim.entered).toBe(false);
+    expect(replyIn(swim.request(pushPull({ from: B, members: [B] }), 0, 0))).toMatchObject({ kind: "state" });
   });
 
   test("is not joined either: what it answers is not taken, and what it refuses is told", () => {

@@ -38,6 +38,8 @@ export interface SwimOptions {
   readonly hash: (canonical: string) => string;
   /** Counted from the first moment. */
   readonly known: KnownTable;
+  /** An earlier run has taken over the table of a member. */
+  readonly entered: boolean;
   /** Whether this node has been a member, and its table is that of a cluster; it may become one at any time. */
   readonly belongs: () => boolean;
 }
@@ -63,17 +65,19 @@ export class Swim {
   readonly #announcer: Announcer;
   readonly #known: KnownTable;
   readonly #belongs: () => boolean;
+  #entered: boolean;
   #requestsRefused = 0;
 
-  constructor({ self, config, random, hash, known, belongs }: SwimOptions) {
-    this.#belongs = belongs;
+  constructor({ self, config, random, hash, known, entered, belongs }: SwimOptions) {
+    this.#entered = entered;
+    this.#belongs = () => this.#entered || belongs();
     this.#config = config;
     this.#random = random.fork();
     this.#known = known;
     this.#view = new MemberView(config, self, known, random.fork(), hash);
     this.#prober = new Prober(this.#view, this.#requests, random.fork());
     this.#announcer = new Announcer(this.#view, this.#prober, random.fork());
-    this.#exchange = new Exchange(this.#view, this.#requests, random.fork(), belongs);
+    this.#exchange = new Exchange(this.#view, this.#requests, random.fork(), this.#belongs);
   }
 
   get self(): Member {
@@ -82,6 +86,11 @@ export class Swim {
 
   get table(): MemberTable {
     return this.#view.table;
+  }
+
+  /** Whether the table is that of a member, be it this node or one from whom it was taken over. */
+  get entered(): boolean {
+    return this.#entered;
   }
 
   get stats(): SwimStats {
@@ -270,7 +279,10 @@ export class Swim {
 
   /** Merges what a message says of the members, its sender last: what it retires is settled by then. */
   #take(message: SwimRequest | Exclude<SwimReply, Refused>, nowMs: number, out: SwimEffect[]): void {
-    if ("members" in message) this.#view.absorbTable(message.members, message.retired, nowMs, out);
+    if ("members" in message) {
+      this.#entered ||= message.belongs;
+      this.#view.absorbTable(message.members, message.retired, nowMs, out);
+    }
     if ("updates" in message) this.#view.absorb(message.updates, nowMs, out);
     if ("ids" in message) this.#view.absorbTable([], message.ids, nowMs, out);
     this.#view.apply({ kind: "member", member: message.from }, nowMs, out);

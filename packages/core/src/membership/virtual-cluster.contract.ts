@@ -94,7 +94,12 @@ export class VirtualCluster {
   ): Swim {
     const { members = [], retired = [], belongs = false } = known;
     const options = { self: member, config: this.config, random: this.#random.fork(), hash: identityHash };
-    const swim = new Swim({ ...options, known: { members, retired }, belongs: () => belongs });
+    const swim = new Swim({
+      ...options,
+      known: { members, retired },
+      entered: false,
+      belongs: () => belongs,
+    });
     const process = { swim, member, running: true, pausedUntilMs: 0, blockedUntilMs: 0, held: [] };
     const earlier = this.#processes.get(member.id);
     if (earlier !== undefined) earlier.running = false;

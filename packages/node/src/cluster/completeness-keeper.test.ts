@@ -245,6 +245,16 @@ describe("what is known", () => {
     const newcomer = await MemoryReplica.open({ name: "a", store, incarnation: "newcomer", company });
     const belonged = [again, other, stranger, newcomer].map(({ keeper }) => keeper.hasBelonged);
     expect(belonged).toEqual([true, true, false, false]);
+    // Whoever goes on alone is a member from then on.
+    const newStore = new MemoryStore();
+    await (await MemoryReplica.open({ name: "b", store: newStore, company })).keeper.save();
+    const alone = await MemoryReplica.open({
+      name: "b",
+      store: newStore,
+      incarnation: "fresh",
+      company: "nobody",
+    });
+    expect(alone.keeper.hasBelonged).toBe(true);
     const outside = [again, other, stranger, newcomer].map(({ keeper }) => keeper.isOutside);
     expect(outside).toEqual([false, false, true, false]);
   });

@@ -89,13 +89,27 @@ describe("a joiner", () => {
     joining.start();
   });
 
-  test("takes the first introducer's clock, floor and watermark, then enters the table at all seeds", async () => {
+  test("takes the first introducer's clock, floor and watermark, then enters the table there and nowhere else", async () => {
     answers.set("b:1", WELCOME);
     await timers.advance(0);
     expect(asked).toEqual(["a:1", "b:1"]);
     expect(taken).toEqual([[30, 10, 20]]);
-    expect(entered).toEqual([["a:1", "b:1"]]);
+    expect(entered).toEqual([["b:1"]]);
     expect(joining.state).toMatchObject({ kind: "joining", recordedBy: 0 });
+  });
+
+  test("enters elsewhere when the one who let it in is gone before it could say who else there is", async () => {
+    answers.set("a:1", WELCOME);
+    answers.set("b:1", WELCOME);
+    await timers.advance(3 * RETRY_MS);
+    expect(entered).toEqual([["a:1"]]);
+    answers.delete("a:1");
+    await timers.advance(RETRY_MS);
+    expect(entered).toEqual([["a:1"], ["b:1"]]);
+    others = [peer("b")];
+    answers.set("a:1", WELCOME);
+    await timers.advance(3 * RETRY_MS);
+    expect(entered).toHaveLength(2);
   });
 
   test("goes on asking while all seeds are down, and says so", async () => {
@@ -118,7 +132,7 @@ describe("a joiner", () => {
     answers.set("c:1", WELCOME);
     await timers.advance(2 * RETRY_MS);
     expect(log.of("join_failed")).toContainEqual({ code: "ENOTFOUND", reason: "no such name", count: 1 });
-    expect(entered).toEqual([["c:1", "c:1"]]);
+    expect(entered).toEqual([["c:1"]]);
   });
 
   test("is a member once a majority of the others has recorded it, and asks no further", async () => {

@@ -71,7 +71,8 @@ export class Joining {
   readonly #recordedByNewcomers: Set<NodeId> = new Set();
   #state: JoiningState = { kind: "joining", recordedBy: 0, needed: 1 };
   #cancel: (() => void) | undefined;
-  #welcomed = false;
+  /** Where it was let into the table. */
+  #enteredAt: string | undefined;
   /** Nobody is a member yet, at any address that this node was told of. */
   #isFounding = false;
   /** The fewest others that there can be then: one of the addresses may be its own. */
@@ -121,7 +122,9 @@ export class Joining {
   #step(): Promise<void> {
     // It stays true whoever goes from the table or comes into it while the disk is full.
     if (this.#majority !== undefined) return this.#becomeMember(this.#majority);
-    return this.#welcomed ? this.#askWhoRecorded() : this.#greetSeeds();
+    // Who was let in by one that has gone since, before it could say who else there is, begins anew.
+    const isIn = this.#enteredAt !== undefined && (this.#isFounding || this.#ports.others().length > 0);
+    return isIn ? this.#askWhoRecorded() : this.#greetSeeds();
   }
 
   async #greetSeeds(): Promise<void> {
@@ -144,7 +147,8 @@ export class Joining {
         return;
       }
       if (welcome.newcomer) newcomers += 1;
-      else if (await this.#take(welcome, address)) return this.#enter(addresses);
+      // Only there: behind another address there may be another cluster, and this node would bring the two together.
+      else if (await this.#take(welcome, address)) return this.#enter([address]);
     }
     if (newcomers === 0) return;
     this.#isFounding = newcomers === addresses.length;
@@ -154,7 +158,10 @@ export class Joining {
   }
 
   #enter(addresses: readonly string[]): void {
-    this.#welcomed = true;
+    const at = addresses.join(",");
+    // It is being tried there again and again.
+    if (at === this.#enteredAt) return;
+    this.#enteredAt = at;
     this.#ports.enter(addresses);
   }
 

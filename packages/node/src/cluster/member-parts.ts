@@ -225,7 +225,8 @@ function makeJoining(
     limits: config.limits,
     hello: () => {
       const { limits } = config;
-      return { kind: "hello", limits, knows: membership.someIds(), belongs: keeper.hasBelonged };
+      const belongs = keeper.hasBelonged || membership.entered;
+      return { kind: "hello", limits, knows: membership.someIds(), belongs };
     },
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),

@@ -97,12 +97,14 @@ export class Membership {
     this.#stored = new StoredTable(known, ports, () => ({
       members: this.#swim.table.members(),
       retired: this.#swim.table.newestRetired(this.retiredCount),
+      entered: this.#swim.entered,
     }));
     this.#swim = new Swim({
       self: { ...options.self, generation: options.generation, state: "alive" },
       config: options.config,
       random: ports.random,
       hash: options.hash,
+      entered: known.entered && this.knownAddresses.length > 0,
       belongs: options.belongs,
       known: {
         members: known.members.filter(({ id }) => id !== options.self.id),
@@ -189,6 +191,11 @@ export class Membership {
   get otherClusterAt(): string | undefined {
     const at = this.#otherClusterAt;
     return this.livePeers().some(({ address }) => address === at) ? undefined : at;
+  }
+
+  /** See {@link Swim.entered}. */
+  get entered(): boolean {
+    return this.#swim.entered;
   }
 
   /** Whether this node has an id on disk as a counted member. */

@@ -63,12 +63,12 @@ export function readCompleteness(
     return { state, hasBelonged: isAlone, isOutside: false };
   }
   // Of a cluster in which it was alone, others are no part.
-  const isOfThem = isAlone || company === "members" || knowsOthers;
-  const isOutside = stored.hasBelonged && !isOfThem;
+  const isOfThem = company === "members" || knowsOthers;
+  const isOutside = stored.hasBelonged && !isAlone && !isOfThem;
   return {
     // Nor is its floor any of theirs: they would purge to it, and what lies below need not be known to all of them.
     state: isOutside ? INITIAL_COMPLETENESS : continued(self, incarnation, company, stored),
-    hasBelonged: stored.hasBelonged && isOfThem,
+    hasBelonged: isAlone || (stored.hasBelonged && isOfThem),
     isOutside,
   };
 }

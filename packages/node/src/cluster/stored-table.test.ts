@@ -13,7 +13,7 @@ function table() {
   const waiting: (() => void)[] = [];
   let retired: string[] = [];
   const stored = new StoredTable(
-    { members: [], retired: [] },
+    { members: [], retired: [], entered: false },
     {
       meta: {
         get: () => undefined,
@@ -27,7 +27,7 @@ function table() {
       timers,
       troubles: new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => timers.monotonicMs()),
     },
-    () => ({ members: [], retired }),
+    () => ({ members: [], retired, entered: false }),
   );
   const change = (id: string): void => {
     retired = [...retired, id];
@@ -39,7 +39,7 @@ function table() {
   return { stored, given, change, taken, timers };
 }
 
-const holding = (...retired: string[]): string => JSON.stringify({ members: [], retired });
+const holding = (...retired: string[]): string => JSON.stringify({ members: [], retired, entered: false });
 
 test("changes that come while a table is being saved share the next save", async () => {
   const { stored, given, change, taken } = table();

@@ -18,6 +18,8 @@ export const CONDITION_DELAY_MS = 10_000;
 export interface TableContents {
   readonly members: readonly Member[];
   readonly retired: readonly NodeId[];
+  /** It was taken over from a member, in whole or in part. */
+  readonly entered: boolean;
 }
 
 export interface StoredTablePorts {
@@ -116,7 +118,7 @@ async function storeTable(meta: MetaStore, table: TableContents): Promise<void> 
 
 /** The next start finds no other member, and none that ever was. Settles when that is durable. */
 export async function emptyTable(meta: MetaStore): Promise<void> {
-  await storeTable(meta, { members: [], retired: [] });
+  await storeTable(meta, { members: [], retired: [], entered: false });
 }
 
 /**
@@ -125,14 +127,15 @@ export async function emptyTable(meta: MetaStore): Promise<void> {
  */
 export function readTable(meta: MetaStore): TableContents {
   const stored = meta.get(META_NAME);
-  if (stored === undefined) return { members: [], retired: [] };
+  if (stored === undefined) return { members: [], retired: [], entered: false };
   const parsed = parseJson(stored);
-  const { members, retired }: Partial<Record<keyof TableContents, unknown>> =
+  const { members, retired, entered }: Partial<Record<keyof TableContents, unknown>> =
     typeof parsed === "object" && parsed !== null ? parsed : {};
   const isReadable =
     Array.isArray(members) && members.every(isMember) && Array.isArray(retired) && retired.every(isRetiredId);
   if (!isReadable) throw new IdentityError({ code: "membership_unreadable" });
-  return { members, retired };
+  // An older build does not say, and one that knows others has mostly been let in by one of them.
+  return { members, retired, entered: typeof entered === "boolean" ? entered : members.length > 1 };
 }
 
 function isRetiredId(value: unknown): value is NodeId {

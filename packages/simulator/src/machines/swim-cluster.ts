@@ -71,7 +71,8 @@ export class SwimCluster {
     for (const member of this.members) {
       const known = knownMax === undefined ? this.members : someOf(this.members, knownMax, random);
       const options = { self: member, config: effective, random: random.fork(), hash };
-      const swim = new Swim({ ...options, known: { members: known, retired: [] }, belongs: () => false });
+      const begun = { known: { members: known, retired: [] }, entered: false, belongs: () => false };
+      const swim = new Swim({ ...options, ...begun });
       const node: SwimNode = { member, swim, answers: new Map() };
       this.#nodes.set(member.id, node);
       this.network.serve(member.address, (_from, message, answer) => {
