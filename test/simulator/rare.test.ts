@@ -8,9 +8,10 @@ type Action = Plan["actions"][number];
 type Fault = Extract<Action, { readonly kind: "fault" }>;
 
 const FIRST_NODE = 0;
+const LAST_NODE = 0.99;
 const RETENTION_MS = 10_000;
 
-function put(atMs: number, key: string): Extract<Action, { readonly kind: "operation" }> {
+function put(atMs: number, key: string, node = FIRST_NODE): Extract<Action, { readonly kind: "operation" }> {
   return {
     kind: "operation",
     atMs,
@@ -18,7 +19,7 @@ function put(atMs: number, key: string): Extract<Action, { readonly kind: "opera
     does: "put",
     key,
     context: "none",
-    node: FIRST_NODE,
+    node,
     ttlMs: 0,
     bytes: 5,
     acks: 1,
@@ -29,8 +30,8 @@ function del(atMs: number, key: string): Action {
   return { ...put(atMs, key), does: "delete" };
 }
 
-function faultAt(atMs: number, fault: Fault["fault"], other = 0): Action {
-  return { kind: "fault", atMs, fault, durationMs: 500, node: FIRST_NODE, other, strength: 0 };
+function faultAt(atMs: number, fault: Fault["fault"], other = 0, durationMs = 500): Action {
+  return { kind: "fault", atMs, fault, durationMs, node: FIRST_NODE, other, strength: 0 };
 }
 
 /** Never with as long as a retention in between. */
@@ -126,6 +127,20 @@ test("two nodes that lose their directories behind a partition do no harm, and a
   const apart = await runOf(actions, 70_000, { nodes: 5, mutant: "newcomers_record_each_other" });
   expect(apart.violation).toBeDefined();
 });
+
+test.each(["begun_beside", "alone_beside"] as const)(
+  "one node is a cluster of its own for a while (%s), and neither it nor the others lose anything, unless they become one",
+  async (kind) => {
+    // They meet when its floor has passed what the others have taken without it.
+    const faults = [faultAt(30_000, "isolate", 0, 25_000), faultAt(30_000, kind, 0, 40_000)];
+    const actions = [put(6_000, "k"), ...faults, put(31_000, "l", LAST_NODE), put(70_000, "m")];
+    const report = await runOf(actions, 90_000);
+    expect(report.violation).toBeUndefined();
+    expect(report.fired).toEqual({ isolate: 1, [kind]: 1 });
+    const one = await runOf(actions, 90_000, { mutant: "two_clusters_become_one" });
+    expect(one.violation).toBeDefined();
+  },
+);
 
 test("a machine is replaced by another under its name, and nodes come to agree that gossip with one other at a time", async () => {
   const actions = [put(6_000, "k"), faultAt(8_000, "replaced"), faultAt(20_000, "retention_changed")];

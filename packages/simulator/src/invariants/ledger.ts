@@ -193,6 +193,11 @@ export function isSuperseded(write: Write): boolean {
   return write.isDropped || write.superseders.some(({ outcome }) => outcome !== "failed");
 }
 
+/** Whether it was given up on the word of a replica that had forgotten it without a trace, or what covers it. */
+export function wasGivenUpWrongly({ isForgotten, superseders }: Write): boolean {
+  return superseders.some((later) => later.isForgotten) || (isForgotten && !superseders.some(() => true));
+}
+
 /** Whether it has to be somewhere: a value for good that was acknowledged, and neither replaced, given up nor forgotten since. */
 export function isCountedOn(write: Write): boolean {
   if (write.outcome !== "acknowledged" || write.isExcused || write.isForgotten) return false;

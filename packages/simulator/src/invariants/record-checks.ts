@@ -126,5 +126,13 @@ function checkNothingDropped(
   return undefined;
 }
 
+/** What the older record covers and the newer does not. */
+export function forgottenBy(newer: KeyRecord, older: KeyRecord): Version | undefined {
+  for (const [node, time] of older.context) {
+    if (!covers(newer.context, { node, time })) return { node, time };
+  }
+  return undefined;
+}
+
 /** By how much clocks that decide about an expiry may differ. */
 const EXPIRY_SLACK_MS = 30_000;

@@ -35,6 +35,24 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    // Nobody says of what it sends with its table that it is that of a cluster.
+    name: "two_clusters_become_one",
+    breaks: "two clusters of one name, begun apart, take nothing from each other",
+    hooks: () => ({
+      memberPorts: (ports) => ({
+        ...ports,
+        transport: {
+          request: async (to, message, timeoutMs) => {
+            const isOfNone = message.kind === "push-pull" || message.kind === "hello";
+            const sent = isOfNone ? { ...message, belongs: false } : message;
+            const reply = await ports.transport.request(to, sent, timeoutMs);
+            return reply.kind === "state" ? { ...reply, belongs: false } : reply;
+          },
+        },
+      }),
+    }),
+  },
+  {
     name: "acknowledged_by_nobody",
     breaks: "an acknowledgement of n is given when n replicas hold the write",
     hooks: () => ({

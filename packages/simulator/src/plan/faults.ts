@@ -38,6 +38,8 @@ export const FAULTS = {
   replaced: "a machine is gone, and another one takes over its node's name",
   pair_lost: "two nodes that see only each other lose their directories",
   reset_alone: "all directories but one are gone, and that one goes on alone",
+  begun_beside: "a node that lost its directory begins a cluster of its own beside the others",
+  alone_beside: "a node is reset to go on alone, while the others still run",
   restored: "all directories are gone, and a snapshot is put back as it was",
 } as const;
 
@@ -47,7 +49,7 @@ export const FAULT_KINDS: readonly FaultKind[] = Object.keys(FAULTS).filter(
   (kind): kind is FaultKind => kind in FAULTS,
 );
 
-/** Drawn from a stream of their own, and more seldom ({@link drawRareFaults}). */
+/** Drawn from a stream of their own, and more seldom (`rare-draws.ts`). */
 const RARE: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "silent_loss",
   "entry_lost",
@@ -56,6 +58,8 @@ const RARE: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "replaced",
   "pair_lost",
   "reset_alone",
+  "begun_beside",
+  "alone_beside",
   "restored",
 ]);
 

@@ -15,7 +15,7 @@ import type { DiskLatency } from "../disk/virtual-disk.ts";
 import type { Action, Fault, Operation } from "./actions.ts";
 import { COMMON_FAULT_KINDS, type FaultKind } from "./faults.ts";
 import { pick } from "./pick.ts";
-import { drawPartings, drawRareFaults, drawWorn, viewed } from "./rare-draws.ts";
+import { drawMistakes, drawPartings, drawRareFaults, drawWorn, viewed } from "./rare-draws.ts";
 import { drawRequests, narrowed } from "./second-draws.ts";
 
 export type Mode = "safety" | "liveness";
@@ -64,7 +64,8 @@ export function makePlan({ seed, mode, nodes, minutes }: PlanOptions): Plan {
   const partings = drawPartings(random.fork(), faults);
   const settings = viewed(random.fork(), narrow);
   const worn = drawWorn(random.fork(), FIRST_MS, durationMs);
-  const all = [...operations, ...requests, ...faults, ...rare, ...partings, ...worn];
+  const mistakes = drawMistakes(random.fork(), FIRST_MS, durationMs);
+  const all = [...operations, ...requests, ...faults, ...rare, ...partings, ...worn, ...mistakes];
   const actions = all.sort((a, b) => a.atMs - b.atMs);
   return { seed, mode, nodes, durationMs, settings, disk, actions };
 }

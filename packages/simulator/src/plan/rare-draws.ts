@@ -73,6 +73,31 @@ export function drawWorn(random: RandomSource, firstMs: number, durationMs: numb
   }
 }
 
+/** Mistakes that make a second cluster beside the one there is. */
+const MISTAKES: readonly FaultKind[] = ["begun_beside", "alone_beside"];
+const MISTAKES_SHARE = 0.5;
+/** Long enough for its floor to rise above what the others hold, and for those to look for it. */
+const MISTAKE_LEAST_MS = 20_000;
+const MISTAKE_MOST_MS = 50_000;
+
+/** In some runs an operator makes one of them, once. */
+export function drawMistakes(random: RandomSource, firstMs: number, durationMs: number): Fault[] {
+  const lastMs = durationMs - MISTAKE_MOST_MS;
+  if (random.next() >= MISTAKES_SHARE || lastMs <= firstMs) return [];
+  const fault = pick(random, MISTAKES);
+  return [
+    {
+      kind: "fault",
+      atMs: firstMs + (lastMs - firstMs) * random.next(),
+      fault,
+      durationMs: MISTAKE_LEAST_MS + (MISTAKE_MOST_MS - MISTAKE_LEAST_MS) * random.next(),
+      node: random.next(),
+      other: random.next(),
+      strength: random.next(),
+    },
+  ];
+}
+
 /** Partitions in which a node may be left with a write that nobody else has. */
 const PARTING: readonly FaultKind[] = ["isolate", "halves", "swizzle_clog", "asymmetric", "pause"];
 const PARTING_SHARE = 0.5;

@@ -96,6 +96,7 @@ export class MembershipFaults {
     const { up, present } = operator;
     const pair = [...new Set([name, chosen(up, fault.other)])].filter((one) => up.includes(one));
     if (pair.length < 2 || up.length < 2 + RUNNING_MIN - 1) return;
+    if (pair.some((one) => operator.introductions.isBeside(one))) return;
     const others = present.filter((one) => !pair.includes(one));
     cluster.partition(pair, others);
     for (const one of pair) {

@@ -7,6 +7,7 @@ import type { Run } from "../cluster/run.ts";
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import type { PowerLoss } from "../disk/virtual-disk.ts";
 import type { Watcher } from "../watch/watcher.ts";
+import { Introductions } from "./introductions.ts";
 import { forgetStrays } from "./strays.ts";
 import type { Trace } from "./trace.ts";
 
@@ -29,12 +30,11 @@ const RESTART_DELAY_MS = 2_000;
 const STOP_GRACE_MS = 5_000;
 
 export class Operator {
+  readonly introductions: Introductions = new Introductions();
   readonly #ports: OperatorPorts;
   readonly #conditions: Map<string, Condition> = new Map();
   /** Machines that an operator has given up and that have not come back. */
   readonly #forgotten: Set<string> = new Set();
-  /** Begins a new cluster, so it is told of nobody. */
-  #founder: string | undefined;
   /** Machines that are held back while a cluster is begun anew. */
   readonly #seized: Set<string> = new Set();
   /** Nothing more is started, because what is broken is to stay so. */
@@ -85,7 +85,7 @@ export class Operator {
     }
     if (this.machine(name).member === undefined) return;
     this.#set(name, "up");
-    if (name === this.#founder) this.#founder = undefined;
+    this.introductions.started(name);
     const id = this.machine(name).node?.id ?? "";
     if (id === oldId) return;
     this.#ports.trace.note(`${name} is ${id} now`);
@@ -137,7 +137,7 @@ export class Operator {
   /** Kills all there are, and nobody else starts them. @returns undefined when something else is being done to one of them */
   async seizeAll(): Promise<readonly string[] | undefined> {
     const names = this.present;
-    if (names.length < 2 || this.isRebuilding) return undefined;
+    if (names.length < 2 || this.isRebuilding || this.introductions.hasBeside) return undefined;
     if (!names.every((name) => this.is(name, "up") || this.is(name, "down"))) return undefined;
     for (const name of names) this.#seized.add(name);
     for (const name of names) await this.kill(name).then(() => this.#set(name, "busy"));
@@ -156,7 +156,7 @@ export class Operator {
   /** A machine that was seized begins a cluster of its own. */
   found(name: string): void {
     this.#ports.trace.note(`${name} goes on alone`);
-    this.#founder = name;
+    this.introductions.begins(name);
     this.#set(name, "down");
     void this.start(name);
   }
@@ -185,6 +185,8 @@ export class Operator {
     const { id } = watcher.replica(this.machine(name));
     const { member } = this.machine(by);
     if (id === "" || member === undefined || !this.is(name, "down") || member.id === id) return false;
+    // One of two clusters has never heard of who is in the other.
+    if (this.introductions.isBeside(name) || this.introductions.isBeside(by)) return false;
     // Who is still joining refuses, and nobody is given up by that.
     if (member.joiningState.kind !== "member") return false;
     trace.note(`${by} forgets ${id}`);
@@ -300,9 +302,7 @@ export class Operator {
   }
 
   #seedsFor(name: string): string[] {
-    if (name === this.#founder) return [];
-    const others = this.present.filter((other) => other !== name);
-    return others.map((other) => this.machine(other).address);
+    return this.introductions.of(name, this.present).map((other) => this.machine(other).address);
   }
 
   #set(name: string, condition: Condition): void {

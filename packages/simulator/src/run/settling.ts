@@ -101,7 +101,10 @@ export class Settling {
       "membership",
       "whoever is leaving has left, or stays",
       CORE_MS,
-      () => !operator.isRebuilding && operator.present.every((name) => !operator.is(name, "leaving")),
+      () =>
+        !operator.isRebuilding &&
+        !operator.introductions.hasBeside &&
+        operator.present.every((name) => !operator.is(name, "leaving")),
     );
     const names = shuffled(random, operator.present);
     const core = names.slice(0, Math.floor(names.length / 2) + 1);

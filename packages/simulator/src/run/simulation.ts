@@ -16,6 +16,7 @@ import type { RequestCounts } from "../plan/requests.ts";
 import type { Platform } from "../platform.ts";
 import { Watcher } from "../watch/watcher.ts";
 import { Asking } from "./asking.ts";
+import { BesideFaults } from "./beside-faults.ts";
 import { Clients, type OperationCounts } from "./clients.ts";
 import { Inspection } from "./inspection.ts";
 import { MachineFaults } from "./machine-faults.ts";
@@ -77,6 +78,7 @@ class Simulation {
   readonly #machines: MachineFaults;
   readonly #membership: MembershipFaults;
   readonly #rebuilding: RebuildingFaults;
+  readonly #beside: BesideFaults;
   readonly #inspection: Inspection;
   readonly #fired: FaultCounts = {};
   readonly #counted: Record<string, number> = {};
@@ -131,6 +133,7 @@ class Simulation {
     this.#machines = new MachineFaults({ ...ports, fired });
     this.#membership = new MembershipFaults({ ...ports, fired });
     this.#rebuilding = new RebuildingFaults({ ...ports, fired, hashing: platform.hashing });
+    this.#beside = new BesideFaults({ ...ports, fired });
     this.#inspection = new Inspection(ports);
   }
 
@@ -151,6 +154,7 @@ class Simulation {
     this.#membership.stop();
     this.#machines.stop();
     this.#rebuilding.stop();
+    this.#beside.stop();
     const settling = new Settling({
       cluster: this.#cluster,
       operator: this.#operator,
@@ -202,8 +206,8 @@ class Simulation {
     this.#trace.note(`fault ${fault.fault} at ${name} for ${Math.round(fault.durationMs)} ms`);
     const strike = this.#network.strike(fault, names);
     if (strike === undefined) {
-      const isDone = this.#machines.strike(fault, name) || this.#membership.strike(fault, name);
-      if (!isDone) this.#rebuilding.strike(fault, name);
+      const kinds = [this.#machines, this.#membership, this.#beside];
+      if (!kinds.some((kind) => kind.strike(fault, name))) this.#rebuilding.strike(fault, name);
       return;
     }
     const before = this.#linkEvents.get(strike.shows) ?? 0;

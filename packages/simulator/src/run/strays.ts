@@ -31,8 +31,10 @@ export async function forgetStrays(
 async function emptyStrangers(operator: Operator): Promise<void> {
   for (const name of operator.up) {
     const { member } = operator.machine(name);
-    if (member?.joiningState.kind !== "joining" || member.membership.otherClusterAt === undefined) continue;
-    if (!member.keeper.hasBelonged) continue;
+    const kind = member?.joiningState.kind;
+    const isRefused =
+      kind === "joining" && member?.membership.otherClusterAt !== undefined && member.keeper.hasBelonged;
+    if (!isRefused && kind !== "too_old") continue;
     await operator.kill(name);
     operator.wipe(name);
     void operator.start(name);

@@ -11,17 +11,24 @@ import {
   joinContexts,
   type KeyRecord,
   purgeableFrom,
-  type Version,
 } from "@hearsay/core";
 import type { Machine } from "../cluster/machine.ts";
 import type { Violation } from "../invariants/invariant.ts";
-import { describeWrite, isCountedOn, type Write, type WriteLedger } from "../invariants/ledger.ts";
-import { checkRecord } from "../invariants/record-checks.ts";
+import {
+  describeWrite,
+  isCountedOn,
+  type Write,
+  type WriteLedger,
+  wasGivenUpWrongly,
+} from "../invariants/ledger.ts";
+import { checkRecord, forgottenBy } from "../invariants/record-checks.ts";
 
 export class ReplicaWatch {
   readonly machine: Machine;
   /** Its last incarnation was given up by an operator: what it alone holds need not be found again. */
   isGivenUp = false;
+  /** It is a cluster of its own, beside that of the others: whatever it has counts for none of them. */
+  isBeside = false;
   /** Virtual time since which the directory has never been lost, replaced or damaged. */
   wholeSinceMs: number;
   /** What it acknowledged may be gone at the next opening, because a disk was lost, replaced, or not synced. */
@@ -193,7 +200,7 @@ export class ReplicaWatch {
     this.#isOther = false;
     this.wholeSinceMs = nowMs;
     this.#damaged.clear();
-    if (!this.isGivenUp) return undefined;
+    if (!this.isGivenUp || this.isBeside) return undefined;
     this.isGivenUp = false;
     for (const [key, record] of this.#records) this.#remember(key, record);
     return undefined;
@@ -206,6 +213,12 @@ export class ReplicaWatch {
   giveUp(counts: (machine: string) => boolean): void {
     this.isGivenUp = true;
     for (const write of this.#ledger.all()) this.#lost(write, counts);
+  }
+
+  /** From now on it is given up, under whatever ids. */
+  part(): void {
+    this.isBeside = true;
+    this.giveUp(() => true);
   }
 
   /**
@@ -303,17 +316,4 @@ export class ReplicaWatch {
       detail: `${this.machine.name} held ${key} before it stopped, and does no more`,
     };
   }
-}
-
-/** On the word of a replica that had forgotten it without a trace, or what covers it. */
-function wasGivenUpWrongly({ isForgotten, superseders }: Write): boolean {
-  return superseders.some((later) => later.isForgotten) || (isForgotten && !superseders.some(() => true));
-}
-
-/** What the older record covers and the newer does not. */
-function forgottenBy(newer: KeyRecord, older: KeyRecord): Version | undefined {
-  for (const [node, time] of older.context) {
-    if (!covers(newer.context, { node, time })) return { node, time };
-  }
-  return undefined;
 }

@@ -179,6 +179,16 @@ export class Watcher implements Hooks {
     for (const machine of lost) this.replica(machine).giveUp(counts);
   }
 
+  /** A machine is a cluster of its own for a while: the others have to do without what it alone had, and it without theirs. */
+  begunBeside(machine: Machine): void {
+    this.replica(machine).part();
+  }
+
+  /** Its directory is empty again. */
+  endedBeside(machine: Machine): void {
+    this.replica(machine).isBeside = false;
+  }
+
   /** A node has left in order: what it alone holds would be lost. */
   left(machine: Machine): void {
     this.count("durability");
@@ -284,7 +294,7 @@ export class Watcher implements Hooks {
   }
 
   #watermarkRose(machine: Machine, watermark: HlcTime): void {
-    if (watermark <= this.#watermark) return;
+    if (watermark <= this.#watermark || this.replica(machine).isBeside) return;
     this.#watermark = watermark;
     const above: Write[] = [];
     for (const write of this.#above) {
