@@ -167,6 +167,26 @@ test("a node that is not let in with its data goes on alone as before when it is
   await cluster.put("d", "more", "v");
 });
 
+test("two nodes that were alone and are told of each other begin a cluster with what each has", async () => {
+  const cluster = new VirtualCluster(platform, 50);
+  for (const [name, key] of [
+    ["a", "ours"],
+    ["c", "theirs"],
+  ] as const) {
+    await cluster.run(name, []);
+    await cluster.put(name, key, "v");
+  }
+  await cluster.time.advance(20 * MINUTE_MS);
+  for (const name of ["a", "c"]) await cluster.stop(name);
+  await cluster.run("a", ["c:1"]);
+  await cluster.run("c", ["a:1"]);
+  const takeWrites = (): boolean => ["a", "c"].every((name) => !cluster.machine(name).running.notWritable());
+  await cluster.time.until("both take writes", takeWrites, MINUTE_MS);
+  await cluster.converged("a", "c");
+  expect(["a", "c"].map((name) => held(cluster, name))).toEqual(["ours theirs", "ours theirs"]);
+  expect(cluster.events("silent_loss_suspected")).toEqual([]);
+});
+
 test("a node that was alone brings no floor of its own, to which others would purge what not all of them know is deleted", async () => {
   const cluster = new VirtualCluster(platform, 48);
   await cluster.start("a", "b", "c");

@@ -75,7 +75,7 @@ describe("a joiner", () => {
       resolveSeed: (seed) => resolve(seed),
       others: () => others,
       obstacle: async (floor) => (oldest <= floor ? "too_old" : undefined),
-      enter: (seeds) => void entered.push(seeds),
+      enter: async (seeds) => void entered.push(seeds),
       take: async (...times) => {
         if (clockIsBehind) return false;
         taken.push(times);

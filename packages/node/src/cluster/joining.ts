@@ -31,8 +31,8 @@ export interface JoiningPorts {
   others(): readonly Peer[];
   /** What keeps this node, where it was alone, from bringing what it holds into a cluster that it is not related to. */
   obstacle(floor: HlcTime): Promise<Obstacle | undefined>;
-  /** Enters the member table at these addresses. */
-  enter(seeds: readonly string[]): void;
+  /** Enters the member table at these addresses, as what they let in: settles when this node is nothing else any more. */
+  enter(seeds: readonly string[]): Promise<void>;
   /** Takes a member's clock, floor and watermark. @returns false when its clock is too far ahead */
   take(time: HlcTime, floor: HlcTime, watermark: HlcTime): Promise<boolean>;
   /** A majority has recorded this node; settles when that is durable. */
@@ -148,21 +148,21 @@ export class Joining {
       }
       if (welcome.newcomer) newcomers += 1;
       // Only there: behind another address there may be another cluster, and this node would bring the two together.
-      else if (await this.#take(welcome, address)) return this.#enter([address]);
+      else if (await this.#take(welcome, address)) return await this.#enter([address]);
     }
     if (newcomers === 0) return;
     this.#isFounding = newcomers === addresses.length;
     this.#foundersLeast = Math.max(1, addresses.length - 1);
-    if (this.#isFounding) this.#enter(addresses);
+    if (this.#isFounding) await this.#enter(addresses);
     else this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
   }
 
-  #enter(addresses: readonly string[]): void {
+  async #enter(addresses: readonly string[]): Promise<void> {
     const at = addresses.join(",");
     // It is being tried there again and again.
     if (at === this.#enteredAt) return;
     this.#enteredAt = at;
-    this.#ports.enter(addresses);
+    await this.#ports.enter(addresses);
   }
 
   async #askWhoRecorded(): Promise<void> {

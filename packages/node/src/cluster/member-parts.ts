@@ -235,7 +235,10 @@ function makeJoining(
       if (!keeper.isOutside) return undefined;
       return await obstacleTo(ports.store, floor, (id) => membership.stateOf(id) !== undefined);
     },
-    enter: (addresses) => membership.join(addresses),
+    enter: async (addresses) => {
+      await keeper.letIn();
+      membership.join(addresses);
+    },
     take: async (time, floor, watermark) => {
       if (node.observe(Math.max(time, floor, watermark)) !== undefined) return false;
       await keeper.letIn();
