@@ -125,3 +125,24 @@ test("a node that was alone does not lose what it holds to a cluster that would 
   expect(cluster.machine("a").running.notWritable()).toEqual({ code: "data_too_old", by: "b:1" });
   expect([cluster.read("a", "old"), cluster.machine("b").running.size]).toEqual(["v", 1]);
 });
+
+test("a node that was alone brings no watermark into a cluster that it enters, and purges nothing there", async () => {
+  const cluster = new VirtualCluster(platform, 28, { tombstoneRetentionMs: 20_000 });
+  await cluster.start("a", "b", "c");
+  await cluster.time.advance(10_000);
+  await cluster.kill("c");
+  const version = parseVersion(await cluster.put("a", "k", "c lacks it"));
+  await cluster.time.advance(MINUTE_MS);
+  const before = cluster.machine("a").running.standing;
+  await cluster.run("d", []);
+  await cluster.time.advance(MINUTE_MS);
+  await cluster.stop("d");
+  await cluster.run("d", ["a:1"]);
+  await cluster.time.advance(MINUTE_MS);
+  expect(cluster.machine("d").running.notWritable()).toBeUndefined();
+  for (const name of ["a", "b", "d"]) {
+    const { keeper, standing } = cluster.machine(name).running;
+    expect(keeper.completeness.watermark).toBeLessThan(version?.time ?? 0);
+    expect(standing).toEqual(before);
+  }
+});

@@ -1,4 +1,4 @@
-import { encodeUtf8, HLC_TICKS_PER_MS, hlcFromMs } from "@hearsay/core";
+import { encodeUtf8, HLC_TICKS_PER_MS, hlcFromMs, INITIAL_COMPLETENESS } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { MAX_DRIFT_MS, MemoryReplica, meet, START_MS } from "../exchange/memory-replica.contract.ts";
 import { IdentityError } from "../identity.ts";
@@ -186,7 +186,7 @@ describe("a retirement", () => {
 });
 
 describe("what is known", () => {
-  test("survives a restart, of which a new incarnation keeps only floor and watermark", async () => {
+  test("survives a restart: of it a new incarnation keeps floor and watermark, and nothing who was alone and joins others", async () => {
     const store = new MemoryStore();
     const first = await MemoryReplica.open({ name: "a", store, retention: 5 * HLC_TICKS_PER_MS });
     const offer = { time: 77, vector: new Map() };
@@ -201,9 +201,14 @@ describe("what is known", () => {
     const again = await MemoryReplica.open({ name: "a", store, company: "members" });
     expect(again.keeper.completeness.state).toEqual(state);
     const forgotten = { vector: new Map(), completeFloor: 0, complete: false, recorded: false };
-    const among = { company: "strangers", knowsOthers: true } as const;
-    const fresh = await MemoryReplica.open({ name: "a", store, incarnation: "fresh", ...among });
+    const company = "strangers";
+    const knowsOthers = true;
+    const fresh = await MemoryReplica.open({ name: "a", store, incarnation: "fresh", company, knowsOthers });
     expect(fresh.keeper.completeness.state).toEqual({ ...state, ...forgotten });
+    for (const incarnation of ["same", "fresh"] as const) {
+      const stranger = await MemoryReplica.open({ name: "a", store, incarnation, company });
+      expect(stranger.keeper.completeness.state).toEqual(INITIAL_COMPLETENESS);
+    }
     const newcomer = await MemoryReplica.open({ name: "a", store, incarnation: "newcomer" });
     expect(newcomer.keeper.completeness.state).toMatchObject({ watermark: 0, floor: 0 });
   });

@@ -62,7 +62,6 @@ export function readCompleteness(
     const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
     return { state, hasBelonged: isAlone, isOutside: false };
   }
-  // Of a cluster in which it was alone, others are no part.
   const isOfThem = company === "members" || knowsOthers;
   const isOutside = stored.hasBelonged && !isAlone && !isOfThem;
   return {
