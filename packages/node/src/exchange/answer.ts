@@ -19,7 +19,6 @@ import {
   encodeBucketEntries,
   fromHex,
   isCompareRequest,
-  type KeyedRecord,
   type NodeId,
   type Standing,
 } from "@hearsay/core";
@@ -30,6 +29,8 @@ import {
   BUCKETS_AHEAD,
   differInSiblings,
   type ExchangeLimits,
+  heldNow,
+  type ReadRecord,
   recordBytes,
   recordToSend,
   sameBytes,
@@ -162,6 +163,7 @@ export class ExchangeAnswerer {
     const session = this.#session(from, request.session, nowMs);
     if (session === undefined) return { kind: "exchange-void" };
     const replica = this.#replica;
+    const readAt = replica.standing();
     const batch = replica.merge(request.records, request.standing);
     if (batch === undefined) {
       this.#sessions.delete(sessionKey(from, request.session));
@@ -169,15 +171,16 @@ export class ExchangeAnswerer {
     }
     const { merged, refused, committed } = batch;
     await Promise.all([committed, replica.drop(request.refused)]);
-    const answer: KeyedRecord[] = [];
+    const read: ReadRecord[] = [];
     let bytes = 0;
     for (const [position, { key, record }] of merged.entries()) {
       const sent = request.records[position];
       if (record === undefined || sent === undefined || !differInSiblings(sent.record, record)) continue;
-      answer.push({ key, record });
+      read.push({ key, record, readAt });
       bytes += recordBytes(key, record);
     }
-    const leftOut = await this.#fetch(session, request.wants, bytes, answer);
+    const leftOut = await this.#fetch(session, request.wants, bytes, read);
+    const answer = heldNow(replica, read);
     if (request.final) {
       // What the other side would refuse of this last answer, this one is never told.
       const standing = { ...session.standing, complete: session.standing.complete && answer.length === 0 };
@@ -199,7 +202,7 @@ export class ExchangeAnswerer {
     { listed: remembered }: AnsweringSession,
     wants: readonly BucketWant[],
     usedBytes: number,
-    answer: KeyedRecord[],
+    answer: ReadRecord[],
   ): Promise<BucketWant[]> {
     const leftOut: BucketWant[] = [];
     const answered = new Set(answer.map(({ key }) => key));

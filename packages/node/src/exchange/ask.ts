@@ -31,6 +31,7 @@ import {
   BUCKETS_AHEAD,
   differInSiblings,
   type ExchangeLimits,
+  heldNow,
   recordBytes,
   recordToSend,
 } from "./session.ts";
@@ -206,7 +207,7 @@ export class ExchangeAsker {
     this.#transfers += 1;
     if (this.#transfers > this.#limits.maxTransfers)
       throw new PeerFault({ code: "exchange_broken", what: "no end" });
-    const records = this.#backlog.takePushes();
+    const records = heldNow(this.#replica, this.#backlog.takePushes());
     const wants = this.#backlog.takeWants();
     const refused = this.#refused;
     this.#refused = [];
@@ -233,6 +234,7 @@ export class ExchangeAsker {
   }
 
   async #receive(reply: ExchangeTransferred, wants: readonly BucketWant[]): Promise<void> {
+    const readAt = this.#replica.standing();
     const batch = this.#replica.merge(reply.records, reply.standing);
     if (batch === undefined) throw new PeerFault({ code: "exchange_broken", what: "floors differ" });
     const { merged, refused, committed } = batch;
@@ -246,7 +248,7 @@ export class ExchangeAsker {
       this.#tally.keysReceived += 1;
       this.#tally.bytesReceived += recordBytes(key, received.record);
       if (record !== undefined && differInSiblings(received.record, record))
-        this.#backlog.push({ key, record });
+        this.#backlog.push({ key, record, readAt });
     }
     const unanswered = new Map(wants.map(({ bucket, keyHashes }) => [bucket, new Set(keyHashes)]));
     let leftOut = 0;

@@ -1,10 +1,10 @@
 /** What an asking side has found out that it must still send, and ask for. Bound: {@link isLarge} says when to transfer. */
-import type { BucketWant, KeyedRecord } from "@hearsay/core";
-import { type ExchangeLimits, recordBytes } from "./session.ts";
+import type { BucketWant } from "@hearsay/core";
+import { type ExchangeLimits, type ReadRecord, recordBytes } from "./session.ts";
 
 export class Backlog {
   readonly #limits: ExchangeLimits;
-  readonly #push: Map<string, KeyedRecord> = new Map();
+  readonly #push: Map<string, ReadRecord> = new Map();
   readonly #want: Map<number, Set<string>> = new Map();
   #pushBytes = 0;
   #wants = 0;
@@ -23,7 +23,7 @@ export class Backlog {
     return this.#pushBytes >= this.#limits.maxMessageBytes || this.#wants >= this.#limits.maxWants;
   }
 
-  push(keyed: KeyedRecord): void {
+  push(keyed: ReadRecord): void {
     this.#push.set(keyed.key, keyed);
     this.#pushBytes += recordBytes(keyed.key, keyed.record);
   }
@@ -37,8 +37,8 @@ export class Backlog {
   }
 
   /** As many as fit into one message, the first whatever its size. */
-  takePushes(): KeyedRecord[] {
-    const taken: KeyedRecord[] = [];
+  takePushes(): ReadRecord[] {
+    const taken: ReadRecord[] = [];
     let bytes = 0;
     for (const [key, keyed] of this.#push) {
       const size = recordBytes(key, keyed.record);

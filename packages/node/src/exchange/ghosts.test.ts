@@ -1,6 +1,6 @@
 /** What exchanges make of versions that one side does not know, and when a side is complete after one. */
 import { hlcFromMs, type KeyRecord, type NodeId, type Sibling } from "@hearsay/core";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { AskPeer } from "./ask.ts";
 import { compareReplicas } from "./compare.ts";
 import { between, dialogue, exchange, knows } from "./dialogue.contract.ts";
@@ -33,6 +33,15 @@ async function pair(): Promise<[MemoryReplica, MemoryReplica]> {
   await a.replica.merge([{ key: "k", record: ghost(FLOOR - 5) }], a.replica.standing())?.committed;
   expect([a, b].map(({ keeper }) => keeper.completeness.complete)).toEqual([false, true]);
   return [a, b];
+}
+
+/** Complete at the floor as well. */
+async function third(...others: readonly MemoryReplica[]): Promise<MemoryReplica> {
+  const c = await MemoryReplica.open({ name: "c" });
+  meet(c, ...others);
+  c.keeper.completeness.unit({ ids: [c.id], tableHash: "" }, FLOOR, FLOOR);
+  await c.keeper.settleFloor(FLOOR);
+  return c;
 }
 
 const complete = ({ keeper }: MemoryReplica): boolean => keeper.completeness.complete;
@@ -131,6 +140,48 @@ describe("after an exchange with a complete node", () => {
     await joiner.keeper.recordedByMajority();
     await between(joiner, founder);
     expect(complete(joiner)).toBe(true);
+  });
+});
+
+describe("a ghost that was read before its holder dropped it, and became complete by another exchange", () => {
+  async function expectDropped(...replicas: readonly MemoryReplica[]): Promise<void> {
+    expect(replicas.map(complete)).toEqual(replicas.map(() => true));
+    for (const { store, log } of replicas) {
+      const held = store.get("k")?.siblings ?? [];
+      expect(held.filter(({ version }) => version.node === WRITER)).toEqual([]);
+      expect(log.of("silent_loss_suspected")).toEqual([]);
+    }
+  }
+
+  test("is not sent as what a complete node holds by the side that asks", async () => {
+    const [a, b] = await pair();
+    const c = await third(a, b);
+    for (const key of ["1", "2", "3", "4", "5"]) await b.write(key, "v");
+    const read = vi.spyOn(a.replica, "read");
+    // Each answer lists the buckets of one node, so that what was found first waits while the rest is compared.
+    const { ask } = dialogue(a, b, { ...EXCHANGE_LIMITS, maxMessageBytes: 1 });
+    const crossed: AskPeer = async (request) => {
+      const hasRead = read.mock.calls.some(([key]) => key === "k");
+      if (request.kind === "exchange-compare" && hasRead && !complete(a)) await between(c, a);
+      return await ask(request);
+    };
+    await exchange(a, b.id, crossed);
+    await expectDropped(a, b, c);
+  });
+
+  test("is not sent as what a complete node holds by the side that answers", async () => {
+    const [a, b] = await pair();
+    const c = await third(a, b);
+    await b.write("k", "news");
+    const merge = a.replica.merge.bind(a.replica);
+    vi.spyOn(a.replica, "merge").mockImplementationOnce((...offered) => {
+      const batch = merge(...offered);
+      if (batch === undefined) throw new Error("unreachable");
+      const committed = batch.committed.then(async () => void (await between(c, a)));
+      return { ...batch, committed };
+    });
+    await between(b, a);
+    await expectDropped(a, b, c);
   });
 });
 

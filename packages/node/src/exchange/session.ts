@@ -1,4 +1,4 @@
-import { type KeyedRecord, type KeyRecord, purgeableFrom, sameVersion } from "@hearsay/core";
+import { type KeyedRecord, type KeyRecord, purgeableFrom, type Standing, sameVersion } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { ExchangeReplica } from "./replica.ts";
 
@@ -61,12 +61,35 @@ const VALUE_FRAME_BYTES = 17;
  * The committed record of a key, unless it is about to be purged here and therefore not news to anyone.
  * @throws PeerFault `busy` for one that was found damaged: it is on a list, and an exchange without it would be no proof
  */
-export function recordToSend(replica: ExchangeReplica, key: string): KeyedRecord | undefined {
+export function recordToSend(replica: ExchangeReplica, key: string): ReadRecord | undefined {
   const { record, lost } = replica.read(key);
   if (lost !== undefined) throw new PeerFault({ code: "busy" });
   if (record === undefined) return undefined;
+  const readAt = replica.standing();
   const purgeable = purgeableFrom(record);
-  return purgeable !== undefined && purgeable <= replica.standing().floor ? undefined : { key, record };
+  return purgeable !== undefined && purgeable <= readAt.floor ? undefined : { key, record, readAt };
+}
+
+/** A record that waits to be sent. */
+export interface ReadRecord extends KeyedRecord {
+  /** Where this node stood when it was what is held. */
+  readonly readAt: Standing;
+}
+
+/**
+ * The records as they may be sent from where this node stands now. What it held where it stood before may have been dropped as a
+ * ghost since, or purged, and as what a complete node holds it would be taken and come back. So that is read anew.
+ * @throws PeerFault `busy`; see {@link recordToSend}
+ */
+export function heldNow(replica: ExchangeReplica, records: readonly ReadRecord[]): KeyedRecord[] {
+  const { floor, complete } = replica.standing();
+  const held: KeyedRecord[] = [];
+  for (const { key, record, readAt } of records) {
+    const isOfNow = readAt.floor === floor && readAt.complete === complete;
+    const now = isOfNow ? record : recordToSend(replica, key)?.record;
+    if (now !== undefined) held.push({ key, record: now });
+  }
+  return held;
 }
 
 /**
