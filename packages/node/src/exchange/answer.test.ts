@@ -2,6 +2,7 @@ import { type ExchangeReply, fromHex } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { ExchangeAnswerer } from "./answer.ts";
 import { knows, pair } from "./dialogue.contract.ts";
+import { MemoryReplica, meet } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS, type ExchangeLimits } from "./session.ts";
 
 describe("the answering side", () => {
@@ -80,9 +81,14 @@ describe("the answering side", () => {
     expect(await final(2)).toEqual({ kind: "exchange-void" });
   });
 
-  test.each([true, false])(
-    "offers no time of after a retirement that it has settled since the tables were compared (equal: %s)",
-    async (equal) => {
+  test.each([
+    { equal: true, change: "retirement" },
+    { equal: false, change: "retirement" },
+    { equal: true, change: "newcomer" },
+    { equal: false, change: "newcomer" },
+  ])(
+    "offers no time of after a $change that its table has taken in since the tables were compared (equal: $equal)",
+    async ({ equal, change }) => {
       const { a, b, start, answerer } = await started();
       if (equal)
         await a.replica.merge(
@@ -91,7 +97,8 @@ describe("the answering side", () => {
         )?.committed;
       const ownTime = b.replica.ownTime.bind(b.replica);
       b.replica.ownTime = async () => {
-        await b.keeper.retirementAdopted();
+        if (change === "retirement") await b.keeper.retirementAdopted();
+        else meet(b, await MemoryReplica.open({ name: "c" }));
         return await ownTime();
       };
       expect(await start(1)).toEqual({ kind: "exchange-tables-differ" });

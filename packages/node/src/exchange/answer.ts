@@ -107,8 +107,9 @@ export class ExchangeAnswerer {
     const offer = completeness.offer(await replica.ownTime());
     const root = fromHex(await replica.digests.root());
     const standing = replica.standing();
-    // What is offered now is of a time at which this node had settled more than the tables that were compared know of.
-    if (completeness.isVoid(begun)) return { kind: "exchange-tables-differ" };
+    // What is offered now is of a time at which this node had settled more, or recorded more, than the compared tables know of.
+    const isOfOneTable = request.tableHash === replica.tableHash();
+    if (!isOfOneTable || completeness.isVoid(begun)) return { kind: "exchange-tables-differ" };
     if (sameBytes(root, request.root)) {
       completeness.exchanged(from, theirs, request.standing, begun);
       return {

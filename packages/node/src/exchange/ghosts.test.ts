@@ -143,7 +143,7 @@ describe("after an exchange with a complete node", () => {
   });
 });
 
-describe("a ghost that was read before its holder dropped it, and became complete by another exchange", () => {
+describe("an old value that its holder gives up between reading and sending it", () => {
   async function expectDropped(...replicas: readonly MemoryReplica[]): Promise<void> {
     expect(replicas.map(complete)).toEqual(replicas.map(() => true));
     for (const { store, log } of replicas) {
@@ -153,7 +153,7 @@ describe("a ghost that was read before its holder dropped it, and became complet
     }
   }
 
-  test("is not sent as what a complete node holds by the side that asks", async () => {
+  test("as a ghost, and is complete then by another exchange, is not sent as a complete node's by the side that asks", async () => {
     const [a, b] = await pair();
     const c = await third(a, b);
     for (const key of ["1", "2", "3", "4", "5"]) await b.write(key, "v");
@@ -169,7 +169,36 @@ describe("a ghost that was read before its holder dropped it, and became complet
     await expectDropped(a, b, c);
   });
 
-  test("is not sent as what a complete node holds by the side that answers", async () => {
+  test("as its deletion has come and is purged, is not sent", async () => {
+    const [a, b] = await pair();
+    await between(a, b);
+    await a.write("k", "v");
+    for (const key of ["1", "2", "3", "4", "5"]) await b.write(key, "v");
+    const read = vi.spyOn(a.replica, "read");
+    const purged = async (): Promise<void> => {
+      await a.write("k", undefined);
+      const floor = a.node.lastWrite;
+      for (const { id, keeper } of [a, b]) {
+        keeper.completeness.unit({ ids: [id], tableHash: "" }, floor, floor);
+        await keeper.settleFloor(floor);
+      }
+    };
+    const { ask } = dialogue(a, b, { ...EXCHANGE_LIMITS, maxMessageBytes: 1 });
+    let isPurged = false;
+    const crossed: AskPeer = async (request) => {
+      if (request.kind === "exchange-compare" && !isPurged && read.mock.calls.some(([key]) => key === "k")) {
+        isPurged = true;
+        await purged();
+      }
+      return await ask(request);
+    };
+    await exchange(a, b.id, crossed);
+    expect([isPurged, complete(a), complete(b)]).toEqual([true, true, true]);
+    expect([a.contents().has("k"), b.contents().has("k")]).toEqual([false, false]);
+    expect(b.log.of("silent_loss_suspected")).toEqual([]);
+  });
+
+  test("as a ghost, and is complete then by another exchange, is not sent as a complete node's by the side that answers", async () => {
     const [a, b] = await pair();
     const c = await third(a, b);
     await b.write("k", "news");
