@@ -62,12 +62,7 @@ export function admit(
   if (news === undefined || kept(news, own.floor) === undefined)
     return { ...taken, record: held, quarantined: suspects };
   // Taken out after merging: before it, the merge would see a context without the sibling that stands for it.
-  const left = without(merged, ghosts);
-  return {
-    ...taken,
-    record: left === undefined ? undefined : kept(left, own.floor),
-    quarantined: suspects,
-  };
+  return { ...taken, record: without(merged, ghosts), quarantined: suspects };
 }
 
 /** The record after mail has come for it: what was held, where the mail is no news. */

@@ -64,7 +64,7 @@ export class Completeness {
     this.#retention = retention;
     this.#vector = new Map(state.vector);
     this.#recorded = state.recorded;
-    this.#complete = state.complete && state.completeFloor >= state.floor;
+    this.#complete = state.complete;
     this.#completeFloor = state.completeFloor;
     this.#floor = state.floor;
     this.#watermark = state.watermark;
@@ -191,7 +191,7 @@ export class Completeness {
     const last = this.#units.get(this.#self);
     if (last !== undefined && this.#lacksCountedInUnit(members)) return last;
     const completeThrough = this.completeThrough(members, ownTime);
-    if (this.#complete) this.#completeFloor = Math.max(this.#completeFloor, completeThrough);
+    this.#completeFloor = Math.max(this.#completeFloor, completeThrough);
     const unit: CompletenessUnit = {
       sequence,
       completeThrough,
@@ -287,11 +287,9 @@ export class Completeness {
     return [{ kind: "incomplete", floor: this.#floor, completeFloor: this.#completeFloor }];
   }
 
-  /** What this node has said of itself, it has confirmed, whether it was complete then or not. */
   #becomeComplete(): void {
     this.#complete = true;
-    const said = this.#units.get(this.#self)?.completeThrough ?? 0;
-    this.#completeFloor = Math.max(this.#completeFloor, this.#floor, said);
+    this.#completeFloor = Math.max(this.#completeFloor, this.#floor);
   }
 
   /** Whether a member that the own unit counts has gone from the table. */

@@ -28,7 +28,7 @@ export interface CompletenessState {
   readonly recorded: boolean;
   /** May judge what lies at or below the floor. */
   readonly complete: boolean;
-  /** The greatest C since this node became complete (F). */
+  /** The greatest C that this node has said of itself, and the floor at which it became complete (F). */
   readonly completeFloor: HlcTime;
   readonly floor: HlcTime;
   readonly watermark: HlcTime;

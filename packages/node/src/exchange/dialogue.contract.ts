@@ -1,8 +1,16 @@
 /** Two replicas in memory, and exchanges between them whose every message can be looked at. */
-import type { ExchangeReply, ExchangeRequest, NodeId } from "@hearsay/core";
+import {
+  type ExchangeReply,
+  type ExchangeRequest,
+  type HlcTime,
+  hlcFromMs,
+  type KeyRecord,
+  type NodeId,
+  type Sibling,
+} from "@hearsay/core";
 import { ExchangeAnswerer } from "./answer.ts";
 import { type AskPeer, ExchangeAsker, type ExchangeOutcome } from "./ask.ts";
-import { MemoryReplica, meet } from "./memory-replica.contract.ts";
+import { MemoryReplica, meet, START_MS } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS, type ExchangeLimits } from "./session.ts";
 
 export async function pair(buckets = 64): Promise<[MemoryReplica, MemoryReplica]> {
@@ -56,4 +64,32 @@ export async function between(
 
 export function knows(replica: MemoryReplica, other: MemoryReplica): number {
   return replica.keeper.completeness.state.vector.get(other.id) ?? 0;
+}
+
+export const FLOOR: HlcTime = hlcFromMs(START_MS);
+export const WRITER: NodeId = "w~0123456789";
+
+/** A value that nobody else knows. */
+export function ghost(time: number): KeyRecord {
+  const version = { time, node: WRITER };
+  const sibling: Sibling = {
+    kind: "value",
+    version,
+    bytes: new Uint8Array(),
+    contentType: "",
+    expiresAtMs: null,
+  };
+  return { context: new Map([[WRITER, time]]), siblings: [sibling] };
+}
+
+/** b is complete at the floor; a is not, and holds an old value that b does not know. */
+export async function unlikePair(): Promise<[MemoryReplica, MemoryReplica]> {
+  const a = await MemoryReplica.open({ name: "a", company: "strangers" });
+  const b = await MemoryReplica.open({ name: "b" });
+  meet(a, b);
+  await a.keeper.recordedByMajority();
+  b.keeper.completeness.unit({ ids: [b.id], tableHash: "" }, FLOOR, FLOOR);
+  for (const replica of [a, b]) await replica.keeper.settleFloor(FLOOR);
+  await a.replica.merge([{ key: "k", record: ghost(FLOOR - 5) }], a.replica.standing())?.committed;
+  return [a, b];
 }

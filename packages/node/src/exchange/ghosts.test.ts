@@ -1,39 +1,11 @@
 /** What exchanges make of versions that one side does not know, and when a side is complete after one. */
-import { hlcFromMs, type KeyRecord, type NodeId, type Sibling } from "@hearsay/core";
+import { hlcFromMs, type KeyRecord } from "@hearsay/core";
 import { describe, expect, test, vi } from "vitest";
 import type { AskPeer } from "./ask.ts";
 import { compareReplicas } from "./compare.ts";
-import { between, dialogue, exchange, knows } from "./dialogue.contract.ts";
+import { between, dialogue, exchange, FLOOR, ghost, knows, unlikePair, WRITER } from "./dialogue.contract.ts";
 import { MemoryReplica, meet, START_MS } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "./session.ts";
-
-const FLOOR = hlcFromMs(START_MS);
-const WRITER: NodeId = "w~0123456789";
-
-function ghost(time: number): KeyRecord {
-  const version = { time, node: WRITER };
-  const sibling: Sibling = {
-    kind: "value",
-    version,
-    bytes: new Uint8Array(),
-    contentType: "",
-    expiresAtMs: null,
-  };
-  return { context: new Map([[WRITER, time]]), siblings: [sibling] };
-}
-
-/** b is complete at the floor; a is not, and holds an old value that b does not know. */
-async function pair(): Promise<[MemoryReplica, MemoryReplica]> {
-  const a = await MemoryReplica.open({ name: "a", company: "strangers" });
-  const b = await MemoryReplica.open({ name: "b" });
-  meet(a, b);
-  await a.keeper.recordedByMajority();
-  b.keeper.completeness.unit({ ids: [b.id], tableHash: "" }, FLOOR, FLOOR);
-  for (const replica of [a, b]) await replica.keeper.settleFloor(FLOOR);
-  await a.replica.merge([{ key: "k", record: ghost(FLOOR - 5) }], a.replica.standing())?.committed;
-  expect([a, b].map(({ keeper }) => keeper.completeness.complete)).toEqual([false, true]);
-  return [a, b];
-}
 
 /** Complete at the floor as well. */
 async function third(...others: readonly MemoryReplica[]): Promise<MemoryReplica> {
@@ -50,7 +22,7 @@ describe("after an exchange with a complete node", () => {
   test.each(["asks", "answers"])(
     "a node that %s has dropped what was refused, and is complete",
     async (does) => {
-      const [a, b] = await pair();
+      const [a, b] = await unlikePair();
       await (does === "asks" ? between(a, b) : between(b, a));
       expect([a.contents().size, b.contents().size, a.graveyard.ghosts.length]).toEqual([0, 0, 1]);
       expect([complete(a), complete(b)]).toEqual([true, true]);
@@ -58,7 +30,7 @@ describe("after an exchange with a complete node", () => {
   );
 
   test("a node has dropped also what was refused beside news while it asked, and it was not told of", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     await b.write("k", "news");
     const held = b.store.get("k");
     const old = ghost(FLOOR - 5);
@@ -83,7 +55,7 @@ describe("after an exchange with a complete node", () => {
   });
 
   test("a node that asked forgets the damaged records at or below the floor that the other lacks", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     await between(a, b);
     expect(a.graveyard.drops).toMatchObject([{ floor: FLOOR }]);
     expect(a.graveyard.drops[0]?.unreadableAt).toBeGreaterThanOrEqual(hlcFromMs(START_MS));
@@ -91,14 +63,14 @@ describe("after an exchange with a complete node", () => {
   });
 
   test("nothing damaged is forgotten when the other is not complete either", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     await between(b, a);
     expect(complete(a)).toBe(true);
     expect(b.graveyard.drops).toEqual([]);
   });
 
   test("a node is not complete when another incomplete one has brought something meanwhile", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
     const disturbed: AskPeer = async (request) => {
       const reply = await ask(request);
@@ -115,7 +87,7 @@ describe("after an exchange with a complete node", () => {
   });
 
   test("nor when the start of the exchange comes once more after that", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     const { ask, said } = dialogue(b, a, EXCHANGE_LIMITS);
     const doubled: AskPeer = async (request) => {
       const reply = await ask(request);
@@ -154,7 +126,7 @@ describe("an old value that its holder gives up between reading and sending it",
   }
 
   test("as a ghost, and is complete then by another exchange, is not sent as a complete node's by the side that asks", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     const c = await third(a, b);
     for (const key of ["1", "2", "3", "4", "5"]) await b.write(key, "v");
     const read = vi.spyOn(a.replica, "read");
@@ -170,7 +142,7 @@ describe("an old value that its holder gives up between reading and sending it",
   });
 
   test("as its deletion has come and is purged, is not sent", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     await between(a, b);
     await a.write("k", "v");
     for (const key of ["1", "2", "3", "4", "5"]) await b.write(key, "v");
@@ -199,7 +171,7 @@ describe("an old value that its holder gives up between reading and sending it",
   });
 
   test("as a ghost, and is complete then by another exchange, is not sent as a complete node's by the side that answers", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     const c = await third(a, b);
     await b.write("k", "news");
     const merge = a.replica.merge.bind(a.replica);
@@ -229,7 +201,7 @@ test("a dry run makes nobody complete", async () => {
 
 describe("an exchange whose sides stand at two floors by the time an old version turns up", () => {
   test("ends without a claim when the asking side would have to judge it", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     const { ask } = dialogue(b, a, EXCHANGE_LIMITS);
     const outcome = exchange(b, a.id, async (request) => {
       const reply = await ask(request);
@@ -246,7 +218,7 @@ describe("an exchange whose sides stand at two floors by the time an old version
   });
 
   test("ends without a claim when the answering side would have to judge it", async () => {
-    const [a, b] = await pair();
+    const [a, b] = await unlikePair();
     const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
     const outcome = exchange(a, b.id, (request) =>
       ask(
