@@ -104,6 +104,20 @@ describe("a retirement", () => {
     expect(stored).toContain(`"settledAt":${a.keeper.completeness.state.settledAt}`);
   });
 
+  test("is settled at a time of after all that was accepted before it is committed", async () => {
+    const { a } = await pair();
+    meet(a);
+    let committedAt = 0;
+    const { put } = a.store.meta;
+    a.store.meta.put = async (name, value) => {
+      await put(name, value);
+      if (name === "flush") committedAt = await a.node.tick();
+    };
+    await a.keeper.retirementAdopted();
+    expect(committedAt).toBeGreaterThan(0);
+    expect(a.keeper.completeness.state.settledAt).toBeGreaterThan(committedAt);
+  });
+
   test("that could not be settled for a failing store is tried again, and until then counts for nothing", async () => {
     const { a } = await pair();
     const before = a.counted;

@@ -63,6 +63,23 @@ describe("a replica", () => {
     expect(a.log.of("ghost_quarantined")).toEqual([{ key: "k", versions: 1 }]);
   });
 
+  test("tells its peer of what it refuses when that is kept aside, and not where the disk fails", async () => {
+    await stand("complete");
+    let keep: (isKept: boolean) => void = () => undefined;
+    const kept = new Promise<boolean>((resolve) => {
+      keep = resolve;
+    });
+    a.graveyard.quarantine = () => kept;
+    const told = vi.fn();
+    const telling = merged(a, old, incomplete).committed.then(told);
+    await rest();
+    expect(told).not.toHaveBeenCalled();
+    keep(true);
+    await telling;
+    a.graveyard.quarantine = () => Promise.reject(new Error("disk full"));
+    await expect(merged(a, old, incomplete).committed).rejects.toThrow("disk full");
+  });
+
   test("has not committed what comes again before the disk has taken what came first", async () => {
     const fresh = recordOf(value(FLOOR + 9));
     a.store.failNext = true;

@@ -129,6 +129,36 @@ describe("a member serves", () => {
     ).rejects.toMatchObject({ reason: { code: "busy" } });
   });
 
+  test("no exchange to its end to a node that was retired meanwhile", async () => {
+    const it = await start();
+    await introduce(it, FRIEND);
+    const { node } = it.replica;
+    const ownTime = node.ownTime.bind(node);
+    node.ownTime = async () => {
+      node.ownTime = ownTime;
+      await it.member.forget(FRIEND.id);
+      return await ownTime();
+    };
+    const { tableHash } = it.member.membership.counted();
+    const offer = { time: 1, vector: new Map<NodeId, number>() };
+    const root = new Uint8Array(32);
+    await expect(
+      it.member.serve(FRIEND.id, { kind: "exchange-start", session: 1, tableHash, standing, offer, root }),
+    ).rejects.toMatchObject({ reason: { code: "retired" } });
+  });
+
+  test("no record that it cannot read, and does not say that there is none", async () => {
+    const it = await start();
+    await introduce(it, FRIEND);
+    const { store } = it.replica;
+    store.get = (key) => {
+      throw Object.assign(new Error("damaged"), { fault: { code: "record_damaged", key, versions: [] } });
+    };
+    await expect(it.member.serve(FRIEND.id, { kind: "fetch", key: "k" })).rejects.toMatchObject({
+      reason: { code: "busy" },
+    });
+  });
+
   test("the second node of one name with a refusal that names the first one's address", async () => {
     const it = await start();
     await introduce(it, FRIEND);

@@ -19,6 +19,7 @@ describe("an exchange", () => {
     const limits = fc.record({
       maxMessageBytes: fc.constantFrom(1, 200, 1000, 1024 * 1024),
       maxWants: fc.constantFrom(1, 3, 4096),
+      maxRecords: fc.constantFrom(1, 3, 16_384),
     });
     await fc.assert(
       fc.asyncProperty(

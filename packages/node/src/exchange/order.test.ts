@@ -3,8 +3,8 @@ import { fromHex } from "@hearsay/core";
 import { expect, test } from "vitest";
 import { rest } from "../cluster/manual-timers.contract.ts";
 import { ExchangeAnswerer } from "./answer.ts";
-import { between, exchange, unlikePair } from "./dialogue.contract.ts";
-import type { MemoryReplica } from "./memory-replica.contract.ts";
+import { between, dialogue, exchange, FLOOR, ghost, knows, unlikePair } from "./dialogue.contract.ts";
+import { MemoryReplica, meet, START_MS } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "./session.ts";
 
 const complete = ({ keeper }: MemoryReplica): boolean => keeper.completeness.complete;
@@ -31,33 +31,65 @@ async function answered(asking: MemoryReplica, answering: MemoryReplica): Promis
   );
 }
 
-test.each(["asks", "answers"])(
-  "who %s purges, then has all it has accepted committed, then takes its time, then its root",
-  async (does) => {
+/** The steps of a side, each of which takes a while. */
+function stepsOf({ replica, digests }: MemoryReplica): string[] {
+  const steps: string[] = [];
+  const settleFloor = replica.settleFloor.bind(replica);
+  const flush = replica.flush.bind(replica);
+  const ownTime = replica.ownTime.bind(replica);
+  const root = digests.root.bind(digests);
+  const noted = async <Result>(step: string, result: Promise<Result>): Promise<Result> => {
+    steps.push(step);
+    await rest();
+    steps.push(`${step} ends`);
+    return await result;
+  };
+  replica.settleFloor = (floor) => noted("purge", settleFloor(floor));
+  replica.flush = () => noted("flush", flush());
+  replica.ownTime = () => noted("time", ownTime());
+  digests.root = () => noted("root", root());
+  return steps;
+}
+
+const oneByOne = (...steps: readonly string[]): string[] => steps.flatMap((step) => [step, `${step} ends`]);
+
+test("who answers purges, then has all it has accepted committed, then takes its time, then its root", async () => {
+  const [a, b] = await equalPair();
+  const steps = stepsOf(a);
+  await answered(b, a);
+  expect(steps).toEqual(oneByOne("purge", "flush", "time", "root"));
+});
+
+test.each(["equal", "different"])(
+  "so does who asks, and once more when it knows the floor of the other, found %s: nothing accepted since escapes the comparison",
+  async (found) => {
     const [a, b] = await equalPair();
-    const steps: string[] = [];
-    const { replica, digests } = a;
-    const settleFloor = replica.settleFloor.bind(replica);
-    const flush = replica.flush.bind(replica);
-    const ownTime = replica.ownTime.bind(replica);
-    const root = digests.root.bind(digests);
-    const noted = async <Result>(step: string, result: Promise<Result>): Promise<Result> => {
-      steps.push(`${step} begins`);
-      await rest();
-      steps.push(`${step} ends`);
-      return await result;
-    };
-    replica.settleFloor = (floor) => noted("purge", settleFloor(floor));
-    replica.flush = () => noted("flush", flush());
-    replica.ownTime = () => noted("time", ownTime());
-    digests.root = () => noted("root", root());
-    if (does === "asks")
-      await exchange(a, b.id, () => Promise.reject(new Error("far enough"))).catch(() => undefined);
-    else await answered(b, a);
-    const order = ["purge", "flush", "time", "root"];
-    expect(steps).toEqual(order.flatMap((step) => [`${step} begins`, `${step} ends`]));
+    if (found === "different") await b.write("k", "v");
+    const steps = stepsOf(a);
+    await between(a, b);
+    expect(steps).toEqual(oneByOne("purge", "flush", "time", "root", "purge", "flush", "root"));
   },
 );
+
+test("who asks is not made complete by an equal root where mail came since that is old at the floor of the other", async () => {
+  const [a, b] = await equalPair();
+  const floor = FLOOR + 10;
+  b.keeper.completeness.unit({ ids: [b.id], tableHash: "" }, floor, floor);
+  await b.keeper.settleFloor(floor);
+  const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+  await exchange(a, b.id, async (request) => {
+    const reply = await ask(request);
+    await a.replica.takeMail([{ key: "late", record: ghost(FLOOR + 5) }]);
+    return reply;
+  });
+  expect([[...a.contents().keys()], complete(a), a.replica.standing().floor]).toEqual([
+    ["late"],
+    false,
+    floor,
+  ]);
+  await between(a, b);
+  expect([a.contents().size, complete(a)]).toEqual([0, true]);
+});
 
 test.each(["asks", "answers"])(
   "who %s is not made complete by what was brought while it waited for its commits",
@@ -99,4 +131,29 @@ test("who answers is complete when what was refused is dropped, and not before",
   keep(true);
   await ended;
   expect([a.contents().size, complete(a)]).toEqual([0, true]);
+});
+
+test("who asks sends its own record where the other does not answer with the newer one that it has listed", async () => {
+  const a = await MemoryReplica.open({ name: "a" });
+  const b = await MemoryReplica.open({ name: "b", nowMs: () => START_MS + 1000 });
+  meet(a, b);
+  await a.write("k", "here");
+  await b.write("k", "gone");
+  const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+  await exchange(a, b.id, async (request) => {
+    if (request.kind === "exchange-transfer" && !request.final) b.store.committed.records.delete("k");
+    return await ask(request);
+  });
+  expect(b.contents()).toEqual(a.contents());
+  expect(knows(b, a)).toBeGreaterThanOrEqual(a.node.lastWrite);
+});
+
+test.each(["asks", "answers"])("who %s does not send what is about to be purged", async (does) => {
+  const [a, b] = await equalPair();
+  await a.write("k", undefined);
+  const floor = a.node.lastWrite;
+  a.graveyard.purge = async () => ({ purged: 0, more: false });
+  for (const { keeper } of [a, b]) await keeper.settleFloor(floor);
+  const { outcome } = await (does === "asks" ? between(a, b) : between(b, a));
+  expect(outcome).toMatchObject({ equal: false, keysSent: 0, keysReceived: 0 });
 });
