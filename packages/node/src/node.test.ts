@@ -203,6 +203,14 @@ describe("a node", () => {
       expect(clockBoundOf(store.committed)).toBeGreaterThanOrEqual(second.version.time);
     });
 
+    test("carries the bound again with the next write also when nothing but the bound was in the batch that failed", async () => {
+      store.failNext = true;
+      await expect(node.tick()).rejects.toThrow("disk full");
+      const { version, committed } = write("k", text("1"));
+      await committed;
+      expect(clockBoundOf(store.committed)).toBeGreaterThanOrEqual(version.time);
+    });
+
     test("goes on above every version after a restart with a wall clock set back by a day", async () => {
       const before = write("k", text("1"));
       await before.committed;

@@ -236,9 +236,15 @@ describe("what is known", () => {
     await first.keeper.save();
     const stored = Buffer.from(store.committed.meta.get("completeness") ?? []).toString();
     await store.meta.put("completeness", encodeUtf8(stored.replace(first.id, "a~zzzzzzzzzz")));
-    const second = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+    const among = { name: "a", store, company: "strangers", knowsOthers: true } as const;
+    const second = await MemoryReplica.open(among);
     expect(second.keeper.completeness.state).toMatchObject({ complete: false, recorded: false });
     expect(second.keeper.completeness.state.vector.size).toBe(0);
+    // By its own id it would count, but for that others have yet to say that they know it.
+    await store.meta.put("completeness", encodeUtf8(stored));
+    const third = await MemoryReplica.open(among);
+    expect(third.keeper.completeness.state).toMatchObject({ complete: false, recorded: false });
+    expect(third.keeper.completeness.state.vector.size).toBe(1);
   });
 
   test("by an older build does not say that it is complete, which is found again by an exchange", async () => {

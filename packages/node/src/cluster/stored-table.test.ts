@@ -1,12 +1,13 @@
-import { decodeUtf8 } from "@hearsay/core";
+import { decodeUtf8, type Member } from "@hearsay/core";
 import { expect, test } from "vitest";
 import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
 import { EventLog } from "./event-log.contract.ts";
+import { FRIEND } from "./lone-member.contract.ts";
 import { ManualTimers, rest } from "./manual-timers.contract.ts";
 import { CONDITION_DELAY_MS, StoredTable } from "./stored-table.ts";
 
 /** A table with retired ids alone, on a disk that takes what it is given when it is told to. */
-function table() {
+function table(members: readonly Member[] = []) {
   const timers = new ManualTimers();
   const log = new EventLog();
   const given: string[] = [];
@@ -27,7 +28,7 @@ function table() {
       timers,
       troubles: new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => timers.monotonicMs()),
     },
-    () => ({ members: [], retired, entered: false }),
+    () => ({ members, retired, entered: false }),
   );
   const change = (id: string): void => {
     retired = [...retired, id];
@@ -94,6 +95,15 @@ test("how members are is saved after a while, in one go, and with whatever is sa
   await timers.advance(2 * CONDITION_DELAY_MS);
   expect(given).toEqual([holding("a", "b"), holding("a", "b", "c")]);
   expect(timers.armed).toBe(0);
+});
+
+test("a member is recorded when it is on disk, and not before", async () => {
+  const { stored, taken } = table([FRIEND]);
+  stored.save();
+  await rest();
+  expect(stored.has(FRIEND.id)).toBe(false);
+  await taken();
+  expect(stored.has(FRIEND.id)).toBe(true);
 });
 
 test("what waits for its time is saved at the stop", () => {
