@@ -1,7 +1,7 @@
 import { type ExchangeReply, fromHex } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { ExchangeAnswerer } from "./answer.ts";
-import { knows, pair } from "./dialogue.contract.ts";
+import { FLOOR, knows, pair } from "./dialogue.contract.ts";
 import { MemoryReplica, meet } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS, type ExchangeLimits } from "./session.ts";
 
@@ -105,6 +105,27 @@ describe("the answering side", () => {
       expect([answerer.size, knows(b, a)]).toEqual([0, 0]);
     },
   );
+
+  test("offers nothing when it settles a retirement while it purges", async () => {
+    const { a, b, start, answerer } = await started();
+    const settleFloor = b.replica.settleFloor.bind(b.replica);
+    b.replica.settleFloor = async (floor) => {
+      await b.keeper.retirementAdopted();
+      await settleFloor(floor);
+    };
+    expect(await start(1)).toEqual({ kind: "exchange-tables-differ" });
+    expect([answerer.size, knows(b, a)]).toEqual([0, 0]);
+  });
+
+  test("neither adopts a floor nor waits for its disk where the tables differ", async () => {
+    const { a, b, start } = await started();
+    await a.keeper.settleFloor(FLOOR);
+    meet(a, await MemoryReplica.open({ name: "c" }));
+    const { floor } = b.replica.standing();
+    b.store.isFull = true;
+    expect(await start(1)).toEqual({ kind: "exchange-tables-differ" });
+    expect(b.replica.standing().floor).toBe(floor);
+  });
 
   test("refuses a comparison of nodes that are none", async () => {
     const { a, start, answerer } = await started();
