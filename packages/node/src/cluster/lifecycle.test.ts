@@ -1,0 +1,126 @@
+/** How a member comes, goes and lets others come and go, where another would do something else meanwhile. */
+import { fromHex, type PeerReply, type PeerRequest } from "@hearsay/core";
+import { expect, test } from "vitest";
+import { MemoryStore } from "../memory-store.contract.ts";
+import { PeerFault } from "../peer-fault.ts";
+import {
+  FRIEND,
+  introduce,
+  LIMITS,
+  type Running,
+  STRANGER,
+  standing,
+  start,
+} from "./lone-member.contract.ts";
+
+const HELLO: PeerRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false };
+const EQUAL: PeerReply = {
+  kind: "exchange-equal",
+  standing,
+  offer: { time: 5, vector: new Map() },
+  staying: true,
+  wallMs: null,
+};
+
+/** The friend finds both sides equal, after what happens meanwhile; it answers nothing else. */
+function friendIsEqual(it: Running, meanwhile: () => void = () => undefined): void {
+  it.answer = ({ kind }) => {
+    if (kind !== "exchange-start") throw new PeerFault({ code: "unreachable" });
+    meanwhile();
+    return EQUAL;
+  };
+}
+
+async function asksWhoHoldsTheSame({ member, replica }: Running): Promise<PeerReply> {
+  return await member.serve(FRIEND.id, {
+    kind: "exchange-start",
+    session: 1,
+    tableHash: member.membership.counted().tableHash,
+    standing,
+    offer: { time: 1, vector: new Map() },
+    root: fromHex(await replica.digests.root()),
+  });
+}
+
+const exchanges = ({ sent }: Running): number =>
+  sent.filter(({ message }) => message.kind === "exchange-start").length;
+
+test("who leaves may be relied on before, and not while it hands over", async () => {
+  const it = await start();
+  await introduce(it, FRIEND);
+  expect(await asksWhoHoldsTheSame(it)).toMatchObject({ kind: "exchange-equal", staying: true });
+  const asked: Promise<PeerReply>[] = [];
+  friendIsEqual(it, () => asked.push(asksWhoHoldsTheSame(it)));
+  await it.member.leave();
+  expect(await asked[0]).toMatchObject({ kind: "exchange-equal", staying: false });
+});
+
+test("who is joining may not be relied on", async () => {
+  const it = await start(new MemoryStore(), ["seed:1"]);
+  await introduce(it, FRIEND);
+  expect(await asksWhoHoldsTheSame(it)).toMatchObject({ kind: "exchange-equal", staying: false });
+});
+
+test("who hears of a retirement when it has handed over does it once more before it leaves", async () => {
+  const it = await start();
+  await introduce(it, FRIEND);
+  await introduce(it, STRANGER);
+  friendIsEqual(it);
+  const { digests } = it.replica;
+  const root = digests.root.bind(digests);
+  let roots = 0;
+  digests.root = async () => {
+    roots += 1;
+    // The first two are those of the exchange.
+    if (roots === 3) await it.member.forget(STRANGER.id);
+    return await root();
+  };
+  await it.member.leave();
+  expect(exchanges(it)).toBe(2);
+});
+
+test("who is joining may not forget anybody", async () => {
+  const it = await start(new MemoryStore(), ["seed:1"]);
+  await introduce(it, FRIEND);
+  await expect(it.member.forget(FRIEND.id)).rejects.toMatchObject({ reason: { code: "unknown_member" } });
+  expect(it.member.membership.isRetired(FRIEND.id)).toBe(false);
+});
+
+test("who is forgotten while the disk is full is not said to be, for after a crash it would be back", async () => {
+  const store = new MemoryStore();
+  const it = await start(store);
+  await introduce(it, FRIEND);
+  await it.member.membership.saved();
+  expect(it.member.membership.hasRecorded(FRIEND.id)).toBe(true);
+  store.isFull = true;
+  await expect(it.member.forget(FRIEND.id)).rejects.toMatchObject({ reason: { code: "busy" } });
+});
+
+test("who asks whether it is recorded is told so when it is on disk", async () => {
+  const store = new MemoryStore();
+  const it = await start(store);
+  await it.replica.node.tick();
+  store.isFull = true;
+  await introduce(it, FRIEND);
+  await it.member.membership.saved();
+  expect(await it.member.serve(FRIEND.id, HELLO)).toMatchObject({ recorded: false });
+  store.isFull = false;
+  await it.timers.advance(2_000);
+  expect(await it.member.serve(FRIEND.id, HELLO)).toMatchObject({ recorded: true });
+});
+
+test("who leaves while its own disk is full has not left until that takes it", async () => {
+  const store = new MemoryStore();
+  const it = await start(store);
+  await introduce(it, FRIEND);
+  await it.member.membership.saved();
+  friendIsEqual(it, () => {
+    store.isFull = true;
+  });
+  await expect(it.member.leave()).rejects.toMatchObject({ reason: { code: "busy" } });
+  expect(it.member.notWritable()).toEqual({ code: "retired" });
+  store.isFull = false;
+  it.answer = undefined;
+  await it.timers.advance(2_000);
+  await it.member.leave();
+});
