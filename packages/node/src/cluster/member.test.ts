@@ -3,6 +3,7 @@ import {
   DEFAULT_RUMOR_OPTIONS,
   decodeUtf8,
   hlcFromMs,
+  type KeyRecord,
   type NodeId,
   type PeerRequest,
   SWIM_DEFAULTS,
@@ -157,6 +158,28 @@ describe("a member serves", () => {
     await expect(it.member.serve(FRIEND.id, { kind: "fetch", key: "k" })).rejects.toMatchObject({
       reason: { code: "busy" },
     });
+  });
+
+  test("no word that it holds a state of which it lacks a part", async () => {
+    const it = await start();
+    await introduce(it, FRIEND);
+    const held = { time: hlcFromMs(START_MS), node: FRIEND.id };
+    const record: KeyRecord = {
+      context: new Map([[held.node, held.time]]),
+      siblings: [{ kind: "tombstone", version: held }],
+    };
+    await it.replica.store.put("k", record);
+    const other = { time: held.time - 1, node: STRANGER.id };
+    const rumor = { key: "k", sizeBytes: 1, hops: 0, mailed: true, inline: false, record: null };
+    const verdicts: unknown[] = [];
+    for (const versions of [[held], [held, other]]) {
+      const reply = await it.member.serve(FRIEND.id, rumors({ rumors: [{ ...rumor, versions }] }));
+      if (reply.kind === "rumors-reply") verdicts.push(...reply.answers);
+    }
+    expect(verdicts).toEqual([
+      { key: "k", verdict: "known" },
+      { key: "k", verdict: "wanted" },
+    ]);
   });
 
   test("the second node of one name with a refusal that names the first one's address", async () => {
