@@ -185,6 +185,15 @@ describe("completeness", () => {
     expect(node.complete).toBe(true);
   });
 
+  test("is not got by a watermark before a majority has recorded the node", () => {
+    const node = create({ complete: false, recorded: false });
+    for (const peer of [B, C]) node.exchanged(peer, offer(100), incomplete, node.begin());
+    node.unit(ABC, 100, 100);
+    for (const peer of [B, C]) node.absorb(peer, unit(90, { complete: false }));
+    node.advance(ABC);
+    expect([node.watermark, node.complete]).toEqual([90, false]);
+  });
+
   test("is not got by a watermark while any counted member says that it is complete, nor by one of others", () => {
     const node = create({ complete: false, floor: 60 });
     for (const peer of [B, C]) node.exchanged(peer, offer(100), incomplete, node.begin());
@@ -253,6 +262,16 @@ describe("the watermark", () => {
     ]);
     expect(node.watermark).toBe(90);
     expect(node.advance(ABC)).toEqual([]);
+  });
+
+  test("that others have computed is not agreed here, and what is agreed goes on below it", () => {
+    const node = met(unit(80), unit(95));
+    node.advance(ABC);
+    node.adoptWatermark(99);
+    expect([node.watermark, node.agreed]).toEqual([99, 80]);
+    node.absorb(B, unit(90));
+    node.advance(ABC);
+    expect([node.watermark, node.agreed]).toEqual([99, 90]);
   });
 
   test.each<[string, CompletenessUnit | undefined]>([
