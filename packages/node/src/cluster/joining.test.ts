@@ -248,6 +248,18 @@ describe("a joiner", () => {
     expect(joining.state.kind).toBe("member");
   });
 
+  test("begins no cluster with the few founders that it knows so far: the others could begin one, too", async () => {
+    const addresses = ["a", "b", "c", "self"].map((name) => `${name}:1`);
+    resolve = async (seed) => (seed === "a:1" ? addresses : []);
+    for (const address of addresses) answers.set(address, { ...WELCOME, newcomer: true, recorded: true });
+    others = [peer("b")];
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 1, needed: 2 });
+    others = [peer("b"), peer("c")];
+    await timers.advance(RETRY_MS);
+    expect(joining.state.kind).toBe("member");
+  });
+
   test("is a member by a majority that came about while its disk was full, whoever joins until there is room", async () => {
     answers.set("a:1", { ...WELCOME, recorded: true });
     others = [peer("a")];

@@ -1,6 +1,7 @@
 /** How a member comes, goes and lets others come and go, where another would do something else meanwhile. */
 import { fromHex, type PeerReply, type PeerRequest } from "@hearsay/core";
 import { expect, test } from "vitest";
+import { MemoryReplica } from "../exchange/memory-replica.contract.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { PeerFault } from "../peer-fault.ts";
 import {
@@ -77,6 +78,25 @@ test("who hears of a retirement when it has handed over does it once more before
   };
   await it.member.leave();
   expect(exchanges(it)).toBe(2);
+});
+
+test.each([
+  { company: "nobody", was: "alone", kind: "too_old" },
+  { company: "strangers", was: "let in before and crashed", kind: "joining" },
+] as const)("who was $was, and brings what is older than the floor, is $kind", async ({ company, kind }) => {
+  const store = new MemoryStore();
+  const before = await MemoryReplica.open({ name: "a", store, company });
+  await before.write("k", "v");
+  await before.keeper.save();
+  const floor = before.node.lastWrite;
+  const it = await start(store, ["seed:1"]);
+  const where = { time: floor, floor, watermark: floor };
+  const who = { recorded: false, newcomer: false, related: false };
+  it.answer = () => ({ kind: "welcome", limits: LIMITS, ...where, ...who });
+  await it.timers.advance(100);
+  expect(it.member.joiningState.kind).toBe(kind);
+  expect(it.member.standing.floor).toBe(kind === "joining" ? floor : 0);
+  expect(it.member.keeper.completeness.watermark).toBe(kind === "joining" ? floor : 0);
 });
 
 test("who is joining may not forget anybody", async () => {

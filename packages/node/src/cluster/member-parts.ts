@@ -128,8 +128,8 @@ function makeKeeper({ config, ports, troubles }: Recipe, membership: Membership)
   });
 }
 
-function companyOf({ seeds, incarnation }: MemberConfig, membership: Membership): Company {
-  if (membership.wasMember && incarnation === "same") return "members";
+function companyOf({ seeds }: MemberConfig, membership: Membership): Company {
+  if (membership.wasMember) return "members";
   return seeds.length === 0 && membership.knownAddresses.length === 0 ? "nobody" : "strangers";
 }
 
