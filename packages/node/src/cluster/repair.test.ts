@@ -2,7 +2,7 @@ import { ANTI_ENTROPY_DEFAULTS, type Peer, SeededRandom } from "@hearsay/core";
 import { expect, test } from "vitest";
 import type { AskPeer } from "../exchange/ask.ts";
 import { dialogue, exchange, knows, pair } from "../exchange/dialogue.contract.ts";
-import type { MemoryReplica } from "../exchange/memory-replica.contract.ts";
+import { MemoryReplica, meet } from "../exchange/memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "../exchange/session.ts";
 import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
 import { EventLog } from "./event-log.contract.ts";
@@ -19,6 +19,8 @@ interface Scheduled {
   readonly log: EventLog;
   /** With whom exchanges ended well; undefined for those that the other began. */
   readonly claimed: (Peer | undefined)[];
+  /** What comes of an exchange of member tables. */
+  readonly tables: { exchange: () => void };
   /** Exchanges begun in that time. */
   during(ms: number): Promise<number>;
 }
@@ -30,6 +32,7 @@ async function scheduled(): Promise<Scheduled> {
   const timers = new ManualTimers();
   const log = new EventLog();
   const claimed: (Peer | undefined)[] = [];
+  const tables = { exchange: (): void => undefined };
   let begun = 0;
   const repair = new Repair(a.replica, { ...ANTI_ENTROPY_DEFAULTS, jitter: 0 }, EXCHANGE_LIMITS, {
     clock: { nowMs: () => 1_900_000_000_000 + timers.monotonicMs() },
@@ -53,7 +56,7 @@ async function scheduled(): Promise<Scheduled> {
     troubles: new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => timers.monotonicMs()),
     metrics: log,
     livePeers: () => [{ id: b.id, address: "h:1" }],
-    exchangeTables: async () => undefined,
+    exchangeTables: async () => tables.exchange(),
     ended: () => undefined,
     confirmed: () => undefined,
     claimed: (peer) => claimed.push(peer),
@@ -65,7 +68,7 @@ async function scheduled(): Promise<Scheduled> {
     while (repair.running > 0) await rest();
     return begun - before;
   };
-  return { a, b, repair, timers, log, claimed, during };
+  return { a, b, repair, timers, log, claimed, tables, during };
 }
 
 test("exchanges that keep finding nothing come half as often", async () => {
@@ -166,6 +169,23 @@ test("what nobody foresaw is an error, and slows exchanges down too", async () =
   expect(lines.map(({ level }) => level)).toEqual(lines.map(() => "error"));
   expect(lines.length).toBeGreaterThan(5);
   expect(lines.length).toBeLessThan(12);
+});
+
+test("tables that differ are exchanged first, a few times at most", async () => {
+  const { a, b, repair, tables } = await scheduled();
+  const c = await MemoryReplica.open({ name: "c" });
+  const peer = { id: b.id, address: "h:1" };
+  meet(b, c);
+  let rounds = 0;
+  tables.exchange = () => {
+    rounds += 1;
+    if (rounds === 2) meet(a, b, c);
+  };
+  expect(await repair.exchange(peer)).toMatchObject({ equal: true });
+  expect(rounds).toBe(2);
+  meet(b);
+  await expect(repair.exchange(peer)).rejects.toMatchObject({ reason: { code: "exchange_broken" } });
+  expect(rounds).toBe(5);
 });
 
 test("nothing is begun after the stop, whatever disturbs", async () => {
