@@ -217,6 +217,7 @@ describe("a node", () => {
       nowMs -= 86_400_000;
       node = await open();
       expect(node.id).toBe(before.version.node);
+      expect(node.lastWrite).toBeGreaterThanOrEqual(before.version.time);
       const after = write("k", text("2"));
       expect(after.version.time).toBeGreaterThan(before.version.time);
       await after.committed;

@@ -13,6 +13,7 @@ import {
   standing,
   start,
 } from "./lone-member.contract.ts";
+import { rest } from "./manual-timers.contract.ts";
 
 const HELLO: PeerRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false };
 const EQUAL: PeerReply = {
@@ -62,10 +63,13 @@ test("who is joining may not be relied on", async () => {
   expect(await asksWhoHoldsTheSame(it)).toMatchObject({ kind: "exchange-equal", staying: false });
 });
 
-test("who hears of a retirement when it has handed over does it once more before it leaves", async () => {
+test.each([
+  { when: "while it hands over", before: 2 },
+  { when: "when it has handed over", before: 3 },
+])("who hears of a retirement $when does it once more before it leaves", async ({ before }) => {
   const it = await start();
   await introduce(it, FRIEND);
-  await introduce(it, STRANGER);
+  await introduce(it, { ...STRANGER, state: "stopped" });
   friendIsEqual(it);
   const { digests } = it.replica;
   const root = digests.root.bind(digests);
@@ -73,7 +77,11 @@ test("who hears of a retirement when it has handed over does it once more before
   digests.root = async () => {
     roots += 1;
     // The first two are those of the exchange.
-    if (roots === 3) await it.member.forget(STRANGER.id);
+    if (roots === before) {
+      await it.member.forget(STRANGER.id);
+      // Until it is settled.
+      await rest();
+    }
     return await root();
   };
   await it.member.leave();
