@@ -46,6 +46,21 @@ describe("a data directory's identity", () => {
     expect(meta.puts).toBe(1);
   });
 
+  test("settles the doubt in the turn that stores it, and settles none where there was none", async () => {
+    const steps: string[] = [];
+    const put = meta.put.bind(meta);
+    meta.put = (name, value) => {
+      steps.push("stored");
+      void Promise.resolve().then(() => steps.push("turn ends"));
+      return put(name, value);
+    };
+    const settle = async (): Promise<void> => void steps.push("settled");
+    await establishIdentity(meta, random, wanted, settle);
+    expect(steps).toEqual(["stored", "turn ends"]);
+    await establishIdentity(meta, random, { ...wanted, doubt: true }, settle);
+    expect(steps.slice(2)).toEqual(["stored", "settled", "turn ends"]);
+  });
+
   test("is minted anew under doubt, and remembers every incarnation before", async () => {
     const ids = [(await establishIdentity(meta, random, wanted)).id];
     for (let restart = 0; restart < 3; restart++) {

@@ -148,6 +148,18 @@ describe("direct mail", () => {
     expect(machine.isQuiet).toBe(true);
   });
 
+  test.each(["wanted", "promised", "refused"] as const)(
+    "that is %s is not held by that peer yet",
+    (verdict) => {
+      const machine = machineWith(peersNamed(1));
+      const clock = new Clock(machine);
+      clock.note(machine.add({ key: "big", ...held(1, 50_000), origin: "write", acks: 1 }, 0));
+      const [sent] = requests(clock.until(2));
+      const heard = machine.onReply(sent?.id ?? -1, reply(verdicts(["big"], verdict)), [], 3);
+      expect(heard.filter(({ kind }) => kind === "event")).toEqual([]);
+    },
+  );
+
   test("to a peer that fails is given up, counted, and not tried again during the backoff", () => {
     const machine = machineWith(peersNamed(1), { failureBackoffMs: 200 });
     const clock = new Clock(machine);
@@ -379,6 +391,19 @@ describe("answers", () => {
     const heard = machine.onRequest(first, 2, request([], { pull: true, answers: late }), [], 1);
     expect(heard.filter((effect) => effect.kind === "event")).toEqual([]);
     expect(replies(heard)[0]?.rumors.map(({ key }) => key)).toEqual(["hot"]);
+  });
+});
+
+describe("a write whose writer waits for more peers than a round has", () => {
+  test.each([
+    { later: "is waited for only when it is hot already", first: 0, time: 1, again: 6 },
+    { later: "is replaced by one of the key that nobody waits for", first: 6, time: 2, again: 0 },
+  ])("is offered to all of those at once, also when it $later", ({ first, time, again }) => {
+    const machine = machineWith(peersNamed(20));
+    const clock = new Clock(machine);
+    clock.note(machine.add({ key: "k", ...held(1), origin: "write", acks: first }, 0));
+    clock.note(machine.add({ key: "k", ...held(time), origin: "write", acks: again }, 0));
+    expect(requests(clock.until(5))).toHaveLength(6);
   });
 });
 

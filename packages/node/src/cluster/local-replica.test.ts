@@ -80,6 +80,32 @@ describe("a replica", () => {
     await expect(merged(a, old, incomplete).committed).rejects.toThrow("disk full");
   });
 
+  test.each(["an exchange", "mail"])(
+    "has the bound on its clock in the batch of what %s brings from ahead of it",
+    async (by) => {
+      const ahead = recordOf(value(hlcFromMs(START_MS + MAX_DRIFT_MS)));
+      if (by === "mail") await a.replica.takeMail([{ key: "k", record: ahead }]);
+      else await merged(a, ahead, complete).committed;
+      const batch = a.store.batches.find(({ records }) => records.has("k"));
+      expect(decodeUtf8(batch?.meta.get("clock") ?? new Uint8Array())).toBe(
+        String(ahead.siblings[0].version.time),
+      );
+    },
+  );
+
+  test("keeps no more siblings of a record than it may, and says what fell off", async () => {
+    const [first, ...others] = Array.from({ length: 33 }, (_, i) =>
+      value(FLOOR + 99 - i, `n${i}~0123456789`),
+    );
+    if (first === undefined) throw new Error("unreachable");
+    const batch = merged(a, recordOf(first, ...others), complete);
+    await batch.committed;
+    expect([batch.merged[0]?.record, a.store.get("k")].map((held) => held?.siblings.length)).toEqual([
+      32, 32,
+    ]);
+    expect(a.log.of("conflicts_dropped")).toEqual([{ key: "k", dropped: 1 }]);
+  });
+
   test("has not committed what comes again before the disk has taken what came first", async () => {
     const fresh = recordOf(value(FLOOR + 9));
     a.store.failNext = true;

@@ -1,4 +1,5 @@
 import {
+  decodeUtf8,
   encodeUtf8,
   fromHex,
   type Member,
@@ -29,6 +30,20 @@ import {
 import { ManualTimers } from "./manual-timers.contract.ts";
 import { Membership } from "./membership.ts";
 import { CONDITION_DELAY_MS } from "./stored-table.ts";
+
+test("ids of the directory from before are retired from the first moment", async () => {
+  const store = new MemoryStore();
+  const first = await start(store);
+  await introduce(first, FRIEND);
+  await first.member.membership.saved();
+  first.member.halt();
+  const identity = JSON.parse(decodeUtf8(store.committed.meta.get("identity") ?? new Uint8Array()) ?? "");
+  const anew = { ...identity, id: "a~9999999999", retired: [first.member.id] };
+  await store.meta.put("identity", encodeUtf8(JSON.stringify(anew)));
+  const { membership, id } = (await start(store)).member;
+  expect([id, membership.isRetired(first.member.id)]).toEqual(["a~9999999999", true]);
+  expect(membership.counted().ids).toEqual([id, FRIEND.id]);
+});
 
 describe("membership changes", () => {
   test("ride on rumors, both ways", async () => {
