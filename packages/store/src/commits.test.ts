@@ -1,7 +1,9 @@
 /** What is told of commits to those who follow them. */
 import { hlcFromMs } from "@hearsay/core";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { type Backend, memoryBackend, recordOf, tombstone, value, version } from "./backend.contract.ts";
+import type { DatabaseBatch, DatabaseIterator, DatabaseRange } from "./ports.ts";
+import type { Store } from "./store.ts";
 
 let backend: Backend | undefined;
 afterEach(() => backend?.dispose());
@@ -103,4 +105,92 @@ it("purges what is committed below a floor at which there was nothing to purge, 
   expect(await store.purge(99, 10)).toEqual({ purged: 0, more: false });
   expect(await store.purge(100, 10)).toEqual({ purged: 1, more: false });
   expect(await store.purge(500, 10)).toEqual({ purged: 1, more: false });
+});
+
+interface Interrupted {
+  readonly store: Store;
+  /** Happens once, after the next entries of a scan were read. */
+  duringScan(happens: () => Promise<void>): void;
+  /** Happens once, while the next batch is being written. */
+  duringWrite(happens: () => void): void;
+}
+
+async function interrupted(): Promise<Interrupted> {
+  backend = await memoryBackend();
+  const database = await backend.raw();
+  const next: { scan?: (() => Promise<void>) | undefined; write?: (() => void) | undefined } = {};
+  const iterator = (range: DatabaseRange): DatabaseIterator => {
+    const inner = database.iterator(range);
+    const nextv = async (size: number): Promise<[Uint8Array, Uint8Array][]> => {
+      const entries = await inner.nextv(size);
+      const { scan } = next;
+      next.scan = undefined;
+      await scan?.();
+      return entries;
+    };
+    return { nextv, close: () => inner.close() };
+  };
+  const batch = (): DatabaseBatch => {
+    const inner = database.batch();
+    const write: DatabaseBatch["write"] = (options) => {
+      const happens = next.write;
+      next.write = undefined;
+      if (happens !== undefined) void Promise.resolve().then(happens);
+      return inner.write(options);
+    };
+    return { put: (key, to) => inner.put(key, to), del: (key) => inner.del(key), write };
+  };
+  const { store } = await backend.open({
+    openDatabase: () => ({
+      open: (how) => database.open(how),
+      close: () => database.close(),
+      getSync: (key) => database.getSync(key),
+      batch,
+      iterator,
+    }),
+  });
+  return {
+    store,
+    duringScan: (happens) => {
+      next.scan = happens;
+    },
+    duringWrite: (happens) => {
+      next.write = happens;
+    },
+  };
+}
+
+describe("a purge during which something is committed", () => {
+  it("leaves what was deleted anew", async () => {
+    const { store, duringScan } = await interrupted();
+    await store.put("a", recordOf(tombstone(3)));
+    duringScan(() => store.put("a", recordOf(tombstone(500))));
+    expect(await store.purge(100, 10)).toEqual({ purged: 0, more: false });
+    expect(store.get("a")?.siblings).toEqual([tombstone(500)]);
+    expect(await store.purge(500, 10)).toEqual({ purged: 1, more: false });
+  });
+
+  it("finds it the next time, where it was looked for in vain", async () => {
+    const { store, duringScan } = await interrupted();
+    await store.put("later", recordOf(tombstone(500)));
+    duringScan(() => store.put("a", recordOf(tombstone(4))));
+    expect(await store.purge(100, 10)).toEqual({ purged: 0, more: false });
+    expect(await store.purge(100, 10)).toEqual({ purged: 1, more: false });
+  });
+});
+
+it("waits for the newest of what is put, and gives it, where an older one is just being written", async () => {
+  const { store, duringWrite } = await interrupted();
+  const seen = (): number | undefined => store.get("k")?.siblings[0].version.time;
+  const waits: Promise<number | undefined>[] = [];
+  let newest: Uint8Array | undefined;
+  duringWrite(() => {
+    void store.put("k", recordOf(value(2, "y")));
+    void store.meta.put("m", new Uint8Array([2]));
+    newest = store.meta.get("m");
+    waits.push(store.flush().then(seen), store.settled("k").then(seen));
+  });
+  await Promise.all([store.put("k", recordOf(value(1, "x"))), store.meta.put("m", new Uint8Array([1]))]);
+  expect(seen()).toBe(1);
+  expect([await Promise.all(waits), newest]).toEqual([[2, 2], new Uint8Array([2])]);
 });
