@@ -96,6 +96,24 @@ describe("a record", () => {
     expect(checkRecord(given.ledger, "k", make(given), NOW)?.invariant).toBe(invariant);
   });
 
+  test("that lacks a write somebody has forgotten is right only where it covers a later one of that node", () => {
+    const { ledger, second, deletion } = history();
+    second.isForgotten = true;
+    const without = (b: number): KeyRecord =>
+      recordOf(
+        [
+          [A, 20],
+          [B, b],
+        ],
+        deletion,
+      );
+    expect(checkRecord(ledger, "k", without(10), NOW)).toBeUndefined();
+    expect(checkRecord(ledger, "k", without(11), NOW)?.invariant).toBe("siblings");
+    expect(checkRecord(ledger, "k", without(12), NOW)).toBeUndefined();
+    second.isForgotten = false;
+    expect(checkRecord(ledger, "k", without(12), NOW)?.invariant).toBe("siblings");
+  });
+
   test("with a write that was refused as not done is noticed", () => {
     const { ledger, first } = history();
     first.outcome = "failed";

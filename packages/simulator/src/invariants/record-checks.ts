@@ -121,6 +121,7 @@ function checkNothingDropped(
     if (write.outcome !== "acknowledged" || isSuperseded(write)) continue;
     if (write.expiresAtMs !== null && write.expiresAtMs <= nowMs + EXPIRY_SLACK_MS) continue;
     if (!covers(record.context, write.version) || holds(record, write.version)) continue;
+    if (write.isForgotten && isUnderLater(write, record)) continue;
     return { invariant: "siblings", detail: `${describeWrite(write)} is gone, and no write covers it` };
   }
   return undefined;
@@ -132,6 +133,14 @@ export function forgottenBy(newer: KeyRecord, older: KeyRecord): Version | undef
     if (!covers(newer.context, { node, time })) return { node, time };
   }
   return undefined;
+}
+
+/**
+ * Whether a record cannot help covering a write, because it covers a later one of its node: what was refused as a ghost by who has
+ * forgotten it goes with that wherever the record comes (docs/decisions/0014).
+ */
+function isUnderLater({ version: { node, time } }: Write, { context }: KeyRecord): boolean {
+  return (context.get(node) ?? -1) > time;
 }
 
 /** By how much clocks that decide about an expiry may differ. */

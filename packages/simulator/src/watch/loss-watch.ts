@@ -17,6 +17,7 @@ export interface LossPorts {
 }
 
 const ALARM = "silent_loss_suspected";
+const DROP = "ghost_dropped";
 
 export class LossWatch {
   readonly #ports: LossPorts;
@@ -77,9 +78,10 @@ export class LossWatch {
     this.#ports.report({ invariant: "alarm", detail });
   }
 
-  logged({ name }: Machine, event: string, fields: Readonly<Record<string, unknown>>): void {
+  logged(machine: Machine, event: string, { key }: Readonly<Record<string, unknown>>): void {
+    if (event === DROP && typeof key === "string") this.#ports.replica(machine).leaving(key);
     if (event !== ALARM) return;
-    const { key } = fields;
+    const { name } = machine;
     this.#due.delete(`${name} ${key}`);
     if (typeof key === "string" && this.#lost.has(key)) return;
     const detail = `${name} says that ${key} was lost without a trace, and it was not`;

@@ -6,22 +6,16 @@ import {
   type Context,
   covers,
   type HlcTime,
-  holds,
-  isLive,
   joinContexts,
   type KeyRecord,
   purgeableFrom,
+  type Sibling,
 } from "@hearsay/core";
 import type { Machine } from "../cluster/machine.ts";
 import type { Violation } from "../invariants/invariant.ts";
-import {
-  describeWrite,
-  isCountedOn,
-  type Write,
-  type WriteLedger,
-  wasGivenUpWrongly,
-} from "../invariants/ledger.ts";
+import { describeWrite, isCountedOn, type Write, type WriteLedger } from "../invariants/ledger.ts";
 import { checkRecord, forgottenBy } from "../invariants/record-checks.ts";
+import { comingBack, type Past, regression, withoutRefused } from "./given-up.ts";
 
 export class ReplicaWatch {
   readonly machine: Machine;
@@ -50,7 +44,7 @@ export class ReplicaWatch {
   #isOther = false;
   /** Keys of which a record could not be stored, and may turn out to be there. */
   readonly #failed: Set<string> = new Set();
-  /** Records whose removal on a peer's word was asked for and has not been answered. */
+  /** Records that are to be dropped on a peer's word, or a part of them, and whose change has not been told yet. */
   readonly #leaving: Set<string> = new Set();
 
   constructor(machine: Machine, ledger: WriteLedger, nowMs: number) {
@@ -82,12 +76,14 @@ export class ReplicaWatch {
 
   /** @param complete whether the node claims to be */
   committed(key: string, record: KeyRecord, complete: boolean): Violation | undefined {
+    const refused = this.#refused(key, record);
     const held = this.#records.get(key);
     this.#damaged.delete(key);
     const violation =
+      refused ??
       checkRecord(this.#ledger, key, record, { nowMs: this.machine.nowMs(), complete }) ??
-      (held === undefined ? undefined : this.#regression(key, held, record)) ??
-      (complete ? this.#comingBack(key, held, record) : undefined);
+      (held === undefined ? undefined : regression(this.machine.name, key, held, record)) ??
+      (complete ? comingBack(this.#ledger, key, record, this.#past(key, held)) : undefined);
     this.#remember(key, record);
     return violation;
   }
@@ -126,7 +122,22 @@ export class ReplicaWatch {
   dropped(key: string): Violation | undefined {
     const record = this.#records.get(key);
     this.removed(key);
-    for (const { version } of record?.siblings ?? []) {
+    return record === undefined ? undefined : this.#droppedOf(key, record.siblings);
+  }
+
+  /** Of a record of which a part is to be dropped on a peer's word this is stored: what it does not cover has gone. */
+  #refused(key: string, record: KeyRecord): Violation | undefined {
+    const held = this.#records.get(key);
+    if (held === undefined || !this.#leaving.has(key)) return undefined;
+    const gone = held.siblings.filter(({ version }) => !covers(record.context, version));
+    if (gone.length === 0) return undefined;
+    this.#leaving.delete(key);
+    this.#records.set(key, { context: withoutRefused(held.context, gone), siblings: held.siblings });
+    return this.#droppedOf(key, gone);
+  }
+
+  #droppedOf(key: string, siblings: readonly Sibling[]): Violation | undefined {
+    for (const { version } of siblings) {
       const write = this.#ledger.find(version);
       if (write === undefined || !write.holders.delete(this.machine.name)) continue;
       this.#lacks.delete(key);
@@ -278,39 +289,23 @@ export class ReplicaWatch {
     this.#lacks.set(key, { writes: still, of: issued.length });
   }
 
-  #regression(key: string, held: KeyRecord, record: KeyRecord): Violation | undefined {
-    const forgotten = forgottenBy(record, held);
-    if (forgotten === undefined) return undefined;
-    const detail = `${this.machine.name} had covered ${forgotten.time} of ${forgotten.node} for ${key} and does no more`;
-    return { invariant: "regression", detail };
+  #past(key: string, held: KeyRecord | undefined): Past {
+    return { machine: this.machine.name, nowMs: this.machine.nowMs(), seen: this.#seen.get(key), held };
   }
 
   #mayBePurged(record: KeyRecord): boolean {
     return (purgeableFrom(record) ?? Number.POSITIVE_INFINITY) <= this.#purgedTo;
   }
 
-  #comingBack(key: string, held: KeyRecord | undefined, record: KeyRecord): Violation | undefined {
-    const seen = this.#seen.get(key);
-    if (seen === undefined) return undefined;
-    for (const sibling of record.siblings) {
-      const { version } = sibling;
-      // A deletion that comes back shows nothing.
-      if (!isLive(sibling, this.machine.nowMs())) continue;
-      if (!covers(seen, version) || (held !== undefined && holds(held, version))) continue;
-      const write = this.#ledger.find(version);
-      if (write !== undefined && wasGivenUpWrongly(write)) continue;
-      const what = write === undefined ? key : describeWrite(write);
-      const detail = `${this.machine.name} had done with ${what} and shows it again`;
-      return { invariant: "resurrection", detail };
-    }
-    return undefined;
-  }
-
   /** Whether what was committed is not there after a stop. */
   #missing(key: string, held: KeyRecord, actual: KeyRecord | undefined): Violation | undefined {
     if (this.#mayBePurged(held)) return undefined;
-    if (actual !== undefined) return this.#regression(key, held, actual);
-    if (this.#leaving.has(key)) return undefined;
+    const isLeaving = this.#leaving.has(key);
+    if (actual !== undefined) {
+      const violation = isLeaving ? this.#refused(key, actual) : undefined;
+      return violation ?? regression(this.machine.name, key, this.#records.get(key) ?? held, actual);
+    }
+    if (isLeaving) return undefined;
     return {
       invariant: "regression",
       detail: `${this.machine.name} held ${key} before it stopped, and does no more`,
