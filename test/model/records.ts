@@ -190,11 +190,17 @@ function mergeInto(host: Host, key: string, record: KeyRecord, refused: readonly
   host.queue.push({ kind: "record", key, record: kept, own: undefined, mailTo: [] });
 }
 
+/** Of those that go, the context covers no more than it has to: what stands beside them covers none of them. */
 function without(record: KeyRecord, versions: readonly Version[]): KeyRecord | undefined {
-  const [first, ...rest] = record.siblings.filter(
-    (sibling) => !versions.some((version) => sameVersion(version, sibling.version)),
-  );
-  return first === undefined ? undefined : { context: record.context, siblings: [first, ...rest] };
+  const isLeft = ({ version }: Sibling): boolean => !versions.some((other) => sameVersion(version, other));
+  const [first, ...rest] = record.siblings.filter(isLeft);
+  if (first === undefined) return undefined;
+  const context = new Map(record.context);
+  for (const sibling of record.siblings) {
+    const { node, time } = sibling.version;
+    if (!isLeft(sibling) && context.get(node) === time) context.set(node, time - 1);
+  }
+  return { context, siblings: [first, ...rest] };
 }
 
 function keepOut(world: World, host: Host, ghost: Sibling): void {

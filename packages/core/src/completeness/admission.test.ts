@@ -66,20 +66,29 @@ describe("a complete replica", () => {
     expect(admitted(old, old, complete, incomplete).record).toBe(old);
   });
 
-  test("takes the rest of a record that brings a ghost, and its context", () => {
+  test("takes the rest of a record that brings a ghost, and its context but for the ghost itself", () => {
     const offered = record([v(FLOOR + 5, "b"), v(40)], [v(30, "c")]);
     const admission = admitted(undefined, offered, complete, incomplete);
     expect(versions(admission.record)).toEqual([v(FLOOR + 5, "b")]);
-    expect(admission.record?.context).toEqual(offered.context);
+    expect(admission.record?.context).toEqual(new Map([...offered.context, [v(40).node, 39]]));
     expect(admission.quarantined.map((ghost) => ghost.version)).toEqual([v(40)]);
   });
 
-  test("covers a ghost once its context is merged, and counts it once", () => {
+  test("removes a ghost from nobody who holds it, as it may be what this one alone has lost", () => {
+    const offered = record([v(FLOOR + 6, "c"), v(40)]);
+    const { record: left } = admitted(undefined, offered, complete, incomplete);
+    if (left === undefined) throw new Error("nothing is left");
+    expect(versions(mergeRecords(offered, left))).toEqual(versions(offered));
+    expect(admitted(left, offered, complete, complete).alarming).toHaveLength(1);
+    expect(admitted(left, offered, complete, incomplete).quarantined).toHaveLength(1);
+  });
+
+  test("covers a ghost with which comes a later version of its node, and counts it once", () => {
     const held = record([v(FLOOR + 5, "b")]);
-    const offered = record([v(40), v(FLOOR + 6, "c")]);
+    const offered = record([v(40), v(FLOOR + 6, "c")], [v(41)]);
     const { record: merged } = admitted(held, offered, complete, incomplete);
     expect(versions(merged)).toEqual([v(FLOOR + 6, "c"), v(FLOOR + 5, "b")]);
-    expect(merged !== undefined && covers(merged.context, v(40))).toBe(true);
+    expect(merged?.context.get(v(40).node)).toBe(41);
     expect(admitted(merged, offered, complete, incomplete).quarantined).toEqual([]);
   });
 
@@ -153,12 +162,17 @@ describe("an incomplete replica", () => {
     expect(admitted(held, record([v(FLOOR + 1)]), incomplete, incomplete).disturbing).toBe(false);
   });
 
-  test("drops what a complete peer refused, and still covers it", () => {
+  test("drops what a complete peer refused, and covers what lies below it", () => {
     const held = record([v(40), v(FLOOR + 1, "b")]);
     const left = dropRefused(held, [v(40)], FLOOR);
     expect(versions(left)).toEqual([v(FLOOR + 1, "b")]);
-    expect(left?.context).toEqual(held.context);
+    expect([v(39), v(40)].map((version) => left && covers(left.context, version))).toEqual([true, false]);
     expect(dropRefused(record([v(40)]), [v(40)], FLOOR)).toBeUndefined();
+  });
+
+  test("covers what it has dropped where it holds or covers a later version of the same node", () => {
+    for (const held of [record([v(FLOOR + 1), v(40)]), record([v(FLOOR + 1, "b"), v(40)], [v(60)])])
+      expect(dropRefused(held, [v(40)], FLOOR)?.context).toEqual(held.context);
   });
 
   test("drops nothing that it does not hold, and nothing above its floor", () => {
@@ -224,9 +238,14 @@ test("the rule holds for any two records and standings", () => {
         if (quarantined.length === 0) {
           expect(after).toEqual(held === undefined ? offered : mergeRecords(held, offered));
         }
+        const isGhost = (time: number, node: string): boolean =>
+          quarantined.some(({ version }) => version.time === time && version.node === node);
         for (const of of [held, offered]) {
-          for (const [node, time] of of?.context ?? [])
-            expect(after.context.get(node)).toBeGreaterThanOrEqual(time);
+          for (const [node, time] of of?.context ?? []) {
+            let least = time;
+            while (of === offered && isGhost(least, node)) least -= 1;
+            expect(after.context.get(node)).toBeGreaterThanOrEqual(least);
+          }
         }
       },
     ),

@@ -9,15 +9,16 @@
  * 2. A complete replica whose peer stands at another floor decides nothing; the next exchange begins at one floor.
  * 3. A complete replica knows that the version was superseded or deleted, and the deletion purged, everywhere. What an
  *    incomplete peer offers it keeps out of the record (quarantine). The context that came with it is merged only when it
- *    stands for a sibling that is taken, and goes with the ghosts otherwise (docs/decisions/0014). The peer drops the version
- *    on its word ({@link dropRefused}); without that the two would differ for ever.
+ *    stands for a sibling that is taken, without the ghosts where it can do without them, and goes with the ghosts otherwise
+ *    (docs/decisions/0014). The peer drops the version on its word ({@link dropRefused}); without that the two would
+ *    differ for ever.
  * 4. What a complete peer offers at the same floor is taken, with an alarm: one of both has silently lost data.
  *
  * Mail judges nothing ({@link admitMail}): it brings what was just written, and what is unknown at or below the floor is
  * not new. An exchange brings it if it is right.
  */
 import { type HlcTime, hlcFromMs } from "../clock.ts";
-import { covers } from "../context.ts";
+import { type Context, covers } from "../context.ts";
 import { type KeyRecord, mergeRecords, purgeableFrom, type Sibling } from "../record.ts";
 import { sameVersion, type Version } from "../version.ts";
 
@@ -85,8 +86,8 @@ export function livingBelow(floor: HlcTime, record: KeyRecord): readonly Sibling
 /**
  * The record after a complete peer has refused some of its versions as ghosts, which were sent to it by this replica
  * when it was incomplete; undefined when nothing remains. What was rightly refused never becomes right again, so it
- * does not matter what this replica is by now. A version above the floor was never refused rightly. The versions stay
- * covered, so that they do not come back while a sibling beside them remains.
+ * does not matter what this replica is by now. A version above the floor was never refused rightly. What remains covers the
+ * refused versions only where it has to ({@link contextWithout}).
  */
 export function dropRefused(
   held: KeyRecord,
@@ -122,11 +123,25 @@ function knows(held: KeyRecord | undefined, version: Version): boolean {
 }
 
 function without(record: KeyRecord, versions: readonly Version[]): KeyRecord | undefined {
-  const [first, ...rest] = record.siblings.filter(
-    (sibling) => !versions.some((version) => sameVersion(version, sibling.version)),
-  );
+  const isLeft = ({ version }: Sibling): boolean => !versions.some((other) => sameVersion(other, version));
+  const [first, ...rest] = record.siblings.filter(isLeft);
   if (first === undefined) return undefined;
-  return rest.length + 1 === record.siblings.length
-    ? record
-    : { context: record.context, siblings: [first, ...rest] };
+  if (rest.length + 1 === record.siblings.length) return record;
+  const siblings = [first, ...rest] as const;
+  const gone = record.siblings.filter((sibling) => !isLeft(sibling));
+  return { context: contextWithout(record.context, gone), siblings };
+}
+
+/**
+ * The context of a record that some siblings leave without having been superseded. What stands beside them covers none of them.
+ * So an entry that is one of theirs goes down to just below it. One that names a later version of the same node stays, and
+ * covers them too: a vector cannot leave out one version.
+ * @param gone newest first
+ */
+function contextWithout(context: Context, gone: readonly Sibling[]): Context {
+  const left = new Map(context);
+  for (const { version } of gone) {
+    if (left.get(version.node) === version.time) left.set(version.node, version.time - 1);
+  }
+  return left;
 }

@@ -143,13 +143,16 @@ describe("a replica", () => {
     },
   );
 
-  test("takes the live sibling beside a ghost, and the context of both", async () => {
+  test("takes the live sibling beside a ghost, and covers the ghost no further than to just below it", async () => {
     await stand("complete");
     const mixed = recordOf(value(FLOOR + 9, THIRD), value(FLOOR - 5));
     const { refused, committed } = merged(a, mixed, incomplete);
     await committed;
     expect(refused).toEqual([{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
-    expect(a.store.get("k")).toEqual({ context: mixed.context, siblings: [mixed.siblings[0]] });
+    expect(a.store.get("k")).toEqual({
+      context: new Map([...mixed.context, [OTHER, FLOOR - 6]]),
+      siblings: [mixed.siblings[0]],
+    });
   });
 
   test("takes a ghost with an alarm when its sender is complete at the same floor", async () => {

@@ -3,7 +3,7 @@
  *
  * Invariant: the conclusion (`Completeness.exchanged`) is drawn only after every record the walk found lacking
  * here was received and committed; the final transfer, which lets the peer draw its own, is sent only when this
- * side has nothing left to send, the results of its own merges included.
+ * side has nothing left to send, the results of its own merges and what it has refused included.
  */
 import {
   ahead,
@@ -89,6 +89,7 @@ export class ExchangeAsker {
   /** Own keys under key hashes that are wanted and not answered yet. */
   readonly #ownOfWanted: Map<string, readonly string[]> = new Map();
   #refused: readonly RefusedVersions[] = [];
+  #isPeerComplete = true;
   readonly #onProgress: (progress: ExchangeProgress) => void;
   #transfers = 0;
   #tally = { keysSent: 0, keysReceived: 0, bytesSent: 0, bytesReceived: 0 };
@@ -131,6 +132,7 @@ export class ExchangeAsker {
       case "exchange-equal":
       case "exchange-differs": {
         const equal = started.kind === "exchange-equal";
+        this.#isPeerComplete = started.standing.complete;
         const theirs = replica.acceptOffer(started.offer);
         await replica.settleFloor(started.standing.floor);
         await replica.flush();
@@ -211,7 +213,9 @@ export class ExchangeAsker {
     const wants = this.#backlog.takeWants();
     const refused = this.#refused;
     this.#refused = [];
-    const final = walked && wants.length === 0 && this.#backlog.size === 0;
+    // What may be refused of the answer, the peer has to be told, and so there is one more.
+    const mayRefuse = records.length > 0 && !this.#isPeerComplete && this.#replica.standing().complete;
+    const final = walked && wants.length === 0 && this.#backlog.size === 0 && !mayRefuse;
     const reply = await this.#ask({
       kind: "exchange-transfer",
       session: this.#session,
@@ -223,6 +227,7 @@ export class ExchangeAsker {
     });
     if (reply.kind !== "exchange-transferred")
       throw new PeerFault({ code: "exchange_broken", what: reply.kind });
+    this.#isPeerComplete = reply.standing.complete;
     this.#tallySent(records);
     await this.#receive(reply, wants);
     this.#report();

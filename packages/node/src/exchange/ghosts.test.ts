@@ -1,5 +1,12 @@
 /** What exchanges make of versions that one side does not know, and when a side is complete after one. */
-import { hlcFromMs, type KeyRecord } from "@hearsay/core";
+import {
+  hlcFromMs,
+  type KeyRecord,
+  mergeRecords,
+  type NodeId,
+  type Sibling,
+  type Version,
+} from "@hearsay/core";
 import { describe, expect, test, vi } from "vitest";
 import type { AskPeer } from "./ask.ts";
 import { compareReplicas } from "./compare.ts";
@@ -14,6 +21,16 @@ async function third(...others: readonly MemoryReplica[]): Promise<MemoryReplica
   c.keeper.completeness.unit({ ids: [c.id], tableHash: "" }, FLOOR, FLOOR);
   await c.keeper.settleFloor(FLOOR);
   return c;
+}
+
+const OTHER: NodeId = "x~0123456789";
+
+function valueAt(version: Version): Sibling {
+  return { kind: "value", version, bytes: new Uint8Array(), contentType: "", expiresAtMs: null };
+}
+
+function heldTimes({ store }: MemoryReplica, key: string): number[] | undefined {
+  return store.get(key)?.siblings.map(({ version }) => version.time);
 }
 
 const complete = ({ keeper }: MemoryReplica): boolean => keeper.completeness.complete;
@@ -48,7 +65,9 @@ describe("after an exchange with a complete node", () => {
       return reply;
     };
     expect(await exchange(a, b.id, crossed)).toMatchObject({ concluded: true });
-    expect(b.graveyard.ghosts).toHaveLength(1);
+    expect(new Set(b.graveyard.ghosts.map(({ sibling }) => sibling.version.time))).toEqual(
+      new Set([FLOOR - 5]),
+    );
     expect(a.contents().get("k")).toEqual(b.contents().get("k"));
     expect(a.contents().get("k")).toHaveLength(1);
     expect([complete(a), complete(b)]).toEqual([true, true]);
@@ -231,5 +250,39 @@ describe("an exchange whose sides stand at two floors by the time an old version
       reason: { code: "exchange_broken", what: "exchange-void" },
     });
     expect([knows(a, b), knows(b, a), b.graveyard.ghosts.length, a.contents().size]).toEqual([0, 0, 0, 1]);
+  });
+});
+
+test("who answers is told in the same exchange what was refused of its own record beside news of the other", async () => {
+  const [a, b] = await unlikePair();
+  await b.write("k", "news");
+  await between(b, a);
+  expect([a.contents().get("k"), complete(a)]).toEqual([b.contents().get("k"), true]);
+  expect([a, b].map(({ graveyard }) => graveyard.ghosts.length)).toEqual([1, 1]);
+});
+
+describe("what a complete node has lost without a trace and refuses to an incomplete one as a ghost", () => {
+  test.each([
+    ["a deletion that is as old", FLOOR - 5],
+    ["a value that is newer than the floor", FLOOR + 5],
+  ])("stays with the others beside %s, and comes back from them with an alarm", async (_, time) => {
+    const [asks, lost] = await unlikePair();
+    const has = await third(asks, lost);
+    const version = { time, node: OTHER };
+    const beside = time > FLOOR ? valueAt(version) : ({ kind: "tombstone", version } as const);
+    const both = mergeRecords(ghost(FLOOR - 6), { context: new Map([[OTHER, time]]), siblings: [beside] });
+    for (const { store } of [asks, has]) await store.put("k", both);
+
+    await between(asks, lost);
+    expect([asks.graveyard.ghosts.length, lost.graveyard.ghosts.length, complete(asks)]).toEqual([
+      1,
+      1,
+      true,
+    ]);
+    // Of what is left a writer without a context covers all.
+    if (time < FLOOR) await asks.write("k", "later");
+    for (const replica of [asks, lost]) await between(replica, has);
+    for (const replica of [asks, lost, has]) expect(heldTimes(replica, "k")).toContain(FLOOR - 6);
+    expect([asks, lost].map(({ replica }) => replica.alarms)).toEqual([1, 1]);
   });
 });

@@ -112,7 +112,11 @@ test.each(["asks", "answers"])(
 test("who answers is not made complete by an exchange whose last answer carries what the other may refuse", async () => {
   const [a, b] = await unlikePair();
   await b.write("k", "news");
-  await between(b, a);
+  const { ask } = dialogue(b, a, EXCHANGE_LIMITS);
+  const hasty = exchange(b, a.id, (request) =>
+    ask(request.kind === "exchange-transfer" ? { ...request, final: true } : request),
+  );
+  await expect(hasty).rejects.toMatchObject({ reason: { what: "exchange-void" } });
   expect([b.graveyard.ghosts.length, a.contents().get("k")?.length, complete(a)]).toEqual([1, 2, false]);
   await between(b, a);
   expect([a.contents().get("k"), complete(a)]).toEqual([b.contents().get("k"), true]);
