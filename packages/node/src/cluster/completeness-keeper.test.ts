@@ -300,6 +300,11 @@ describe("what is known", () => {
     const again = await MemoryReplica.open({ name: "a", store, company: "nobody" });
     expect(again.keeper.completeness.state).toEqual(state);
     const joining = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+    const { put } = store.meta;
+    store.meta.put = () => Promise.reject(new Error("disk full"));
+    await expect(joining.keeper.letIn()).rejects.toThrow("disk full");
+    expect(joining.keeper.isOutside).toBe(true);
+    store.meta.put = put;
     await joining.keeper.letIn();
     const joined = await MemoryReplica.open({ name: "a", store, company: "members" });
     expect([joined.keeper.isOutside, joined.keeper.completeness.floor]).toEqual([false, 0]);

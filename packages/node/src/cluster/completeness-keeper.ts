@@ -164,13 +164,13 @@ export class CompletenessKeeper {
   /** A cluster lets this node in; settles when it is durable that what it knew of its own is none of that one's. */
   async letIn(): Promise<void> {
     if (!this.#isOutside) return;
+    // Outside until then: a crash would leave the floor of a cluster of one with a table of others.
+    await this.#store();
     this.#isOutside = false;
-    await this.save();
   }
 
   /** A majority of the others has this node on disk; settles when that is durable. */
   async recordedByMajority(): Promise<void> {
-    this.#isOutside = false;
     this.completeness.recordedByMajority();
     this.#hasBelonged = true;
     await this.save();
@@ -188,7 +188,11 @@ export class CompletenessKeeper {
   }
 
   async save(): Promise<void> {
-    if (this.#isOutside) return;
+    // What is on the disk is of the cluster that this node still is by itself.
+    if (!this.#isOutside) await this.#store();
+  }
+
+  async #store(): Promise<void> {
     const state = { state: this.completeness.state, hasBelonged: this.#hasBelonged };
     await storeCompleteness(this.#ports.meta, this.#self, state);
   }

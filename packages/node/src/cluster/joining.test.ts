@@ -41,6 +41,7 @@ describe("a joiner", () => {
   let isRecorded: boolean;
   let oldest: number;
   let isDiskFull: boolean;
+  let isEntryLost: boolean;
   let resolve: (seed: string) => Promise<readonly string[]>;
   let joining: Joining;
 
@@ -56,6 +57,7 @@ describe("a joiner", () => {
     isRecorded = false;
     oldest = 99;
     isDiskFull = false;
+    isEntryLost = false;
     resolve = async (seed) => [seed];
     joining = new Joining(["a:1", "b:1"], RETRY_MS, 2000, {
       hello: () => HELLO,
@@ -75,7 +77,10 @@ describe("a joiner", () => {
       resolveSeed: (seed) => resolve(seed),
       others: () => others,
       obstacle: async (floor) => (oldest <= floor ? "too_old" : undefined),
-      enter: async (seeds) => void entered.push(seeds),
+      enter: async (seeds) => {
+        if (isEntryLost) throw new Error("disk full");
+        entered.push(seeds);
+      },
       take: async (...times) => {
         if (clockIsBehind) return false;
         taken.push(times);
@@ -246,6 +251,16 @@ describe("a joiner", () => {
     answers.set("b:1", { ...WELCOME, newcomer: true, recorded: true });
     await timers.advance(RETRY_MS);
     expect(joining.state.kind).toBe("member");
+  });
+
+  test.each([false, true])("enters once its disk takes that it is let in, founding: %s", async (newcomer) => {
+    isEntryLost = true;
+    for (const name of ["a", "b"]) answers.set(`${name}:1`, { ...WELCOME, newcomer });
+    await timers.advance(2 * RETRY_MS);
+    expect([entered, joining.isFounding]).toEqual([[], false]);
+    isEntryLost = false;
+    await timers.advance(2 * RETRY_MS);
+    expect([entered, joining.isFounding]).toEqual([[newcomer ? ["a:1", "b:1"] : ["a:1"]], newcomer]);
   });
 
   test("begins no cluster with the few founders that it knows so far: the others could begin one, too", async () => {

@@ -151,18 +151,21 @@ export class Joining {
       else if (await this.#take(welcome, address)) return await this.#enter([address]);
     }
     if (newcomers === 0) return;
-    this.#isFounding = newcomers === addresses.length;
+    if (newcomers < addresses.length) {
+      this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
+      return;
+    }
+    await this.#enter(addresses);
+    this.#isFounding = true;
     this.#foundersLeast = Math.max(1, addresses.length - 1);
-    if (this.#isFounding) await this.#enter(addresses);
-    else this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
   }
 
   async #enter(addresses: readonly string[]): Promise<void> {
     const at = addresses.join(",");
     // It is being tried there again and again.
     if (at === this.#enteredAt) return;
-    this.#enteredAt = at;
     await this.#ports.enter(addresses);
+    this.#enteredAt = at;
   }
 
   async #askWhoRecorded(): Promise<void> {
