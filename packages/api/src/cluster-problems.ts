@@ -24,7 +24,7 @@ export const CLUSTER_PROBLEMS = {
   },
   records_too_old: {
     status: 409,
-    title: "The node holds records so old that the cluster would take them for deleted ones",
+    title: "The node holds records that may not be brought into the cluster",
     next: "Save a snapshot, join with an empty data directory, then restore the snapshot with mode=missing.",
   },
   unknown_member: {
@@ -124,7 +124,7 @@ export const CLUSTER_PROBLEMS = {
   },
   data_too_old: {
     status: 503,
-    title: "The node holds records so old that the cluster it wants to join would take them for deleted ones",
+    title: "The node holds records that may not be brought into the cluster it wants to join",
     next: "Save a snapshot, start the node with an empty data directory, then restore the snapshot with mode=missing. Or start it without --join, alone.",
     outcome: "none",
   },

@@ -43,8 +43,8 @@ export type JoiningState =
   | { readonly kind: "joining"; readonly recordedBy: number; readonly needed: number }
   /** An introducer has other limits; `knobs` names those that differ. */
   | { readonly kind: "refused"; readonly by: string; readonly knobs: readonly string[] }
-  /** What this node holds of its own would be taken for deleted by an introducer's cluster, or is of another one; see {@link Obstacle}. */
-  | { readonly kind: "too_old"; readonly by: string }
+  /** What this node holds may not be brought into an introducer's cluster. */
+  | { readonly kind: "too_old"; readonly by: string; readonly reason: Obstacle }
   | { readonly kind: "member" };
 
 export const HELLO_TIMEOUT_MS = 2_000;
@@ -142,7 +142,7 @@ export class Joining {
       }
       const obstacle = welcome.related ? undefined : await this.#ports.obstacle(welcome.floor);
       if (obstacle !== undefined) {
-        this.#state = { kind: "too_old", by: address };
+        this.#state = { kind: "too_old", by: address, reason: obstacle };
         this.#ports.log.error("data_too_old", { by: address, floor: welcome.floor, reason: obstacle });
         return;
       }

@@ -10,6 +10,7 @@ import type {
 import type { ExchangeLimits } from "../exchange/session.ts";
 import type { Node } from "../node.ts";
 import type { Clock, Log, Metrics, RecordStore } from "../ports.ts";
+import type { Obstacle } from "./old-records.ts";
 import type { DigestStore, Graveyard, StoreFacts, Timers, Transport } from "./ports.ts";
 import type { Incarnation } from "./stored-completeness.ts";
 
@@ -52,7 +53,7 @@ export interface MemberConfig {
 export type NotWritable =
   | { readonly code: "joining"; readonly recordedBy: number; readonly needed: number }
   | { readonly code: "limits_differ"; readonly by: string; readonly knobs: readonly string[] }
-  | { readonly code: "data_too_old"; readonly by: string }
+  | { readonly code: "data_too_old"; readonly by: string; readonly reason: Obstacle }
   | { readonly code: "name_taken"; readonly by: string }
   | { readonly code: "clock_skew" }
   | { readonly code: "leaving" }

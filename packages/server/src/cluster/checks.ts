@@ -5,6 +5,7 @@
 import type { ClusterMember, NotWritable } from "@hearsay/node";
 import type { Check } from "../services.ts";
 import { throughIso } from "./naming.ts";
+import { OBSTACLES } from "./obstacle.ts";
 
 /** @param seeds where the node joins at its start */
 export function clusterChecks(member: ClusterMember | undefined, seeds: readonly string[]): readonly Check[] {
@@ -67,11 +68,7 @@ function joiningCheck(fault: NotWritable | undefined, seeds: readonly string[]):
     case "limits_differ":
       return { ...check, ok: false, detail: `${fault.knobs.join(", ")} differ from ${fault.by}` };
     case "data_too_old":
-      return {
-        ...check,
-        ok: false,
-        detail: `its data is older than what the cluster of ${fault.by} remembers`,
-      };
+      return { ...check, ok: false, detail: `not let in by ${fault.by}. ${OBSTACLES[fault.reason]}` };
     case "name_taken":
       return { ...check, ok: false, detail: `the name belongs to the node at ${fault.by}` };
     case "leaving":

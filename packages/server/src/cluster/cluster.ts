@@ -4,6 +4,7 @@ import { type ClusterMember, type Node, type NotWritable, PeerFault } from "@hea
 import { ApiProblem } from "../http/problem.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Enrolment } from "./enrolment.ts";
+import { OBSTACLES } from "./obstacle.ts";
 
 /** Replicas that hold a write, of those that were asked for. */
 export interface Acknowledged {
@@ -169,7 +170,9 @@ function notWritable(fault: NotWritable): ApiProblem {
         detail: `${fault.knobs.join(", ")} differ from ${fault.by}.`,
       });
     case "data_too_old":
-      return new ApiProblem("data_too_old", { detail: `The cluster is that of ${fault.by}.` });
+      return new ApiProblem("data_too_old", {
+        detail: `The cluster is that of ${fault.by}. ${OBSTACLES[fault.reason]}`,
+      });
     case "name_taken":
       return new ApiProblem("name_taken", {
         detail: `The other one is at ${fault.by}.`,

@@ -19,6 +19,7 @@ import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
 import type { Cluster } from "./cluster.ts";
 import { peerProblem } from "./naming.ts";
+import { OBSTACLES } from "./obstacle.ts";
 import type { OpenedMember } from "./open-member.ts";
 
 export interface EnrolmentPorts {
@@ -170,12 +171,7 @@ export class Enrolment {
     const obstacle = await obstacleTo(this.#ports.store, floor, isKnown);
     if (obstacle === undefined) return;
     const since = new Date(hlcToMs(floor)).toISOString();
-    throw new ApiProblem("records_too_old", {
-      detail:
-        obstacle === "too_old"
-          ? `The cluster has forgotten what was deleted before ${since}.`
-          : "Some were written by nodes that were never members here, so what was deleted here may still be held there.",
-    });
+    throw new ApiProblem("records_too_old", { detail: OBSTACLES[obstacle], members: { floor: since } });
   }
 
   async #untilMember(): Promise<void> {
