@@ -1,7 +1,7 @@
 import type { ConvergenceReport } from "@hearsay/api";
 import { Client } from "@hearsay/client";
 import { describe, expect, it, vi } from "vitest";
-import { ANSWER_GRACE_MS, describeConvergence, untilConverged } from "./convergence.ts";
+import { ANSWER_GRACE_MS, describeConvergence, untilConverged, untilEverywhere } from "./convergence.ts";
 
 const facts = { watermark: null, watermarkAgeMs: null, heldBackBy: [], newsAgeMs: 0 };
 const n2 = { id: "n2~0123456789", name: "n2", state: "alive" } as const;
@@ -19,14 +19,14 @@ const partitioned: ConvergenceReport = {
 };
 
 /** A client that is answered in turn, the last answer again and again. */
-function answering(...answers: readonly (() => Response)[]): Client {
+function answering(...answers: readonly ((url: string) => Response)[]): Client {
   let asked = 0;
   return new Client({
     retry: { rounds: 1 },
     platform: {
-      fetch: async () => {
+      fetch: async (url) => {
         const answer = answers[Math.min(asked++, answers.length - 1)];
-        return answer === undefined ? new Response(null, { status: 500 }) : answer();
+        return answer === undefined ? new Response(null, { status: 500 }) : answer(url);
       },
     },
   });
@@ -71,6 +71,19 @@ describe("waiting for convergence", () => {
     await vi.advanceTimersByTimeAsync(5_000 + ANSWER_GRACE_MS);
     vi.useRealTimers();
     expect(await said).toBeUndefined();
+  });
+
+  it("for a write goes on while the node starts, asks for the time that is left, and ends without a word of it", async () => {
+    const receipt = { key: "k", version: "v", everywhere: true, holders: [], lacking: [], unknown: [] };
+    const asked: string[] = [];
+    const wait = { signal, timeoutMs: 60_000 };
+    const receipts = answering(starting, (url) => {
+      asked.push(url);
+      return Response.json({ complete: true, watermark: null, ...receipt });
+    });
+    expect(await untilEverywhere(receipts, receipt, wait)).toMatchObject(receipt);
+    expect(Number(/timeout=(\d+)ms/.exec(asked[0] ?? "")?.[1])).toBeGreaterThan(50_000);
+    expect(await untilEverywhere(answering(starting), receipt, { signal, timeoutMs: 0 })).toBeUndefined();
   });
 
   it("ends with the reason of its signal", async () => {

@@ -1,36 +1,65 @@
-/** Waiting until all members of a cluster hold the same. */
-import type { ConvergenceReport } from "@hearsay/api";
+/** Waiting until all members of a cluster hold the same, or one write. */
+import type { ConvergenceReport, ReceiptReport } from "@hearsay/api";
 import { type Client, HearsayError } from "@hearsay/client";
+import type { KeyVersion } from "./key-version.ts";
 import { pause, TimeLimit } from "./pause.ts";
 
 const ASK_MS = 100;
 /** A node that is asked just before the time is over has so long to answer. */
 export const ANSWER_GRACE_MS = 2_000;
 
-export interface ConvergenceWait {
+export interface Wait {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
+}
+
+export interface ConvergenceWait extends Wait {
   /** What the node says meanwhile. */
   readonly onReport?: (report: ConvergenceReport) => void;
 }
 
-/**
- * The last report within the time: of a converged cluster, or of one that is not yet; undefined when the node has said
- * nothing of it all the time.
- */
+/** The last report within the time: of a converged cluster, or of one that is not yet; undefined as {@link untilSaid} has it. */
 export async function untilConverged(
   client: Client,
   wait: ConvergenceWait,
 ): Promise<ConvergenceReport | undefined> {
+  const ask = async (signal: AbortSignal): Promise<ConvergenceReport> => {
+    const report = await client.cluster.convergence({ signal });
+    wait.onReport?.(report);
+    return report;
+  };
+  return await untilSaid(wait, ask, ({ verdict }) => verdict === "converged");
+}
+
+/** The last receipt within the time: with the write everywhere, or not yet; undefined as {@link untilSaid} has it. */
+export async function untilEverywhere(
+  client: Client,
+  { key, version }: KeyVersion,
+  wait: Wait,
+): Promise<ReceiptReport | undefined> {
+  const ask = (signal: AbortSignal, waitMs: number): Promise<ReceiptReport> =>
+    client.cluster.receipt(key, version, { signal, waitMs });
+  return await untilSaid(wait, ask, ({ everywhere }) => everywhere);
+}
+
+/**
+ * Asks until the answer is the one that is waited for, or the time is over.
+ * @returns the last answer; undefined when the node has said nothing all the time, as one that starts for ever
+ */
+async function untilSaid<T>(
+  wait: Wait,
+  ask: (signal: AbortSignal, leftMs: number) => Promise<T>,
+  isEnough: (answer: T) => boolean,
+): Promise<T | undefined> {
   const endMs = performance.now() + wait.timeoutMs;
+  const leftMs = (): number => Math.max(0, Math.ceil(endMs - performance.now()));
   const limit = new TimeLimit(wait.timeoutMs + ANSWER_GRACE_MS, wait.signal);
   const { signal } = limit;
-  let last: ConvergenceReport | undefined;
+  let last: T | undefined;
   try {
     for (;;) {
-      last = (await reportOf(client, signal)) ?? last;
-      if (last !== undefined) wait.onReport?.(last);
-      if (last?.verdict === "converged" || performance.now() >= endMs) return last;
+      last = (await unlessStarting(ask(signal, leftMs()))) ?? last;
+      if ((last !== undefined && isEnough(last)) || leftMs() === 0) return last;
       await pause(ASK_MS, signal);
     }
   } catch (error) {
@@ -42,9 +71,9 @@ export async function untilConverged(
 }
 
 /** Undefined of a node that starts: it answers in a moment, and what it said before still is the last word. */
-async function reportOf(client: Client, signal: AbortSignal): Promise<ConvergenceReport | undefined> {
+async function unlessStarting<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
-    return await client.cluster.convergence({ signal });
+    return await answer;
   } catch (error) {
     if (error instanceof HearsayError && error.code === "not_ready") return undefined;
     throw error;

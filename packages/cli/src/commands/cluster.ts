@@ -1,13 +1,12 @@
 /** What a node says of its cluster: `members`, `status`, `wait`, `tombstones`. */
 import type { ClusterStatus, ConvergenceReport, TombstoneReport } from "@hearsay/api";
 import type { Command } from "commander";
-import { ANSWER_GRACE_MS, describeConvergence, untilConverged } from "../convergence.ts";
+import { describeConvergence, untilConverged, untilEverywhere } from "../convergence.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
-import { parseKeyVersion } from "../key-version.ts";
+import { type KeyVersion, parseKeyVersion } from "../key-version.ts";
 import { MEMBER_COLUMNS, memberRows, shownAge, shownDuration } from "../member-rows.ts";
 import { count } from "../options.ts";
-import { TimeLimit } from "../pause.ts";
 import { shownKey } from "../printer.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
@@ -105,7 +104,7 @@ function addWait(program: Command, io: Io): void {
       const timeoutMs = flags.timeout ?? WAIT_MS;
       if (write === undefined) return waitConverged(session, timeoutMs);
       if (flags.converged === true) throw usage("give --converged or KEY@VERSION, not both");
-      await waitHeld(session, { ...parseKeyVersion(write, "wait"), timeoutMs });
+      await waitHeld(session, parseKeyVersion(write, "wait"), timeoutMs);
     }),
   );
 }
@@ -131,16 +130,12 @@ async function waitConverged({ client, io, print, signal }: Session, timeoutMs: 
 
 async function waitHeld(
   { client, print, signal }: Session,
-  { key, version, timeoutMs }: { readonly key: string; readonly version: string; readonly timeoutMs: number },
+  write: KeyVersion,
+  timeoutMs: number,
 ): Promise<void> {
-  const write = `${shownKey(key)}@${version}`;
-  const limit = new TimeLimit(timeoutMs + ANSWER_GRACE_MS, signal);
-  const receipt = await client.cluster
-    .receipt(key, version, { signal: limit.signal, waitMs: timeoutMs })
-    .catch((error: unknown) => {
-      throw limit.passed ? notInTime(`the node has not said which members hold ${write}`, timeoutMs) : error;
-    })
-    .finally(() => limit.end());
+  const shown = `${shownKey(write.key)}@${write.version}`;
+  const receipt = await untilEverywhere(client, write, { signal, timeoutMs });
+  if (receipt === undefined) throw notInTime(`the node has not said which members hold ${shown}`, timeoutMs);
   if (print.json) await print.document(receipt);
   else {
     const rows = [
@@ -150,7 +145,7 @@ async function waitHeld(
     ];
     await print.table(["NAME", "STATE", "WRITE"], rows);
   }
-  if (!receipt.everywhere) throw notInTime(`not every member holds ${write}`, timeoutMs);
+  if (!receipt.everywhere) throw notInTime(`not every member holds ${shown}`, timeoutMs);
 }
 
 function notInTime(message: string, timeoutMs: number): CliError {
