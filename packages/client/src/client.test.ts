@@ -223,6 +223,33 @@ describe("listings", () => {
     expect(cancelled).toBe(true);
   });
 
+  it.each([
+    ["b", "b"],
+    ["b", "a"],
+    ["ab", "a"],
+    ["\u{10000}", "\u{fffd}"],
+  ])("refuse what does not go on, and would never end: behind %j comes %j", async (first, second) => {
+    const page = (next: string): Response => Response.json({ items: [], next });
+    const { client, seen } = answering(
+      page(first),
+      page(second),
+      lines([first, second].map((key) => `${JSON.stringify(item(key))}\n`).join("")),
+    );
+    for (const listing of [client.pages(), client.list()]) {
+      expect((await listing.next()).done).toBe(false);
+      await expect(listing.next()).rejects.toMatchObject({ code: "bad_answer" });
+    }
+    expect(seen).toHaveLength(3);
+  });
+
+  it("go on in the order of UTF-8 bytes", async () => {
+    const keys = ["a", "a\u{1}", "b", "é", "\u{e000}", "\u{fffd}", "\u{10000}", "\u{10000}a", "\u{10ffff}"];
+    const { client } = answering(lines(keys.map((key) => `${JSON.stringify(item(key))}\n`).join("")));
+    const listed: string[] = [];
+    for await (const { key } of client.list()) listed.push(key);
+    expect(listed).toEqual(keys);
+  });
+
   it("refuse an entry that is none", async () => {
     const { client } = answering(lines('{"key":1}\n'), lines(new Uint8Array([0x7b, 0xff, 0x0a])));
     await expect(client.list().next()).rejects.toMatchObject({ code: "bad_answer" });

@@ -6,7 +6,7 @@ import { type ListOptions, manyReadHeaders, only } from "./options.ts";
 import { VALUE_LINE_MAX_LENGTH } from "./parts.ts";
 import { listPath, withQuery } from "./path.ts";
 import { requestJson } from "./requests.ts";
-import { guard, parseAs } from "./schema.ts";
+import { AnswerUnreadable, guard, parseAs } from "./schema.ts";
 import type { Call, Transport } from "./transport.ts";
 
 const isListPage = guard<ListPage>(ListPage);
@@ -45,9 +45,11 @@ async function* pages<Page extends { readonly next: string | null }>(
       repeat: "read",
       ...only(options),
     };
-    const { value } = await requestJson(transport, call, isPage);
+    const { value, answer } = await requestJson(transport, call, isPage);
+    const next = value.next ?? undefined;
+    understood(answer, call, () => mustMoveOn(after, next));
     yield value;
-    after = value.next ?? undefined;
+    after = next;
   } while (after !== undefined);
 }
 
@@ -66,7 +68,11 @@ export async function* listItems(transport: Transport, options: ListOptions): As
     const answer = await transport.stream(call);
     try {
       for await (const line of understoodLines(answer, call, VALUE_LINE_MAX_LENGTH)) {
-        const item = understood(answer, call, () => parseAs(line, isListItem));
+        const item = understood(answer, call, () => {
+          const listed = parseAs(line, isListItem);
+          mustMoveOn(after, listed.key);
+          return listed;
+        });
         after = item.key;
         stalls = 0;
         yield item;
@@ -78,4 +84,23 @@ export async function* listItems(transport: Transport, options: ListOptions): As
       transport.moveOn(answer.endpoint);
     }
   }
+}
+
+/**
+ * A listing is in the order of the keys' UTF-8 bytes. One that does not go on in it would never end.
+ * @throws AnswerUnreadable
+ */
+function mustMoveOn(after: string | undefined, next: string | undefined): void {
+  if (after === undefined || next === undefined || isBehind(next, after)) return;
+  throw new AnswerUnreadable("its keys do not go on behind the one that was asked for");
+}
+
+/** UTF-16 units are in that order but for surrogates, which stand for what comes last. */
+function isBehind(key: string, after: string): boolean {
+  const rank = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
+  for (let i = 0; i < Math.min(key.length, after.length); i++) {
+    const difference = rank(key.charCodeAt(i)) - rank(after.charCodeAt(i));
+    if (difference !== 0) return difference > 0;
+  }
+  return key.length > after.length;
 }
