@@ -207,13 +207,16 @@ describe("the version", () => {
   });
 });
 
-async function doctorOf(answer: RequestListener): Promise<Awaited<ReturnType<typeof hearsay>>> {
+async function doctorOf(
+  answer: RequestListener,
+  timeout: string,
+): Promise<Awaited<ReturnType<typeof hearsay>>> {
   const node = createServer(answer);
   node.listen(0, "127.0.0.1");
   await once(node, "listening");
   const address = node.address();
   const port = typeof address === "object" ? address?.port : undefined;
-  const flags = ["--data", join(directory, "none"), "--listen", "127.0.0.1:0", "--timeout", "100ms"];
+  const flags = ["--data", join(directory, "none"), "--listen", "127.0.0.1:0", "--timeout", timeout];
   const said = await hearsay(["doctor", ...flags, "-e", `http://127.0.0.1:${port}`]);
   node.close();
   return said;
@@ -225,7 +228,7 @@ it("doctor warns of what a node that is ready is not content with", async () => 
     answer
       .setHeader("Content-Type", "application/json")
       .end(JSON.stringify({ ready: true, checks: [check] }));
-  });
+  }, "30s");
   expect(code).toBe(0);
   expect(out).toMatch(/^warn {2}endpoint: .* is ready, but other cluster: one is at b:1\n.*readyz\?verbose/m);
 });
@@ -234,7 +237,7 @@ it("doctor asks a node that does not answer once, and says that it does not", as
   let asked = 0;
   const { code, out } = await doctorOf(() => {
     asked += 1;
-  });
+  }, "100ms");
   expect([code, asked]).toEqual([1, 1]);
   expect(out).toMatch(/^bad {3}endpoint: .* did not answer within 100 ms\n.*restart it/m);
 });
