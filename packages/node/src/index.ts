@@ -8,7 +8,7 @@ export type {
   MemberPorts,
   NotWritable,
 } from "./cluster/member-config.ts";
-export { type Obstacle, obstacleTo } from "./cluster/old-records.ts";
+export { type Obstacle, obstacleTo } from "./cluster/obstacle.ts";
 export type {
   DigestStore,
   GhostKeeping,

@@ -313,7 +313,7 @@ describe("a joiner", () => {
     answers.set("a:1", { ...WELCOME, related });
     await timers.advance(RETRY_MS);
     if (!isOutside) return expect(entered).toHaveLength(1);
-    expect(joining.state).toEqual({ kind: "too_old", by: "a:1", reason: "too_old" });
+    expect(joining.state).toEqual({ kind: "not_let_in", by: "a:1", reason: "too_old" });
     expect(log.of("data_too_old")).toEqual([{ by: "a:1", floor: 10, reason: "too_old" }]);
     expect([entered, taken, timers.armed]).toEqual([[], [], 0]);
   });

@@ -15,7 +15,7 @@ import type { HelloReply, HelloRequest, HlcTime, NodeId, Peer, PeerReply, Shared
 import { PeerFault } from "../peer-fault.ts";
 import type { Log } from "../ports.ts";
 import type { RepeatLog } from "../repeat-log.ts";
-import type { Obstacle } from "./old-records.ts";
+import type { Obstacle } from "./obstacle.ts";
 import type { Timers, Transport } from "./ports.ts";
 
 export interface JoiningPorts {
@@ -44,7 +44,7 @@ export type JoiningState =
   /** An introducer has other limits; `knobs` names those that differ. */
   | { readonly kind: "refused"; readonly by: string; readonly knobs: readonly string[] }
   /** What this node holds may not be brought into an introducer's cluster. */
-  | { readonly kind: "too_old"; readonly by: string; readonly reason: Obstacle }
+  | { readonly kind: "not_let_in"; readonly by: string; readonly reason: Obstacle }
   | { readonly kind: "member" };
 
 export const HELLO_TIMEOUT_MS = 2_000;
@@ -142,7 +142,7 @@ export class Joining {
       }
       const obstacle = welcome.related ? undefined : await this.#ports.obstacle(welcome.floor);
       if (obstacle !== undefined) {
-        this.#state = { kind: "too_old", by: address, reason: obstacle };
+        this.#state = { kind: "not_let_in", by: address, reason: obstacle };
         this.#ports.log.error("data_too_old", { by: address, floor: welcome.floor, reason: obstacle });
         return;
       }

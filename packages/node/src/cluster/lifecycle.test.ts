@@ -89,7 +89,7 @@ test.each([
 });
 
 test.each([
-  { company: "nobody", was: "alone", kind: "too_old" },
+  { company: "nobody", was: "alone", kind: "not_let_in" },
   { company: "strangers", was: "let in before and crashed", kind: "joining" },
 ] as const)("who was $was, and brings what is older than the floor, is $kind", async ({ company, kind }) => {
   const store = new MemoryStore();

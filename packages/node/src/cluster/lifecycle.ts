@@ -55,7 +55,8 @@ export class Lifecycle {
     if (joining?.kind === "joining") {
       return { code: "joining", recordedBy: joining.recordedBy, needed: joining.needed };
     }
-    if (joining?.kind === "too_old") return { code: "data_too_old", by: joining.by, reason: joining.reason };
+    if (joining?.kind === "not_let_in")
+      return { code: "data_too_old", by: joining.by, reason: joining.reason };
     if (joining?.kind === "refused") return { code: "limits_differ", by: joining.by, knobs: joining.knobs };
     const nowMs = this.#ports.timers.monotonicMs();
     return this.#skew.isAheadOfMost(() => this.#parts.membership.livePeers(), nowMs)

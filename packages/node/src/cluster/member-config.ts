@@ -10,7 +10,7 @@ import type {
 import type { ExchangeLimits } from "../exchange/session.ts";
 import type { Node } from "../node.ts";
 import type { Clock, Log, Metrics, RecordStore } from "../ports.ts";
-import type { Obstacle } from "./old-records.ts";
+import type { Obstacle } from "./obstacle.ts";
 import type { DigestStore, Graveyard, StoreFacts, Timers, Transport } from "./ports.ts";
 import type { Incarnation } from "./stored-completeness.ts";
 

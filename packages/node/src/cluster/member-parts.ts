@@ -16,7 +16,7 @@ import { HELLO_TIMEOUT_MS, Joining } from "./joining.ts";
 import { LocalReplica } from "./local-replica.ts";
 import type { MemberConfig, MemberPorts } from "./member-config.ts";
 import { Membership } from "./membership.ts";
-import { obstacleTo } from "./old-records.ts";
+import { obstacleTo } from "./obstacle.ts";
 import type { Transport } from "./ports.ts";
 import { Repair } from "./repair.ts";
 import { Rumors } from "./rumors.ts";

@@ -34,7 +34,7 @@ async function emptyStrangers(operator: Operator): Promise<void> {
     const kind = member?.joiningState.kind;
     const isRefused =
       kind === "joining" && member?.membership.otherClusterAt !== undefined && member.keeper.hasBelonged;
-    if (!isRefused && kind !== "too_old") continue;
+    if (!isRefused && kind !== "not_let_in") continue;
     await operator.kill(name);
     operator.wipe(name);
     void operator.start(name);
