@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Help } from "commander";
 import { packageVersion } from "./build.ts";
 import { addAgent } from "./commands/agent.ts";
 import { addApply } from "./commands/apply.ts";
@@ -27,6 +27,8 @@ import { addVersionCommands } from "./commands/versions.ts";
 import { addWatch } from "./commands/watch.ts";
 import type { Io } from "./io.ts";
 
+const help = new Help();
+
 /** All commands. Nothing here ends the process: commander's exits are thrown. */
 export function buildProgram(io: Io): Command {
   const program = new Command("hearsay")
@@ -49,7 +51,12 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
     .version(packageVersion(), "-V, --version", "print the version")
     .helpCommand("help [command]", "show the help of a command")
     // Broken at the terminal's width only, not where the source breaks.
-    .configureHelp({ commandDescription: (command) => command.description().replaceAll("\n", " ") })
+    .configureHelp({
+      commandDescription: (command) => command.description().replaceAll("\n", " "),
+      // Ours say it as it is typed; it would be added once more as it is parsed: 1000 after 1s.
+      optionDescription: (option) =>
+        option.description.includes("(default: ") ? option.description : help.optionDescription(option),
+    })
     .configureOutput({
       writeOut: (text) => void io.out.write(text),
       writeErr: (text) => void io.err.write(text),

@@ -196,6 +196,12 @@ describe("settings", () => {
   });
 });
 
+it("help says defaults once, as they are typed", async () => {
+  const said = (text: string): string[] => text.match(/\(default:[^)]*\)/g) ?? [];
+  expect(said((await hearsay(["top", "--help"])).out)).toEqual(["(default: 1s)"]);
+  expect(said((await hearsay(["ghosts", "--help"])).out)).toEqual(["(default: 100)"]);
+});
+
 describe("the version", () => {
   it("is that of the package", async () => {
     expect(JSON.parse((await hearsay(["version", "--json"])).out)).toEqual({
