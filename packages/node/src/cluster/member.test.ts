@@ -2,6 +2,7 @@ import {
   ANTI_ENTROPY_DEFAULTS,
   DEFAULT_RUMOR_OPTIONS,
   decodeUtf8,
+  encodeUtf8,
   hlcFromMs,
   type KeyRecord,
   type NodeId,
@@ -217,24 +218,31 @@ test("a node that was told it is retired says so again after a restart, before a
   expect(second.member.notWritable()).toEqual({ code: "retired" });
 });
 
-test("who was let into a table takes no other one's after a restart either, whether it was recorded or not", async () => {
-  const store = new MemoryStore();
-  const letIn = async (it: Awaited<ReturnType<typeof start>>, from: typeof FRIEND) => {
-    const state = { from, to: "", members: [from], retired: [], belongs: true } as const;
-    return await it.member.serve(from.id, { kind: "push-pull", ...state });
-  };
-  const first = await start(store, ["b:1"]);
-  expect(await letIn(first, FRIEND)).toMatchObject({ kind: "state", belongs: true });
-  await first.member.membership.saved();
-  first.member.halt();
-  const second = await start(store, ["b:1"]);
-  expect(second.member.joiningState.kind).toBe("joining");
-  expect(await letIn(second, STRANGER)).toMatchObject({ kind: "refused", code: "other_cluster" });
-  expect(second.member.membership.peer(STRANGER.id)).toBeUndefined();
-  await second.timers.advance(0);
-  const hellos = second.sent.flatMap(({ message }) => (message.kind === "hello" ? [message.belongs] : []));
-  expect(new Set(hellos)).toEqual(new Set([true]));
-});
+test.each([true, false])(
+  "who was let into a table takes no other one's after a restart either, recorded or not, as is noted or, of an earlier build, concluded: %s",
+  async (isNoted) => {
+    const store = new MemoryStore();
+    const letIn = async (it: Awaited<ReturnType<typeof start>>, from: typeof FRIEND) => {
+      const state = { from, to: "", members: [from], retired: [], belongs: true } as const;
+      return await it.member.serve(from.id, { kind: "push-pull", ...state });
+    };
+    const first = await start(store, ["b:1"]);
+    expect(await letIn(first, FRIEND)).toMatchObject({ kind: "state", belongs: true });
+    await first.member.membership.saved();
+    first.member.halt();
+    const table = JSON.parse(decodeUtf8(store.committed.meta.get("members") ?? new Uint8Array()) ?? "");
+    expect(table.entered).toBe(true);
+    if (!isNoted)
+      await store.meta.put("members", encodeUtf8(JSON.stringify({ ...table, entered: undefined })));
+    const second = await start(store, ["b:1"]);
+    expect(second.member.joiningState.kind).toBe("joining");
+    expect(await letIn(second, STRANGER)).toMatchObject({ kind: "refused", code: "other_cluster" });
+    expect(second.member.membership.peer(STRANGER.id)).toBeUndefined();
+    await second.timers.advance(0);
+    const hellos = second.sent.flatMap(({ message }) => (message.kind === "hello" ? [message.belongs] : []));
+    expect(new Set(hellos)).toEqual(new Set([true]));
+  },
+);
 
 test("a retirement is not settled before it is on the disk, which would come back without it after a crash", async () => {
   const store = new MemoryStore();
