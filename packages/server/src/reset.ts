@@ -59,6 +59,7 @@ async function examine(
         fallbackName: "node",
         cluster: settings.cluster,
         doubt: false,
+        // Of no consequence: the next start mints another id.
         now: hlcFromMs(Date.now()),
       },
     );
