@@ -99,6 +99,11 @@ export const PROBLEMS = {
     title: "The key has no value",
     next: "Nothing to do if that was expected; another node may know of a newer write.",
   },
+  ghost_not_found: {
+    status: 404,
+    title: "No such version is kept aside on this node",
+    next: "hearsay ghosts lists what is. Each node keeps its own: name another one with --endpoint.",
+  },
   route_not_found: {
     status: 404,
     title: "There is no such path",

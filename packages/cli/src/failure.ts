@@ -58,6 +58,7 @@ export interface Report {
 const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["not_found", EXIT.notFound],
   ["member_not_found", EXIT.notFound],
+  ["ghost_not_found", EXIT.notFound],
   ["precondition_failed", EXIT.preconditionFailed],
   ["unreachable", EXIT.unreachable],
   ["peer_unreachable", EXIT.unreachable],

@@ -154,7 +154,7 @@ export class ClusterCalls {
     return await this.#get(path, isGhostReport, { ...only(options), pinned: true });
   }
 
-  /** Has the first endpoint's node forget one of them for good; rejects with `not_found` when it has none such. */
+  /** Has the first endpoint's node forget one of them for good; rejects with `ghost_not_found` when it has none such. */
   async discardGhost(key: string, version: string, options: CallOptions = {}): Promise<GhostDiscarded> {
     return await this.#post("/cluster/ghosts/discard", { key, version }, isGhostDiscarded, options);
   }

@@ -103,6 +103,9 @@ it("discards what is named when it is told to, and not without being asked", asy
   expect({ code, out }).toEqual({ code: 0, out: `greeting@${VERSION} is forgotten, 0 are left\n` });
   const body = JSON.stringify({ key: "greeting", version: VERSION });
   expect(asked).toEqual([{ method: "POST", url: "/cluster/ghosts/discard", body }]);
+  answer = { status: 404, body: { status: 404, code: "ghost_not_found", title: "It is gone", next: "n" } };
+  const again = await hearsay("ghosts", `greeting@${VERSION}`, "--discard", "--yes");
+  expect(again).toMatchObject({ code: 3, err: expect.stringContaining("It is gone") });
 });
 
 it.each([

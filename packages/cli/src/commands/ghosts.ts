@@ -90,7 +90,7 @@ async function discard(
 
 function none({ key, version }: KeyVersion): CliError {
   return new CliError(`${shownKey(key)}@${version} is not kept aside on the asked node`, {
-    code: "not_found",
+    code: "ghost_not_found",
     exit: EXIT.notFound,
     next: "hearsay ghosts lists what is. Each node keeps its own: name another one with --endpoint.",
   });

@@ -91,7 +91,7 @@ it("one that is discarded is gone, and says how many are left", async () => {
   expect(h.logged).toContain("ghost_discarded");
   const again = await discard({ key: "k", version: last });
   expect(again.statusCode).toBe(404);
-  expect(again.json()).toMatchObject({ code: "not_found" });
+  expect(again.json()).toMatchObject({ code: "ghost_not_found" });
 });
 
 it.each(["?version=0g5xw1m2k3a-n1~abcdefghij", "?key=k&version=nonsense", "?limit=0", "?prefix=k"])(

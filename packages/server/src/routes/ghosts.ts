@@ -51,7 +51,7 @@ export async function discardGhost(services: Services, exchange: Exchange): Prom
   services.gate.admitWrite();
   const { key, version } = await ghostDiscard(services, exchange);
   if (!(await services.store.discardGhost(key, versionOf(version, "invalid_body")))) {
-    throw new ApiProblem("not_found", { detail: "No such version is kept aside on this node." });
+    throw new ApiProblem("ghost_not_found");
   }
   services.log.info("ghost_discarded", { key, version });
   const left = services.store.stats().ghosts;
