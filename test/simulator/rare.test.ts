@@ -142,6 +142,16 @@ test.each(["begun_beside", "alone_beside"] as const)(
   },
 );
 
+test("a node may be stopped once another has what it alone was given before the giver went for good, and not before", async () => {
+  const actions = [put(6_000, "k"), faultAt(12_000, "legacy", 0, 5_000)];
+  const report = await runOf(actions, 20_000, { nodes: 4 });
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ legacy: 1 });
+  expect(report.answered.stopping).toBeGreaterThan(0);
+  const early = await runOf(actions, 20_000, { nodes: 4, mutant: "stopped_by_an_earlier_exchange" });
+  expect(early.violation?.detail).toContain("of legacy at");
+});
+
 test("a machine is replaced by another under its name, and nodes come to agree that gossip with one other at a time", async () => {
   const actions = [put(6_000, "k"), faultAt(8_000, "replaced"), faultAt(20_000, "retention_changed")];
   const report = await runOf(actions, 40_000, { nodes: 4, viewSize: 1 });

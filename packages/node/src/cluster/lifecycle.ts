@@ -8,6 +8,7 @@
  */
 import type { HelloReply, HelloRequest, NodeId, Peer } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
+import { handOver } from "./handing-over.ts";
 import { differingLimits, HELLO_TIMEOUT_MS, type JoiningState } from "./joining.ts";
 import type { Greeting, MemberConfig, MemberPorts, NotWritable } from "./member-config.ts";
 import type { MemberParts } from "./member-parts.ts";
@@ -161,11 +162,12 @@ export class Lifecycle {
   async #makeSureOfAll(): Promise<void> {
     this.#leaving = true;
     try {
-      const { membership } = this.#parts;
+      const { membership, repair, sampler } = this.#parts;
       let retired: number;
       do {
         retired = membership.retiredCount;
-        await this.#handOver();
+        const peers = sampler.sample(membership.livePeers().length);
+        await handOver(peers, (peer) => repair.exchange(peer));
       } while (membership.retiredCount !== retired);
     } catch (error) {
       this.#leaving = false;
@@ -184,20 +186,5 @@ export class Lifecycle {
     const { membership } = this.#parts;
     await membership.retire(id);
     if (membership.hasRecorded(id)) throw new PeerFault({ code: "busy" });
-  }
-
-  async #handOver(): Promise<void> {
-    const { membership, repair, sampler } = this.#parts;
-    let last: unknown = new PeerFault({ code: "unreachable" });
-    for (const peer of sampler.sample(membership.livePeers().length)) {
-      try {
-        const outcome = await repair.exchange(peer);
-        // The peer has it all, also where a retirement has made the exchange prove nothing here.
-        if (outcome.staying) return;
-      } catch (error) {
-        last = error;
-      }
-    }
-    throw last;
   }
 }

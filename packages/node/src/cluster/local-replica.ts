@@ -45,6 +45,7 @@ export class LocalReplica implements ExchangeReplica {
   readonly digests: DigestStore;
   readonly #ports: LocalReplicaPorts;
   #alarms = 0;
+  #senders: Set<NodeId> | undefined;
 
   constructor(ports: LocalReplicaPorts) {
     this.id = ports.node.id;
@@ -92,6 +93,15 @@ export class LocalReplica implements ExchangeReplica {
 
   async flush(): Promise<void> {
     await this.#ports.flush();
+  }
+
+  takesFrom(peer: NodeId): void {
+    this.#senders?.add(peer);
+  }
+
+  /** From now on those of whom this node takes records are put in here; undefined ends it. */
+  noteSenders(senders: Set<NodeId> | undefined): void {
+    this.#senders = senders;
   }
 
   merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch | undefined {

@@ -50,7 +50,7 @@ export interface Running {
   readonly log: EventLog;
   readonly sent: { readonly to: Peer; readonly message: PeerRequest }[];
   /** What the others answer; they are away while it is not set. */
-  answer: ((message: PeerRequest, to: Peer) => PeerReply) | undefined;
+  answer: ((message: PeerRequest, to: Peer) => PeerReply | Promise<PeerReply>) | undefined;
   retired: boolean;
 }
 
@@ -101,7 +101,7 @@ export async function start(
         request: async (to, message) => {
           sent.push({ to, message });
           if (it.answer === undefined) throw new PeerFault({ code: "unreachable" });
-          return it.answer(message, to);
+          return await it.answer(message, to);
         },
       },
       resolveSeed: async (seed) => [seed],

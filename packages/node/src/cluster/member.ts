@@ -22,6 +22,7 @@ import { PeerFault } from "../peer-fault.ts";
 import type { Clock } from "../ports.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import type { CompletenessKeeper } from "./completeness-keeper.ts";
+import { type StandIn, StandIns } from "./handing-over.ts";
 import type { JoiningState } from "./joining.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Greeting, MemberConfig, MemberEvents, MemberPorts, NotWritable } from "./member-config.ts";
@@ -55,6 +56,7 @@ export class ClusterMember {
   readonly #concern: WriteConcern;
   readonly #publishing: Publishing;
   readonly #serving: Serving;
+  readonly #standIns: StandIns;
   readonly #periodic: Periodic;
   #phase: "new" | "running" | "stopped" = "new";
 
@@ -97,6 +99,7 @@ export class ClusterMember {
       spread: (key, acks) => this.spread(key, acks),
       peerHolds: (peer, key, version, timeoutMs) => this.peerHolds(peer, key, version, timeoutMs),
     });
+    this.#standIns = new StandIns(this.#parts, ports.timers);
     this.membership = this.#parts.membership;
     this.keeper = this.#parts.keeper;
     this.rumors = this.#parts.rumors;
@@ -217,6 +220,7 @@ export class ClusterMember {
     const reply = await this.#parts.transport.request(peer, { kind: "fetch", key }, timeoutMs);
     if (reply.kind !== "fetched") throw new PeerFault({ code: "bad_message", what: reply.kind });
     if (reply.record === null) return reply;
+    this.#parts.replica.takesFrom(peer.id);
     // Asked and answered in one go, at one floor, this is as good as an exchange; at two it is left to one.
     await this.#parts.replica.merge([{ key, record: reply.record }], reply.standing)?.committed;
     return reply;
@@ -265,6 +269,11 @@ export class ClusterMember {
   /** See {@link LocalReplica.alarms}. */
   get alarms(): number {
     return this.#parts.replica.alarms;
+  }
+
+  /** See {@link StandIns.find}. */
+  standIn(): Promise<StandIn | undefined> {
+    return this.#standIns.find();
   }
 
   /**

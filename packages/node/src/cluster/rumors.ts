@@ -100,7 +100,7 @@ export class Rumors {
   }
 
   async serve(from: Peer, message: LoadedRumorRequest): Promise<LoadedRumorReply> {
-    const received = await this.#take(message.rumors);
+    const received = await this.#take(from.id, message.rumors);
     this.#tellDropped();
     this.#updatesCame(message.updates, from.id);
     const { rumors, wants, answers, pull } = message;
@@ -121,7 +121,7 @@ export class Rumors {
   async #send(to: Peer, message: RumorRequest, timeoutMs: number): Promise<Answered> {
     const reply = expectRumors(await this.#request(to, message, timeoutMs));
     this.#updatesCame(reply.updates, to.id);
-    const received = await this.#take(reply.rumors);
+    const received = await this.#take(to.id, reply.rumors);
     const { turn, answers, rumors } = reply;
     return { reply: { kind: "rumor_reply", turn, answers, rumors }, received };
   }
@@ -168,8 +168,9 @@ export class Rumors {
   }
 
   /** Merges what came with records; settles when it is committed, with what became of each rumor. */
-  async #take(rumors: readonly LoadedRumor[]): Promise<ReceivedRumor[]> {
+  async #take(from: NodeId, rumors: readonly LoadedRumor[]): Promise<ReceivedRumor[]> {
     const carried = rumors.flatMap(({ key, record }) => (record === null ? [] : [{ key, record }]));
+    if (carried.length > 0) this.#replica.takesFrom(from);
     const changed = (await this.#replica.takeMail(carried)).values();
     return rumors.map((rumor) =>
       this.#verdict(rumor, rumor.record === null ? undefined : changed.next().value),

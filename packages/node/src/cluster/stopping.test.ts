@@ -1,8 +1,25 @@
 /** On whose word a member may be stopped, and a write counts as held everywhere. */
-import { encodeUtf8, type HlcTime, type PeerReply } from "@hearsay/core";
+import {
+  ANTI_ENTROPY_DEFAULTS,
+  encodeUtf8,
+  type HlcTime,
+  type KeyRecord,
+  type NodeId,
+  type Peer,
+  type PeerReply,
+} from "@hearsay/core";
 import { beforeEach, expect, test } from "vitest";
 import { PeerFault } from "../peer-fault.ts";
-import { FRIEND, introduce, type Running, STRANGER, standing, start } from "./lone-member.contract.ts";
+import { SEARCH_TIMEOUT_MS } from "./handing-over.ts";
+import {
+  FRIEND,
+  introduce,
+  type Running,
+  rumors,
+  STRANGER,
+  standing,
+  start,
+} from "./lone-member.contract.ts";
 import { receiptOf } from "./receipt.ts";
 import { hasConfirmed } from "./status.ts";
 import { obstaclesToStopping } from "./stopping.ts";
@@ -12,19 +29,13 @@ let last: HlcTime;
 
 /** A friend is there, and knows nothing of what was written here. */
 beforeEach(async () => {
-  it = await start();
+  it = await start(undefined, [], { antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, intervalMs: 60_000 } });
   await introduce(it, FRIEND);
-  const written = it.replica.node.write(
-    "k",
-    { kind: "value", bytes: encodeUtf8("v"), contentType: "", ttlMs: null },
-    undefined,
-  );
-  if ("code" in written) throw new Error(written.code);
-  await written.committed;
-  last = written.version.time;
+  last = await write("k");
 });
 
-const obstacles = (): string[] => obstaclesToStopping(it.member).map(({ code }) => code);
+const obstacles = async (): Promise<string[]> =>
+  (await obstaclesToStopping(it.member)).map(({ code }) => code);
 
 function friendSays(completeThrough: HlcTime, tableHash: string): void {
   it.member.keeper.absorb(FRIEND.id, {
@@ -36,43 +47,138 @@ function friendSays(completeThrough: HlcTime, tableHash: string): void {
   });
 }
 
-async function exchanged(staying: boolean): Promise<void> {
-  const equal: PeerReply = {
-    kind: "exchange-equal",
-    standing,
-    offer: { time: 1, vector: new Map() },
-    staying,
-    wallMs: null,
-  };
-  it.answer = ({ kind }) => {
+const equal = (staying: boolean): PeerReply => ({
+  kind: "exchange-equal",
+  standing,
+  offer: { time: 1, vector: new Map() },
+  staying,
+  wallMs: null,
+});
+
+/** What others answer to the start of an exchange; to nothing else. */
+function answering(started: (to: Peer) => PeerReply | Promise<PeerReply>): void {
+  it.answer = ({ kind }, to) => {
     if (kind !== "exchange-start") throw new PeerFault({ code: "unreachable" });
-    return equal;
+    return started(to);
   };
-  await it.member.exchange(FRIEND);
 }
 
+const exchanges = (): number => it.sent.filter(({ message }) => message.kind === "exchange-start").length;
+
+async function write(key: string): Promise<HlcTime> {
+  const content = { kind: "value", bytes: encodeUtf8("v"), contentType: "", ttlMs: null } as const;
+  const written = it.replica.node.write(key, content, undefined);
+  if ("code" in written) throw new Error(written.code);
+  await written.committed;
+  return written.version.time;
+}
+
+/** A record of its own that a member mails. */
+async function mailed(from: NodeId): Promise<void> {
+  const version = { time: last + 1, node: from };
+  const record: KeyRecord = {
+    context: new Map([[from, version.time]]),
+    siblings: [{ kind: "value", version, bytes: encodeUtf8("m"), contentType: "", expiresAtMs: null }],
+  };
+  const facts = { versions: [version], sizeBytes: 10, hops: 1, mailed: true, inline: true };
+  await it.member.serve(from, rumors({ rumors: [{ key: `of ${from}`, record, ...facts }] }));
+}
+
+const never = new Promise<PeerReply>(() => undefined);
+
 test("an exchange with one that stays shows that a node may be stopped, and one with one that leaves does not", async () => {
-  expect(obstacles()).toEqual(["writes_unconfirmed"]);
-  await exchanged(false);
-  expect(obstacles()).toEqual(["writes_unconfirmed"]);
-  await exchanged(true);
-  expect(obstacles()).toEqual([]);
+  expect(await obstacles()).toEqual(["writes_unconfirmed"]);
+  answering(() => equal(false));
+  expect(await obstacles()).toEqual(["writes_unconfirmed"]);
+  answering(() => equal(true));
+  expect(await obstacles()).toEqual([]);
+});
+
+test("what was shown before the question does not count: another may have written to this node alone since, and be gone", async () => {
+  answering(() => equal(true));
+  await it.member.exchange(FRIEND);
+  friendSays(last + 1, it.member.membership.counted().tableHash);
+  await introduce(it, STRANGER);
+  await mailed(STRANGER.id);
+  it.answer = undefined;
+  expect(await obstacles()).toEqual(["writes_unconfirmed"]);
 });
 
 test("who is not alive keeps nothing available, whatever it holds", async () => {
-  await exchanged(true);
+  answering(() => equal(true));
   await introduce(it, { ...FRIEND, generation: FRIEND.generation + 1, state: "stopped" });
-  expect(obstacles()).toEqual(["only_live_member"]);
+  expect(await obstacles()).toEqual(["only_live_member"]);
+  expect(exchanges()).toBe(0);
 });
 
-test("what another says of itself counts under the table of here, and from the last write on", () => {
-  const { tableHash } = it.member.membership.counted();
-  friendSays(last, "f".repeat(16));
-  expect(obstacles()).toEqual(["writes_unconfirmed"]);
-  friendSays(last - 1, tableHash);
-  expect(obstacles()).toEqual(["writes_unconfirmed"]);
-  friendSays(last + 1, tableHash);
-  expect(obstacles()).toEqual([]);
+test("who dies while it is asked keeps nothing available either", async () => {
+  answering(async () => {
+    await introduce(it, { ...FRIEND, generation: FRIEND.generation + 1, state: "stopped" });
+    return equal(true);
+  });
+  expect(await obstacles()).toEqual(["writes_unconfirmed"]);
+});
+
+test("a write of this node that came while the other was asked may be here alone", async () => {
+  answering(async () => {
+    await write("late");
+    return equal(true);
+  });
+  expect(await obstacles()).toEqual(["writes_unconfirmed"]);
+});
+
+test("what others mail meanwhile is held by those who sent it, as long as they are there", async () => {
+  await introduce(it, STRANGER);
+  let isGone = false;
+  answering(async ({ id }) => {
+    if (id !== FRIEND.id) throw new PeerFault({ code: "unreachable" });
+    await mailed(STRANGER.id);
+    if (isGone) await introduce(it, { ...STRANGER, generation: STRANGER.generation + 1, state: "stopped" });
+    return equal(true);
+  });
+  expect(await obstacles()).toEqual([]);
+  isGone = true;
+  expect(await obstacles()).toEqual(["writes_unconfirmed"]);
+});
+
+test("those who ask at one time are answered by one exchange, and all who ask meanwhile by another one", async () => {
+  const later: Promise<string[]>[] = [];
+  answering(() => {
+    if (later.length === 0) later.push(obstacles(), obstacles());
+    return equal(true);
+  });
+  expect(await Promise.all([obstacles(), obstacles(), obstacles()])).toEqual([[], [], []]);
+  expect(await Promise.all(later)).toEqual([[], []]);
+  expect(exchanges()).toBe(2);
+});
+
+test.each([FRIEND.id, STRANGER.id])(
+  "one that does not answer keeps no answer back while another one does",
+  async (silent) => {
+    await introduce(it, STRANGER);
+    answering(({ id }) => (id === silent ? never : equal(true)));
+    expect(await obstacles()).toEqual([]);
+    expect(await obstacles()).toEqual([]);
+  },
+);
+
+test("when nobody answers in time the answer is no, and nobody is asked twice at once", async () => {
+  answering(() => never);
+  const first = obstacles();
+  await it.timers.advance(1);
+  const second = obstacles();
+  await it.timers.advance(SEARCH_TIMEOUT_MS);
+  expect(await first).toEqual(["writes_unconfirmed"]);
+  expect(await second).toEqual(["writes_unconfirmed"]);
+  expect(exchanges()).toBe(1);
+});
+
+test("rumors are a reason only where nobody else holds what they tell", async () => {
+  it.member.spread("k", 0);
+  expect(await obstacles()).toEqual(["writes_unconfirmed", "rumors_pending"]);
+  answering(() => equal(true));
+  it.member.spread("k", 0);
+  expect(await obstacles()).toEqual([]);
 });
 
 test("what another confirms says nothing of the writes of one who does not count", () => {

@@ -165,6 +165,7 @@ export class ExchangeAnswerer {
     if (session === undefined) return { kind: "exchange-void" };
     const replica = this.#replica;
     const readAt = replica.standing();
+    if (request.records.length > 0) replica.takesFrom(from);
     const batch = replica.merge(request.records, request.standing);
     if (batch === undefined) {
       this.#sessions.delete(sessionKey(from, request.session));

@@ -240,6 +240,7 @@ export class ExchangeAsker {
 
   async #receive(reply: ExchangeTransferred, wants: readonly BucketWant[]): Promise<void> {
     const readAt = this.#replica.standing();
+    if (reply.records.length > 0) this.#replica.takesFrom(this.#peer);
     const batch = this.#replica.merge(reply.records, reply.standing);
     if (batch === undefined) throw new PeerFault({ code: "exchange_broken", what: "floors differ" });
     const { merged, refused, committed } = batch;

@@ -46,6 +46,8 @@ export interface ExchangeReplica {
   read(key: string): Readable;
   /** Settles when everything accepted so far is committed, so that the next root shows it. */
   flush(): Promise<void>;
+  /** To be called before a peer's records are merged, or taken as mail, in the same turn. */
+  takesFrom(peer: NodeId): void;
   /**
    * Merges under the ghost rule, all or nothing.
    * @returns undefined when a record would have to be judged and the two sides stand at different floors

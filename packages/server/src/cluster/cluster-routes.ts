@@ -109,7 +109,7 @@ function readingRoutes(services: Services): Reading[] {
     },
     {
       url: "/cluster/safe-to-stop",
-      summary: "Whether this node may stop without a write becoming unavailable",
+      summary: "Whether this node may stop for good without a write being lost; asks another member",
       answer: SafeToStopReport,
       handle: (exchange) => sendSafeToStop(services, exchange),
     },

@@ -121,8 +121,8 @@ function heldBackItem(member: ClusterMember, held: HeldBack): ConvergenceReport[
   return [{ node, name: nodeName(node), state, reason, completeThrough: throughIso(completeThrough) }];
 }
 
-export function sendSafeToStop({ cluster }: Services, exchange: Exchange): void {
-  const obstacles = obstaclesToStopping(cluster.member);
+export async function sendSafeToStop({ cluster }: Services, exchange: Exchange): Promise<void> {
+  const obstacles = await obstaclesToStopping(cluster.member);
   const report: SafeToStopReport = {
     safe: obstacles.length === 0,
     reasons: obstacles.map((obstacle) => ({ code: obstacle.code, detail: detailOf(obstacle) })),
@@ -137,7 +137,7 @@ function detailOf(obstacle: StopObstacle): string {
     case "only_live_member":
       return `No other member is alive: ${obstacle.down.join(", ")}.`;
     case "writes_unconfirmed":
-      return `No live member has confirmed this node's writes through ${throughIso(obstacle.since)}.`;
+      return "No live member has shown in time that it holds everything this node does.";
     case "rumors_pending":
       return `Fresh writes are still on their way to others, ${obstacle.hot} of them hot.`;
     case "acks_pending":

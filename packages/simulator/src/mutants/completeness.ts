@@ -167,6 +167,21 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    name: "stopped_by_an_earlier_exchange",
+    breaks:
+      "a node may be stopped when another has all that it holds, also what others wrote since they last met",
+    hooks: () =>
+      overMember((member) => {
+        member.standIn = () => {
+          const shown = member.membership.livePeers().flatMap(({ id: to }) => {
+            const last = member.lastExchange(to);
+            return last?.staying === true ? [{ to, through: last.offered, senders: new Set<NodeId>() }] : [];
+          });
+          return Promise.resolve(shown.toSorted((a, b) => b.through - a.through)[0]);
+        };
+      }),
+  },
+  {
     name: "roots_always_equal",
     breaks: "roots are equal only when what is held is",
     hooks: () =>

@@ -40,6 +40,7 @@ export const FAULTS = {
   reset_alone: "all directories but one are gone, and that one goes on alone",
   begun_beside: "a node that lost its directory begins a cluster of its own beside the others",
   alone_beside: "a node is reset to go on alone, while the others still run",
+  legacy: "a directory is lost whose last write one other node alone has",
   restored: "all directories are gone, and a snapshot is put back as it was",
 } as const;
 
@@ -60,6 +61,7 @@ const RARE: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "reset_alone",
   "begun_beside",
   "alone_beside",
+  "legacy",
   "restored",
 ]);
 

@@ -15,7 +15,7 @@ import type { DiskLatency } from "../disk/virtual-disk.ts";
 import type { Action, Fault, Operation } from "./actions.ts";
 import { COMMON_FAULT_KINDS, type FaultKind } from "./faults.ts";
 import { pick } from "./pick.ts";
-import { drawMistakes, drawPartings, drawRareFaults, drawWorn, viewed } from "./rare-draws.ts";
+import { drawLegacies, drawMistakes, drawPartings, drawRareFaults, drawWorn, viewed } from "./rare-draws.ts";
 import { drawRequests, narrowed } from "./second-draws.ts";
 
 export type Mode = "safety" | "liveness";
@@ -65,7 +65,9 @@ export function makePlan({ seed, mode, nodes, minutes }: PlanOptions): Plan {
   const settings = viewed(random.fork(), narrow);
   const worn = drawWorn(random.fork(), FIRST_MS, durationMs);
   const mistakes = drawMistakes(random.fork(), FIRST_MS, durationMs);
-  const all = [...operations, ...requests, ...faults, ...rare, ...partings, ...worn, ...mistakes];
+  const legacies = drawLegacies(random.fork(), FIRST_MS, durationMs);
+  const drawnApart = [...rare, ...partings, ...worn, ...mistakes, ...legacies];
+  const all = [...operations, ...requests, ...faults, ...drawnApart];
   const actions = all.sort((a, b) => a.atMs - b.atMs);
   return { seed, mode, nodes, durationMs, settings, disk, actions };
 }

@@ -98,6 +98,22 @@ export function drawMistakes(random: RandomSource, firstMs: number, durationMs: 
   ];
 }
 
+const LEGACIES_SHARE = 0.3;
+const LEGACIES_INTERVAL_MS = 60_000;
+
+/** In some runs a node goes for good now and then, and leaves a write that one other alone has. */
+export function drawLegacies(random: RandomSource, firstMs: number, durationMs: number): Fault[] {
+  const faults: Fault[] = [];
+  if (random.next() >= LEGACIES_SHARE) return faults;
+  for (let atMs = firstMs; ; ) {
+    atMs += 2 * LEGACIES_INTERVAL_MS * random.next();
+    if (atMs >= durationMs) return faults;
+    const lastsMs = 500 + LASTS_MS * random.next();
+    const [node, other] = [random.next(), random.next()];
+    faults.push({ kind: "fault", atMs, fault: "legacy", durationMs: lastsMs, node, other, strength: 0 });
+  }
+}
+
 /** Partitions in which a node may be left with a write that nobody else has. */
 const PARTING: readonly FaultKind[] = ["isolate", "halves", "swizzle_clog", "asymmetric", "pause"];
 const PARTING_SHARE = 0.5;

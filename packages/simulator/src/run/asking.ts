@@ -4,10 +4,11 @@ import { obstaclesToStopping, PeerFault, receiptOf } from "@hearsay/node";
 import { readSnapshot, StoreError } from "@hearsay/store";
 import type { Machine } from "../cluster/machine.ts";
 import type { Run } from "../cluster/run.ts";
-import { describeWrite, isCountedOn } from "../invariants/ledger.ts";
+import { describeWrite, isCountedOn, type Write } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 import type { Request } from "../plan/actions.ts";
 import type { RequestCounts } from "../plan/requests.ts";
+import type { ReplicaWatch } from "../watch/replica-watch.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import type { Clients } from "./clients.ts";
 
@@ -58,7 +59,7 @@ export class Asking {
       case "receipt":
         return await this.#receipt(machine, run, key);
       case "stopping":
-        return this.#stopping(machine);
+        return await this.#stopping(machine, run);
       case "verify":
         return await this.#verify(machine);
       case "snapshot":
@@ -88,27 +89,47 @@ export class Asking {
     return true;
   }
 
-  /** Of a node that may be stopped, some other that it takes for alive has all that it acknowledged and still holds. */
-  #stopping(machine: Machine): boolean {
+  /**
+   * Of a node that may be stopped, some other that it takes for alive has all that it held when it was asked, and of what it has
+   * come to hold since, some such one has each. A directory that is lost must not have been what they had it in.
+   */
+  async #stopping(machine: Machine, run: Run): Promise<boolean> {
     const { watcher } = this.#ports;
     const { running, name } = machine;
-    if (obstaclesToStopping(running).length > 0 || watcher.replica(machine).isGivenUp) return false;
-    const alive = running.membership
-      .members()
-      .filter(({ id, state }) => state === "alive" && id !== running.id);
-    const ids = new Set(alive.map(({ id }) => id));
-    const others = [...watcher.replicas.values()].filter(({ id }) => ids.has(id));
-    // What was lost with the directory of one that came back as another a moment ago, the node cannot know yet.
-    if (others.length < alive.length) return false;
+    const held = (): Write[] =>
+      [...watcher.ledger.all()].filter((write) => isCountedOn(write) && write.holders.has(name));
+    const replicas = [...watcher.replicas.values()];
+    const whole = replicas.filter(({ mayLack }) => !mayLack).map((one) => ({ one, since: one.wholeSinceMs }));
+    const had = new Set(held());
+    const obstacles = await obstaclesToStopping(running);
+    if (run.hasEnded || obstacles.length > 0 || watcher.replica(machine).isGivenUp) return false;
+    // Who has lost its directory since may have been the one, and nobody can know that yet.
+    if (whole.some(({ one, since }) => one.mayLack || one.wholeSinceMs !== since)) return false;
     watcher.count("durability");
-    const writes = [...watcher.ledger.between(running.id, 0, Number.POSITIVE_INFINITY)];
-    const own = writes.filter((write) => isCountedOn(write) && write.holders.has(name));
-    const lacks = others.map((other) => own.find(({ key, version }) => !other.hadSeen(key, version)));
-    const [lost] = lacks;
-    if (lost === undefined || lacks.includes(undefined)) return true;
-    const detail = `${name} may be stopped, it says, and nobody alive has all of its writes: one lacks ${describeWrite(lost)}`;
-    watcher.report({ invariant: "durability", detail });
+    const { membership, id: ownId } = running;
+    const isAlive = ({ id }: { id: string }): boolean => id !== ownId && membership.stateOf(id) === "alive";
+    const named = [...watcher.replicas.values()].filter(isAlive);
+    const others = named.filter(({ mayLack }) => !mayLack);
+    const has = (other: ReplicaWatch, { key, version }: Write): boolean => other.hadSeen(key, version);
+    const now = held();
+    const asked = now.filter((write) => had.has(write));
+    if (!others.some((other) => asked.every((write) => has(other, write)))) {
+      this.#unsafe(
+        machine,
+        asked.find((write) => !others.some((other) => has(other, write))),
+      );
+    }
+    // What was on its way from one that was gone by then may have come since.
+    if (others.length < named.length) return true;
+    const lost = now.find((write) => !others.some((other) => has(other, write)));
+    if (lost !== undefined) this.#unsafe(machine, lost);
     return true;
+  }
+
+  #unsafe({ name }: Machine, lost: Write | undefined): void {
+    const which = lost === undefined ? "all that it has" : describeWrite(lost);
+    const detail = `${name} may be stopped, it says, and nobody else alive has ${which}`;
+    this.#ports.watcher.report({ invariant: "durability", detail });
   }
 
   /** A store whose disk has flipped no bits agrees with itself at any time. */

@@ -19,6 +19,7 @@ import { Asking } from "./asking.ts";
 import { BesideFaults } from "./beside-faults.ts";
 import { Clients, type OperationCounts } from "./clients.ts";
 import { Inspection } from "./inspection.ts";
+import { LegacyFault } from "./legacy-fault.ts";
 import { MachineFaults } from "./machine-faults.ts";
 import { MembershipFaults } from "./membership-faults.ts";
 import { chosen, NetworkFaults } from "./network-faults.ts";
@@ -79,6 +80,7 @@ class Simulation {
   readonly #membership: MembershipFaults;
   readonly #rebuilding: RebuildingFaults;
   readonly #beside: BesideFaults;
+  readonly #legacy: LegacyFault;
   readonly #inspection: Inspection;
   readonly #fired: FaultCounts = {};
   readonly #counted: Record<string, number> = {};
@@ -134,6 +136,7 @@ class Simulation {
     this.#membership = new MembershipFaults({ ...ports, fired });
     this.#rebuilding = new RebuildingFaults({ ...ports, fired, hashing: platform.hashing });
     this.#beside = new BesideFaults({ ...ports, fired });
+    this.#legacy = new LegacyFault({ ...ports, asking: this.#asking, fired });
     this.#inspection = new Inspection(ports);
   }
 
@@ -155,6 +158,7 @@ class Simulation {
     this.#machines.stop();
     this.#rebuilding.stop();
     this.#beside.stop();
+    this.#legacy.stop();
     const settling = new Settling({
       cluster: this.#cluster,
       operator: this.#operator,
@@ -206,7 +210,7 @@ class Simulation {
     this.#trace.note(`fault ${fault.fault} at ${name} for ${Math.round(fault.durationMs)} ms`);
     const strike = this.#network.strike(fault, names);
     if (strike === undefined) {
-      const kinds = [this.#machines, this.#membership, this.#beside];
+      const kinds = [this.#machines, this.#membership, this.#beside, this.#legacy];
       if (!kinds.some((kind) => kind.strike(fault, name))) this.#rebuilding.strike(fault, name);
       return;
     }
