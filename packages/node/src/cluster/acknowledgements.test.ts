@@ -85,6 +85,23 @@ test("an exchange vouches for all writes from before it began", () => {
   expect(acks.size).toBe(1);
 });
 
+test("a peer that is gone does not count, and nobody waits for more peers than are left", () => {
+  const acks = new Acknowledgements(10);
+  const told: string[] = [];
+  acks.wait(write("two", 1), 2, (peers) => told.push(`two: ${peers}`));
+  acks.wait(write("all", 1), 3, (peers) => told.push(`all: ${peers}`));
+  for (const key of ["two", "all"]) held(acks, "b", key, 1);
+  acks.gone("b~0123456789", 2);
+  for (const key of ["two", "all"]) held(acks, "c", key, 1);
+  expect(told).toEqual([]);
+  for (const key of ["two", "all"]) held(acks, "d", key, 1);
+  expect(told).toEqual(["two: 2", "all: 2"]);
+  acks.wait(write("last", 2), 2, (peers) => told.push(`last: ${peers}`));
+  acks.gone("c~0123456789", 1);
+  held(acks, "d", "last", 2);
+  expect(told.at(-1)).toBe("last: 1");
+});
+
 test("a peer is to be asked for the writes that have waited longest without a word from it", () => {
   const acks = new Acknowledgements(10);
   for (const time of [1, 2, 3, 4, 5]) acks.wait(write(`k${time}`, time), 2, () => undefined);

@@ -9,7 +9,8 @@ export interface AwaitedWrite {
 }
 
 interface Pending extends AwaitedWrite {
-  readonly needed: number;
+  /** Falls when there are not so many any more. */
+  needed: number;
   /** A handful at most, each once: an array is cheaper than a set. */
   readonly peers: NodeId[];
   /** Let go when the wait is over: the tables below may hold what is deleted until the next full garbage collection. */
@@ -26,7 +27,8 @@ export interface AckWait {
 /**
  * Counts which peers hold a write of this node, for `ack=n`. A peer whose record of the key has the write, or a later one
  * of the same node, holds or covers the write: the node's later record was built upon it. A later version of another node
- * says nothing, because the two may be concurrent.
+ * says nothing, because the two may be concurrent. Nor does one that is about to leave (docs/protocol.md, *Leaving*): what it is
+ * given after it has handed over goes with it.
  *
  * Bound: as many as `maxPending` writers wait; one more is refused.
  */
@@ -80,6 +82,16 @@ export class Acknowledgements {
     }
   }
 
+  /** A peer is a member no more, and does not count; nobody waits for more peers than are left. */
+  gone(peer: NodeId, left: number): void {
+    for (const pending of this.#waiting) {
+      const at = pending.peers.indexOf(peer);
+      if (at >= 0) pending.peers.splice(at, 1);
+      pending.needed = Math.min(pending.needed, left);
+      this.#endIfDone(pending);
+    }
+  }
+
   /** The writes that have waited for longest without a word from the peer, at most so many. */
   unheardFrom(peer: NodeId, beganByMs: number, limit: number): AwaitedWrite[] {
     const found: AwaitedWrite[] = [];
@@ -92,6 +104,10 @@ export class Acknowledgements {
 
   #count(pending: Pending, peer: NodeId): void {
     if (!pending.peers.includes(peer)) pending.peers.push(peer);
+    this.#endIfDone(pending);
+  }
+
+  #endIfDone(pending: Pending): void {
     if (pending.peers.length < pending.needed) return;
     const { done } = pending;
     this.#remove(pending);

@@ -1,5 +1,5 @@
 /** How a member comes, goes and lets others come and go, where another would do something else meanwhile. */
-import { fromHex, type PeerReply, type PeerRequest } from "@hearsay/core";
+import { fromHex, type KeyRecord, type PeerReply, type PeerRequest } from "@hearsay/core";
 import { expect, test } from "vitest";
 import { MemoryReplica } from "../exchange/memory-replica.contract.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
@@ -9,6 +9,7 @@ import {
   introduce,
   LIMITS,
   type Running,
+  rumors,
   STRANGER,
   standing,
   start,
@@ -55,6 +56,49 @@ test("who leaves may be relied on before, and not while it hands over", async ()
   friendIsEqual(it, () => asked.push(asksWhoHoldsTheSame(it)));
   await it.member.leave();
   expect(await asked[0]).toMatchObject({ kind: "exchange-equal", staying: false });
+});
+
+test("who leaves takes what it is given and does not vouch for it, until it stays after all", async () => {
+  const it = await start();
+  await introduce(it, FRIEND);
+  const version = { time: await it.replica.node.tick(), node: FRIEND.id };
+  const record: KeyRecord = {
+    context: new Map([[version.node, version.time]]),
+    siblings: [{ kind: "value", version, bytes: new Uint8Array(1), contentType: "", expiresAtMs: null }],
+  };
+  const facts = { versions: [version], sizeBytes: 1, hops: 1, mailed: true, inline: true };
+  const said: unknown[] = [];
+  const give = async (key: string): Promise<void> => {
+    const reply = await it.member.serve(FRIEND.id, rumors({ rumors: [{ key, record, ...facts }] }));
+    if (reply.kind !== "rumors-reply") throw new Error(reply.kind);
+    const asked = it.member.serve(FRIEND.id, { kind: "holds", key, version });
+    const holds = await asked.catch((error: unknown) => (error instanceof PeerFault ? error.reason : error));
+    said.push(reply.answers[0]?.verdict, holds);
+  };
+  it.answer = async ({ kind }) => {
+    if (kind === "exchange-start") await give("while it leaves");
+    throw new PeerFault({ code: "unreachable" });
+  };
+  await expect(it.member.leave()).rejects.toBeInstanceOf(PeerFault);
+  await give("while it leaves");
+  expect(said).toEqual(["refused", { code: "busy" }, "known", { kind: "holds-reply", holds: true }]);
+});
+
+test("an exchange acknowledges what its writers wait for when the peer stays, and not when it leaves", async () => {
+  const it = await start();
+  await introduce(it, FRIEND);
+  await it.replica.write("k", "v");
+  const version = { time: it.replica.node.lastWrite, node: it.member.id };
+  void it.member.acknowledged("k", version, 2, 60_000);
+  for (const staying of [false, true]) {
+    it.answer = ({ kind }) => {
+      if (kind !== "exchange-start") throw new PeerFault({ code: "unreachable" });
+      return { ...EQUAL, staying };
+    };
+    expect(it.member.acksPending).toBe(1);
+    await it.member.exchange(FRIEND);
+  }
+  expect(it.member.acksPending).toBe(0);
 });
 
 test("who is joining may not be relied on", async () => {

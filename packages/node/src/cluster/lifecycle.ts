@@ -38,6 +38,11 @@ export class Lifecycle {
     return !this.#leaving && this.joiningState.kind === "member";
   }
 
+  /** What this one is given from now on may go with it. */
+  get isLeaving(): boolean {
+    return this.#leaving;
+  }
+
   get isRetired(): boolean {
     return this.#retired;
   }

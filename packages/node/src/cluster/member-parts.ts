@@ -53,6 +53,7 @@ export interface PartEvents {
   learnt(id: NodeId, state: PublishedState): void;
   held(event: RumorHeldEvent): void;
   isStaying(): boolean;
+  isLeaving(): boolean;
 }
 
 interface Recipe {
@@ -171,6 +172,7 @@ function makeRumors(
     sampler,
     troubles,
     held: (event) => events.held(event),
+    isLeaving: () => events.isLeaving(),
     updatesToSend: () => membership.updatesToSend(),
     updatesCame: (updates, from) => membership.updatesCame(updates, from),
   });

@@ -80,6 +80,7 @@ export class ClusterMember {
       learnt: (id, state) => this.#publishing.learnt(id, state),
       held: (event) => this.#acks.held(event),
       isStaying: () => this.#lifecycle.isStaying,
+      isLeaving: () => this.#lifecycle.isLeaving,
     });
     this.#lifecycle = new Lifecycle(config, ports, this.#parts);
     this.#publishing = new Publishing(ports, this.#parts, this.#lifecycle);
@@ -96,6 +97,7 @@ export class ClusterMember {
       acks: this.#acks,
       timers: ports.timers,
       livePeers: () => this.membership.livePeers(),
+      others: () => this.size - 1,
       spread: (key, acks) => this.spread(key, acks),
       peerHolds: (peer, key, version, timeoutMs) => this.peerHolds(peer, key, version, timeoutMs),
     });
@@ -299,6 +301,7 @@ export class ClusterMember {
 
   #retirementAdopted(id: NodeId): void {
     if (id === this.id) return;
+    this.#acks.gone(id, this.size - 1);
     this.states.retire([id]);
     this.repair.dropSessionsWith(id);
     this.keeper.retirementAdopted().catch((error: unknown) => {

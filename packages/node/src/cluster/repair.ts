@@ -37,7 +37,7 @@ export interface RepairPorts {
   ended(peer: NodeId, fault: PeerFault | undefined): void;
   /** An exchange has ended well, so that this node may know of more that it holds. `peer` where this node began it. */
   claimed(peer: Peer | undefined): void;
-  /** One that this node started has ended well: the peer durably holds or covers what this node did when its clock read `through`. */
+  /** One that this node started with a member that stays has ended well: the peer durably holds or covers what this node did when its clock read `through`. */
   confirmed(peer: NodeId, through: HlcTime): void;
 }
 
@@ -193,7 +193,7 @@ export class Repair {
         return asker.run();
       });
       this.#remember(peer.id, outcome, await this.#replica.digests.root());
-      this.#ports.confirmed(peer.id, outcome.offered);
+      if (outcome.staying) this.#ports.confirmed(peer.id, outcome.offered);
       this.#ports.ended(peer.id, undefined);
       this.#ports.claimed(peer);
       return outcome;

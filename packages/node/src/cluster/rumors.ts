@@ -40,6 +40,8 @@ export interface RumorPorts {
   readonly troubles: RepeatLog;
   /** A peer durably holds this state of a key's record, or a later one. */
   held(event: RumorHeldEvent): void;
+  /** This node may be gone soon, with whatever it is given: nobody is to count on it. */
+  isLeaving(): boolean;
   /** Membership changes to send along; each counts as sent. */
   updatesToSend(): readonly Update[];
   /** Membership changes that came along. */
@@ -179,6 +181,7 @@ export class Rumors {
 
   /** @param changed what the rumor has made of the record, which is durable; undefined when it changed nothing */
   #verdict(rumor: LoadedRumor, changed: KeyRecord | undefined): ReceivedRumor {
+    if (this.#ports.isLeaving()) return { state: "refused" };
     const held = changed ?? this.#replica.get(rumor.key);
     const isHeld =
       held !== undefined &&

@@ -69,6 +69,8 @@ export class Serving {
       case "fetch":
         return this.#fetched(message.key);
       case "holds":
+        // Who asks would count on what may be gone a moment later.
+        if (lifecycle.isLeaving) throw new PeerFault({ code: "busy" });
         return { kind: "holds-reply", holds: holds(message.key, message.version) };
     }
   }

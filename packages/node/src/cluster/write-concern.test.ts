@@ -14,6 +14,7 @@ test.each([true, false])(
       acks,
       timers,
       livePeers: () => [FRIEND],
+      others: () => 1,
       spread: () => undefined,
       peerHolds: async () => {
         asked += 1;
@@ -26,3 +27,25 @@ test.each([true, false])(
     expect([asked > 0, acks.size]).toEqual([true, 0]);
   },
 );
+
+test("nobody waits for more peers than there are, whatever they were when the write was sent", async () => {
+  const timers = new ManualTimers();
+  const acks = new Acknowledgements(10);
+  const spread: number[] = [];
+  let others = 0;
+  const concern = new WriteConcern({
+    acks,
+    timers,
+    livePeers: () => [FRIEND],
+    others: () => others,
+    spread: (_, peers) => spread.push(peers),
+    peerHolds: async () => true,
+  });
+  const write = (): Promise<number> => concern.acknowledged("k", { time: 5, node: "a~0123456789" }, 3, 2_000);
+  expect(await write()).toBe(1);
+  others = 1;
+  const held = write();
+  await timers.advance(1_000);
+  expect(await held).toBe(2);
+  expect(spread).toEqual([0, 1]);
+});

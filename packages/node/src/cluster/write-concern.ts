@@ -19,6 +19,8 @@ export interface WriteConcernPorts {
   readonly acks: Acknowledgements;
   readonly timers: Timers;
   livePeers(): readonly Peer[];
+  /** Members that count beside this one. */
+  others(): number;
   /** Sends the committed record of the key on its way, with so many peers to be heard from. */
   spread(key: string, acks: number): void;
   /** @throws PeerFault */
@@ -37,25 +39,26 @@ export class WriteConcern {
 
   /**
    * Spreads a committed write and settles with the number of nodes that durably hold it, this one included: `needed` at
-   * best, fewer when the time is over.
+   * best, fewer when the time is over, or when all members hold it that are left.
    * @throws PeerFault `busy` when too many wait already
    */
   acknowledged(key: string, version: Version, needed: number, timeoutMs: number): Promise<number> {
-    const { acks, timers, spread } = this.#ports;
-    if (needed <= 1) {
+    const { acks, timers, spread, others } = this.#ports;
+    const peersNeeded = Math.min(needed - 1, others());
+    if (peersNeeded <= 0) {
       spread(key, 0);
       return Promise.resolve(1);
     }
     if (acks.full) return Promise.reject(new PeerFault({ code: "busy" }));
     return new Promise((resolve) => {
       const write = { key, version, sinceMs: timers.monotonicMs() };
-      const wait = acks.wait(write, needed - 1, (peers) => {
+      const wait = acks.wait(write, peersNeeded, (peers) => {
         endWait();
         resolve(peers + 1);
       });
       const endWait = timers.after(timeoutMs, () => resolve(wait.end() + 1));
       this.#arm();
-      spread(key, needed - 1);
+      spread(key, peersNeeded);
     });
   }
 

@@ -2,6 +2,7 @@
 import { formatVersion, hlcToMs, type KeyRecord, type Peer, type Version } from "@hearsay/core";
 import { type ClusterMember, type Node, type NotWritable, PeerFault } from "@hearsay/node";
 import { ApiProblem } from "../http/problem.ts";
+import type { AckWish } from "../http/query.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Enrolment } from "./enrolment.ts";
 import { OBSTACLES } from "./obstacle.ts";
@@ -51,6 +52,11 @@ export class Cluster {
   /** Counted members, this one among them. */
   get size(): number {
     return this.#member?.size ?? 1;
+  }
+
+  /** How many replicas are enough by now: of all there may be fewer than when the write began. */
+  enoughFor({ needed, isAll }: AckWish): number {
+    return isAll ? Math.min(needed, this.size) : needed;
   }
 
   /** Every write made in that millisecond or before is held here. */

@@ -38,6 +38,8 @@ export function refuseParameters(target: string): void {
 export interface AckWish {
   /** How many replicas have to hold it durably. */
   readonly needed: number;
+  /** All members, of whom there may be fewer at the end. */
+  readonly isAll: boolean;
   readonly timeoutMs: number;
 }
 
@@ -50,7 +52,7 @@ export function parseAck(parameters: ReadonlyMap<string, string>, members: numbe
   const ack = parameters.get("ack");
   const timeout = parameters.get("timeout");
   if (ack === undefined && timeout === undefined) return undefined;
-  return { needed: ackCount(ack ?? "1", members), timeoutMs: parseTimeout(timeout) };
+  return { needed: ackCount(ack ?? "1", members), isAll: ack === "all", timeoutMs: parseTimeout(timeout) };
 }
 
 function ackCount(ack: string, members: number): number {

@@ -148,7 +148,7 @@ async function handOn(
     writes.map(({ key, version }) => cluster.acknowledged(key, version, ack.needed, ack.timeoutMs)),
   );
   const acks = Math.min(...acknowledged.map(({ holders }) => holders));
-  if (acks < ack.needed) throw new ApiProblem("ack_timeout", { members: { acks } });
+  if (acks < cluster.enoughFor(ack)) throw new ApiProblem("ack_timeout", { members: { acks } });
 }
 
 /**

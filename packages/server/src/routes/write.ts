@@ -144,7 +144,8 @@ function answerWhenHeld(
   const { needed, timeoutMs } = ack;
   services.cluster.acknowledged(write.key, written.version, needed, timeoutMs).then(
     ({ holders }) => {
-      if (holders >= needed) answerWritten(services, exchange, write, { written, acks: holders });
+      if (holders >= services.cluster.enoughFor(ack))
+        answerWritten(services, exchange, write, { written, acks: holders });
       else exchange.fail(new ApiProblem("ack_timeout", { members: { acks: holders } }));
     },
     (error: unknown) => exchange.fail(error),
