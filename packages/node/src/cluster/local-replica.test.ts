@@ -247,12 +247,12 @@ describe("a replica", () => {
       const latest = a.store.latest.bind(a.store);
       let isDamaged = true;
       a.store.latest = (key) => {
-        if (!isDamaged) return latest(key);
+        if (!isDamaged || key !== "k") return latest(key);
         throw Object.assign(new Error("damaged"), { fault: { code: "record_damaged", key, versions: lost } });
       };
       const put = a.store.put.bind(a.store);
       a.store.put = (key, record) => {
-        isDamaged = false;
+        if (key === "k") isDamaged = false;
         return put(key, record);
       };
     });
@@ -268,6 +268,19 @@ describe("a replica", () => {
     test("stays complete with what a complete peer gives it", async () => {
       await merged(a, old, complete).committed;
       expect([isComplete(), saved().includes('"complete":true')]).toEqual([true, true]);
+    });
+
+    test("leaves it as it is where a deletion is offered that has gone at its own floor, and takes what comes beside it", async () => {
+      const deletion = recordOf({ kind: "tombstone", version: { time: FLOOR - 5, node: OTHER } });
+      const fresh = recordOf(value(FLOOR + 9));
+      const records = [
+        { key: "k", record: deletion },
+        { key: "l", record: fresh },
+      ];
+      const batch = a.replica.merge(records, { floor: FLOOR - 10, complete: true });
+      await batch?.committed;
+      expect(batch?.merged).toMatchObject([{ key: "k", record: undefined }, { record: fresh }]);
+      expect([a.store.get("l"), isComplete()]).toEqual([fresh, true]);
     });
 
     test("takes mail in its place only where that brings nothing old besides", async () => {

@@ -116,7 +116,10 @@ export class LocalReplica implements ExchangeReplica {
     try {
       const refused = this.#report(admitted, kept);
       for (const { key, record } of admitted.merged) {
-        if (record === undefined && store.latest(key) !== undefined) kept.push(graveyard.remove(key));
+        if (record !== undefined) continue;
+        // What is damaged is forgotten after an exchange only, when all that was in it may have gone as well.
+        const held = readOrLost(() => store.latest(key)).record;
+        if (held !== undefined) kept.push(graveyard.remove(key));
       }
       return { merged: admitted.merged, refused, committed: Promise.all(kept).then(() => undefined) };
     } catch (error) {

@@ -10,7 +10,17 @@ import {
 import { describe, expect, test, vi } from "vitest";
 import type { AskPeer } from "./ask.ts";
 import { compareReplicas } from "./compare.ts";
-import { between, dialogue, exchange, FLOOR, ghost, knows, unlikePair, WRITER } from "./dialogue.contract.ts";
+import {
+  between,
+  dialogue,
+  exchange,
+  FLOOR,
+  ghost,
+  knows,
+  pair,
+  unlikePair,
+  WRITER,
+} from "./dialogue.contract.ts";
 import { MemoryReplica, meet, START_MS } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "./session.ts";
 
@@ -80,6 +90,35 @@ describe("after an exchange with a complete node", () => {
     expect(a.graveyard.drops[0]?.unreadableAt).toBeGreaterThanOrEqual(hlcFromMs(START_MS));
     expect(b.graveyard.drops).toEqual([]);
   });
+
+  test.each(["asking", "answering"] as const)(
+    "what is damaged on the %s side is in nobody's way when a deletion of it comes that has just gone at the floor of that side",
+    async (side) => {
+      const [a, b] = await pair();
+      const [damaged, whole] = side === "asking" ? [a, b] : [b, a];
+      await whole.write("k", undefined);
+      const gone = whole.node.lastWrite;
+      await whole.write("l", "v");
+      const fault = { code: "record_damaged", key: "k", versions: [{ time: gone, node: whole.id }] };
+      const { latest } = damaged.store;
+      damaged.store.latest = (key) => {
+        if (key === "k") throw Object.assign(new Error("damaged"), { fault });
+        return latest.call(damaged.store, key);
+      };
+      const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+      const rising: AskPeer = async (request) => {
+        if (request.kind === "exchange-transfer") damaged.keeper.completeness.adoptWatermark(gone);
+        return await ask(request);
+      };
+      expect(await exchange(a, b.id, rising)).toMatchObject({ concluded: true });
+      expect(damaged.contents().get("l")).toHaveLength(1);
+      expect(damaged.replica.standing().floor).toBeGreaterThan(whole.replica.standing().floor);
+      damaged.store.latest = latest;
+      await between(a, b);
+      expect(damaged.contents()).toEqual(whole.contents());
+      expect([...whole.contents().keys()]).toEqual(["l"]);
+    },
+  );
 
   test("nothing damaged is forgotten when the other is not complete either", async () => {
     const [a, b] = await unlikePair();
