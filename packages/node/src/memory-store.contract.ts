@@ -6,6 +6,11 @@ export interface Batch {
   readonly meta: Map<string, Uint8Array>;
 }
 
+interface Pending extends Batch {
+  /** Those that are put again are not among them. */
+  readonly removed: Set<string>;
+}
+
 /** A record store in memory, for tests: commits what was put in one turn at its end, or fails it as a whole when told so. */
 export class MemoryStore implements RecordStore {
   readonly committed: Batch = { records: new Map(), meta: new Map() };
@@ -13,7 +18,7 @@ export class MemoryStore implements RecordStore {
   failNext = false;
   /** Fails every batch. */
   isFull = false;
-  #pending: Batch | undefined;
+  #pending: Pending | undefined;
   #settled: Promise<void> = Promise.resolve();
 
   readonly meta = {
@@ -34,12 +39,14 @@ export class MemoryStore implements RecordStore {
   }
 
   latest(key: string): KeyRecord | undefined {
-    return this.#pending?.records.get(key) ?? this.get(key);
+    const put = this.#pending?.records.get(key);
+    return put === undefined && this.#pending?.removed.has(key) ? undefined : (put ?? this.get(key));
   }
 
   put(key: string, record: KeyRecord): Promise<void> {
     const { batch, settled } = this.#join();
     batch.records.set(key, record);
+    batch.removed.delete(key);
     return settled;
   }
 
@@ -47,11 +54,11 @@ export class MemoryStore implements RecordStore {
     return this.#pending?.records.has(key) === true ? this.#settled : Promise.resolve();
   }
 
-  /** Of what is committed only. */
   remove(key: string): Promise<void> {
-    return Promise.resolve().then(() => {
-      this.committed.records.delete(key);
-    });
+    const { batch, settled } = this.#join();
+    batch.records.delete(key);
+    batch.removed.add(key);
+    return settled;
   }
 
   async scan(range: ScanRange): Promise<ScanChunk> {
@@ -67,9 +74,9 @@ export class MemoryStore implements RecordStore {
     return [...(this.get(key)?.siblings ?? [])];
   }
 
-  #join(): { batch: Batch; settled: Promise<void> } {
+  #join(): { batch: Pending; settled: Promise<void> } {
     if (this.#pending === undefined) {
-      this.#pending = { records: new Map(), meta: new Map() };
+      this.#pending = { records: new Map(), meta: new Map(), removed: new Set() };
       this.#settled = Promise.resolve().then(() => this.#commit());
     }
     return { batch: this.#pending, settled: this.#settled };
@@ -84,6 +91,7 @@ export class MemoryStore implements RecordStore {
       throw new Error("disk full");
     }
     this.batches.push(batch);
+    for (const key of batch.removed) this.committed.records.delete(key);
     for (const [key, record] of batch.records) this.committed.records.set(key, record);
     for (const [name, value] of batch.meta) this.committed.meta.set(name, value);
   }

@@ -5,12 +5,14 @@ import {
   boundSiblings,
   type ConflictRules,
   covers,
+  dropRefused,
   type HlcTime,
   type KeyedRecord,
   type KeyRecord,
   latestTime,
   livingBelow,
   mergeRecords,
+  type RefusedVersions,
   type Sibling,
   type Standing,
   sameVersion,
@@ -110,19 +112,22 @@ export class Merging {
    * far ahead (the clock included), or when one cannot be judged. What is damaged here is taken from the peer as it comes,
    * because a replica that lacks a record is not complete, whatever it has confirmed.
    * @param own where this node stands, `sender` where the peer stood when it sent them
+   * @param refused by the peer of what this node had sent it: dropped in the same batch, before the records are merged
    */
   admit(
     records: readonly KeyedRecord[],
     own: Standing,
     sender: Standing,
+    refused: readonly RefusedVersions[],
   ): Admitted | WriteFault | FloorsDiffer {
     const drift = this.#observeAll(records);
     if (drift !== undefined) return drift;
-    if (own.floor !== sender.floor && records.some((offered) => !this.#admits(offered, own, sender))) {
+    if (own.floor !== sender.floor && !this.#admitsAll(records, own, sender, refused)) {
       return { code: "floors_differ" };
     }
     const merged: AdmittedRecord[] = [];
     const stored = new Stored();
+    for (const ghosts of refused) this.#drop(ghosts, own.floor, stored);
     let disturbing = false;
     for (const { key, record } of records) {
       const of = this.latest(key);
@@ -169,9 +174,28 @@ export class Merging {
     this.#ports.log.warn("conflicts_dropped", { key, dropped: dropped.length });
   }
 
-  #admits({ key, record }: KeyedRecord, own: Standing, sender: Standing): boolean {
-    const of = this.latest(key);
-    return admit(of.record, record, standingWith(of, own), sender) !== undefined;
+  #admitsAll(
+    records: readonly KeyedRecord[],
+    own: Standing,
+    sender: Standing,
+    refused: readonly RefusedVersions[],
+  ): boolean {
+    const versionsOf = new Map(refused.map(({ key, versions }) => [key, versions]));
+    return records.every(({ key, record }) => {
+      const of = this.latest(key);
+      const left = of.record && dropRefused(of.record, versionsOf.get(key) ?? [], own.floor);
+      return admit(left, record, standingWith(of, own), sender) !== undefined;
+    });
+  }
+
+  /** Drops versions that a complete peer has refused. With the last sibling the context goes, too: it stood for that. */
+  #drop({ key, versions }: RefusedVersions, floor: HlcTime, stored: Stored): void {
+    const { store } = this.#ports;
+    const { record: held } = this.latest(key);
+    if (held === undefined) return;
+    const left = dropRefused(held, versions, floor);
+    if (left === held) return;
+    stored.add(left === undefined ? store.remove(key) : store.put(key, left));
   }
 
   #observeAll(records: readonly KeyedRecord[]): WriteFault | undefined {

@@ -19,6 +19,7 @@ import {
   type KeyRecord,
   latestTime,
   type NodeId,
+  type RefusedVersions,
   type Sibling,
   type Standing,
   type Version,
@@ -166,8 +167,9 @@ export class Node {
     records: readonly KeyedRecord[],
     own: Standing,
     sender: Standing,
+    refused: readonly RefusedVersions[],
   ): Admitted | WriteFault | FloorsDiffer {
-    return this.#merging.admit(records, own, sender);
+    return this.#merging.admit(records, own, sender, refused);
   }
 
   /** See {@link Merging.takeMail}. */

@@ -2,8 +2,10 @@ import {
   decodeUtf8,
   encodeUtf8,
   hlcFromMs,
+  type KeyedRecord,
   type KeyRecord,
   type NodeId,
+  type RefusedVersions,
   type Sibling,
   type Standing,
 } from "@hearsay/core";
@@ -34,6 +36,15 @@ function merged(a: MemoryReplica, record: KeyRecord, sender: Standing): MergedBa
   const batch = a.replica.merge([{ key: "k", record }], sender);
   if (batch === undefined) throw new Error("nothing was decided");
   return batch;
+}
+
+/** A complete peer has refused these versions, and has something in their place or nothing. */
+async function dropped(
+  a: MemoryReplica,
+  refused: readonly RefusedVersions[],
+  inTheirPlace: readonly KeyedRecord[] = [],
+): Promise<void> {
+  await a.replica.merge(inTheirPlace, complete, refused)?.committed;
 }
 
 describe("a replica", () => {
@@ -220,19 +231,72 @@ describe("a replica", () => {
   test("that is incomplete drops on a complete peer's word what that has refused, and keeps it aside", async () => {
     await merged(a, old, incomplete).committed;
     await stand("incomplete");
-    await a.replica.drop([{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
+    await dropped(a, [{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
     expect(a.contents().size).toBe(0);
     expect(a.graveyard.ghosts).toEqual([{ key: "k", sibling: expect.anything(), why: "dropped" }]);
     expect(a.log.of("ghost_dropped")).toEqual([{ key: "k", versions: 1 }]);
   });
 
+  describe("that drops what had replaced a value the peer still holds", () => {
+    const kept = recordOf(value(FLOOR - 9, THIRD));
+    const replacing: KeyRecord = {
+      context: new Map([...kept.context, [OTHER, FLOOR - 5]]),
+      siblings: [value(FLOOR - 5)],
+    };
+    const refused = [{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }];
+
+    beforeEach(async () => {
+      await merged(a, replacing, incomplete).committed;
+      await stand("incomplete");
+    });
+
+    test("takes that value in its place, in one batch", async () => {
+      const batches = a.store.batches.length;
+      await dropped(a, refused, [{ key: "k", record: kept }]);
+      expect(a.store.get("k")).toEqual(kept);
+      expect(a.store.batches.length).toBe(batches + 1);
+      expect(a.graveyard.ghosts).toMatchObject([{ why: "dropped" }]);
+    });
+
+    test("drops nothing when what comes with the refusal is too far ahead", async () => {
+      const future = recordOf(value(hlcFromMs(START_MS + MAX_DRIFT_MS + 1)));
+      await expect(dropped(a, refused, [{ key: "other", record: future }])).rejects.toMatchObject({
+        reason: { code: "clock_drift" },
+      });
+      expect([a.store.get("k"), a.log.of("ghost_dropped")]).toEqual([replacing, []]);
+    });
+
+    test("drops nothing when it would have to judge that value, at another floor than the peer's", async () => {
+      a.keeper.completeness.unit(a.counted, FLOOR, FLOOR);
+      const begun = a.keeper.completeness.begin();
+      await a.keeper.recordedByMajority();
+      a.keeper.completeness.exchanged(OTHER, { time: FLOOR, vector: new Map() }, complete, begun);
+      expect(a.replica.standing().complete).toBe(true);
+      const lower = { floor: FLOOR - 1, complete: true };
+      expect(a.replica.merge([{ key: "k", record: kept }], lower, refused)).toBeUndefined();
+      await rest();
+      expect([a.store.get("k"), a.log.of("ghost_dropped")]).toEqual([replacing, []]);
+    });
+  });
+
   test("drops nothing that it could not keep aside for a failing disk", async () => {
     await merged(a, old, incomplete).committed;
     await stand("incomplete");
-    a.graveyard.quarantine = () => Promise.reject(new Error("disk full"));
+    const put: string[] = [];
+    // Both are put in one turn, and so fail together.
+    a.graveyard.quarantine = () => {
+      put.push("aside");
+      a.store.failNext = true;
+      return Promise.reject(new Error("disk full"));
+    };
+    const remove = a.store.remove.bind(a.store);
+    a.store.remove = (key) => {
+      put.push("gone");
+      return remove(key);
+    };
     const refused = [{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }];
-    await expect(a.replica.drop(refused)).rejects.toThrow("disk full");
-    expect(a.store.get("k")).toEqual(old);
+    await expect(dropped(a, refused)).rejects.toThrow("disk full");
+    expect([a.store.get("k"), put]).toEqual([old, ["aside", "gone"]]);
   });
 
   describe("of which a record is damaged", () => {
@@ -314,7 +378,7 @@ describe("a replica", () => {
       { time: FLOOR - 5, node: OTHER },
       { time: 3, node: OTHER },
     ];
-    await a.replica.drop([
+    await dropped(a, [
       { key: "k", versions },
       { key: "never heard of", versions },
     ]);
@@ -325,7 +389,7 @@ describe("a replica", () => {
   test("drops what was refused also when it is complete by then, for that never becomes right again", async () => {
     await merged(a, old, incomplete).committed;
     await stand("complete");
-    await a.replica.drop([{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
+    await dropped(a, [{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
     expect([a.contents().size, a.graveyard.ghosts.length]).toEqual([0, 1]);
   });
 
@@ -333,7 +397,7 @@ describe("a replica", () => {
     const fresh = recordOf(value(FLOOR + 5));
     await merged(a, fresh, incomplete).committed;
     await stand("incomplete");
-    await a.replica.drop([{ key: "k", versions: [{ time: FLOOR + 5, node: OTHER }] }]);
+    await dropped(a, [{ key: "k", versions: [{ time: FLOOR + 5, node: OTHER }] }]);
     expect([a.store.get("k"), a.graveyard.ghosts]).toEqual([fresh, []]);
   });
 

@@ -11,7 +11,6 @@ import {
   type RefusedVersions,
   type Sibling,
   type Standing,
-  type Version,
 } from "@hearsay/core";
 import { type Readable, readOrLost } from "../damaged.ts";
 import type { ExchangeReplica, MergedBatch } from "../exchange/replica.ts";
@@ -104,24 +103,38 @@ export class LocalReplica implements ExchangeReplica {
     this.#senders = senders;
   }
 
-  merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch | undefined {
-    const { node, store, graveyard, keeper } = this.#ports;
-    const admitted = node.admit(records, this.standing(), sender);
-    if ("code" in admitted) {
-      if (admitted.code === "floors_differ") return undefined;
-      throw new PeerFault(admitted);
-    }
-    const kept: Promise<void>[] = [admitted.committed];
-    if (admitted.disturbing) kept.push(keeper.disturbed());
+  merge(
+    records: readonly KeyedRecord[],
+    sender: Standing,
+    refused: readonly RefusedVersions[] = [],
+  ): MergedBatch | undefined {
+    const { node, store, graveyard, keeper, log } = this.#ports;
+    const standing = this.standing();
+    const kept: Promise<void>[] = [];
     try {
-      const refused = this.#report(admitted, kept);
+      const dropped = this.#heldOf(refused);
+      // Aside first: all that is put in one turn is committed together, or what comes first is committed before.
+      for (const { key, ghosts } of dropped) {
+        kept.push(...ghosts.map((sibling) => this.#keepAside(key, sibling, "dropped")));
+      }
+      const admitted = node.admit(records, standing, sender, refused);
+      if ("code" in admitted) {
+        if (admitted.code !== "floors_differ") throw new PeerFault(admitted);
+        for (const commit of kept) commit.catch(() => undefined);
+        return undefined;
+      }
+      kept.push(admitted.committed);
+      for (const { key, ghosts } of dropped) log.warn("ghost_dropped", { key, versions: ghosts.length });
+      if (admitted.disturbing) kept.push(keeper.disturbed());
+      const ownRefused = this.#report(admitted, kept);
       for (const { key, record } of admitted.merged) {
         if (record !== undefined) continue;
         // What is damaged is forgotten after an exchange only, when all that was in it may have gone as well.
         const held = readOrLost(() => store.latest(key)).record;
         if (held !== undefined) kept.push(graveyard.remove(key));
       }
-      return { merged: admitted.merged, refused, committed: Promise.all(kept).then(() => undefined) };
+      const committed = Promise.all(kept).then(() => undefined);
+      return { merged: admitted.merged, refused: ownRefused, committed };
     } catch (error) {
       for (const commit of kept) commit.catch(() => undefined);
       throw error;
@@ -134,10 +147,6 @@ export class LocalReplica implements ExchangeReplica {
     if ("code" in taken) throw new PeerFault(taken);
     await Promise.all(taken.disturbing ? [taken.committed, keeper.disturbed()] : [taken.committed]);
     return taken.records;
-  }
-
-  async drop(refused: readonly RefusedVersions[]): Promise<void> {
-    await Promise.all(refused.map((ghost) => this.#dropGhost(ghost)));
   }
 
   async dropPurgedDamage(): Promise<void> {
@@ -160,27 +169,17 @@ export class LocalReplica implements ExchangeReplica {
     await this.#ports.keeper.settleFloor(floor);
   }
 
-  async #dropGhost({ key, versions }: RefusedVersions): Promise<void> {
-    const { store, graveyard, log } = this.#ports;
-    // Aside first: after a crash in between it is in both places, and not in none.
-    await Promise.all(
-      this.#ghostsOf(key, versions).ghosts.map((sibling) => this.#keepAside(key, sibling, "dropped")),
-    );
-    const { left, ghosts } = this.#ghostsOf(key, versions);
-    if (ghosts.length === 0) return;
-    log.warn("ghost_dropped", { key, versions: ghosts.length });
-    await (left === undefined ? graveyard.remove(key) : store.put(key, left));
-  }
-
-  /** Which of the refused versions the key's record has now, and what is left of it without them. */
-  #ghostsOf(key: string, refused: readonly Version[]): { left: KeyRecord | undefined; ghosts: Sibling[] } {
-    const { record: held } = readOrLost(() => this.#ports.store.latest(key));
-    if (held === undefined) return { left: undefined, ghosts: [] };
-    const left = dropRefused(held, refused, this.completeness.floor);
-    return {
-      left,
-      ghosts: held.siblings.filter(({ version }) => left === undefined || !holds(left, version)),
-    };
+  /** The siblings held here that are to be dropped, by key. */
+  #heldOf(
+    refused: readonly RefusedVersions[],
+  ): { readonly key: string; readonly ghosts: readonly Sibling[] }[] {
+    return refused.flatMap(({ key, versions }) => {
+      const { record: held } = readOrLost(() => this.#ports.store.latest(key));
+      if (held === undefined) return [];
+      const left = dropRefused(held, versions, this.completeness.floor);
+      const ghosts = held.siblings.filter(({ version }) => left === undefined || !holds(left, version));
+      return ghosts.length === 0 ? [] : [{ key, ghosts }];
+    });
   }
 
   /** Keeps ghosts aside, makes silent loss heard, and says what was refused. */

@@ -45,14 +45,17 @@ export interface GhostKeeping {
 export interface Graveyard {
   /** Removes at most `limit` of the records that may go at this floor. */
   purge(floor: HlcTime, limit: number): Promise<{ readonly purged: number; readonly more: boolean }>;
-  /** Removes one record, on a complete peer's word. */
+  /** Removes one record of which nothing is to be kept after a merge. */
   remove(key: string): Promise<void>;
   /**
    * Forgets at most `limit` damaged records, found before this incarnation, whose every version lies at or below the floor. What is
    * unreadable as a whole counts as of `unreadableAt`. @returns the keys of those that were forgotten
    */
   dropDamaged(floor: HlcTime, unreadableAt: HlcTime, limit: number): Promise<readonly string[]>;
-  /** Keeps a ghost aside for review; false when there is no room for it. */
+  /**
+   * Keeps a ghost aside for review, in the batch of the turn or by an earlier one: it is never only where it was dropped. False when
+   * there is no room for it.
+   */
   quarantine(key: string, sibling: Sibling, kept: GhostKeeping): Promise<boolean>;
 }
 

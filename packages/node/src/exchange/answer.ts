@@ -166,20 +166,17 @@ export class ExchangeAnswerer {
     const replica = this.#replica;
     const readAt = replica.standing();
     if (request.records.length > 0) replica.takesFrom(from);
-    const batch = replica.merge(request.records, request.standing);
+    const batch = replica.merge(request.records, request.standing, request.refused);
     if (batch === undefined) {
       this.#sessions.delete(sessionKey(from, request.session));
       return { kind: "exchange-void" };
     }
     const { merged, refused, committed } = batch;
-    await Promise.all([committed, replica.drop(request.refused)]);
-    const dropped = new Set(request.refused.map(({ key }) => key));
+    await committed;
     const read: ReadRecord[] = [];
     let bytes = 0;
-    for (const [position, { key, record: became }] of merged.entries()) {
+    for (const [position, { key, record }] of merged.entries()) {
       const sent = request.records[position];
-      // It was merged before what the other side has refused of it was dropped.
-      const record = dropped.has(key) ? replica.get(key) : became;
       if (record === undefined || sent === undefined || !differInSiblings(sent.record, record)) continue;
       read.push({ key, record, readAt });
       bytes += recordBytes(key, record);

@@ -21,7 +21,6 @@ import {
   type KeyedRecord,
   MerkleWalk,
   type NodeId,
-  type RefusedVersions,
 } from "@hearsay/core";
 import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
@@ -88,7 +87,6 @@ export class ExchangeAsker {
   readonly #backlog: Backlog;
   /** Own keys under key hashes that are wanted and not answered yet. */
   readonly #ownOfWanted: Map<string, readonly string[]> = new Map();
-  #refused: readonly RefusedVersions[] = [];
   #isPeerComplete = true;
   readonly #onProgress: (progress: ExchangeProgress) => void;
   #transfers = 0;
@@ -211,8 +209,7 @@ export class ExchangeAsker {
       throw new PeerFault({ code: "exchange_broken", what: "no end" });
     const records = heldNow(this.#replica, this.#backlog.takePushes());
     const wants = this.#backlog.takeWants();
-    const refused = this.#refused;
-    this.#refused = [];
+    const refused = this.#backlog.takeRefused();
     // What may be refused of the answer, the peer has to be told, and so there is one more.
     const mayRefuse = records.length > 0 && !this.#isPeerComplete && this.#replica.standing().complete;
     const final = walked && wants.length === 0 && this.#backlog.size === 0 && !mayRefuse;
@@ -241,13 +238,13 @@ export class ExchangeAsker {
   async #receive(reply: ExchangeTransferred, wants: readonly BucketWant[]): Promise<void> {
     const readAt = this.#replica.standing();
     if (reply.records.length > 0) this.#replica.takesFrom(this.#peer);
-    const batch = this.#replica.merge(reply.records, reply.standing);
+    const batch = this.#replica.merge(reply.records, reply.standing, reply.refused);
     if (batch === undefined) throw new PeerFault({ code: "exchange_broken", what: "floors differ" });
     const { merged, refused, committed } = batch;
     committed.catch(() => {
       // A store that is full refuses at once, long before this is waited for below.
     });
-    this.#refused = refused;
+    for (const ghosts of refused) this.#backlog.refuse(ghosts);
     for (const [position, { key, record }] of merged.entries()) {
       const received = reply.records[position];
       if (received === undefined) continue;
@@ -271,7 +268,7 @@ export class ExchangeAsker {
       throw new PeerFault({ code: "exchange_broken", what: "nothing was sent" });
     }
     this.#pushUnanswered(unanswered, reply);
-    await Promise.all([committed, this.#replica.drop(reply.refused)]);
+    await committed;
   }
 
   /**

@@ -1,11 +1,12 @@
 /** What an asking side has found out that it must still send, and ask for. Bound: {@link isLarge} says when to transfer. */
-import type { BucketWant } from "@hearsay/core";
+import type { BucketWant, RefusedVersions, Version } from "@hearsay/core";
 import { type ExchangeLimits, type ReadRecord, recordBytes } from "./session.ts";
 
 export class Backlog {
   readonly #limits: ExchangeLimits;
   readonly #push: Map<string, ReadRecord> = new Map();
   readonly #want: Map<number, Set<string>> = new Map();
+  readonly #refused: Map<string, readonly Version[]> = new Map();
   #pushBytes = 0;
   #wants = 0;
 
@@ -34,6 +35,25 @@ export class Backlog {
     if (hashes.has(keyHash)) return;
     hashes.add(keyHash);
     this.#wants += 1;
+  }
+
+  /** The peer is to drop these versions of what it has sent, and to take what is held here of the key in their place. */
+  refuse({ key, versions }: RefusedVersions): void {
+    this.#refused.set(key, [...(this.#refused.get(key) ?? []), ...versions]);
+  }
+
+  /**
+   * What of it may go with the pushes that were taken last: all but what its key's record still waits to be sent for. Without that
+   * record the peer would not hold what the dropped versions covered, and claim that it does.
+   */
+  takeRefused(): RefusedVersions[] {
+    const taken: RefusedVersions[] = [];
+    for (const [key, versions] of this.#refused) {
+      if (this.#push.has(key)) continue;
+      taken.push({ key, versions });
+      this.#refused.delete(key);
+    }
+    return taken;
   }
 
   /** As many as fit into one message, the first whatever its size. */

@@ -173,6 +173,64 @@ describe("after an exchange with a complete node", () => {
   });
 });
 
+describe("a ghost that had replaced a value which the complete node still holds", () => {
+  const VALUE = ghost(FLOOR - 9);
+  const OTHER_WRITER: NodeId = "x~0123456789";
+
+  /** As `unlikePair`, with several such keys; a knows the values as replaced, and b holds them. */
+  async function replacingPair(keys: readonly string[]): Promise<[MemoryReplica, MemoryReplica]> {
+    const [a, b] = await unlikePair();
+    a.store.committed.records.clear();
+    const { context, siblings } = ghost(FLOOR - 5);
+    const [sibling] = siblings;
+    const replacing: KeyRecord = {
+      context: new Map([...VALUE.context, ...context, [OTHER_WRITER, FLOOR - 5]]),
+      siblings: [{ ...sibling, version: { time: FLOOR - 5, node: OTHER_WRITER } }],
+    };
+    for (const key of keys) {
+      a.store.committed.records.set(key, replacing);
+      b.store.committed.records.set(key, VALUE);
+    }
+    return [a, b];
+  }
+
+  test.each(["asks", "answers"])("gives way to it at a node that %s, in the same exchange", async (does) => {
+    const [a, b] = await replacingPair(["k"]);
+    await (does === "asks" ? between(a, b) : between(b, a));
+    expect([a.store.get("k"), b.store.get("k")]).toEqual([VALUE, VALUE]);
+    expect([a.graveyard.ghosts.length, complete(a), complete(b)]).toEqual([1, true, true]);
+    await between(b, a);
+    expect([a, b].flatMap(({ log }) => log.of("silent_loss_suspected"))).toEqual([]);
+  });
+
+  test.each(["asks", "answers"])(
+    "goes at a node that %s with nothing between the two, however the exchange is cut up and wherever it ends",
+    async (does) => {
+      // What is found at once is sent record by record.
+      const limits = { ...EXCHANGE_LIMITS, maxMessageBytes: 1 };
+      const keys = ["1", "2", "3"];
+      for (let last = 1; ; last++) {
+        const [a, b] = await replacingPair(keys);
+        const [asking, answering] = does === "asks" ? [a, b] : [b, a];
+        const { ask } = dialogue(asking, answering, EXCHANGE_LIMITS);
+        let asked = 0;
+        const broken: AskPeer = async (request) => {
+          if (++asked > last) throw new Error("the connection is gone");
+          const reply = await ask(request);
+          expect([...a.contents().keys()]).toEqual(keys);
+          return reply;
+        };
+        const ended = await exchange(asking, answering.id, broken, limits).catch(() => undefined);
+        expect([...a.contents().keys()]).toEqual(keys);
+        expect([...b.contents()].map(([, held]) => held.length)).toEqual(keys.map(() => 1));
+        if (ended === undefined) continue;
+        expect([complete(a), a.contents()]).toEqual([true, b.contents()]);
+        break;
+      }
+    },
+  );
+});
+
 describe("an old value that its holder gives up between reading and sending it", () => {
   async function expectDropped(...replicas: readonly MemoryReplica[]): Promise<void> {
     expect(replicas.map(complete)).toEqual(replicas.map(() => true));

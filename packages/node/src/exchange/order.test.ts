@@ -124,15 +124,18 @@ test("who answers is not made complete by an exchange whose last answer carries 
 
 test("who answers is complete when what was refused is dropped, and not before", async () => {
   const [a, b] = await unlikePair();
-  let keep: (isKept: boolean) => void = () => undefined;
-  a.graveyard.quarantine = () =>
-    new Promise((resolve) => {
-      keep = resolve;
+  let drop: () => void = () => undefined;
+  const remove = a.store.remove.bind(a.store);
+  a.store.remove = async (key) => {
+    await new Promise<void>((resolve) => {
+      drop = resolve;
     });
+    await remove(key);
+  };
   const ended = between(b, a);
   await rest();
-  expect([a.contents().size, complete(a)]).toEqual([1, false]);
-  keep(true);
+  expect([a.graveyard.ghosts.length, a.contents().size, complete(a)]).toEqual([1, 1, false]);
+  drop();
   await ended;
   expect([a.contents().size, complete(a)]).toEqual([0, true]);
 });

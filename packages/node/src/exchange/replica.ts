@@ -22,6 +22,7 @@ export interface Merged {
 export interface MergedBatch {
   /** In the order of the batch. */
   readonly merged: readonly Merged[];
+  /** What of the batch is kept out here, for its sender to drop. */
   readonly refused: readonly RefusedVersions[];
   /** Settles when all of it is committed. */
   readonly committed: Promise<void>;
@@ -49,19 +50,22 @@ export interface ExchangeReplica {
   /** To be called before a peer's records are merged, or taken as mail, in the same turn. */
   takesFrom(peer: NodeId): void;
   /**
-   * Merges under the ghost rule, all or nothing.
+   * Merges under the ghost rule, all or nothing. In the same batch, and before that, what the sender has refused as ghosts of
+   * what this node had sent it is dropped: the sender sends what is right in its place together with the refusal.
    * @returns undefined when a record would have to be judged and the two sides stand at different floors
    * @throws PeerFault `clock_drift`; then, too, nothing is changed
    */
-  merge(records: readonly KeyedRecord[], sender: Standing): MergedBatch | undefined;
+  merge(
+    records: readonly KeyedRecord[],
+    sender: Standing,
+    refused: readonly RefusedVersions[],
+  ): MergedBatch | undefined;
   /**
    * Merges what is news; see the ghost rule. Settles when it is committed, with what each key's record has become:
    * undefined where nothing changed.
    * @throws PeerFault `clock_drift`
    */
   takeMail(records: readonly KeyedRecord[]): Promise<readonly (KeyRecord | undefined)[]>;
-  /** Drops versions that a complete peer has refused as ghosts. */
-  drop(refused: readonly RefusedVersions[]): Promise<void>;
   /** Forgets damaged records that were purged everywhere; see the ghost rule. To be called after an exact exchange. */
   dropPurgedDamage(): Promise<void>;
   /** Adopts the larger floor and purges to it. @throws PeerFault `clock_drift` with nothing changed */

@@ -126,8 +126,8 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
     hooks: () => ({
       node: (node) => {
         const admit = node.admit.bind(node);
-        node.admit = (records, own, sender) =>
-          admit(records, { floor: own.floor, complete: true }, { ...sender, complete: false });
+        node.admit = (records, own, sender, refused) =>
+          admit(records, { floor: own.floor, complete: true }, { ...sender, complete: false }, refused);
       },
     }),
   },
@@ -137,7 +137,8 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
     hooks: () => ({
       node: (node) => {
         const admit = node.admit.bind(node);
-        node.admit = (records, own, sender) => admit(records, { floor: own.floor, complete: false }, sender);
+        node.admit = (records, own, sender, refused) =>
+          admit(records, { floor: own.floor, complete: false }, sender, refused);
         const takeMail = node.takeMail.bind(node);
         node.takeMail = (records) => takeMail(records, 0);
       },

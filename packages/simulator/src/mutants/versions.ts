@@ -56,9 +56,9 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
         const { node } = ports;
         const admit = node.admit.bind(node);
         const tell = admissions.get(ports.store.meta);
-        node.admit = (records, own, sender) => {
+        node.admit = (records, ...where) => {
           tell?.(true);
-          const admitted = admit(records, own, sender);
+          const admitted = admit(records, ...where);
           tell?.(false);
           return admitted;
         };
@@ -116,8 +116,8 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
       })),
       ...overNode((node) => {
         const admit = node.admit.bind(node);
-        node.admit = (records, own, sender) => {
-          const admitted = admit(records, own, sender);
+        node.admit = (records, ...where) => {
+          const admitted = admit(records, ...where);
           if ("code" in admitted) return admitted;
           admitted.committed.catch(() => undefined);
           return { ...admitted, committed: Promise.resolve() };

@@ -132,7 +132,9 @@ export class ReplicaWatch {
     const gone = held.siblings.filter(({ version }) => !covers(record.context, version));
     if (gone.length === 0) return undefined;
     this.#leaving.delete(key);
-    this.#records.set(key, { context: withoutRefused(held.context, gone), siblings: held.siblings });
+    // With the last sibling goes the context, and what takes the place need not cover what that did.
+    if (gone.length === held.siblings.length) this.#records.delete(key);
+    else this.#records.set(key, { context: withoutRefused(held.context, gone), siblings: held.siblings });
     return this.#droppedOf(key, gone);
   }
 
@@ -303,7 +305,8 @@ export class ReplicaWatch {
     const isLeaving = this.#leaving.has(key);
     if (actual !== undefined) {
       const violation = isLeaving ? this.#refused(key, actual) : undefined;
-      return violation ?? regression(this.machine.name, key, this.#records.get(key) ?? held, actual);
+      const left = this.#records.get(key);
+      return violation ?? (left === undefined ? undefined : regression(this.machine.name, key, left, actual));
     }
     if (isLeaving) return undefined;
     return {
