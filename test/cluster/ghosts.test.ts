@@ -226,25 +226,66 @@ test("when all are in doubt at once they agree on what they have, and are comple
   for (const name of NAMES) expect(cluster.read(name, "kept")).toBe("v");
 });
 
-test("a value that only a forgotten node had replaced stays with the others when the replacement is refused as a ghost", async () => {
-  const cluster = new VirtualCluster(platform, 67, { tombstoneRetentionMs: 20_000 });
-  await cluster.start(...NAMES);
-  await cluster.put("a", "x", "held by all");
-  await cluster.converged(...NAMES);
-  cluster.partition(["c"], ["a", "b"]);
-  await cluster.put("c", "x", "given up");
-  const { id } = cluster.machine("c").running;
-  await cluster.kill("c");
-  cluster.heal();
-  await cluster.time.advance(20_000);
-  const forgetting = cluster.machine("a").running.forget(id);
-  await cluster.time.advance(MINUTE_MS);
-  await forgetting;
-  cluster.machine("c").disk.directory += 1;
-  await cluster.run("c", ["a:1", "b:1"]);
-  await allComplete(cluster);
-  await cluster.converged(...NAMES);
-  expect(NAMES.map((name) => cluster.read(name, "x"))).toEqual(NAMES.map(() => "held by all"));
-  expect(cluster.events("ghost_quarantined")).not.toEqual([]);
-  expect(cluster.events("silent_loss_suspected")).toEqual([]);
+describe("a value that only a forgotten node had replaced, when the replacement is refused as a ghost,", () => {
+  /** a and b hold the value, and c is yet to come back with what had replaced it and was given up with it. */
+  async function giveUp(seed: number): Promise<VirtualCluster> {
+    const cluster = new VirtualCluster(platform, seed, { tombstoneRetentionMs: 20_000 });
+    await cluster.start(...NAMES);
+    await cluster.put("a", "x", "held by all");
+    await cluster.converged(...NAMES);
+    cluster.partition(["c"], ["a", "b"]);
+    await cluster.put("c", "x", "given up");
+    const { id } = cluster.machine("c").running;
+    await cluster.kill("c");
+    cluster.heal();
+    await cluster.time.advance(20_000);
+    const forgetting = cluster.machine("a").running.forget(id);
+    await cluster.time.advance(MINUTE_MS);
+    await forgetting;
+    cluster.machine("c").disk.directory += 1;
+    return cluster;
+  }
+
+  function expectHeldByAll(cluster: VirtualCluster): void {
+    expect(NAMES.map((name) => cluster.read(name, "x"))).toEqual(NAMES.map(() => "held by all"));
+    expect(cluster.events("ghost_quarantined")).not.toEqual([]);
+    expect(cluster.events("silent_loss_suspected")).toEqual([]);
+  }
+
+  test.each([61, 64, 66, 72, 81, 85, 99])(
+    "stays with the others, and nobody takes it for lost (seed %d)",
+    async (seed) => {
+      const cluster = await giveUp(seed);
+      await cluster.run("c", ["a:1", "b:1"]);
+      await allComplete(cluster);
+      await cluster.converged(...NAMES);
+      expectHeldByAll(cluster);
+    },
+  );
+
+  test.each([
+    ["c", "a"],
+    ["a", "c"],
+  ])(
+    "is with the one that gives that up when the two have exchanged (%s asks %s), and outlasts a doubt of all others",
+    async (by, peer) => {
+      const cluster = await giveUp(61);
+      for (const name of NAMES) cluster.machine(name).overrides = BY_HAND;
+      for (const name of ["a", "b"]) {
+        await cluster.stop(name);
+        await cluster.run(name, []);
+      }
+      await cluster.run("c", ["a:1", "b:1"]);
+      await writable(cluster, "c");
+      await allKnown(cluster);
+      // The first brings both to one floor, if they stand at two.
+      for (let turn = 0; turn < 2; turn++) await exchange(cluster, by, peer);
+      expect([isComplete(cluster, "c"), cluster.read("c", "x")]).toEqual([true, "held by all"]);
+      for (const name of ["a", "b"]) await restore(cluster, name, await copyOf(cluster, name));
+      await writable(cluster, ...NAMES);
+      await allKnown(cluster);
+      for (const name of ["a", "b"]) await exchange(cluster, name, "c");
+      expectHeldByAll(cluster);
+    },
+  );
 });

@@ -1,6 +1,7 @@
 /** Faults that strike seldom and views that are not whole, each by itself. */
 
 import { platform } from "@hearsay/cli/simulation-platform";
+import { ANTI_ENTROPY_DEFAULTS } from "@hearsay/core";
 import { MUTANTS, makePlan, type Plan, type RunReport, runPlan } from "@hearsay/simulator";
 import { expect, test } from "vitest";
 
@@ -43,15 +44,20 @@ interface Setting {
   readonly nodes?: number;
   readonly viewSize?: number;
   readonly mutant?: string;
+  readonly exchanges?: { readonly intervalMs: number };
 }
 
 async function runOf(
   actions: readonly Action[],
   durationMs: number,
-  { nodes = 3, viewSize, mutant }: Setting = {},
+  { nodes = 3, viewSize, mutant, exchanges }: Setting = {},
 ): Promise<RunReport> {
   const { settings, ...plan } = makePlan({ seed: 1, mode: "safety", nodes, minutes: 1 });
-  const member = { ...settings.member, tombstoneRetentionMs: RETENTION_MS };
+  const member = {
+    ...settings.member,
+    tombstoneRetentionMs: RETENTION_MS,
+    antiEntropy: { ...ANTI_ENTROPY_DEFAULTS, ...settings.member.antiEntropy, ...exchanges },
+  };
   const hooks = MUTANTS.find(({ name }) => name === mutant)?.hooks();
   return await runPlan(
     platform,
@@ -68,6 +74,23 @@ test("a record that goes from a disk without a trace comes back with an alarm, a
   expect(report.counted["hearsay_silent_loss_alarms_total"]).toBe(1);
   const silent = await runOf(actions, 45_000, { mutant: "silent_loss_not_told" });
   expect(silent.violation).toMatchObject({ invariant: "alarm" });
+});
+
+test("where a ghost goes, the value that it had replaced takes its place, and where it does not that is noticed", async () => {
+  const actions = [
+    put(6_000, "k"),
+    faultAt(9_000, "isolate", 0, 5_000),
+    put(10_000, "k"),
+    faultAt(12_000, "forgotten_returns", 0, 80_000),
+  ];
+  // So seldom that its first exchange finds the returned node let in.
+  const seldom = { nodes: 4, exchanges: { intervalMs: 8_000 } };
+  const report = await runOf(actions, 120_000, seldom);
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ isolate: 1, forget: 1, forgotten_returns: 1 });
+  expect(report.counted["hearsay_ghosts_quarantined_total"]).toBe(1);
+  const late = await runOf(actions, 120_000, { ...seldom, mutant: "ghost_dropped_after_the_merge" });
+  expect(late.violation).toMatchObject({ invariant: "alarm" });
 });
 
 test.each([

@@ -472,7 +472,7 @@ describe("a node", () => {
         { key: "a", record },
         { key: "b", record: ahead },
       ];
-      expect(node.admit(batch, standing, standing)).toMatchObject({ code: "clock_drift" });
+      expect(node.admit(batch, standing, standing, [])).toMatchObject({ code: "clock_drift" });
       expect(node.latest("a")).toBeUndefined();
       expect(write("k", text("2")).version.time).toBe(before.time + 1);
     });
