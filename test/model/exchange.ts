@@ -72,7 +72,7 @@ export function onDiffers(world: World, host: Host, session: Session, body: Of<"
 }
 
 export function onRecords(world: World, host: Host, session: Session, body: Of<"records">): void {
-  const refused = takeAll(world, host, session, body.records, body.standing);
+  const refused = takeAll(world, host, session, { ...body, refused: [] });
   if (refused === undefined) return;
   const id = host.disk.id;
   host.queue.push({
@@ -93,20 +93,28 @@ export function onRecords(world: World, host: Host, session: Session, body: Of<"
 }
 
 export function onAnswer(world: World, host: Host, session: Session, body: Of<"answer">): void {
-  dropRefused(world, host, body.refused);
-  const refused = takeAll(world, host, session, body.records, body.standing);
+  const refused = takeAll(world, host, session, body);
   if (refused === undefined) return;
   finish(world, host, session);
   host.queue.push({
     kind: "then",
-    run: () => send(world, host, session.peer, { kind: "done", session: session.id, refused }),
+    run: () => {
+      const keys = keeps(world, "ghosts-are-replaced") ? new Set(refused.map(({ key }) => key)) : [];
+      const records = recordsOf(world, host, session.peer, [...keys]);
+      send(world, host, session.peer, {
+        kind: "done",
+        session: session.id,
+        records,
+        refused,
+        standing: standing(world, host),
+      });
+    },
   });
   if (host.leaving === session.id && body.staying) depart(world, host, session.peer);
 }
 
 export function onDone(world: World, host: Host, session: Session, body: Of<"done">): void {
-  dropRefused(world, host, body.refused);
-  finish(world, host, session);
+  if (takeAll(world, host, session, body) !== undefined) finish(world, host, session);
 }
 
 /** Claims wait for the commit of everything accepted before. A session that is gone by then claims nothing. */
@@ -120,22 +128,35 @@ function finish(world: World, host: Host, session: Session): void {
   else run();
 }
 
+interface Brought {
+  readonly records: readonly KeyedRecord[];
+  /** What the sender has refused of this node's versions. */
+  readonly refused: readonly Refusal[];
+  readonly standing: Standing;
+}
+
 /** All or nothing of what a message brings counts: undefined ends the exchange. */
 function takeAll(
   world: World,
   host: Host,
   session: Session,
-  records: readonly KeyedRecord[],
-  sender: Standing,
+  { records, refused: ghosts, standing: sender }: Brought,
 ): Refusal[] | undefined {
   const refused: Refusal[] = [];
+  const together = keeps(world, "ghosts-are-replaced");
+  let left = ghosts;
   let whole = true;
   for (const { key, record } of records) {
-    const taken = take(world, host, key, record, sender);
+    const gone = together ? left.filter((ghost) => ghost.key === key) : [];
+    const taken = take(world, host, { key, record, gone }, sender);
+    left = left.filter((ghost) => !gone.includes(ghost));
     if (taken === "void") whole = false;
     else refused.push(...taken.refused);
   }
-  if (whole || !keeps(world, "all-or-no-claim")) return refused;
+  if (whole || !keeps(world, "all-or-no-claim")) {
+    dropRefused(world, host, left);
+    return refused;
+  }
   world.counts.cuts += 1;
   host.sessions.delete(session.id);
   return undefined;

@@ -54,7 +54,10 @@ export type Body =
   | {
       readonly kind: "done";
       readonly session: number;
+      /** What is held in the place of what is refused. */
+      readonly records: readonly KeyedRecord[];
       readonly refused: readonly Refusal[];
+      readonly standing: Standing;
     };
 
 export interface Message {

@@ -14,7 +14,7 @@ import {
   type Version,
 } from "@hearsay/core";
 import { checkAlarm, checkGhost, checkPurge, checkShown, checkWrite } from "./checks.ts";
-import type { Refusal, Standing } from "./messages.ts";
+import type { KeyedRecord, Refusal, Standing } from "./messages.ts";
 import { send } from "./network.ts";
 import {
   type Client,
@@ -38,7 +38,10 @@ export function commit(world: World, host: Host, count: number): void {
       step.run();
       continue;
     }
-    if (step.record === undefined) continue;
+    if (step.record === undefined) {
+      host.disk.records.delete(step.key);
+      continue;
+    }
     host.disk.records.set(step.key, step.record);
     for (const { version } of step.record.siblings) {
       const fact = world.truth.of({ kind: "tombstone", version });
@@ -134,20 +137,26 @@ export function read(world: World, host: Host, key: string, client: string): voi
 /** What the receiver answers: the versions it keeps out, or that it cannot judge them and the message is void. */
 export type Taken = { readonly refused: readonly Refusal[] } | "void";
 
+interface Offered extends KeyedRecord {
+  /** What the sender has refused of the versions held here of the key, and has this record in the place of. */
+  readonly gone: readonly Refusal[];
+}
+
 /**
  * The ghost rule. A live version at or below the floor that a complete node neither holds nor covers was superseded
  * and purged everywhere. The node keeps it out when the sender cannot know better, takes it with an alarm when
  * the sender is complete too, and leaves it to another exchange when both do not stand at the same floor.
  */
-export function take(world: World, host: Host, key: string, record: KeyRecord, sender: Standing): Taken {
+export function take(world: World, host: Host, { key, record, gone }: Offered, sender: Standing): Taken {
   if (!observe(world, host, latestTime(record))) return "void";
-  const unknown = unknownBelowFloor(host, key, record);
+  const unknown = unknownBelowFloor(host, leftOf(host.latest.get(key), gone), record);
   let refused: readonly Sibling[] = [];
   if (unknown.length > 0 && isComplete(world, host) && keeps(world, "ghosts-kept-out")) {
     if (sender.floor !== host.disk.floor && keeps(world, "judged-at-one-floor")) return "void";
     if (sender.complete && keeps(world, "complete-peers-word")) raiseAlarm(world, host, unknown);
     else refused = unknown;
   } else if (unknown.length > 0 && !sender.complete) host.disturbances += 1;
+  dropRefused(world, host, gone);
   for (const ghost of refused) keepOut(world, host, ghost);
   // A context stands for what is taken with it, and goes with the ghosts where nothing is.
   if (refused.length === 0 || bringsMore(record, refused, host.disk.floor))
@@ -157,12 +166,13 @@ export function take(world: World, host: Host, key: string, record: KeyRecord, s
 
 /** Mail brings what was just written. What is unknown at or below the floor is not new, and left to exchanges. */
 export function takeMail(world: World, host: Host, key: string, record: KeyRecord): void {
-  if (keeps(world, "mail-judges-nothing") && unknownBelowFloor(host, key, record).length > 0) return;
+  if (keeps(world, "mail-judges-nothing") && unknownBelowFloor(host, host.latest.get(key), record).length > 0)
+    return;
   if (observe(world, host, latestTime(record))) mergeInto(host, key, record, []);
 }
 
-function unknownBelowFloor(host: Host, key: string, record: KeyRecord): Sibling[] {
-  const context = host.latest.get(key)?.context ?? new Map<NodeId, number>();
+function unknownBelowFloor(host: Host, held: KeyRecord | undefined, record: KeyRecord): Sibling[] {
+  const context = held?.context ?? new Map<NodeId, number>();
   const { floor } = host.disk;
   return record.siblings.filter(
     (sibling) =>
@@ -187,7 +197,9 @@ function mergeInto(host: Host, key: string, record: KeyRecord, refused: readonly
   );
   if (kept === undefined || kept === current) return;
   host.latest.set(key, kept);
-  host.queue.push({ kind: "record", key, record: kept, own: undefined, mailTo: [] });
+  const before = host.queue.findLast((step) => step.kind === "record" && step.key === key);
+  if (before?.kind === "record" && before.drops) before.record = kept;
+  else host.queue.push({ kind: "record", key, record: kept, own: undefined, mailTo: [] });
 }
 
 /** Of those that go, the context covers no more than it has to: what stands beside them covers none of them. */
@@ -221,22 +233,29 @@ function raiseAlarm(world: World, host: Host, siblings: readonly Sibling[]): voi
 
 /** A peer that could judge has refused what this node sent when it could not. */
 export function dropRefused(world: World, host: Host, refused: readonly Refusal[]): void {
-  for (const { key, version } of refused) {
+  for (const refusal of refused) {
+    const { key, version } = refusal;
     const fact = world.truth.of({ kind: "tombstone", version });
-    for (const records of [host.latest, host.disk.records]) {
-      const record = records.get(key);
-      const kept = record === undefined ? undefined : without(record, [version]);
-      if (kept === undefined) records.delete(key);
-      else records.set(key, kept);
-    }
-    for (const step of host.queue) {
-      if (step.kind !== "record" || step.key !== key || step.record === undefined) continue;
-      step.record = without(step.record, [version]);
+    const held = host.latest.get(key);
+    const left = leftOf(held, [refusal]);
+    if (held !== undefined && left?.siblings.length !== held.siblings.length) {
+      if (left === undefined) host.latest.delete(key);
+      else host.latest.set(key, left);
+      host.queue.push({ kind: "record", key, record: left, own: undefined, mailTo: [], drops: true });
     }
     world.counts.drops += 1;
     log(world, host, `drops ${describe(fact)}`);
     checkGhost(host, fact);
   }
+}
+
+function leftOf(held: KeyRecord | undefined, refused: readonly Refusal[]): KeyRecord | undefined {
+  return held === undefined
+    ? undefined
+    : without(
+        held,
+        refused.map(({ version }) => version),
+      );
 }
 
 /** Removes every record whose siblings are all dead at the floor; each goes as a whole, context and all. */

@@ -112,6 +112,11 @@ export const RULES = [
     caughtBy: { seen_again: [1, 3, 7, 35] },
   },
   {
+    name: "ghosts-are-replaced",
+    says: "who is told to drop a version gets what is right in its place with that, and stores both at once",
+    caughtBy: { vector_untrue: [1] },
+  },
+  {
     name: "completeness",
     says: "only a node that knows that it holds everything at or below the floor judges",
     caughtBy: { false_alarm: [1, 3, 11, 31] },

@@ -1,6 +1,7 @@
 /** Clocks, damage and nodes that leave. */
 import {
   advance,
+  age,
   commit,
   cut,
   exchange,
@@ -85,6 +86,28 @@ export const LOSS_SCENARIOS: readonly Scenario[] = [
       commit("b"),
       { do: "forget", at: "b", to: "a" },
       quiesce,
+    ],
+  },
+  {
+    name: "a write that was lost with its node, and had replaced what the others hold, comes back in an old copy",
+    retentionMs: 12,
+    actions: [
+      put("a", "x"),
+      settle(2),
+      { do: "flushDisk", at: "c" },
+      cut("a", "c"),
+      cut("b", "c"),
+      put("c", "x"),
+      commit("c"),
+      { do: "backUp", at: "c" },
+      { do: "loseCache", at: "c" },
+      { do: "start", at: "c" },
+      mend,
+      settle(2),
+      ...age,
+      { do: "restore", at: "c" },
+      quiesce,
+      ...exchange("c", "a"),
     ],
   },
 ];

@@ -49,6 +49,8 @@ export type Pending =
       record: KeyRecord | undefined;
       readonly own: Fact | undefined;
       readonly mailTo: readonly string[];
+      /** Ghosts go with it: what takes their place joins it, so that both are committed at once. */
+      readonly drops?: true;
     }
   | { readonly kind: "then"; readonly run: () => void };
 
