@@ -145,23 +145,6 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
-    name: "ghost_dropped_after_the_merge",
-    breaks: "what is right takes the place of a ghost that is dropped",
-    hooks: () => ({
-      node: (node) => {
-        const admit = node.admit.bind(node);
-        node.admit = (records, own, sender, refused) => {
-          const admitted = admit(records, own, sender, []);
-          if ("code" in admitted) return admitted;
-          const dropped = admit([], own, sender, refused);
-          if ("code" in dropped) return admitted;
-          const committed = Promise.all([admitted.committed, dropped.committed]).then(() => undefined);
-          return { ...admitted, committed };
-        };
-      },
-    }),
-  },
-  {
     name: "silent_loss_not_told",
     breaks: "a complete node says so when it is given by another what it should have had",
     hooks: () => ({
