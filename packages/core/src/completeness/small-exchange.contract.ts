@@ -63,10 +63,11 @@ export class Exchanges {
           const refusedHere = this.#merge(answerer, ours, ourStanding);
           if (refusedHere === undefined) return;
           answer.conclude();
+          const [places, standing] = [recordsOf(answerer, [...refusedHere.keys()]), answerer.standing];
           this.#cluster.send(answerer, asker.id, () => {
             if (asker.starts !== ask.starts) return;
             this.#drop(asker, refusedHere);
-            ask.conclude();
+            if (this.#merge(asker, places, standing) !== undefined) ask.conclude();
           });
         });
       });
