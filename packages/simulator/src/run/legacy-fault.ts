@@ -5,6 +5,7 @@
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import type { Fault } from "../plan/actions.ts";
 import type { FaultKind } from "../plan/faults.ts";
+import { readable } from "../watch/readable.ts";
 import type { Asking } from "./asking.ts";
 import type { Clients } from "./clients.ts";
 import { chosen } from "./network-faults.ts";
@@ -82,7 +83,7 @@ export class LegacyFault {
   async #comes(heir: string, name: string): Promise<boolean> {
     const { cluster } = this.#ports;
     const version = (machine: string): number | undefined =>
-      cluster.machine(machine).store?.get(KEY)?.siblings[0].version.time;
+      readable(KEY, cluster.machine(machine))?.siblings[0].version.time;
     for (let waitedMs = 0; waitedMs < MAIL_MS && !this.#isOver; waitedMs += LOOK_MS) {
       await cluster.time.sleep(LOOK_MS);
       const written = version(name);
