@@ -145,17 +145,19 @@ export class Merging {
   /**
    * Merges records that came as mail, but for those that bring anything old this node does not know. Nothing is changed
    * when a time in any of them is too far ahead.
+   * @param reached the larger of this node's floor and the sender's
    */
-  takeMail(records: readonly KeyedRecord[], floor: HlcTime): TakenMail | WriteFault {
+  takeMail(records: readonly KeyedRecord[], floor: HlcTime, reached: HlcTime): TakenMail | WriteFault {
     const drift = this.#observeAll(records);
     if (drift !== undefined) return drift;
     const stored = new Stored();
     let disturbing = false;
     const changed = records.map(({ key, record }) => {
       const of = this.latest(key);
-      const isHealing = heals(record, of.lost, floor);
-      disturbing ||= isHealing && livingBelow(floor, record).length > 0;
-      const result = isHealing ? record : admitMail(of.record, record, floor);
+      const old = livingBelow(floor, record, reached);
+      const isHealing = heals(record, of.lost, old);
+      disturbing ||= isHealing && old.length > 0;
+      const result = isHealing ? record : admitMail(of.record, record, floor, reached);
       const kept = result === undefined ? undefined : this.#keep(key, result, of, stored);
       return kept === of.record ? undefined : kept;
     });
@@ -240,9 +242,9 @@ export class Merging {
  * Whether mail is to take the place of a damaged record. Of that the store still knows the versions: what covers them is
  * wanted, and of what is old those themselves. The rest is left to an exchange, as it is where nothing is damaged.
  */
-function heals(record: KeyRecord, lost: readonly Version[] | undefined, floor: HlcTime): boolean {
+function heals(record: KeyRecord, lost: readonly Version[] | undefined, old: readonly Sibling[]): boolean {
   if (lost?.some((version) => covers(record.context, version)) !== true) return false;
-  return livingBelow(floor, record).every(({ version }) => lost.some((known) => sameVersion(known, version)));
+  return old.every(({ version }) => lost.some((known) => sameVersion(known, version)));
 }
 
 /** Who has lost a record is not complete as far as that is concerned. */

@@ -173,8 +173,8 @@ export class Node {
   }
 
   /** See {@link Merging.takeMail}. */
-  takeMail(records: readonly KeyedRecord[], floor: HlcTime): TakenMail | WriteFault {
-    return this.#merging.takeMail(records, floor);
+  takeMail(records: readonly KeyedRecord[], floor: HlcTime, reached: HlcTime): TakenMail | WriteFault {
+    return this.#merging.takeMail(records, floor, reached);
   }
 
   /** A fresh time of this node's clock, durable before it is returned: no later run issues it again. */

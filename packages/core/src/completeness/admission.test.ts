@@ -138,6 +138,16 @@ describe("a complete replica", () => {
     }
   });
 
+  test("decides nothing about what only the sender's floor has reached, and does not know", () => {
+    const between = record([v(FLOOR + 1)]);
+    for (const isComplete of [true, false]) {
+      const sender: Standing = { floor: FLOOR + 1, complete: isComplete };
+      expect(admit(undefined, between, complete, sender)).toBeUndefined();
+      expect(admit(record([v(FLOOR + 2)]), between, complete, sender)).toMatchObject(NO_GHOST);
+      expect(admit(undefined, between, incomplete, sender)).toMatchObject({ record: between });
+    }
+  });
+
   test("takes no deletion and no expired value for a ghost, and does not keep what may go", () => {
     const expired = liveValue(v(40), 0);
     for (const sibling of [expired, { kind: "tombstone" as const, version: v(40) }]) {
@@ -193,6 +203,14 @@ describe("mail", () => {
       v(30, "b"),
     ]);
   });
+
+  test("is no news where the sender's floor has reached it, though the own has not", () => {
+    const between = record([v(FLOOR + 1)]);
+    expect(admitMail(undefined, between, FLOOR, FLOOR + 1)).toBeUndefined();
+    const held = record([v(FLOOR + 2)]);
+    expect(admitMail(held, between, FLOOR, FLOOR + 1)).toBe(held);
+    expect(admitMail(undefined, record([v(FLOOR + 2)]), FLOOR, FLOOR + 1)).toBeDefined();
+  });
 });
 
 test("the rule holds for any two records and standings", () => {
@@ -207,7 +225,8 @@ test("the rule holds for any two records and standings", () => {
       fc.array(version, { maxLength: 3 }),
     )
     .map(([[first, ...rest], covered]) => record([first ?? v(1), ...rest], covered));
-  const standing = fc.constantFrom(complete, incomplete, otherFloor);
+  const ahead: Standing = { floor: FLOOR + 1, complete: true };
+  const standing = fc.constantFrom(complete, incomplete, otherFloor, ahead);
   fc.assert(
     fc.property(
       fc.option(some, { nil: undefined }),
@@ -216,8 +235,9 @@ test("the rule holds for any two records and standings", () => {
       standing,
       (held, offered, own, sender) => {
         const admission = admit(held, offered, own, sender);
+        const reached = own.complete ? Math.max(own.floor, sender.floor) : own.floor;
         const unknown = offered.siblings.filter(
-          ({ version: { time, node } }) => time <= own.floor && (held?.context.get(node) ?? -1) < time,
+          ({ version: { time, node } }) => time <= reached && (held?.context.get(node) ?? -1) < time,
         );
         const isUndecided = own.complete && unknown.length > 0 && sender.floor !== own.floor;
         expect(admission === undefined).toBe(isUndecided);

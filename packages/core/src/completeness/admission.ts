@@ -6,7 +6,8 @@
  * In an exchange ({@link admit}):
  * 1. An incomplete replica merges it: it cannot tell a ghost from what it has missed. When the sender is incomplete
  *    too, that disturbs what an exchange with a complete peer proves meanwhile.
- * 2. A complete replica whose peer stands at another floor decides nothing; the next exchange begins at one floor.
+ * 2. A complete replica whose peer stands at another floor decides nothing, not even what only the peer's floor has reached:
+ *    what it took of that it would have as a complete one at the next floor. The next exchange begins at one floor.
  * 3. A complete replica knows that the version was superseded or deleted, and the deletion purged, everywhere. What an
  *    incomplete peer offers it keeps out of the record (quarantine). The context that came with it is merged only when it
  *    stands for a sibling that is taken, without the ghosts where it can do without them, and goes with the ghosts otherwise
@@ -14,8 +15,8 @@
  *    differ for ever.
  * 4. What a complete peer offers at the same floor is taken, with an alarm: one of both has silently lost data.
  *
- * Mail judges nothing ({@link admitMail}): it brings what was just written, and what is unknown at or below the floor is
- * not new. An exchange brings it if it is right.
+ * Mail judges nothing ({@link admitMail}): it brings what was just written, and what is unknown at or below the floor of
+ * either side is not new. An exchange brings it if it is right.
  */
 import { type HlcTime, hlcFromMs } from "../clock.ts";
 import { type Context, covers } from "../context.ts";
@@ -46,7 +47,8 @@ export function admit(
   own: Standing,
   sender: Standing,
 ): Admission | undefined {
-  const suspects = unknownBelow(own.floor, held, offered);
+  const reached = own.complete ? Math.max(own.floor, sender.floor) : own.floor;
+  const suspects = unknownBelow(own.floor, reached, held, offered);
   const merged = held === undefined ? offered : mergeRecords(held, offered);
   const taken: Admission = {
     record: kept(merged, own.floor),
@@ -66,21 +68,26 @@ export function admit(
   return { ...taken, record: without(merged, ghosts), quarantined: suspects };
 }
 
-/** The record after mail has come for it: what was held, where the mail is no news. */
+/**
+ * The record after mail has come for it: what was held, where the mail is no news.
+ * @param floor of the receiver
+ * @param reached the larger of this floor and the sender's
+ */
 export function admitMail(
   held: KeyRecord | undefined,
   offered: KeyRecord,
   floor: HlcTime,
+  reached: HlcTime = floor,
 ): KeyRecord | undefined {
-  if (unknownBelow(floor, held, offered).length > 0) return held;
+  if (unknownBelow(floor, reached, held, offered).length > 0) return held;
   return kept(held === undefined ? offered : mergeRecords(held, offered), floor) ?? held;
 }
 
 /**
  * What lives in a record although it was written at or below the floor: it would have to be judged by whoever does not know it.
  */
-export function livingBelow(floor: HlcTime, record: KeyRecord): readonly Sibling[] {
-  return unknownBelow(floor, undefined, record);
+export function livingBelow(floor: HlcTime, record: KeyRecord, reached: HlcTime = floor): readonly Sibling[] {
+  return unknownBelow(floor, reached, undefined, record);
 }
 
 /**
@@ -100,10 +107,15 @@ export function dropRefused(
   );
 }
 
-/** Live siblings at or below the floor that are neither held nor covered. */
-function unknownBelow(floor: HlcTime, held: KeyRecord | undefined, offered: KeyRecord): Sibling[] {
+/** Siblings at or below the time reached, and live at the floor, that are neither held nor covered. */
+function unknownBelow(
+  floor: HlcTime,
+  reached: HlcTime,
+  held: KeyRecord | undefined,
+  offered: KeyRecord,
+): Sibling[] {
   return offered.siblings.filter(
-    (sibling) => sibling.version.time <= floor && isLiveAt(sibling, floor) && !knows(held, sibling.version),
+    (sibling) => sibling.version.time <= reached && isLiveAt(sibling, floor) && !knows(held, sibling.version),
   );
 }
 

@@ -19,6 +19,8 @@ const OTHER: NodeId = "b~0123456789";
 const THIRD: NodeId = "c~0123456789";
 const complete: Standing = { floor: FLOOR, complete: true };
 const incomplete: Standing = { floor: FLOOR, complete: false };
+/** Where a replica stands that has adopted no floor yet. */
+const atFirst: Standing = { floor: 0, complete: false };
 
 function value(time: number, node: NodeId = OTHER): Sibling {
   const version = { time, node };
@@ -95,7 +97,7 @@ describe("a replica", () => {
     "has the bound on its clock in the batch of what %s brings from ahead of it",
     async (by) => {
       const ahead = recordOf(value(hlcFromMs(START_MS + MAX_DRIFT_MS)));
-      if (by === "mail") await a.replica.takeMail([{ key: "k", record: ahead }]);
+      if (by === "mail") await a.replica.takeMail([{ key: "k", record: ahead }], complete);
       else await merged(a, ahead, complete).committed;
       const batch = a.store.batches.find(({ records }) => records.has("k"));
       expect(decodeUtf8(batch?.meta.get("clock") ?? new Uint8Array())).toBe(
@@ -120,7 +122,7 @@ describe("a replica", () => {
   test("has not committed what comes again before the disk has taken what came first", async () => {
     const fresh = recordOf(value(FLOOR + 9));
     a.store.failNext = true;
-    const mail = a.replica.takeMail([{ key: "k", record: fresh }]);
+    const mail = a.replica.takeMail([{ key: "k", record: fresh }], complete);
     const again = merged(a, fresh, complete);
     await expect(mail).rejects.toThrow("disk full");
     await expect(again.committed).rejects.toThrow("disk full");
@@ -193,18 +195,32 @@ describe("a replica", () => {
       await stand(own);
       const mixed = recordOf(value(FLOOR + 9, THIRD), value(FLOOR - 5));
       const fresh = recordOf(value(FLOOR + 9, THIRD));
-      await a.replica.takeMail([
+      const mail = [
         { key: "old", record: old },
         { key: "mixed", record: mixed },
         { key: "fresh", record: fresh },
-      ]);
+      ];
+      await a.replica.takeMail(mail, complete);
       expect([...a.contents().keys()]).toEqual(["fresh"]);
       expect([a.replica.alarms, a.graveyard.ghosts]).toEqual([0, []]);
     },
   );
 
+  test("that is complete leaves to an exchange what is above its own floor and not above the sender's", async () => {
+    await stand("complete");
+    const between = recordOf(value(FLOOR + 5));
+    for (const isComplete of [true, false]) {
+      const ahead: Standing = { floor: FLOOR + 9, complete: isComplete };
+      await a.replica.takeMail([{ key: "k", record: between }], ahead);
+      expect(a.replica.merge([{ key: "k", record: between }], ahead)).toBeUndefined();
+    }
+    expect(a.contents().size).toBe(0);
+    await a.replica.takeMail([{ key: "k", record: between }], incomplete);
+    expect(a.contents().size).toBe(1);
+  });
+
   test("does not keep a deletion that may go at its floor, and lets go what it covers", async () => {
-    await merged(a, recordOf(value(FLOOR - 9)), incomplete).committed;
+    await merged(a, recordOf(value(FLOOR - 9)), atFirst).committed;
     await stand("complete");
     const deletion = recordOf({ kind: "tombstone", version: { time: FLOOR - 5, node: OTHER } });
     const { refused, committed } = merged(a, deletion, { floor: FLOOR - 1, complete: true });
@@ -229,7 +245,7 @@ describe("a replica", () => {
   });
 
   test("that is incomplete drops on a complete peer's word what that has refused, and keeps it aside", async () => {
-    await merged(a, old, incomplete).committed;
+    await merged(a, old, atFirst).committed;
     await stand("incomplete");
     await dropped(a, [{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
     expect(a.contents().size).toBe(0);
@@ -246,7 +262,7 @@ describe("a replica", () => {
     const refused = [{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }];
 
     beforeEach(async () => {
-      await merged(a, replacing, incomplete).committed;
+      await merged(a, replacing, atFirst).committed;
       await stand("incomplete");
     });
 
@@ -280,7 +296,7 @@ describe("a replica", () => {
   });
 
   test("drops nothing that it could not keep aside for a failing disk", async () => {
-    await merged(a, old, incomplete).committed;
+    await merged(a, old, atFirst).committed;
     await stand("incomplete");
     const put: string[] = [];
     // Both are put in one turn, and so fail together.
@@ -355,16 +371,16 @@ describe("a replica", () => {
         [THIRD, newest?.time ?? 0],
       ]);
       const ghost = value(FLOOR - 5, "d~0123456789");
-      await a.replica.takeMail([{ key: "k", record: { context, siblings: [fresh, ghost] } }]);
+      await a.replica.takeMail([{ key: "k", record: { context, siblings: [fresh, ghost] } }], complete);
       expect([a.store.get("k"), isComplete()]).toEqual([undefined, true]);
-      await a.replica.takeMail([{ key: "k", record: { context, siblings: [fresh] } }]);
+      await a.replica.takeMail([{ key: "k", record: { context, siblings: [fresh] } }], complete);
       expect([a.store.get("k")?.siblings, isComplete()]).toEqual([[fresh], true]);
     });
 
     test("takes by mail what was in it, and does not vouch for that", async () => {
       lost[0] = { time: FLOOR - 5, node: OTHER };
       const begun = a.keeper.completeness.begin();
-      await a.replica.takeMail([{ key: "k", record: old }]);
+      await a.replica.takeMail([{ key: "k", record: old }], complete);
       expect([a.store.get("k"), isComplete()]).toEqual([old, false]);
       expect(a.keeper.completeness.begin()).not.toEqual(begun);
     });
@@ -372,7 +388,7 @@ describe("a replica", () => {
 
   test("drops only what was refused: siblings beside it stay, and versions it does not hold are no matter", async () => {
     const both = recordOf(value(FLOOR + 9, THIRD), value(FLOOR - 5));
-    await merged(a, both, incomplete).committed;
+    await merged(a, both, atFirst).committed;
     await stand("incomplete");
     const versions = [
       { time: FLOOR - 5, node: OTHER },
@@ -387,7 +403,7 @@ describe("a replica", () => {
   });
 
   test("drops what was refused also when it is complete by then, for that never becomes right again", async () => {
-    await merged(a, old, incomplete).committed;
+    await merged(a, old, atFirst).committed;
     await stand("complete");
     await dropped(a, [{ key: "k", versions: [{ time: FLOOR - 5, node: OTHER }] }]);
     expect([a.contents().size, a.graveyard.ghosts.length]).toEqual([0, 1]);
@@ -428,7 +444,7 @@ describe("a replica", () => {
 
   test("is not told that a batch is committed when the store has refused it", async () => {
     a.store.failNext = true;
-    await expect(merged(a, old, complete).committed).rejects.toThrow();
+    await expect(merged(a, old, atFirst).committed).rejects.toThrow();
     expect(a.contents().size).toBe(0);
   });
 });

@@ -141,9 +141,13 @@ export class LocalReplica implements ExchangeReplica {
     }
   }
 
-  async takeMail(records: readonly KeyedRecord[]): Promise<readonly (KeyRecord | undefined)[]> {
+  async takeMail(
+    records: readonly KeyedRecord[],
+    sender: Standing,
+  ): Promise<readonly (KeyRecord | undefined)[]> {
     const { node, keeper } = this.#ports;
-    const taken = node.takeMail(records, this.completeness.floor);
+    const { floor } = this.completeness;
+    const taken = node.takeMail(records, floor, Math.max(floor, sender.floor));
     if ("code" in taken) throw new PeerFault(taken);
     await Promise.all(taken.disturbing ? [taken.committed, keeper.disturbed()] : [taken.committed]);
     return taken.records;

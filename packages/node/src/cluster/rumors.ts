@@ -54,6 +54,8 @@ interface Answered {
   readonly received: readonly ReceivedRumor[];
 }
 
+type LoadedRumors = Pick<LoadedRumorReply, "rumors" | "standing">;
+
 export class Rumors {
   readonly #replica: ExchangeReplica;
   readonly #ports: RumorPorts;
@@ -102,7 +104,7 @@ export class Rumors {
   }
 
   async serve(from: Peer, message: LoadedRumorRequest): Promise<LoadedRumorReply> {
-    const received = await this.#take(from.id, message.rumors);
+    const received = await this.#take(from.id, message);
     this.#tellDropped();
     this.#updatesCame(message.updates, from.id);
     const { rumors, wants, answers, pull } = message;
@@ -123,7 +125,7 @@ export class Rumors {
   async #send(to: Peer, message: RumorRequest, timeoutMs: number): Promise<Answered> {
     const reply = expectRumors(await this.#request(to, message, timeoutMs));
     this.#updatesCame(reply.updates, to.id);
-    const received = await this.#take(to.id, reply.rumors);
+    const received = await this.#take(to.id, reply);
     const { turn, answers, rumors } = reply;
     return { reply: { kind: "rumor_reply", turn, answers, rumors }, received };
   }
@@ -170,10 +172,10 @@ export class Rumors {
   }
 
   /** Merges what came with records; settles when it is committed, with what became of each rumor. */
-  async #take(from: NodeId, rumors: readonly LoadedRumor[]): Promise<ReceivedRumor[]> {
+  async #take(from: NodeId, { rumors, standing }: LoadedRumors): Promise<ReceivedRumor[]> {
     const carried = rumors.flatMap(({ key, record }) => (record === null ? [] : [{ key, record }]));
     if (carried.length > 0) this.#replica.takesFrom(from);
-    const changed = (await this.#replica.takeMail(carried)).values();
+    const changed = (await this.#replica.takeMail(carried, standing)).values();
     return rumors.map((rumor) =>
       this.#verdict(rumor, rumor.record === null ? undefined : changed.next().value),
     );

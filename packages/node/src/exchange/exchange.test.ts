@@ -99,7 +99,7 @@ describe("an exchange", () => {
     const afterMail: AskPeer = async (request) => {
       if (request.kind === "exchange-transfer" && request.records.length > 0) {
         b.store.failNext = true;
-        b.replica.takeMail(request.records).catch(() => undefined);
+        b.replica.takeMail(request.records, a.replica.standing()).catch(() => undefined);
       }
       return await ask(request);
     };

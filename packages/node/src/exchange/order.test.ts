@@ -79,7 +79,7 @@ test("who asks is not made complete by an equal root where mail came since that 
   const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
   await exchange(a, b.id, async (request) => {
     const reply = await ask(request);
-    await a.replica.takeMail([{ key: "late", record: ghost(FLOOR + 5) }]);
+    await a.replica.takeMail([{ key: "late", record: ghost(FLOOR + 5) }], a.replica.standing());
     return reply;
   });
   expect([[...a.contents().keys()], complete(a), a.replica.standing().floor]).toEqual([

@@ -61,11 +61,11 @@ export interface ExchangeReplica {
     refused: readonly RefusedVersions[],
   ): MergedBatch | undefined;
   /**
-   * Merges what is news; see the ghost rule. Settles when it is committed, with what each key's record has become:
+   * Merges what is news to both sides; see the ghost rule. Settles when it is committed, with what each key's record has become:
    * undefined where nothing changed.
    * @throws PeerFault `clock_drift`
    */
-  takeMail(records: readonly KeyedRecord[]): Promise<readonly (KeyRecord | undefined)[]>;
+  takeMail(records: readonly KeyedRecord[], sender: Standing): Promise<readonly (KeyRecord | undefined)[]>;
   /** Forgets damaged records that were purged everywhere; see the ghost rule. To be called after an exact exchange. */
   dropPurgedDamage(): Promise<void>;
   /** Adopts the larger floor and purges to it. @throws PeerFault `clock_drift` with nothing changed */

@@ -140,7 +140,7 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
         node.admit = (records, own, sender, refused) =>
           admit(records, { floor: own.floor, complete: false }, sender, refused);
         const takeMail = node.takeMail.bind(node);
-        node.takeMail = (records) => takeMail(records, 0);
+        node.takeMail = (records) => takeMail(records, 0, 0);
       },
     }),
   },

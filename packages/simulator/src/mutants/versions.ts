@@ -63,9 +63,9 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
           return admitted;
         };
         const takeMail = node.takeMail.bind(node);
-        node.takeMail = (records, floor) => {
+        node.takeMail = (records, floor, reached) => {
           tell?.(true);
-          const taken = takeMail(records, floor);
+          const taken = takeMail(records, floor, reached);
           tell?.(false);
           return taken;
         };
@@ -123,8 +123,8 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
           return { ...admitted, committed: Promise.resolve() };
         };
         const takeMail = node.takeMail.bind(node);
-        node.takeMail = (records, floor) => {
-          const taken = takeMail(records, floor);
+        node.takeMail = (records, floor, reached) => {
+          const taken = takeMail(records, floor, reached);
           if ("code" in taken) return taken;
           taken.committed.catch(() => undefined);
           return { ...taken, committed: Promise.resolve() };
