@@ -154,7 +154,7 @@ export class Merging {
     let disturbing = false;
     const changed = records.map(({ key, record }) => {
       const of = this.latest(key);
-      const old = livingBelow(floor, record, reached);
+      const old = livingBelow(floor, reached, record);
       const isHealing = heals(record, of.lost, old);
       disturbing ||= isHealing && old.length > 0;
       const result = isHealing ? record : admitMail(of.record, record, floor, reached);

@@ -154,7 +154,7 @@ describe("a complete replica", () => {
       const offered: KeyRecord = { context: new Map([[v(40).node, 40]]), siblings: [sibling] };
       expect(admit(undefined, offered, complete, incomplete)).toEqual({ record: undefined, ...NO_GHOST });
       expect(admit(record([v(40)]), offered, incomplete, complete)?.record).toBeDefined();
-      expect(admitMail(undefined, offered, FLOOR)).toBeUndefined();
+      expect(admitMail(undefined, offered, FLOOR, FLOOR)).toBeUndefined();
     }
   });
 });
@@ -194,11 +194,11 @@ describe("an incomplete replica", () => {
 describe("mail", () => {
   test("is merged unless it brings something live at or below the floor that is not known", () => {
     const fresh = record([v(FLOOR + 1)], [v(20, "b")]);
-    expect(admitMail(undefined, fresh, FLOOR)).toBe(fresh);
-    expect(admitMail(undefined, record([v(FLOOR + 1), v(20, "b")]), FLOOR)).toBeUndefined();
+    expect(admitMail(undefined, fresh, FLOOR, FLOOR)).toBe(fresh);
+    expect(admitMail(undefined, record([v(FLOOR + 1), v(20, "b")]), FLOOR, FLOOR)).toBeUndefined();
     const held = record([v(30, "b")]);
-    expect(admitMail(held, record([v(40)]), FLOOR)).toBe(held);
-    expect(versions(admitMail(held, record([v(FLOOR + 1), v(20, "b")]), FLOOR))).toEqual([
+    expect(admitMail(held, record([v(40)]), FLOOR, FLOOR)).toBe(held);
+    expect(versions(admitMail(held, record([v(FLOOR + 1), v(20, "b")]), FLOOR, FLOOR))).toEqual([
       v(FLOOR + 1),
       v(30, "b"),
     ]);

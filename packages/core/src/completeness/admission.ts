@@ -77,7 +77,7 @@ export function admitMail(
   held: KeyRecord | undefined,
   offered: KeyRecord,
   floor: HlcTime,
-  reached: HlcTime = floor,
+  reached: HlcTime,
 ): KeyRecord | undefined {
   if (unknownBelow(floor, reached, held, offered).length > 0) return held;
   return kept(held === undefined ? offered : mergeRecords(held, offered), floor) ?? held;
@@ -86,7 +86,7 @@ export function admitMail(
 /**
  * What lives in a record although it was written at or below the floor: it would have to be judged by whoever does not know it.
  */
-export function livingBelow(floor: HlcTime, record: KeyRecord, reached: HlcTime = floor): readonly Sibling[] {
+export function livingBelow(floor: HlcTime, reached: HlcTime, record: KeyRecord): readonly Sibling[] {
   return unknownBelow(floor, reached, undefined, record);
 }
 

@@ -158,7 +158,9 @@ export class Cluster {
   #takeMail(at: Replica, key: string, record: KeyRecord): void {
     at.clock.observe(latestTime(record), this.nowMs);
     const held = at.latest.get(key);
-    const merged = admitMail(held, record, this.has("ghost rule") ? at.completeness.floor : 0);
+    const floor = this.has("ghost rule") ? at.completeness.floor : 0;
+    // Mail says nothing of its sender's floor here.
+    const merged = admitMail(held, record, floor, floor);
     if (merged !== held) at.set(key, merged);
   }
 
