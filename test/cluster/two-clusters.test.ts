@@ -177,6 +177,32 @@ test("two nodes that were alone and are told of each other begin a cluster with 
   expect(cluster.events("silent_loss_suspected")).toEqual([]);
 });
 
+test("newcomers begin no cluster beside a node whose data may not be brought into one: it goes on alone, and they enter", async () => {
+  const cluster = new VirtualCluster(platform, 51, SETTINGS);
+  await cluster.start("a", "b", "c", "d");
+  await cluster.put("a", "k", "v");
+  await cluster.converged("a", "b", "c", "d");
+  for (const name of ["a", "b", "c", "d"]) await cluster.stop(name);
+  for (const name of ["a", "b", "d"]) cluster.wipe(name);
+  cluster.machine("c").resetAlone();
+  await cluster.run("c", []);
+  await cluster.stop("c");
+  for (const name of ["a", "b", "c", "d"]) await cluster.run(name, ["a:1", "b:1", "c:1", "d:1"]);
+  await cluster.time.advance(MINUTE_MS);
+  const refusals = (): (string | undefined)[] =>
+    ["a", "b", "c", "d"].map((name) => cluster.machine(name).running.notWritable()?.code);
+  expect(refusals()).toEqual(["joining", "joining", "data_too_old", "joining"]);
+  await cluster.stop("c");
+  await cluster.run("c", []);
+  await cluster.converged("a", "b", "c", "d");
+  await cluster.time.until(
+    "all are members",
+    () => refusals().every((code) => code === undefined),
+    MINUTE_MS,
+  );
+  for (const name of ["a", "b", "c", "d"]) expect(held(cluster, name)).toBe("k");
+});
+
 test("a node that was alone brings no floor of its own, to which others would purge what not all of them know is deleted", async () => {
   const cluster = new VirtualCluster(platform, 48, SETTINGS);
   await cluster.start("a", "b", "c");

@@ -40,6 +40,7 @@ describe("a joiner", () => {
   let clockIsBehind: boolean;
   let isRecorded: boolean;
   let oldest: number;
+  let isApart: boolean;
   let isDiskFull: boolean;
   let isEntryLost: boolean;
   let resolve: (seed: string) => Promise<readonly string[]>;
@@ -56,6 +57,7 @@ describe("a joiner", () => {
     clockIsBehind = false;
     isRecorded = false;
     oldest = 99;
+    isApart = false;
     isDiskFull = false;
     isEntryLost = false;
     resolve = async (seed) => [seed];
@@ -76,7 +78,7 @@ describe("a joiner", () => {
       limits: LIMITS,
       resolveSeed: (seed) => resolve(seed),
       others: () => others,
-      obstacle: async (floor) => (oldest <= floor ? "too_old" : undefined),
+      obstacle: async (floor) => (isApart ? "of_others" : oldest <= floor ? "too_old" : undefined),
       enter: async (seeds) => {
         if (isEntryLost) throw new Error("disk full");
         entered.push(seeds);
@@ -316,6 +318,26 @@ describe("a joiner", () => {
     expect(joining.state).toEqual({ kind: "not_let_in", by: "a:1", reason: "too_old" });
     expect(log.of("data_too_old")).toEqual([{ by: "a:1", floor: 10, reason: "too_old" }]);
     expect([entered, taken, timers.armed]).toEqual([[], [], 0]);
+  });
+
+  test("begins no cluster with newcomers where it may not bring what it holds, and is let in by none of them", async () => {
+    isApart = true;
+    answers.set("a:1", { ...WELCOME, newcomer: true });
+    await timers.advance(RETRY_MS);
+    expect([joining.state.kind, await joining.isApart()]).toEqual(["joining", true]);
+    answers.set("b:1", { ...WELCOME, newcomer: true });
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "not_let_in", by: "a:1,b:1", reason: "of_others" });
+    expect(log.of("data_too_old")).toEqual([{ by: "a:1,b:1", floor: 0, reason: "of_others" }]);
+    expect([entered, taken, timers.armed]).toEqual([[], [], 0]);
+  });
+
+  test("does not go by what a newcomer knows of it while a member may be behind another address", async () => {
+    isApart = true;
+    answers.set("a:1", { ...WELCOME, newcomer: true });
+    answers.set("b:1", { ...WELCOME, related: true });
+    await timers.advance(RETRY_MS);
+    expect(entered).toEqual([["b:1"]]);
   });
 
   test("goes to the next introducer when the clock of one is too far ahead, and says so", async () => {

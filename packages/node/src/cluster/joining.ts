@@ -5,7 +5,8 @@
  *
  * Newcomers, which have not been members anywhere yet, are neither introducers nor part of a majority: two of them that are cut
  * off would else record each other, and be a second cluster. They begin one together only when all addresses that they were
- * told of have answered, so that no member can be behind any of them.
+ * told of have answered, so that no member can be behind any of them. A cluster of one that may not bring what it holds into another
+ * does not answer them as one of theirs: they would begin beside it, without its data.
  *
  * Why the majority: a node that takes writes before others count it could lose them with nobody to miss it, and a
  * watermark could pass them unseen. Why the clock of each who has recorded it, as of then: what that one had said
@@ -79,6 +80,7 @@ export class Joining {
   #foundersLeast = 1;
   /** Those who had recorded this node when they were a majority; only the note of it on the own disk is missing. */
   #majority: { readonly recordedBy: number; readonly of: number } | undefined;
+  #apart: Promise<boolean> | undefined;
 
   constructor(seeds: readonly string[], retryMs: number, timeoutMs: number, ports: JoiningPorts) {
     this.#seeds = seeds;
@@ -94,6 +96,13 @@ export class Joining {
   /** Whether this newcomer begins a cluster with others. Another newcomer counts on nobody else. */
   get isFounding(): boolean {
     return this.#isFounding;
+  }
+
+  /** Whether it may not even bring what it holds into a cluster that begins now. */
+  async isApart(): Promise<boolean> {
+    // The whole store may have to be looked through for it, and every newcomer asks.
+    this.#apart ??= this.#ports.obstacle(0).then((obstacle) => obstacle !== undefined);
+    return await this.#apart;
   }
 
   /** Goes on until this node is a member, or an introducer refuses its limits. */
@@ -140,24 +149,29 @@ export class Joining {
         this.#ports.log.error("limits_differ", { by: address, knobs: knobs.join(",") });
         return;
       }
-      const obstacle = welcome.related ? undefined : await this.#ports.obstacle(welcome.floor);
-      if (obstacle !== undefined) {
-        this.#state = { kind: "not_let_in", by: address, reason: obstacle };
-        this.#ports.log.error("data_too_old", { by: address, floor: welcome.floor, reason: obstacle });
-        return;
+      if (welcome.newcomer) {
+        newcomers += 1;
+        continue;
       }
-      if (welcome.newcomer) newcomers += 1;
+      const obstacle = welcome.related ? undefined : await this.#ports.obstacle(welcome.floor);
+      if (obstacle !== undefined) return this.#isNotLetIn(address, welcome.floor, obstacle);
       // Only there: behind another address there may be another cluster, and this node would bring the two together.
-      else if (await this.#take(welcome, address)) return await this.#enter([address]);
+      if (await this.#take(welcome, address)) return await this.#enter([address]);
     }
     if (newcomers === 0) return;
     if (newcomers < addresses.length) {
       this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
       return;
     }
+    if (await this.isApart()) return this.#isNotLetIn(addresses.join(","), 0, "of_others");
     await this.#enter(addresses);
     this.#isFounding = true;
     this.#foundersLeast = Math.max(1, addresses.length - 1);
+  }
+
+  #isNotLetIn(by: string, floor: HlcTime, reason: Obstacle): void {
+    this.#state = { kind: "not_let_in", by, reason };
+    this.#ports.log.error("data_too_old", { by, floor, reason });
   }
 
   async #enter(addresses: readonly string[]): Promise<void> {

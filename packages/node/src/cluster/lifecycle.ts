@@ -118,10 +118,12 @@ export class Lifecycle {
 
   /** Answers a node that asks to be let in. */
   async welcome(from: NodeId, { knows, belongs }: HelloRequest): Promise<HelloReply> {
-    const { keeper, membership, troubles } = this.#parts;
+    const { keeper, membership, joining, troubles } = this.#parts;
     const { completeness } = keeper;
     const related = !membership.isOfOtherCluster(knows);
-    if (keeper.hasBelonged && belongs && !related) {
+    const isSelf = from === this.#ports.node.id;
+    const isApart = keeper.isOutside && !isSelf && (await joining?.isApart()) === true;
+    if (isApart || (keeper.hasBelonged && belongs && !related)) {
       troubles.note("other_cluster", { code: "other_cluster", member: from }, from);
       throw new PeerFault({ code: "other_cluster" });
     }
@@ -134,9 +136,9 @@ export class Lifecycle {
       time: await this.#ports.node.tick(),
       floor: completeness.floor,
       watermark: completeness.watermark,
-      recorded: hasRecorded && (hasBelonged || this.#parts.joining?.isFounding === true),
+      recorded: hasRecorded && (hasBelonged || joining?.isFounding === true),
       // Who was told of its own address, too, finds nobody else there.
-      newcomer: from === this.#ports.node.id || !hasBelonged,
+      newcomer: isSelf || !hasBelonged,
       related,
     };
   }

@@ -153,9 +153,12 @@ export class Settling {
     // Time passes only outside of this check.
     void operator.forgetStrays();
     const current = new Set(operator.present.map((name) => operator.idOf(name)));
-    return operator.present.every((name) =>
-      (cluster.machine(name).member?.membership.counted().ids ?? []).every((id) => current.has(id)),
-    );
+    return operator.present.every((name) => {
+      const { member } = cluster.machine(name);
+      // One that has just been stopped for it comes back under another id.
+      if (!operator.is(name, "up") || member === undefined) return false;
+      return member.membership.counted().ids.every((id) => current.has(id));
+    });
   }
 
   /**
