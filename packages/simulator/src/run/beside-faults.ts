@@ -46,7 +46,7 @@ export class BesideFaults {
   async #part(fault: Fault, name: string): Promise<void> {
     const { cluster, operator, watcher, fired } = this.#ports;
     if (!operator.is(name, "up") || operator.up.length <= LEFT_MIN || operator.isRebuilding) return;
-    if (operator.introductions.hasBeside) return;
+    if (operator.introductions.hasBeside || this.#isAnyOutside(name)) return;
     operator.introductions.beginsBeside(name);
     const machine = cluster.machine(name);
     watcher.begunBeside(machine);
@@ -61,6 +61,13 @@ export class BesideFaults {
     await operator.start(name);
     await cluster.time.sleep(FORGET_AFTER_MS);
     if (!this.#isOver) await operator.forgetStrays();
+  }
+
+  /** Whoever is told of the machine, and has not been let in anywhere yet, might enter its cluster. */
+  #isAnyOutside(name: string): boolean {
+    const { operator } = this.#ports;
+    const others = operator.up.filter((other) => other !== name);
+    return others.some((other) => operator.machine(other).member?.keeper.hasBelonged === false);
   }
 
   /** @returns false when the machine is gone for good meanwhile */
