@@ -204,7 +204,11 @@ export class Settling {
     return names.every((name) => operator.is(name, "up") && cluster.machine(name).member !== undefined);
   }
 
+  /** An operator looks at those that do not. */
   #writable(names: readonly string[]): boolean {
+    const { operator } = this.#ports;
+    // Time passes only outside of this check.
+    void operator.forgetStrays();
     return names.every((name) => this.#ports.cluster.machine(name).member?.notWritable() === undefined);
   }
 
