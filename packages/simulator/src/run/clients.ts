@@ -174,14 +174,17 @@ export class Clients {
     try {
       const holders = await machine.running.acknowledged(key, write.version, acks, ACK_TIMEOUT_MS);
       this.#ports.watcher.count("acknowledgement");
+      const replicas = [...this.#ports.watcher.replicas.values()];
       // Who was given up by one node's operator may still answer another.
-      if ([...this.#ports.watcher.replicas.values()].some(({ isGivenUp }) => isGivenUp)) return;
+      if (replicas.some(({ isGivenUp }) => isGivenUp)) return;
       // What has lost to a later write by the bound or the policy, whoever has only that one does not cover.
       if (write.isExcused || write.isForgotten || write.isDropped) return;
-      if (write.holders.size >= Math.min(holders, acks) || write.holders.size === 0) return;
+      // The disk of one may have been damaged since it said so.
+      const held = replicas.filter((replica) => replica.hadSeen(key, write.version)).length;
+      if (held >= Math.min(holders, acks) || write.holders.size === 0) return;
       this.#ports.watcher.report({
         invariant: "acknowledgement",
-        detail: `${holders} replicas were said to hold ${key}, and ${write.holders.size} do`,
+        detail: `${holders} replicas were said to hold ${key}, and ${held} have`,
       });
     } catch (error) {
       if (machine.run?.hasEnded === false) this.#failed(error);
