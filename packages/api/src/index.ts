@@ -60,6 +60,7 @@ export {
   type ProblemKind,
   problemKind,
 } from "./problems.ts";
+export { type Optional, type Schema, Type } from "./schema.ts";
 export { VerifyLine, VerifyQuery, VerifyRepairQuery } from "./verify.ts";
 export {
   WATCH_HEARTBEAT_MS,

@@ -100,6 +100,7 @@ export const Type = {
   Number: (keywords: Keywords = {}): Schema<number> => described({ type: "number", ...keywords }),
   Boolean: (keywords: Keywords = {}): Schema<boolean> => described({ type: "boolean", ...keywords }),
   Null: (): Schema<null> => described({ type: "null" }),
+  Unknown: (): Schema<unknown> => described({}),
   Literal: literal,
   Array: array,
   Union: union,

@@ -16,8 +16,8 @@ import {
   RepairLine,
   RepairRequest,
   SafeToStopReport,
+  type Schema,
 } from "@hearsay/api";
-import type { TSchema } from "typebox";
 import type { Exchange } from "../http/exchange.ts";
 import { refuseParameters } from "../http/query.ts";
 import { content, problems, type RouteDescription } from "../http/route-description.ts";
@@ -30,15 +30,15 @@ import { sendClusterStatus, sendConvergence, sendSafeToStop } from "./status-rou
 interface Reading {
   readonly url: string;
   readonly summary: string;
-  readonly querystring?: TSchema;
-  readonly answer: TSchema;
+  readonly querystring?: Schema<unknown>;
+  readonly answer: Schema<unknown>;
   readonly handle: (exchange: Exchange) => Promise<void> | void;
 }
 
 interface Changing {
   readonly url: string;
   readonly summary: string;
-  readonly body: TSchema;
+  readonly body: Schema<unknown>;
   readonly answer: unknown;
   readonly handle: (exchange: Exchange) => Promise<void>;
 }

@@ -1,6 +1,5 @@
 /** The paths of Consul's API, as far as programs need them for its keys. docs/consul.md says what differs. */
-import { MEDIA_TYPES } from "@hearsay/api";
-import Type, { type TSchema } from "typebox";
+import { MEDIA_TYPES, type Optional, Type } from "@hearsay/api";
 import type { Exchange } from "../http/exchange.ts";
 import { Bytes, content, type RouteDescription } from "../http/route-description.ts";
 import { CONSUL_KEY_ROUTE } from "../http/target.ts";
@@ -13,7 +12,7 @@ import { runConsulTxn } from "./txn.ts";
 import { deleteConsulKey, putConsulKey } from "./write.ts";
 
 const Text = Type.String();
-const optional = (description: string): TSchema => Type.Optional(Type.String({ description }));
+const optional = (description: string): Optional<string> => Type.Optional(Type.String({ description }));
 const KeyParams = Type.Object({ key: Type.String({ description: "Percent-encoded; slashes as they are" }) });
 const ReadParameters = Type.Object({
   raw: optional("The value's bytes"),

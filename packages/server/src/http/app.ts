@@ -42,6 +42,8 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
       headersTimeout: settings["limits.headersTimeoutMs"],
       connectionsCheckingInterval: settings["limits.timeoutCheckMs"],
     },
+    // Without any it would load those it brings along, for nothing.
+    schemaController: { compilersFactory: { buildValidator: neverAsked, buildSerializer: neverAsked } },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, services),
     frameworkErrors: (error, request, reply) => {
       respond(services, "unrouted", request, reply, () => {
@@ -74,6 +76,11 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     respond(services, "unrouted", request, reply, () => refuseUnrouted(request, descriptions));
   });
   return app;
+}
+
+/** The application has compilers set, and so asks nobody for one. */
+function neverAsked(): never {
+  throw new Error("there is a compiler already");
 }
 
 /** A path that would lead out of the files behind `/docs`, say, is no fault of the node. */

@@ -1,12 +1,11 @@
 /** Small JSON bodies of calls that change the cluster. */
-import { MEDIA_TYPES } from "@hearsay/api";
-import type { Static, TSchema } from "typebox";
-import { Compile } from "typebox/compile";
+import { MEDIA_TYPES, type Schema } from "@hearsay/api";
 import type { Services } from "../services.ts";
 import { type BodyLimit, readBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { ApiProblem } from "./problem.ts";
 import { schemaFault } from "./schema-fault.ts";
+import { validatorOf } from "./validator.ts";
 
 const LIMIT: BodyLimit = { maxBytes: 4096, knob: "fixed" };
 
@@ -14,14 +13,13 @@ const LIMIT: BodyLimit = { maxBytes: 4096, knob: "fixed" };
  * A reader for bodies of one schema; no body at all counts as an empty object.
  * @returns rejects with ApiProblem `unsupported_media_type`, `invalid_body`, `body_too_large`
  */
-export function jsonBodyReader<Schema extends TSchema>(
-  schema: Schema,
-): (services: Services, exchange: Exchange) => Promise<Static<Schema>> {
-  const compiled = Compile(schema);
+export function jsonBodyReader<T>(schema: Schema<T>): (services: Services, exchange: Exchange) => Promise<T> {
+  const validator = validatorOf(schema);
   return async (services, exchange) => {
     const body = parsed(await bytesOf(services, exchange));
-    if (compiled.Check(body)) return body;
-    const detail = schemaFault(compiled.Errors(body), schema, "field");
+    if (validator.Check(body)) return body;
+    const [, faults] = validator.Errors(body);
+    const detail = schemaFault(faults, schema, "field");
     throw new ApiProblem("invalid_body", { detail });
   };
 }

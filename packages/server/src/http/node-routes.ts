@@ -11,11 +11,11 @@ import {
   RestoreReport,
   TombstoneQuery,
   TombstoneReport,
+  Type,
   VerifyLine,
   VerifyQuery,
   VerifyRepairQuery,
 } from "@hearsay/api";
-import Type from "typebox";
 import { discardGhost, listGhosts } from "../routes/ghosts.ts";
 import { livez, readyz } from "../routes/health.ts";
 import { sendMetrics } from "../routes/metrics.ts";

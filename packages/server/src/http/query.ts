@@ -1,11 +1,10 @@
 /** Parameters and headers that several calls share, parsed and checked once. */
-import { LIMITS, parseDurationMs } from "@hearsay/api";
+import { LIMITS, parseDurationMs, type Schema, Type } from "@hearsay/api";
 import { type ClientContext, parseClientContext, parseVersion, type Version } from "@hearsay/core";
-import Type, { type TSchema } from "typebox";
-import { Compile } from "typebox/compile";
 import { ApiProblem } from "./problem.ts";
 import { schemaFault } from "./schema-fault.ts";
 import { targetQuery } from "./target.ts";
+import { validatorOf } from "./validator.ts";
 
 export interface QueryValidator {
   /** @throws ApiProblem `invalid_query` */
@@ -13,13 +12,14 @@ export interface QueryValidator {
 }
 
 /** A validator from the very schema that OpenAPI shows. */
-export function queryValidator(schema: TSchema): QueryValidator {
-  const compiled = Compile(schema);
+export function queryValidator(schema: Schema<unknown>): QueryValidator {
+  const validator = validatorOf(schema);
   return {
     check(parameters) {
       const query = Object.fromEntries(parameters);
-      if (compiled.Check(query)) return;
-      const detail = schemaFault(compiled.Errors(query), schema, "parameter");
+      if (validator.Check(query)) return;
+      const [, faults] = validator.Errors(query);
+      const detail = schemaFault(faults, schema, "parameter");
       throw new ApiProblem("invalid_query", { detail });
     },
   };

@@ -1,7 +1,6 @@
 /** What a route is made of: OpenAPI and the router get the same. */
-import { MEDIA_TYPES, Problem } from "@hearsay/api";
+import { MEDIA_TYPES, Problem, type Schema, Type } from "@hearsay/api";
 import type { HTTPMethods } from "fastify";
-import Type, { type TSchema } from "typebox";
 import type { Operation } from "../metrics/requests.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -16,21 +15,25 @@ export interface RouteDescription {
 export interface RouteSchema {
   readonly summary: string;
   readonly tags: readonly string[];
-  readonly params?: TSchema;
-  readonly querystring?: TSchema;
-  readonly headers?: TSchema;
+  readonly params?: Schema<unknown>;
+  readonly querystring?: Schema<unknown>;
+  readonly headers?: Schema<unknown>;
   readonly body?: unknown;
   readonly response: Readonly<Record<string, unknown>>;
 }
 
-export const Bytes: TSchema = Type.String({ format: "binary", title: "The value's bytes" });
+export const Bytes: Schema<string> = Type.String({ format: "binary", title: "The value's bytes" });
 
 /** An answer, or a body, of one media type. */
-export function content(type: string, schema: TSchema, description: string = schemaTitle(schema)): unknown {
+export function content(
+  type: string,
+  schema: Schema<unknown>,
+  description: string = schemaTitle(schema),
+): unknown {
   return { description, content: { [type]: { schema } } };
 }
 
-function schemaTitle(schema: TSchema): string {
+function schemaTitle(schema: Schema<unknown>): string {
   return "title" in schema && typeof schema.title === "string" ? schema.title : "";
 }
 

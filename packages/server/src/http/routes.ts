@@ -7,13 +7,14 @@ import {
   ListPage,
   ListQuery,
   MEDIA_TYPES,
+  type Optional,
   PageQuery,
   ReadQuery,
   SiblingList,
+  Type,
   WriteQuery,
   WriteResult,
 } from "@hearsay/api";
-import Type, { type TSchema } from "typebox";
 import { clusterRoutes } from "../cluster/cluster-routes.ts";
 import { consulRoutes } from "../consul/routes.ts";
 import { servePeer } from "../peer/routes.ts";
@@ -34,7 +35,7 @@ const KeyParams = Type.Object({
     description: "Percent-encoded; slashes as they are. Keys that URL clients rewrite: /kv?key=",
   }),
 });
-const header = (description: string): TSchema => Type.Optional(Type.String({ description }));
+const header = (description: string): Optional<string> => Type.Optional(Type.String({ description }));
 const conditions = {
   "If-Match": header("Entity tags, or *"),
   "If-None-Match": header("Entity tags, or *"),
@@ -43,11 +44,12 @@ const ReadHeaders = Type.Object({
   ...conditions,
   "Hearsay-After": header("A version: answer only once this node holds it, waiting up to timeout"),
 });
-const ManyHeaders = Type.Object({
+const many = {
   "Hearsay-After": header(
     "Versions between commas: answer only once this node holds all that their nodes wrote up to them",
   ),
-});
+};
+const ManyHeaders = Type.Object(many);
 const WriteHeaders = Type.Object({
   ...conditions,
   "Hearsay-Context": header(
@@ -56,7 +58,7 @@ const WriteHeaders = Type.Object({
 });
 
 const BatchHeaders = Type.Object({
-  ...ManyHeaders.properties,
+  ...many,
   Prefer: header("return=minimal: 204 instead of the results, where no operation is a get"),
 });
 

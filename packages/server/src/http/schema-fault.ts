@@ -1,5 +1,5 @@
 /** What a schema finds wrong, in words for whoever sent it. */
-import type { TSchema } from "typebox";
+import type { Schema } from "@hearsay/api";
 
 /** What typebox tells of one fault; the keyword says which params there are. */
 interface SchemaError {
@@ -14,7 +14,7 @@ interface SchemaError {
  * One sentence about the fault that is most likely meant: a name that does not exist before anything else.
  * @param what one thing the schema has a name for: a parameter, a field
  */
-export function schemaFault(errors: readonly SchemaError[], schema: TSchema, what: string): string {
+export function schemaFault(errors: readonly SchemaError[], schema: Schema<unknown>, what: string): string {
   // A name too many is told as a schema that lets nothing through.
   const first = errors.find(({ keyword }) => keyword === "boolean") ?? errors[0];
   if (first === undefined) return "It has another form than the description says.";
@@ -33,7 +33,7 @@ export function schemaFault(errors: readonly SchemaError[], schema: TSchema, wha
   }
 }
 
-function unknownName(path: string, schema: TSchema, what: string): string {
+function unknownName(path: string, schema: Schema<unknown>, what: string): string {
   const known =
     !path.includes("/") && "properties" in schema && typeof schema.properties === "object"
       ? Object.keys(schema.properties ?? {})

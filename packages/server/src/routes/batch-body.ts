@@ -7,13 +7,13 @@ import { BatchRequest, LIMITS, MEDIA_TYPES } from "@hearsay/api";
 import { type ClientContext, keyFault } from "@hearsay/core";
 import type { Content } from "@hearsay/node";
 import { decodePlain, type ScanLimits } from "@hearsay/wire";
-import { Compile } from "typebox/compile";
 import { ApiProblem } from "../http/problem.ts";
 import { isContentType, parseSeen, parseTtl } from "../http/query.ts";
 import { fromBase64 } from "../http/render.ts";
 import { schemaFault } from "../http/schema-fault.ts";
+import { validatorOf } from "../http/validator.ts";
 
-const batchRequest = Compile(BatchRequest);
+const batchRequest = validatorOf(BatchRequest);
 
 export interface WriteOperation {
   readonly op: "put" | "delete";
@@ -146,7 +146,8 @@ function isValue(value: unknown, form: ValueForm): value is string | Uint8Array 
 /** What the schema finds wrong, which is that of JSON. */
 function invalidBody(body: unknown, values: ValueForm): ApiProblem {
   const shown = values === "text" ? body : withTextValues(body);
-  const detail = schemaFault(batchRequest.Errors(shown), BatchRequest, "field");
+  const [, faults] = batchRequest.Errors(shown);
+  const detail = schemaFault(faults, BatchRequest, "field");
   return new ApiProblem("invalid_body", { detail });
 }
 

@@ -7,18 +7,18 @@ import { join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { RestoreQuery, type RestoreReport } from "@hearsay/api";
-import { Compile } from "typebox/compile";
 import type { Exchange } from "../http/exchange.ts";
 import { toProblem } from "../http/faults.ts";
 import { ApiProblem } from "../http/problem.ts";
 import { queryValidator } from "../http/query.ts";
 import { targetQuery } from "../http/target.ts";
+import { validatorOf } from "../http/validator.ts";
 import { createDirectory } from "../machine/create-directory.ts";
 import type { Services } from "../services.ts";
 import { applySnapshot, type Restore, type RestoreProgress } from "../snapshot/apply.ts";
 
 const restoreQuery = queryValidator(RestoreQuery);
-const parsedQuery = Compile(RestoreQuery);
+const parsedQuery = validatorOf(RestoreQuery);
 
 /** One at a time: two would undo each other's checks. */
 export class RestoreRoute {

@@ -1,6 +1,5 @@
 /** How `/watch` is described. */
-import { MEDIA_TYPES, WatchBatch, WatchDelete, WatchPut, WatchQuery, WatchReset } from "@hearsay/api";
-import Type from "typebox";
+import { MEDIA_TYPES, Type, WatchBatch, WatchDelete, WatchPut, WatchQuery, WatchReset } from "@hearsay/api";
 import { problems, type RouteDescription } from "../http/route-description.ts";
 import { watch } from "../routes/watch.ts";
 import type { Services } from "../services.ts";
