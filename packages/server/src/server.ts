@@ -5,10 +5,9 @@
  */
 import type { Log } from "@hearsay/node";
 import type { Settings } from "./config/knobs.ts";
-import { jsonLog } from "./machine/log.ts";
 import { EventCounts } from "./metrics/events.ts";
 import { RestartPace } from "./restart-pace.ts";
-import { RunningNode, type RunPorts } from "./running-node.ts";
+import type { RunningNode, RunPorts } from "./running-node.ts";
 
 export interface RunningServer {
   /** `http://host:port` as clients on this machine reach it. */
@@ -36,10 +35,19 @@ export interface StartOptions {
 export async function startServer(settings: Settings, options: StartOptions = {}): Promise<RunningServer> {
   const events = new EventCounts();
   const onDropped = (): void => events.count("hearsay_log_lines_dropped_total");
-  const log = options.log ?? jsonLog(settings["log.level"], settings.name, onDropped);
+  const log = options.log ?? (await ownLog(settings, onDropped));
   const server = new Server(settings, log, events);
   await server.start();
   return server;
+}
+
+/**
+ * Loaded when a node starts, as all is that only a running one needs: who wants just the settings, or looks into a
+ * directory, does not wait for it.
+ */
+async function ownLog(settings: Settings, onDropped: () => void): Promise<Log> {
+  const { jsonLog } = await import("./machine/log.ts");
+  return jsonLog(settings["log.level"], settings.name, onDropped);
 }
 
 /** Between the starts of two runs: a failing disk must not keep a node salvaging for good. */
@@ -94,6 +102,7 @@ class Server implements RunningServer {
         else this.#restart(begun, reason);
       },
     };
+    const { RunningNode } = await import("./running-node.ts");
     const run = await RunningNode.start(this.#settings, ports);
     begun = run;
     this.#run = run;
