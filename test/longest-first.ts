@@ -1,10 +1,13 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** What takes longest, longest first: none of them is the last one, that goes on alone while a processor idles. */
+/**
+ * What takes longest, longest first: none of them is the last one, that goes on alone while a processor idles. One that mostly
+ * waits stands beside one that computes.
+ */
 const LONG = [
-  "test/processes/cluster.test.ts",
   "test/chaos.test.ts",
   "test/simulator/seeds.test.ts",
+  "test/processes/cluster.test.ts",
   "test/cli-data.test.ts",
   "packages/server/src/machine/salvage.test.ts",
   "test/dev.test.ts",
