@@ -23,8 +23,14 @@ export class PeerFault extends Error {
   readonly reason: PeerFaultReason;
 
   constructor(reason: PeerFaultReason) {
-    super(reason.code);
+    super(textOf(reason));
     this.name = "PeerFault";
     this.reason = reason;
   }
+}
+
+/** With what tells one from another of the same code. */
+function textOf(reason: PeerFaultReason): string {
+  if (reason.code === "refused") return `refused: ${reason.reason}`;
+  return "what" in reason ? `${reason.code}: ${reason.what}` : reason.code;
 }
