@@ -105,20 +105,26 @@ export interface Reconciliation {
   readonly roundTrips: number;
   readonly bytes: number;
   readonly replies: readonly CompareReply[];
+  /** Nodes in each request. */
+  readonly asked: readonly number[];
 }
 
 /** Time, floor and the vector of two members, a table hash: what a start carries each way beside the root. */
 const OFFER_BYTES = 90;
 const ROOT_BYTES = 32;
 const WANTED_BYTES = 8;
-const NOTHING = { push: [], want: [], replies: [] };
+const NOTHING = { push: [], want: [], replies: [], asked: [] };
 
-/** @param between called after every compare, to change the replicas under way */
+/**
+ * @param between called after every compare, to change the replicas under way
+ * @param isOver whether the time of an answer is over, asked after each node
+ */
 export async function reconcile(
   asker: WalkedReplica,
   answerer: WalkedReplica,
   maxBytes: number,
   between: () => void = () => undefined,
+  isOver: () => boolean = () => false,
 ): Promise<Reconciliation> {
   let bytes = 2 * (WALK_FRAMING_BYTES + OFFER_BYTES) + ROOT_BYTES;
   if (asker.tree.root === answerer.tree.root) return { ...NOTHING, roundTrips: 1, bytes };
@@ -128,12 +134,14 @@ export async function reconcile(
   const push: BucketEntry[] = [];
   const want: string[] = [];
   const replies: CompareReply[] = [];
+  const asked: number[] = [];
   const list = (bucket: number) => Promise.resolve(encodeBucketEntries(answerer.list(bucket)));
   for (let request = walk.next(); request !== undefined; request = walk.next()) {
     between();
-    const reply = await answerCompare(answerer.tree, request, list, maxBytes);
+    const reply = await answerCompare(answerer.tree, request, list, { maxBytes, isOver });
     if (!walk.absorb(reply)) throw new Error("an honest answer was refused");
     replies.push(reply);
+    asked.push(request.nodes.length);
     bytes += requestBytes(request) + replyBytes(reply);
     for (const { bucket, entries } of reply.buckets) {
       const ours = asker.list(bucket);
@@ -144,7 +152,7 @@ export async function reconcile(
     between();
   }
   bytes += want.length * WANTED_BYTES;
-  return { push, want, replies, roundTrips: replies.length + 2, bytes };
+  return { push, want, replies, asked, roundTrips: replies.length + 2, bytes };
 }
 
 function requestBytes(request: CompareRequest): number {

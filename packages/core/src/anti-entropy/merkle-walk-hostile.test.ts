@@ -187,14 +187,17 @@ describe("a request is refused when it", () => {
   });
 });
 
-test("an answer reads no more buckets than those of four nodes once its budget is spent", async () => {
+test.each([
+  ["bytes", { maxBytes: 40_000, isOver: () => false }],
+  ["time", { maxBytes: 1 << 20, isOver: () => true }],
+])("an answer reads no more buckets than those of four nodes once its %s are spent", async (_, budget) => {
   let read = 0;
   const listBucket = () => {
     read += 1;
     return Promise.resolve(new Uint8Array(100 * BUCKET_ENTRY_BYTES));
   };
   const nodes = Array.from({ length: WALK_MAX_NODES }, (_, index) => node(3, index));
-  const { buckets, leftOut } = await answerCompare(view, { nodes }, listBucket, 40_000);
+  const { buckets, leftOut } = await answerCompare(view, { nodes }, listBucket, budget);
   expect(buckets).toHaveLength(TREE_ARITY);
   expect(leftOut).toHaveLength(WALK_MAX_NODES - 1);
   expect(read).toBeLessThanOrEqual((1 + 4) * TREE_ARITY);

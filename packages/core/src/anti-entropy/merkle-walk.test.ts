@@ -129,6 +129,28 @@ describe("two replicas", () => {
     );
   });
 
+  test("find the same whenever answers run out of time, and ask for at most twice as much as was answered last", async () => {
+    await fc.assert(
+      fc.asyncProperty(keys(60), masks, fc.integer({ min: 1, max: 20 }), async (records, mask, patience) => {
+        const [here, there] = [new Replica(mask), new Replica(mask)];
+        for (const record of records) place(record, here, there);
+        let answered = 0;
+        const isOver = (): boolean => {
+          answered += 1;
+          return answered % patience === 0;
+        };
+        const { push, want, replies, asked } = await reconcile(here, there, 1 << 20, undefined, isOver);
+        expect(sent(push)).toEqual(hashesOf(records, PUSHED));
+        expect([...want].sort()).toEqual(hashesOf(records, WANTED));
+        for (const [i, { leftOut }] of replies.slice(0, -1).entries()) {
+          const settled = (asked[i] ?? 0) - leftOut.length;
+          if (leftOut.length > 0) expect(asked[i + 1]).toBeLessThanOrEqual(2 * settled);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   test("find what differed at the start although both change under way", async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -13,8 +13,8 @@
  *
  * Bounds: a request names at most {@link WALK_MAX_NODES} nodes; every answer settles at least one of them and a
  * settled node is never asked about again, so a walk ends after at most {@link WALK_MAX_REQUESTS} requests,
- * whatever the peer answers, and remembers at most as many nodes. The responder answers within its own byte
- * budget and lists what it left out, which is asked again.
+ * whatever the peer answers, and remembers at most as many nodes. The responder answers within its own budget of
+ * bytes and of time, and lists what it left out, which is asked again.
  */
 import { ahead } from "../ahead.ts";
 import { BUCKET_ENTRY_BYTES } from "./bucket-entries.ts";
@@ -79,6 +79,8 @@ export class MerkleWalk {
   readonly #pending: { readonly level: number; readonly index: number }[] = [];
   /** The nodes of the open request; empty when none is open. */
   #asked: readonly WalkNode[] = [];
+  /** Nodes in the next request: twice what the last answer settled, where it left some out. */
+  #mostNodes = WALK_MAX_NODES;
 
   /**
    * @param rootChildren the peer's level 1 hashes, for which {@link isChildHashes} holds
@@ -100,7 +102,7 @@ export class MerkleWalk {
     if (this.#asked.length > 0) throw new Error("the walk's last request is still open");
     if (this.#pending.length === 0) return undefined;
     this.#asked = this.#pending
-      .splice(-WALK_MAX_NODES)
+      .splice(-this.#mostNodes)
       .map(({ level, index }) => ({ level, index, children: this.#view.children(level, index) }));
     return { nodes: this.#asked };
   }
@@ -114,6 +116,9 @@ export class MerkleWalk {
     const asked = this.#asked;
     if (!answers(reply, asked)) return false;
     this.#asked = [];
+    const isCutShort = reply.leftOut.length > 0;
+    const settled = asked.length - reply.leftOut.length;
+    this.#mostNodes = Math.min(WALK_MAX_NODES, 2 * (isCutShort ? settled : this.#mostNodes));
     for (const position of reply.leftOut) {
       const node = asked[position];
       if (node !== undefined) this.#pending.push({ level: node.level, index: node.index });
@@ -202,16 +207,23 @@ export function isCompareRequest(request: CompareRequest): boolean {
   return places.size === request.nodes.length;
 }
 
+/** What an answer may take; the first node is answered whatever it takes. */
+export interface AnswerBudget {
+  /** Framing included. */
+  readonly maxBytes: number;
+  /** Whether the time for it is over. */
+  isOver(): boolean;
+}
+
 /**
  * Answers a compare request.
  * @param listBucket the entries of a bucket
- * @param maxBytes what the answer may carry, framing included; the first node is answered whatever it takes
  */
 export async function answerCompare(
   view: MerkleView,
   request: CompareRequest,
   listBucket: (bucket: number) => Promise<Uint8Array>,
-  maxBytes: number,
+  budget: AnswerBudget,
 ): Promise<CompareReply> {
   const nodes: WalkNode[] = [];
   const buckets: BucketListing[] = [];
@@ -220,11 +232,12 @@ export async function answerCompare(
   for await (const answer of ahead(request.nodes, NODES_AHEAD, (asked) =>
     answerNode(view, asked, listBucket),
   )) {
-    if (answered > 0 && bytes + answer.bytes > maxBytes) break;
+    if (answered > 0 && bytes + answer.bytes > budget.maxBytes) break;
     nodes.push(...answer.nodes);
     buckets.push(...answer.buckets);
     bytes += answer.bytes;
     answered += 1;
+    if (budget.isOver()) break;
   }
   return { nodes, buckets, leftOut: positionsFrom(answered, request) };
 }

@@ -82,7 +82,7 @@ export class Repair {
     this.#limits = limits;
     this.#ports = ports;
     this.#schedule = new ExchangeSchedule(config, ports.random.fork());
-    this.#answerer = new ExchangeAnswerer(replica, limits);
+    this.#answerer = new ExchangeAnswerer(replica, limits, () => ports.timers.monotonicMs());
     // Another run's sessions may still be open at a peer.
     this.#session = randomBelow(ports.random, 2 ** 31);
   }
@@ -142,6 +142,11 @@ export class Repair {
     return this.#answerer.size;
   }
 
+  /** Exchanges of others that were told to come back. */
+  get putOff(): number {
+    return this.#answerer.putOff;
+  }
+
   /** Drops answering sessions with a retired id. */
   dropSessionsWith(peer: NodeId): void {
     this.#answerer.dropSessionsWith(peer);
@@ -161,7 +166,7 @@ export class Repair {
   }
 
   async answer(from: NodeId, request: ExchangeRequest): Promise<ExchangeReply> {
-    const reply = await this.#answerer.answer(from, request, this.#ports.timers.monotonicMs());
+    const reply = await this.#answerer.answer(from, request);
     const isFinal = request.kind === "exchange-transfer" && request.final;
     if (reply.kind === "exchange-equal" || (isFinal && reply.kind === "exchange-transferred")) {
       this.#schedule.asked(from);
@@ -185,6 +190,7 @@ export class Repair {
           peer: peer.id,
           session,
           ask,
+          nowMs: () => this.#ports.timers.monotonicMs(),
           onProgress: (progress) => {
             this.#progress.set(peer.id, progress);
             onProgress(progress);
@@ -275,8 +281,7 @@ export class Repair {
   async #tick(): Promise<void> {
     if (this.#schedule.isQuiet(this.#ports.clock.nowMs())) return;
     // With a peer that is just finding out what differs, a second exchange would send the same records again.
-    const nowMs = this.#ports.timers.monotonicMs();
-    const idle = this.#ports.livePeers().filter(({ id }) => !this.#answerer.isAnswering(id, nowMs));
+    const idle = this.#ports.livePeers().filter(({ id }) => !this.#answerer.isAnswering(id));
     const peer = this.#schedule.choose(idle);
     if (peer === undefined) return;
     try {

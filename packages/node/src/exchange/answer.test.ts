@@ -1,43 +1,40 @@
 import { type ExchangeReply, fromHex } from "@hearsay/core";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ExchangeAnswerer } from "./answer.ts";
 import { FLOOR, knows, pair } from "./dialogue.contract.ts";
 import { MemoryReplica, meet } from "./memory-replica.contract.ts";
-import { EXCHANGE_LIMITS, type ExchangeLimits } from "./session.ts";
+import { EXCHANGE_LIMITS, type ExchangeLimits, sameBytes } from "./session.ts";
 
 describe("the answering side", () => {
   async function started(limits: Partial<ExchangeLimits> = {}) {
     const [a, b] = await pair();
     await b.write("k", "v");
-    const answerer = new ExchangeAnswerer(b.replica, { ...EXCHANGE_LIMITS, ...limits });
-    const start = async (number: number, nowMs = 0): Promise<ExchangeReply> =>
-      await answerer.answer(
-        a.id,
-        {
-          kind: "exchange-start",
-          session: number,
-          tableHash: a.counted.tableHash,
-          standing: a.replica.standing(),
-          offer: { time: 5, vector: new Map() },
-          root: fromHex(await a.digests.root()),
-        },
-        nowMs,
-      );
-    const final = async (number: number, nowMs = 0): Promise<ExchangeReply> =>
-      await answerer.answer(
-        a.id,
-        {
-          kind: "exchange-transfer",
-          session: number,
-          standing: a.replica.standing(),
-          records: [],
-          wants: [],
-          refused: [],
-          final: true,
-        },
-        nowMs,
-      );
-    return { a, b, answerer, start, final };
+    const time = { nowMs: 0 };
+    const answerer = new ExchangeAnswerer(b.replica, { ...EXCHANGE_LIMITS, ...limits }, () => time.nowMs);
+    const start = async (number: number, nowMs = 0): Promise<ExchangeReply> => {
+      time.nowMs = nowMs;
+      return await answerer.answer(a.id, {
+        kind: "exchange-start",
+        session: number,
+        tableHash: a.counted.tableHash,
+        standing: a.replica.standing(),
+        offer: { time: 5, vector: new Map() },
+        root: fromHex(await a.digests.root()),
+      });
+    };
+    const final = async (number: number, nowMs = 0): Promise<ExchangeReply> => {
+      time.nowMs = nowMs;
+      return await answerer.answer(a.id, {
+        kind: "exchange-transfer",
+        session: number,
+        standing: a.replica.standing(),
+        records: [],
+        wants: [],
+        refused: [],
+        final: true,
+      });
+    };
+    return { a, b, time, answerer, start, final };
   }
 
   test("has so many sessions open, tells one more to come back, and has room again when one is idle", async () => {
@@ -47,6 +44,47 @@ describe("the answering side", () => {
     await expect(start(3, 60)).rejects.toMatchObject({ reason: { code: "busy" } });
     expect((await start(3, 101)).kind).toBe("exchange-differs");
     expect(answerer.size).toBe(2);
+  });
+
+  test("that is not complete has fewer, and does nothing for one more before it tells it to come back", async () => {
+    const { b, time, answerer, start } = await started();
+    for (const session of [1, 2, 3]) await start(session);
+    expect(answerer.size).toBe(3);
+    await b.keeper.settleFloor(FLOOR);
+    const flush = vi.spyOn(b.replica, "flush");
+    await expect(start(4)).rejects.toMatchObject({ reason: { code: "busy" } });
+    expect([flush.mock.calls.length, answerer.putOff]).toEqual([0, 1]);
+    // Those of before have stood still for a while.
+    time.nowMs = 5001;
+    for (const session of [5, 6]) await start(session, time.nowMs);
+    await expect(start(7, time.nowMs)).rejects.toMatchObject({ reason: { code: "busy" } });
+    expect([answerer.size, answerer.putOff]).toEqual([2, 2]);
+  });
+
+  test("gives up no session of which it answers a request, however long that takes", async () => {
+    const { a, b, time, answerer, start } = await started({ maxSessions: 1 });
+    await start(1);
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const listBucket = b.digests.listBucket.bind(b.digests);
+    b.digests.listBucket = async (bucket) => {
+      await held;
+      return await listBucket(bucket);
+    };
+    const nodes = Array.from({ length: 4096 }, (_, index) => ({
+      level: 3,
+      index,
+      children: a.digests.children(3, index),
+    })).filter(({ children, index }) => !sameBytes(children, b.digests.children(3, index)));
+    const compared = answerer.answer(a.id, { kind: "exchange-compare", session: 1, compare: { nodes } });
+    await expect(start(2, 20_000)).rejects.toMatchObject({ reason: { code: "busy" } });
+    release();
+    expect((await compared).kind).toBe("exchange-compared");
+    await expect(start(2, 25_000)).rejects.toMatchObject({ reason: { code: "busy" } });
+    time.nowMs = 25_001;
+    expect((await start(2, time.nowMs)).kind).toBe("exchange-differs");
   });
 
   test("knows a session no longer that was idle for long, is over, or was never there", async () => {
@@ -132,7 +170,7 @@ describe("the answering side", () => {
     await start(1);
     const compare = { nodes: [{ level: 9, index: 0, children: new Uint8Array(128) }] };
     await expect(
-      answerer.answer(a.id, { kind: "exchange-compare", session: 1, compare }, 0),
+      answerer.answer(a.id, { kind: "exchange-compare", session: 1, compare }),
     ).rejects.toMatchObject({ reason: { code: "bad_message" } });
   });
 });

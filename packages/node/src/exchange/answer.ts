@@ -38,6 +38,8 @@ import {
 
 /** A session that has not moved for this long is not under way, though it may still go on. */
 const UNDER_WAY_MS = 2000;
+/** Nor is it kept any longer then, where there is no room for another one: longer than a starved node leaves a request unread. */
+const GIVEN_UP_MS = 5000;
 
 interface AnsweringSession {
   readonly offer: ExchangeOffer;
@@ -49,19 +51,26 @@ interface AnsweringSession {
   /** Buckets as they were listed to the asking side, which will want some of what they hold. */
   readonly listed: Map<number, readonly ListedRecord[]>;
   listedEntries: number;
+  /** Requests of it that are being answered. */
+  underWay: number;
   /** The asking side has gone on after the start. One that breaks off there, over and over, is no exchange under way. */
   isWalking: boolean;
+  /** When a request of it came, or was answered. */
   movedAtMs: number;
 }
 
 export class ExchangeAnswerer {
   readonly #replica: ExchangeReplica;
   readonly #limits: ExchangeLimits;
+  readonly #nowMs: () => number;
   readonly #sessions: Map<string, AnsweringSession> = new Map();
+  #putOff = 0;
 
-  constructor(replica: ExchangeReplica, limits: ExchangeLimits) {
+  /** @param nowMs monotonic */
+  constructor(replica: ExchangeReplica, limits: ExchangeLimits, nowMs: () => number) {
     this.#replica = replica;
     this.#limits = limits;
+    this.#nowMs = nowMs;
   }
 
   /** Sessions open now. */
@@ -69,10 +78,16 @@ export class ExchangeAnswerer {
     return this.#sessions.size;
   }
 
+  /** Exchanges that were told to come back, for want of room. */
+  get putOff(): number {
+    return this.#putOff;
+  }
+
   /** Whether an exchange that this peer began is finding out what differs, or mending it, at this moment. */
-  isAnswering(peer: NodeId, nowMs: number): boolean {
-    for (const [key, { isWalking, movedAtMs }] of this.#sessions) {
-      if (isWalking && key.startsWith(`${peer} `) && nowMs - movedAtMs <= UNDER_WAY_MS) return true;
+  isAnswering(peer: NodeId): boolean {
+    for (const [key, session] of this.#sessions) {
+      if (session.isWalking && key.startsWith(`${peer} `) && !this.#isStill(session, UNDER_WAY_MS))
+        return true;
     }
     return false;
   }
@@ -82,21 +97,27 @@ export class ExchangeAnswerer {
   }
 
   /** @throws PeerFault for what the peer may not send */
-  async answer(from: NodeId, request: ExchangeRequest, nowMs: number): Promise<ExchangeReply> {
-    switch (request.kind) {
-      case "exchange-start":
-        return await this.#start(from, request, nowMs);
-      case "exchange-compare":
-        return await this.#compare(from, request, nowMs);
-      case "exchange-transfer":
-        return await this.#transfer(from, request, nowMs);
+  async answer(from: NodeId, request: ExchangeRequest): Promise<ExchangeReply> {
+    if (request.kind === "exchange-start") return await this.#start(from, request);
+    const key = sessionKey(from, request.session);
+    const session = this.#session(key);
+    if (session === undefined) return { kind: "exchange-void" };
+    session.underWay += 1;
+    try {
+      if (request.kind === "exchange-compare") return await this.#compare(session, request);
+      return await this.#transfer(from, session, request);
+    } finally {
+      session.underWay -= 1;
+      session.movedAtMs = this.#nowMs();
     }
   }
 
-  async #start(from: NodeId, request: ExchangeStart, nowMs: number): Promise<ExchangeReply> {
+  async #start(from: NodeId, request: ExchangeStart): Promise<ExchangeReply> {
     const replica = this.#replica;
     if (request.tableHash !== replica.tableHash()) return { kind: "exchange-tables-differ" };
     const theirs = replica.acceptOffer(request.offer);
+    // Before anything is done for it, as those that are put off come again and again.
+    this.#expectRoom();
     const { completeness } = replica;
     const { epoch } = completeness.begin();
     await replica.settleFloor(request.standing.floor);
@@ -127,16 +148,15 @@ export class ExchangeAnswerer {
       begun,
       listed: new Map(),
       listedEntries: 0,
+      underWay: 0,
       isWalking: false,
-      movedAtMs: nowMs,
+      movedAtMs: this.#nowMs(),
     });
     const children = replica.digests.children(0, 0);
     return { kind: "exchange-differs", standing, offer, children, wallMs: replica.wallMs() };
   }
 
-  async #compare(from: NodeId, request: ExchangeCompare, nowMs: number): Promise<ExchangeReply> {
-    const session = this.#session(from, request.session, nowMs);
-    if (session === undefined) return { kind: "exchange-void" };
+  async #compare(session: AnsweringSession, request: ExchangeCompare): Promise<ExchangeReply> {
     if (!isCompareRequest(request.compare))
       throw new PeerFault({ code: "bad_message", what: "compare request" });
     session.isWalking = true;
@@ -144,7 +164,7 @@ export class ExchangeAnswerer {
       this.#replica.digests,
       request.compare,
       async (bucket) => encodeBucketEntries(await this.#list(session, bucket)),
-      this.#limits.maxMessageBytes,
+      { maxBytes: this.#limits.maxMessageBytes, isOver: this.#step() },
     );
     return { kind: "exchange-compared", reply };
   }
@@ -160,9 +180,11 @@ export class ExchangeAnswerer {
     return listed;
   }
 
-  async #transfer(from: NodeId, request: ExchangeTransfer, nowMs: number): Promise<ExchangeReply> {
-    const session = this.#session(from, request.session, nowMs);
-    if (session === undefined) return { kind: "exchange-void" };
+  async #transfer(
+    from: NodeId,
+    session: AnsweringSession,
+    request: ExchangeTransfer,
+  ): Promise<ExchangeReply> {
     const replica = this.#replica;
     const readAt = replica.standing();
     if (request.records.length > 0) replica.takesFrom(from);
@@ -199,7 +221,7 @@ export class ExchangeAnswerer {
     };
   }
 
-  /** Adds wanted records to the answer as far as they fit, the first whatever its size. Returns what is left. */
+  /** Adds wanted records to the answer as far as they fit, and there is time, the first whatever it takes. Returns what is left. */
   async #fetch(
     { listed: remembered }: AnsweringSession,
     wants: readonly BucketWant[],
@@ -209,14 +231,16 @@ export class ExchangeAnswerer {
     const leftOut: BucketWant[] = [];
     const answered = new Set(answer.map(({ key }) => key));
     let bytes = usedBytes;
+    const isOver = this.#step();
+    const isFull = (): boolean => bytes >= this.#limits.maxMessageBytes || (answer.length > 0 && isOver());
     const list = async ({ bucket }: BucketWant): Promise<readonly ListedRecord[]> =>
       remembered.get(bucket) ?? (await this.#replica.digests.listBucket(bucket));
     const lists = ahead(wants, BUCKETS_AHEAD, list);
     for (const { bucket, keyHashes } of wants) {
-      const listed = bytes < this.#limits.maxMessageBytes ? ((await lists.next()).value ?? []) : [];
+      const listed = isFull() ? [] : ((await lists.next()).value ?? []);
       const left: string[] = [];
       for (const keyHash of keyHashes) {
-        if (bytes >= this.#limits.maxMessageBytes) {
+        if (isFull()) {
           left.push(keyHash);
           continue;
         }
@@ -233,26 +257,49 @@ export class ExchangeAnswerer {
   }
 
   #open(from: NodeId, request: ExchangeStart, session: AnsweringSession): void {
-    for (const [key, open] of this.#sessions) {
-      if (session.movedAtMs - open.movedAtMs > this.#limits.sessionIdleMs) this.#sessions.delete(key);
-    }
+    const key = sessionKey(from, request.session);
     // A second copy of the start comes when the first one's walk may be under way, and does not know what has happened since.
-    const isCopy = this.#sessions.has(sessionKey(from, request.session));
-    if (isCopy || this.#sessions.size >= this.#limits.maxSessions) throw new PeerFault({ code: "busy" });
-    this.#sessions.set(sessionKey(from, request.session), session);
+    if (this.#sessions.has(key)) throw new PeerFault({ code: "busy" });
+    this.#expectRoom();
+    this.#sessions.set(key, session);
   }
 
-  #session(from: NodeId, id: number, nowMs: number): AnsweringSession | undefined {
-    const key = sessionKey(from, id);
+  /**
+   * Where there is no room, sessions that stand still give way: whoever asked has given them up, or is cut off.
+   * @throws PeerFault `busy`
+   */
+  #expectRoom(): void {
+    const { maxSessions, maxSessionsIncomplete, sessionIdleMs } = this.#limits;
+    const most = this.#replica.standing().complete
+      ? maxSessions
+      : Math.min(maxSessions, maxSessionsIncomplete);
+    const isFull = (): boolean => this.#sessions.size >= most;
+    for (const [key, open] of this.#sessions)
+      if (this.#isStill(open, isFull() ? Math.min(GIVEN_UP_MS, sessionIdleMs) : sessionIdleMs))
+        this.#sessions.delete(key);
+    if (!isFull()) return;
+    this.#putOff += 1;
+    throw new PeerFault({ code: "busy" });
+  }
+
+  #session(key: string): AnsweringSession | undefined {
     const session = this.#sessions.get(key);
     if (session === undefined) return undefined;
-    const isIdle = nowMs - session.movedAtMs > this.#limits.sessionIdleMs;
-    if (isIdle || session.completeness.isVoid(session.begun)) {
+    if (this.#isStill(session, this.#limits.sessionIdleMs) || session.completeness.isVoid(session.begun)) {
       this.#sessions.delete(key);
       return undefined;
     }
-    session.movedAtMs = nowMs;
     return session;
+  }
+
+  #isStill({ underWay, movedAtMs }: AnsweringSession, forMs: number): boolean {
+    return underWay === 0 && this.#nowMs() - movedAtMs > forMs;
+  }
+
+  /** Whether the time of one answer, which begins now, is over. */
+  #step(): () => boolean {
+    const endMs = this.#nowMs() + this.#limits.stepMs;
+    return () => this.#nowMs() >= endMs;
   }
 }
 

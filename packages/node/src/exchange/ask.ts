@@ -67,6 +67,8 @@ export interface AskerPorts {
   /** Unique among the sessions this node has with the peer. */
   readonly session: number;
   readonly ask: AskPeer;
+  /** Monotonic. */
+  readonly nowMs: () => number;
   /** Called whenever the exchange has come further. */
   readonly onProgress: (progress: ExchangeProgress) => void;
 }
@@ -83,6 +85,7 @@ export class ExchangeAsker {
   readonly #limits: ExchangeLimits;
   readonly #peer: NodeId;
   readonly #ask: AskPeer;
+  readonly #nowMs: () => number;
   readonly #session: number;
   readonly #backlog: Backlog;
   /** Own keys under key hashes that are wanted and not answered yet. */
@@ -90,6 +93,8 @@ export class ExchangeAsker {
   #isPeerComplete = true;
   readonly #onProgress: (progress: ExchangeProgress) => void;
   #transfers = 0;
+  /** When the last transfer had ended. */
+  #transferredMs = 0;
   #tally = { keysSent: 0, keysReceived: 0, bytesSent: 0, bytesReceived: 0 };
 
   constructor(replica: ExchangeReplica, limits: ExchangeLimits, ports: AskerPorts) {
@@ -99,6 +104,7 @@ export class ExchangeAsker {
     this.#peer = ports.peer;
     this.#session = ports.session;
     this.#ask = ports.ask;
+    this.#nowMs = ports.nowMs;
     this.#onProgress = ports.onProgress;
   }
 
@@ -159,6 +165,7 @@ export class ExchangeAsker {
     await digests.root();
     if (!isChildHashes(started.children)) throw new PeerFault({ code: "bad_message", what: "child hashes" });
     const walk = new MerkleWalk(digests, started.children);
+    this.#transferredMs = this.#nowMs();
     for (let compare = walk.next(); compare !== undefined; compare = walk.next()) {
       const compared = await this.#ask({ kind: "exchange-compare", session: this.#session, compare });
       if (compared.kind !== "exchange-compared" || !walk.absorb(compared.reply)) {
@@ -168,13 +175,25 @@ export class ExchangeAsker {
       const read = async ({ bucket, entries }: BucketListing): Promise<ComparedBucket> => {
         return { bucket, theirs: entries, ours: await digests.listBucket(bucket) };
       };
-      for await (const both of ahead(reply.buckets, BUCKETS_AHEAD, read)) this.#plan(both);
+      let movedMs = this.#nowMs();
+      for await (const both of ahead(reply.buckets, BUCKETS_AHEAD, read)) {
+        this.#plan(both);
+        // The peer has to see that it goes on.
+        if (this.#nowMs() - movedMs < this.#limits.stepMs) continue;
+        await this.#transfer({ walked: false });
+        movedMs = this.#nowMs();
+      }
       this.#report();
-      while (this.#backlog.isLarge) await this.#transfer({ walked: false });
+      while (this.#backlog.isLarge || this.#isDue) await this.#transfer({ walked: false });
     }
     let last = await this.#transfer({ walked: true });
     while (!last.final) last = await this.#transfer({ walked: true });
     return last.reply;
+  }
+
+  /** What was found has waited for long. Once it is transferred it stays, should the exchange break off. */
+  get #isDue(): boolean {
+    return this.#backlog.size > 0 && this.#nowMs() - this.#transferredMs >= this.#limits.stepMs;
   }
 
   /** Puts what one differing bucket needs on the backlog. */
@@ -227,6 +246,7 @@ export class ExchangeAsker {
     this.#isPeerComplete = reply.standing.complete;
     this.#tallySent(records);
     await this.#receive(reply, wants);
+    this.#transferredMs = this.#nowMs();
     this.#report();
     return { reply, final };
   }

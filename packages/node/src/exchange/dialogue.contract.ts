@@ -25,11 +25,19 @@ export interface Dialogue {
   readonly ask: AskPeer;
 }
 
-export function dialogue(asking: MemoryReplica, answering: MemoryReplica, limits: ExchangeLimits): Dialogue {
-  const answerer = new ExchangeAnswerer(answering.replica, limits);
+/** The time of a side for which none goes by. */
+export const STANDS_STILL = (): number => 0;
+
+export function dialogue(
+  asking: MemoryReplica,
+  answering: MemoryReplica,
+  limits: ExchangeLimits,
+  nowMs: () => number = STANDS_STILL,
+): Dialogue {
+  const answerer = new ExchangeAnswerer(answering.replica, limits, nowMs);
   const said: Dialogue["said"] = [];
   const ask: AskPeer = async (request) => {
-    const reply = await answerer.answer(asking.id, request, 0);
+    const reply = await answerer.answer(asking.id, request);
     said.push({ request, reply });
     return reply;
   };
@@ -43,12 +51,14 @@ export async function exchange(
   peer: NodeId,
   ask: AskPeer,
   limits: ExchangeLimits = EXCHANGE_LIMITS,
+  nowMs: () => number = STANDS_STILL,
 ): Promise<ExchangeOutcome | undefined> {
   session += 1;
   return await new ExchangeAsker(asking.replica, limits, {
     peer,
     session,
     ask,
+    nowMs,
     onProgress: () => undefined,
   }).run();
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { ExchangeAnswerer } from "./answer.ts";
 import type { AskPeer } from "./ask.ts";
-import { between, dialogue, exchange, knows, pair } from "./dialogue.contract.ts";
+import { between, dialogue, exchange, knows, pair, STANDS_STILL } from "./dialogue.contract.ts";
 import { EXCHANGE_LIMITS, recordBytes } from "./session.ts";
 
 describe("an exchange", () => {
@@ -112,13 +112,13 @@ describe("an exchange", () => {
   test("is over for the peer only when the walk is: a message that empties the backlog before does not end it", async () => {
     const [a, b] = await pair(4096);
     for (let i = 0; i < 20; i++) await a.write(`key-${i}`, "v");
-    const answerer = new ExchangeAnswerer(b.replica, EXCHANGE_LIMITS);
+    const answerer = new ExchangeAnswerer(b.replica, EXCHANGE_LIMITS, STANDS_STILL);
     // The peer answers about one node at a time, so the walk takes many rounds, and every record fills a message.
     const oneAtATime: AskPeer = async (request) => {
-      if (request.kind !== "exchange-compare") return await answerer.answer(a.id, request, 0);
+      if (request.kind !== "exchange-compare") return await answerer.answer(a.id, request);
       const [first] = request.compare.nodes;
       const compare = { nodes: first === undefined ? [] : [first] };
-      const reply = await answerer.answer(a.id, { ...request, compare }, 0);
+      const reply = await answerer.answer(a.id, { ...request, compare });
       if (reply.kind !== "exchange-compared") return reply;
       const leftOut = request.compare.nodes.map((_, i) => i).slice(1);
       return { ...reply, reply: { ...reply.reply, leftOut } };

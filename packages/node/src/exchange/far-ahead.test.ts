@@ -1,7 +1,7 @@
 import { type ExchangeRequest, hlcFromMs, type NodeId } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { ExchangeAnswerer } from "./answer.ts";
-import { between, dialogue, exchange, knows, pair } from "./dialogue.contract.ts";
+import { between, dialogue, exchange, knows, pair, STANDS_STILL } from "./dialogue.contract.ts";
 import { MAX_DRIFT_MS, MemoryReplica, meet, START_MS } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "./session.ts";
 
@@ -25,8 +25,8 @@ describe("times too far ahead", () => {
     const [a, b] = await pair();
     await b.write("gone", undefined);
     const before = b.keeper.completeness.state;
-    const answerer = new ExchangeAnswerer(b.replica, EXCHANGE_LIMITS);
-    await expect(answerer.answer(a.id, request(a), 0)).rejects.toMatchObject({
+    const answerer = new ExchangeAnswerer(b.replica, EXCHANGE_LIMITS, STANDS_STILL);
+    await expect(answerer.answer(a.id, request(a))).rejects.toMatchObject({
       reason: { code: "clock_drift" },
     });
     expect(b.keeper.completeness.state).toEqual(before);

@@ -45,6 +45,7 @@ class MemoryDigests implements DigestStore {
   readonly #store: MemoryStore;
   /** All keys fall into so many buckets, so that some share one. */
   readonly #buckets: number;
+  readonly #bucketOf: Map<string, number> = new Map();
 
   constructor(store: MemoryStore, buckets: number) {
     this.#store = store;
@@ -52,8 +53,12 @@ class MemoryDigests implements DigestStore {
   }
 
   bucketOf(key: string): number {
+    const known = this.#bucketOf.get(key);
+    if (known !== undefined) return known;
     const spread = Number.parseInt(digitsOf(key, 2, 8), 16) % this.#buckets;
-    return Math.floor((spread * BUCKETS) / this.#buckets);
+    const bucket = Math.floor((spread * BUCKETS) / this.#buckets);
+    this.#bucketOf.set(key, bucket);
+    return bucket;
   }
 
   async root(): Promise<string> {

@@ -3,7 +3,16 @@ import { fromHex } from "@hearsay/core";
 import { expect, test } from "vitest";
 import { rest } from "../cluster/manual-timers.contract.ts";
 import { ExchangeAnswerer } from "./answer.ts";
-import { between, dialogue, exchange, FLOOR, ghost, knows, unlikePair } from "./dialogue.contract.ts";
+import {
+  between,
+  dialogue,
+  exchange,
+  FLOOR,
+  ghost,
+  knows,
+  STANDS_STILL,
+  unlikePair,
+} from "./dialogue.contract.ts";
 import { MemoryReplica, meet, START_MS } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "./session.ts";
 
@@ -17,18 +26,14 @@ async function equalPair(): Promise<[MemoryReplica, MemoryReplica]> {
 }
 
 async function answered(asking: MemoryReplica, answering: MemoryReplica): Promise<void> {
-  await new ExchangeAnswerer(answering.replica, EXCHANGE_LIMITS).answer(
-    asking.id,
-    {
-      kind: "exchange-start",
-      session: 1,
-      tableHash: asking.counted.tableHash,
-      standing: asking.replica.standing(),
-      offer: { time: 5, vector: new Map() },
-      root: fromHex(await asking.digests.root()),
-    },
-    0,
-  );
+  await new ExchangeAnswerer(answering.replica, EXCHANGE_LIMITS, STANDS_STILL).answer(asking.id, {
+    kind: "exchange-start",
+    session: 1,
+    tableHash: asking.counted.tableHash,
+    standing: asking.replica.standing(),
+    offer: { time: 5, vector: new Map() },
+    root: fromHex(await asking.digests.root()),
+  });
 }
 
 /** The steps of a side, each of which takes a while. */

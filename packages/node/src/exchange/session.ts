@@ -13,10 +13,14 @@ export interface ExchangeLimits {
   readonly maxTransfers: number;
   /** Sessions this node answers at a time; a peer beyond that is told to come back. */
   readonly maxSessions: number;
+  /** The same while this node is not complete: each of them brings it nearly the same records. */
+  readonly maxSessionsIncomplete: number;
   /** Entries of buckets that all answering sessions together remember, of some 200 bytes each; beyond that they are read twice. */
   readonly maxListedEntries: number;
   /** An answering session that has not moved for this long is dropped. */
   readonly sessionIdleMs: number;
+  /** After so long an answer leaves out what is left, and the asking side sends what it has found: far below the time of a request. */
+  readonly stepMs: number;
   readonly requestTimeoutMs: number;
 }
 
@@ -26,8 +30,10 @@ export const EXCHANGE_LIMITS: ExchangeLimits = {
   maxWants: 4096,
   maxTransfers: 65_536,
   maxSessions: 64,
+  maxSessionsIncomplete: 2,
   maxListedEntries: 131_072,
   sessionIdleMs: 30_000,
+  stepMs: 1000,
   requestTimeoutMs: 10_000,
 };
 

@@ -146,6 +146,12 @@ function rumorCounters(services: Services): MetricSource[] {
 
 function droppedCounters(services: Services): MetricSource[] {
   return [
+    single(services, {
+      kind: "counter",
+      name: "hearsay_exchanges_put_off_total",
+      help: "Exchanges of others that were told to come back, as many as may be being answered",
+      value: (member) => member.repair.putOff,
+    }),
     {
       kind: "counter",
       name: "hearsay_rumors_dropped_total",
