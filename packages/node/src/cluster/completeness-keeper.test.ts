@@ -281,7 +281,7 @@ describe("what is known", () => {
     });
     expect(alone.keeper.hasBelonged).toBe(true);
     const outside = [again, other, stranger, newcomer].map(({ keeper }) => keeper.isOutside);
-    expect(outside).toEqual([false, false, true, false]);
+    expect(outside).toEqual([false, false, true, true]);
   });
 
   test("of a node that was alone stays what it is until others let it in, and is none of theirs then", async () => {
@@ -291,8 +291,14 @@ describe("what is known", () => {
     await alone.keeper.save();
     const { state } = alone.keeper.completeness;
     expect(state.floor).toBeGreaterThan(0);
-    for (let start = 0; start < 2; start++) {
-      const { keeper } = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+    const told = [
+      { company: "strangers" },
+      { company: "strangers", incarnation: "newcomer" },
+      // It has had other ids before.
+      { company: "members", incarnation: "newcomer" },
+    ] as const;
+    for (const beginning of [...told, ...told]) {
+      const { keeper } = await MemoryReplica.open({ name: "a", store, ...beginning });
       await keeper.start();
       await keeper.save();
       expect([keeper.isOutside, keeper.completeness.floor]).toEqual([true, 0]);

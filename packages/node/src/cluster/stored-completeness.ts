@@ -56,17 +56,18 @@ export function readCompleteness(
   meta: MetaStore,
 ): BegunState {
   const isAlone = company === "nobody";
-  const stored = incarnation === "newcomer" ? undefined : readState(meta);
+  const stored = readState(meta);
   if (stored === undefined) {
     const isFounder = isAlone && incarnation === "same";
     const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
     return { state, hasBelonged: isAlone, isOutside: false };
   }
-  const isOfThem = company === "members" || knowsOthers;
+  const isNewcomer = incarnation === "newcomer";
+  const isOfThem = !isNewcomer && (company === "members" || knowsOthers);
   const isOutside = stored.hasBelonged && !isAlone && !isOfThem;
   return {
     // Nor is its floor any of theirs: they would purge to it, and what lies below need not be known to all of them.
-    state: isOutside ? INITIAL_COMPLETENESS : continued(self, incarnation, company, stored),
+    state: isOutside || isNewcomer ? INITIAL_COMPLETENESS : continued(self, incarnation, company, stored),
     hasBelonged: isAlone || (stored.hasBelonged && isOfThem),
     isOutside,
   };
