@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { hlcFromMs } from "../clock.ts";
 import { covers } from "../context.ts";
 import { holds, type KeyRecord, mergeRecords, type Sibling, type Siblings } from "../record.ts";
 import { compareVersions, type Version } from "../version.ts";
@@ -157,6 +158,32 @@ describe("a complete replica", () => {
       expect(admitMail(undefined, offered, FLOOR, FLOOR)).toBeUndefined();
     }
   });
+
+  test("takes what expires at its very floor for expired, as a purge to it does", () => {
+    const floor = hlcFromMs(5);
+    const at: Standing = { floor, complete: true };
+    const expiring = (expiresAtMs: number): KeyRecord => ({
+      context: new Map([[v(40).node, 40]]),
+      siblings: [liveValue(v(40), expiresAtMs)],
+    });
+    const sender: Standing = { floor, complete: false };
+    expect(admit(undefined, expiring(5), at, sender)).toEqual({ record: undefined, ...NO_GHOST });
+    expect(admitMail(undefined, expiring(5), floor, floor)).toBeUndefined();
+    expect(admitted(undefined, expiring(6), at, sender).quarantined).toHaveLength(1);
+  });
+
+  test("keeps no deletion that may go at its very floor", () => {
+    const deletion = (time: number): KeyRecord => ({
+      context: new Map([[v(time).node, time]]),
+      siblings: [{ kind: "tombstone", version: v(time) }],
+    });
+    for (const own of [complete, incomplete]) {
+      expect(admitted(undefined, deletion(FLOOR), own, incomplete).record).toBeUndefined();
+      expect(admitted(undefined, deletion(FLOOR + 1), own, incomplete).record).toBeDefined();
+    }
+    expect(admitMail(undefined, deletion(FLOOR), FLOOR, FLOOR)).toBeUndefined();
+    expect(admitMail(undefined, deletion(FLOOR + 1), FLOOR, FLOOR)).toBeDefined();
+  });
 });
 
 describe("an incomplete replica", () => {
@@ -170,6 +197,9 @@ describe("an incomplete replica", () => {
       });
     }
     expect(admitted(held, record([v(FLOOR + 1)]), incomplete, incomplete).disturbing).toBe(false);
+    // It stands above what an exchange at this floor proves anything about.
+    const ahead: Standing = { floor: FLOOR + 1, complete: false };
+    expect(admitted(held, record([v(FLOOR + 1)]), incomplete, ahead).disturbing).toBe(false);
   });
 
   test("drops what a complete peer refused, and covers what lies below it", () => {
@@ -188,6 +218,7 @@ describe("an incomplete replica", () => {
   test("drops nothing that it does not hold, and nothing above its floor", () => {
     const held = record([v(FLOOR + 1), v(40, "b")]);
     expect(dropRefused(held, [v(41), v(FLOOR + 1)], FLOOR)).toBe(held);
+    expect(dropRefused(record([v(FLOOR)]), [v(FLOOR)], FLOOR)).toBeUndefined();
   });
 });
 
@@ -202,6 +233,19 @@ describe("mail", () => {
       v(FLOOR + 1),
       v(30, "b"),
     ]);
+  });
+
+  test("leaves what is held where only what may go would be left of it", () => {
+    const held = record([v(30, "b")]);
+    const deletion: KeyRecord = {
+      context: new Map([
+        [v(40).node, 40],
+        [v(30, "b").node, 30],
+      ]),
+      siblings: [{ kind: "tombstone", version: v(40) }],
+    };
+    expect(admitMail(held, deletion, FLOOR, FLOOR)).toBe(held);
+    expect(admitted(held, deletion, incomplete, complete).record).toBeUndefined();
   });
 
   test("is no news where the sender's floor has reached it, though the own has not", () => {

@@ -125,6 +125,7 @@ describe("completeness", () => {
     ]);
     expect(node.complete).toBe(false);
     expect(node.adoptFloor(150)).toEqual([{ kind: "floor", floor: 150 }]);
+    for (const notAbove of [150, 149]) expect(node.adoptFloor(notAbove)).toEqual([]);
   });
 
   test("is not found again by a vector that reaches the floor: that says nothing of what should not be there", () => {
@@ -144,6 +145,7 @@ describe("completeness", () => {
     ["the peer is not complete", () => undefined, { complete: false }, {}],
     ["the peer stood at another floor", () => undefined, { floor: 149 }, {}],
     ["the floor has moved meanwhile", (node) => node.adoptFloor(151), {}, {}],
+    ["the floor has moved to the peer's meanwhile", (node) => node.adoptFloor(151), { floor: 151 }, {}],
     ["another peer that cannot judge has brought something", (node) => node.disturbed(), {}, {}],
     ["a retirement was settled meanwhile", (node) => node.retirementSettled(160), {}, {}],
     ["no majority has recorded this node", () => undefined, {}, { recorded: false }],
@@ -183,6 +185,22 @@ describe("completeness", () => {
     node.absorb(B, unit(90, silent));
     expect(node.advance(ABC)).toContainEqual({ kind: "complete", floor: 60 });
     expect(node.complete).toBe(true);
+  });
+
+  test("is got by a watermark that reaches the very floor, also where it is no news any more", () => {
+    const node = create({ complete: false, floor: 90, vector: new Map([B, C].map((peer) => [peer, 100])) });
+    node.unit(ABC, 100, 100);
+    node.absorb(B, unit(90, { complete: false }));
+    node.absorb(C, unit(95));
+    expect(node.advance(ABC)).toContainEqual({ kind: "watermark", watermark: 90 });
+    node.absorb(C, unit(96, { complete: false }));
+    expect(node.advance(ABC)).toEqual([{ kind: "complete", floor: 90 }]);
+  });
+
+  test("ends when something is taken that the node cannot judge, once", () => {
+    const node = create({ floor: 60, completeFloor: 70 });
+    expect(node.disturbed()).toEqual([{ kind: "incomplete", floor: 60, completeFloor: 70 }]);
+    expect([node.complete, node.disturbed()]).toEqual([false, []]);
   });
 
   test("is not got by a watermark before a majority has recorded the node", () => {

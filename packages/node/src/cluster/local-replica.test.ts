@@ -237,6 +237,14 @@ describe("a replica", () => {
     expect(a.keeper.completeness.begin()).not.toEqual(before);
   });
 
+  test("that is incomplete notes it also where what comes behind it disturbs nothing", async () => {
+    await stand("incomplete");
+    const before = a.keeper.completeness.begin();
+    const records = [old, recordOf(value(FLOOR + 9))].map((record, i) => ({ key: `k${i}`, record }));
+    await a.replica.merge(records, incomplete)?.committed;
+    expect(a.keeper.completeness.begin()).not.toEqual(before);
+  });
+
   test("that is incomplete takes everything", async () => {
     await stand("incomplete");
     const { refused, committed } = merged(a, old, complete);
@@ -316,16 +324,18 @@ describe("a replica", () => {
   });
 
   describe("of which a record is damaged", () => {
-    const lost = [{ time: FLOOR + 3, node: THIRD }];
+    let lost = [{ time: FLOOR + 3, node: THIRD }];
+    let isDamaged = true;
     const isComplete = (): boolean => a.replica.standing().complete;
     const saved = (): string =>
       decodeUtf8(a.store.committed.meta.get("completeness") ?? new Uint8Array()) ?? "";
 
     beforeEach(async () => {
+      lost = [{ time: FLOOR + 3, node: THIRD }];
       await stand("complete");
       await a.keeper.save();
       const latest = a.store.latest.bind(a.store);
-      let isDamaged = true;
+      isDamaged = true;
       a.store.latest = (key) => {
         if (!isDamaged || key !== "k") return latest(key);
         throw Object.assign(new Error("damaged"), { fault: { code: "record_damaged", key, versions: lost } });
@@ -348,6 +358,25 @@ describe("a replica", () => {
     test("stays complete with what a complete peer gives it", async () => {
       await merged(a, old, complete).committed;
       expect([isComplete(), saved().includes('"complete":true')]).toEqual([true, true]);
+    });
+
+    test("waits no longer for what was lost when a peer has something else, says so, and not otherwise", async () => {
+      const remove = vi.spyOn(a.store, "remove");
+      await merged(a, recordOf(value(FLOOR + 9), value(FLOOR + 3, THIRD)), complete).committed;
+      expect([remove.mock.calls, a.log.of("damaged_versions_missing")]).toEqual([[], []]);
+      await a.store.remove("k");
+      remove.mockClear();
+      isDamaged = true;
+      await merged(a, recordOf(value(FLOOR + 9)), complete).committed;
+      expect(remove.mock.calls).toEqual([["k"]]);
+      expect(a.log.of("damaged_versions_missing")).toEqual([{ key: "k", versions: 1 }]);
+      expect(a.store.get("k")).toEqual(recordOf(value(FLOOR + 9)));
+    });
+
+    test("fails as a whole with the disk, and is heard once", async () => {
+      a.store.failNext = true;
+      await expect(merged(a, old, incomplete).committed).rejects.toThrow("disk full");
+      expect(saved()).toContain('"complete":true');
     });
 
     test("leaves it as it is where a deletion is offered that has gone at its own floor, and takes what comes beside it", async () => {
@@ -377,8 +406,30 @@ describe("a replica", () => {
       expect([a.store.get("k")?.siblings, isComplete()]).toEqual([[fresh], true]);
     });
 
+    test("takes no mail in its place that brings what only the sender's floor has reached", async () => {
+      const context = new Map([
+        [OTHER, FLOOR + 9],
+        [THIRD, FLOOR + 3],
+      ]);
+      const record: KeyRecord = { context, siblings: [value(FLOOR + 9)] };
+      await a.replica.takeMail([{ key: "k", record }], { floor: FLOOR + 9, complete: true });
+      expect([a.store.get("k"), isComplete()]).toEqual([undefined, true]);
+      await a.replica.takeMail([{ key: "k", record }], { floor: FLOOR + 8, complete: true });
+      expect([a.store.get("k"), isComplete()]).toEqual([record, true]);
+    });
+
+    test("does not vouch for what came by mail also where something new came behind it", async () => {
+      lost = [{ time: FLOOR - 5, node: OTHER }];
+      const mail = [
+        { key: "k", record: old },
+        { key: "l", record: recordOf(value(FLOOR + 9)) },
+      ];
+      await a.replica.takeMail(mail, complete);
+      expect([a.contents().size, isComplete()]).toEqual([2, false]);
+    });
+
     test("takes by mail what was in it, and does not vouch for that", async () => {
-      lost[0] = { time: FLOOR - 5, node: OTHER };
+      lost = [{ time: FLOOR - 5, node: OTHER }];
       const begun = a.keeper.completeness.begin();
       await a.replica.takeMail([{ key: "k", record: old }], complete);
       expect([a.store.get("k"), isComplete()]).toEqual([old, false]);
@@ -400,6 +451,9 @@ describe("a replica", () => {
     ]);
     expect(a.store.get("k")?.siblings).toEqual([both.siblings[0]]);
     expect(a.graveyard.ghosts).toHaveLength(1);
+    const batches = a.store.batches.filter(({ records }) => records.has("k")).length;
+    await dropped(a, [{ key: "k", versions }]);
+    expect(a.store.batches.filter(({ records }) => records.has("k"))).toHaveLength(batches);
   });
 
   test("drops what was refused also when it is complete by then, for that never becomes right again", async () => {

@@ -165,6 +165,31 @@ describe("the answering side", () => {
     expect(b.replica.standing().floor).toBe(floor);
   });
 
+  test("answers once with a record that was both sent and asked for", async () => {
+    const { a, b, answerer, start } = await started();
+    await a.write("k", "concurrent");
+    const record = a.store.get("k");
+    if (record === undefined) throw new Error("unreachable");
+    await start(1);
+    const bucket = b.digests.bucketOf("k");
+    const keyHashes = (await b.digests.listBucket(bucket)).map(({ keyHash }) => keyHash);
+    const reply = await answerer.answer(
+      a.id,
+      {
+        kind: "exchange-transfer",
+        session: 1,
+        standing: a.replica.standing(),
+        records: [{ key: "k", record }],
+        wants: [{ bucket, keyHashes }],
+        refused: [],
+        final: false,
+      },
+      0,
+    );
+    expect(reply).toMatchObject({ records: [{ key: "k", record: b.store.get("k") }], leftOut: [] });
+    expect(b.contents().get("k")).toHaveLength(2);
+  });
+
   test("refuses a comparison of nodes that are none", async () => {
     const { a, start, answerer } = await started();
     await start(1);

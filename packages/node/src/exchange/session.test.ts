@@ -8,7 +8,7 @@ import {
 } from "@hearsay/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { recordBytes } from "./session.ts";
+import { differInSiblings, recordBytes } from "./session.ts";
 
 /** Bytes of a value in MessagePack: a header that says the length, and for numbers the smallest form that holds them. */
 function packedBytes(value: unknown): number {
@@ -59,4 +59,19 @@ test("what a record is taken to cost in a message is at least what it costs, and
     }),
     { numRuns: 500 },
   );
+});
+
+test("a record that holds less than what was sent differs from it as one that holds more does", () => {
+  const of = (...names: readonly string[]): KeyRecord => {
+    const [first, ...rest] = names.map(
+      (name): Sibling => ({ kind: "tombstone", version: { time: 5, node: `${name}~0123456789` } }),
+    );
+    if (first === undefined) throw new Error("there is at least one");
+    return { context: new Map(), siblings: [first, ...rest] };
+  };
+  expect([differInSiblings(of("a", "b"), of("a")), differInSiblings(of("a"), of("a", "b"))]).toEqual([
+    true,
+    true,
+  ]);
+  expect(differInSiblings(of("a", "b"), of("b", "a"))).toBe(false);
 });
