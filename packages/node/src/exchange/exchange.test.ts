@@ -176,6 +176,23 @@ describe("an exchange", () => {
     }
   });
 
+  test.each(["asks", "answers"])(
+    "notes for a side that %s from whom it takes records, and from nobody else",
+    async (does) => {
+      const [a, b] = await pair();
+      await b.write("k", "v");
+      for (const expected of [[b.id], []]) {
+        const senders = new Set<string>();
+        a.replica.noteSenders(senders);
+        await (does === "asks" ? between(a, b) : between(b, a));
+        expect([...senders]).toEqual(expected);
+        // The other way round there is nothing to take.
+        await a.write("l", "v");
+      }
+      a.replica.noteSenders(undefined);
+    },
+  );
+
   test("proves nothing when a retirement is settled meanwhile, on whichever side", async () => {
     const [a, b] = await pair();
     await a.write("k", "v");

@@ -383,3 +383,36 @@ describe("what a complete node has lost without a trace and refuses to an incomp
     expect([asks, lost].map(({ replica }) => replica.alarms)).toEqual([1, 1]);
   });
 });
+
+test("who answers is told of it also where it was complete when the exchange began, and is no longer", async () => {
+  const [a, b] = await unlikePair();
+  for (const key of ["1", "k"]) await b.write(key, "news");
+  const { ask } = dialogue(b, a, EXCHANGE_LIMITS);
+  const before: AskPeer = async (request) => {
+    const reply = await ask(request);
+    if (reply.kind !== "exchange-differs") return reply;
+    return { ...reply, standing: { ...reply.standing, complete: true } };
+  };
+  await exchange(b, a.id, before, { ...EXCHANGE_LIMITS, maxMessageBytes: 1 });
+  expect(a.contents()).toEqual(b.contents());
+  expect([a, b].map(({ graveyard }) => graveyard.ghosts.length)).toEqual([1, 1]);
+});
+
+test("nobody is asked once more who can be told nothing", async () => {
+  const [incomplete, whole] = await unlikePair();
+  incomplete.store.committed.records.clear();
+  const other = await MemoryReplica.open({ name: "c", company: "strangers" });
+  meet(incomplete, whole, other);
+  await other.keeper.settleFloor(FLOOR);
+  const again = await third(incomplete, whole, other);
+  for (const [asking, answering] of [
+    [whole, again],
+    [other, incomplete],
+    [again, other],
+  ] as const) {
+    await asking.write("news", asking.id);
+    const { said } = await between(asking, answering);
+    const transfers = said.filter(({ request }) => request.kind === "exchange-transfer");
+    expect([asking.id, transfers.length]).toEqual([asking.id, asking === again ? 2 : 1]);
+  }
+});
