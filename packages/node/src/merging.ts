@@ -173,7 +173,9 @@ export class Merging {
 
   #reportDropped(key: string, dropped: readonly Sibling[]): void {
     this.#ports.metrics.count("hearsay_conflicts_dropped_total", dropped.length);
-    this.#ports.log.warn("conflicts_dropped", { key, dropped: dropped.length });
+    // One that nobody else has met any more may come undone, which a value that falls off does not.
+    const deletions = dropped.filter(({ kind }) => kind === "tombstone").length;
+    this.#ports.log.warn("conflicts_dropped", { key, dropped: dropped.length, deletions });
   }
 
   #admitsAll(

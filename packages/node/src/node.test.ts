@@ -161,6 +161,17 @@ describe("a node", () => {
       expect(write("k", text("3")).version.time).toBe(before.version.time + 1);
     });
 
+    test("a deletion among the siblings that fall off is told of apart", async () => {
+      const deletion = node.write("k", { kind: "tombstone" }, EMPTY_CLIENT_CONTEXT);
+      for (const value of ["1", "2", "3"]) write("k", text(value), EMPTY_CLIENT_CONTEXT);
+      await write("k", text("4"), EMPTY_CLIENT_CONTEXT).committed;
+      expect("code" in deletion).toBe(false);
+      expect(reported.map(({ fields }) => fields)).toEqual([
+        { key: "k", dropped: 1, deletions: 1 },
+        { key: "k", dropped: 1, deletions: 0 },
+      ]);
+    });
+
     test("siblings beyond the limit fall off counted and logged; a prefix may keep the winner alone", async () => {
       for (const value of ["1", "2", "3", "4", "5"]) write("k", text(value), EMPTY_CLIENT_CONTEXT);
       for (const value of ["1", "2"]) write("cache/k", text(value), EMPTY_CLIENT_CONTEXT);

@@ -116,7 +116,7 @@ describe("a replica", () => {
     expect([batch.merged[0]?.record, a.store.get("k")].map((held) => held?.siblings.length)).toEqual([
       32, 32,
     ]);
-    expect(a.log.of("conflicts_dropped")).toEqual([{ key: "k", dropped: 1 }]);
+    expect(a.log.of("conflicts_dropped")).toEqual([{ key: "k", dropped: 1, deletions: 0 }]);
   });
 
   test("has not committed what comes again before the disk has taken what came first", async () => {
