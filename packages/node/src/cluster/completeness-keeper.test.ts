@@ -104,6 +104,16 @@ describe("a retirement", () => {
     expect(stored).toContain(`"settledAt":${a.keeper.completeness.state.settledAt}`);
   });
 
+  test("that comes with another one is settled with that, once", async () => {
+    const { a } = await pair();
+    meet(a);
+    const flushes = (): number => a.store.batches.filter(({ meta }) => meta.has("flush")).length;
+    await Promise.all([a.keeper.retirementAdopted(), a.keeper.retirementAdopted()]);
+    expect(flushes()).toBe(1);
+    await a.keeper.retirementAdopted();
+    expect(flushes()).toBe(2);
+  });
+
   test("is settled at a time of after all that was accepted before it is committed", async () => {
     const { a } = await pair();
     meet(a);
@@ -188,6 +198,31 @@ describe("a retirement", () => {
     a.keeper.advance();
     expect(completeness.watermark).toBe(0);
     await a.keeper.refresh();
+    expect(a.keeper.members).toEqual(a.counted);
+  });
+
+  test("counts for nobody, and moves no watermark, while what was accepted before it is being committed", async () => {
+    const { a, b } = await pair();
+    const before = a.counted;
+    const { completeness } = a.keeper;
+    const { tableHash } = before;
+    const offer = { time: NOW, vector: new Map() };
+    completeness.exchanged(b.id, offer, { floor: 0, complete: true }, completeness.begin());
+    await a.keeper.refresh();
+    let goOn: () => void = () => undefined;
+    const { put } = a.store.meta;
+    a.store.meta.put = async (name, value) => {
+      if (name === "flush") await new Promise<void>((resolve) => (goOn = resolve));
+      await put(name, value);
+    };
+    meet(a);
+    const settled = a.keeper.retirementAdopted();
+    await rest();
+    a.keeper.absorb(b.id, { sequence: NOW, completeThrough: NOW, settledAt: 0, tableHash, complete: true });
+    a.keeper.advance();
+    expect([a.keeper.members, completeness.watermark]).toEqual([before, 0]);
+    goOn();
+    await settled;
     expect(a.keeper.members).toEqual(a.counted);
   });
 
