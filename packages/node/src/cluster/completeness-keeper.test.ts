@@ -54,8 +54,25 @@ describe("a floor", () => {
     expect(store.get("k")).toBeUndefined();
   });
 
+  test("that is no news is purged to also where the wall clock has been put back behind it", async () => {
+    let nowMs = START_MS;
+    const { keeper, graveyard } = await MemoryReplica.open({ name: "a", nowMs: () => nowMs });
+    await keeper.settleFloor(NOW);
+    nowMs -= 10 * MAX_DRIFT_MS;
+    await keeper.settleFloor(NOW);
+    expect(graveyard.floors).toEqual([NOW, NOW]);
+  });
+
   test("is purged to by one after the other", async () => {
     const { keeper, graveyard } = await MemoryReplica.open({ name: "a" });
+    const purge = graveyard.purge.bind(graveyard);
+    let running = 0;
+    graveyard.purge = async (floor) => {
+      expect(++running).toBe(1);
+      await rest();
+      running -= 1;
+      return await purge(floor);
+    };
     await Promise.all([1, 3, 2].map((n) => keeper.settleFloor(NOW + n)));
     expect(graveyard.floors).toEqual([...graveyard.floors].sort());
     expect(graveyard.floors.at(-1)).toBe(NOW + 3);
