@@ -23,8 +23,9 @@ describe("a floor", () => {
       durable.push(storedFloor(store));
       return purge(floor);
     };
-    await keeper.settleFloor(NOW);
-    expect([durable, graveyard.floors]).toEqual([[NOW], [NOW]]);
+    for (const floor of [NOW, NOW + 1]) await keeper.settleFloor(floor);
+    expect(durable).toEqual([NOW, NOW + 1]);
+    expect(graveyard.floors).toEqual(durable);
   });
 
   test("that could not be stored is not purged to, and is when the store takes it", async () => {
@@ -33,7 +34,7 @@ describe("a floor", () => {
     await expect(keeper.settleFloor(NOW)).rejects.toThrow("disk full");
     expect(graveyard.floors).toEqual([]);
     await keeper.purge();
-    expect(graveyard.floors).toEqual([NOW]);
+    expect([graveyard.floors, storedFloor(store)]).toEqual([[NOW], NOW]);
   });
 
   test("to which a purge failed is purged to by the next", async () => {

@@ -63,7 +63,10 @@ function answering(started: (to: Peer) => PeerReply | Promise<PeerReply>): void 
   };
 }
 
-const exchanges = (): number => it.sent.filter(({ message }) => message.kind === "exchange-start").length;
+const exchanges = (peer?: NodeId): number =>
+  it.sent.filter(
+    ({ to, message }) => message.kind === "exchange-start" && (peer === undefined || to.id === peer),
+  ).length;
 
 async function write(key: string): Promise<HlcTime> {
   const content = { kind: "value", bytes: encodeUtf8("v"), contentType: "", ttlMs: null } as const;
@@ -159,8 +162,33 @@ test.each([FRIEND.id, STRANGER.id])(
     answering(({ id }) => (id === silent ? never : equal(true)));
     expect(await obstacles()).toEqual([]);
     expect(await obstacles()).toEqual([]);
+    expect(exchanges(silent)).toBe(1);
   },
 );
+
+test("who sends something when the search is over is no part of what it has found", async () => {
+  await introduce(it, STRANGER);
+  answering(() => equal(true));
+  const found = await it.member.standIn();
+  await mailed(STRANGER.id);
+  expect(found?.senders).toEqual(new Set());
+});
+
+test("a mistake of this node's own is no answer", async () => {
+  answering(() => {
+    throw new Error("a mistake");
+  });
+  await expect(obstacles()).rejects.toThrow("a mistake");
+});
+
+test("one that is suspected is not asked, as its word would not count", async () => {
+  await introduce(it, STRANGER);
+  const member = { ...STRANGER, state: "suspect" as const };
+  await it.member.serve(FRIEND.id, rumors({ updates: [{ kind: "member", member, accuser: FRIEND.id }] }));
+  answering(() => equal(true));
+  expect(await obstacles()).toEqual([]);
+  expect([FRIEND.id, STRANGER.id].map(exchanges)).toEqual([1, 0]);
+});
 
 test("when nobody answers in time the answer is no, and nobody is asked twice at once", async () => {
   answering(() => never);
