@@ -102,6 +102,8 @@ export type SwimEvent =
   /** A member appeared or its entry changed; `previous` is undefined for a new one. */
   | { readonly kind: "member-changed"; readonly member: Member; readonly previous: Member | undefined }
   | { readonly kind: "member-retired"; readonly id: NodeId }
+  /** This node has taken over the table of a member, and enters no other cluster; to be stored with the table. */
+  | { readonly kind: "entered" }
   /** A seed has recorded this node and told it the table. */
   | { readonly kind: "joined"; readonly by: Peer }
   /** Others believed something else of this node, and it raised its generation beyond that. */

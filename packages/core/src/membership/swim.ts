@@ -280,6 +280,8 @@ export class Swim {
   /** Merges what a message says of the members, its sender last: what it retires is settled by then. */
   #take(message: SwimRequest | Exclude<SwimReply, Refused>, nowMs: number, out: SwimEffect[]): void {
     if ("members" in message) {
+      // The members in it may have shown themselves before.
+      if (message.belongs && !this.#belongs()) emit(out, { kind: "entered" });
       this.#entered ||= message.belongs;
       this.#view.absorbTable(message.members, message.retired, nowMs, out);
     }

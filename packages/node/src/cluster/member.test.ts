@@ -218,6 +218,21 @@ test("a node that was told it is retired says so again after a restart, before a
   expect(second.member.notWritable()).toEqual({ code: "retired" });
 });
 
+test("who was let into a table has noted that also where the members in it had shown themselves before", async () => {
+  const store = new MemoryStore();
+  const it = await start(store, ["b:1"]);
+  const notes = async (): Promise<unknown> => {
+    await it.member.membership.saved();
+    const stored = store.committed.meta.get("members") ?? new Uint8Array();
+    return JSON.parse(decodeUtf8(stored) ?? "").entered;
+  };
+  await it.member.serve(FRIEND.id, { kind: "ping", from: FRIEND, to: it.member.id, updates: [] });
+  expect([it.member.membership.stateOf(FRIEND.id), await notes()]).toEqual(["alive", false]);
+  const state = { from: FRIEND, to: "", members: [FRIEND], retired: [], belongs: true } as const;
+  await it.member.serve(FRIEND.id, { kind: "push-pull", ...state });
+  expect(await notes()).toBe(true);
+});
+
 test.each([true, false])(
   "who was let into a table takes no other one's after a restart either, recorded or not, as is noted or, of an earlier build, concluded: %s",
   async (isNoted) => {

@@ -279,6 +279,9 @@ export class Membership {
         this.#stored.save();
         this.#listener.peersChanged();
         break;
+      case "entered":
+        this.#stored.saveSoon();
+        break;
       case "self-retired":
         this.#listener.selfRetired();
         break;
