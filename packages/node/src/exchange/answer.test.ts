@@ -87,6 +87,16 @@ describe("the answering side", () => {
     expect((await start(2, time.nowMs)).kind).toBe("exchange-differs");
   });
 
+  test("remembers so many of the sessions that were begun, and refuses a second start of these", async () => {
+    const { start, final } = await started();
+    for (let number = 0; number <= 1024; number++) {
+      await start(number);
+      await final(number);
+    }
+    await expect(start(1)).rejects.toMatchObject({ reason: { code: "busy" } });
+    expect((await start(0)).kind).toBe("exchange-differs");
+  });
+
   test("knows a session no longer that was idle for long, is over, or was never there", async () => {
     const { start, final, answerer } = await started({ sessionIdleMs: 100 });
     expect(await final(9)).toEqual({ kind: "exchange-void" });

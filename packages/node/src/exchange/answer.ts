@@ -36,6 +36,8 @@ import {
   sameBytes,
 } from "./session.ts";
 
+/** Of so many sessions a second start is known for one, however long they are over. */
+const STARTS_REMEMBERED = 1024;
 /** A session that has not moved for this long is not under way, though it may still go on. */
 const UNDER_WAY_MS = 2000;
 /** Nor is it kept any longer then, where there is no room for another one: longer than a starved node leaves a request unread. */
@@ -64,6 +66,8 @@ export class ExchangeAnswerer {
   readonly #limits: ExchangeLimits;
   readonly #nowMs: () => number;
   readonly #sessions: Map<string, AnsweringSession> = new Map();
+  /** The sessions that were begun last, of some 100 bytes each. */
+  readonly #begun: Set<string> = new Set();
   #putOff = 0;
 
   /** @param nowMs monotonic */
@@ -258,10 +262,15 @@ export class ExchangeAnswerer {
 
   #open(from: NodeId, request: ExchangeStart, session: AnsweringSession): void {
     const key = sessionKey(from, request.session);
-    // A second copy of the start comes when the first one's walk may be under way, and does not know what has happened since.
-    if (this.#sessions.has(key)) throw new PeerFault({ code: "busy" });
+    // A second copy of the start does not know what has happened since the first, nor do copies of what followed that one.
+    if (this.#begun.has(key)) throw new PeerFault({ code: "busy" });
     this.#expectRoom();
     this.#sessions.set(key, session);
+    this.#begun.add(key);
+    for (const oldest of this.#begun) {
+      if (this.#begun.size <= STARTS_REMEMBERED) break;
+      this.#begun.delete(oldest);
+    }
   }
 
   /**

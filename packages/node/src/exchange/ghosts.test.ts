@@ -161,6 +161,18 @@ describe("after an exchange with a complete node", () => {
     expect([complete(a), [...a.contents().keys()]]).toEqual([false, ["other"]]);
   });
 
+  test("nor when all of an exchange that is over comes once more after that", async () => {
+    const [a, b] = await unlikePair();
+    const { ask, said } = dialogue(b, a, EXCHANGE_LIMITS);
+    await exchange(b, a.id, ask);
+    expect(complete(a)).toBe(true);
+    await Promise.all([a.store.put("other", ghost(FLOOR - 7)), a.keeper.disturbed()]);
+    for (const { request } of [...said]) await ask(request).catch(() => undefined);
+    expect(complete(a)).toBe(false);
+    await between(b, a);
+    expect([complete(a), a.contents().size]).toEqual([true, 0]);
+  });
+
   test("a node that is yet to be recorded is not complete", async () => {
     const joiner = await MemoryReplica.open({ name: "c", company: "strangers" });
     const founder = await MemoryReplica.open({ name: "d" });
