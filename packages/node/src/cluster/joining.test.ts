@@ -265,6 +265,25 @@ describe("a joiner", () => {
     expect([entered, joining.isFounding]).toEqual([[newcomer ? ["a:1", "b:1"] : ["a:1"]], newcomer]);
   });
 
+  test("asks no address again when it has begun one, though nobody has entered its table yet", async () => {
+    for (const address of ["a:1", "b:1"]) answers.set(address, { ...WELCOME, newcomer: true });
+    await timers.advance(0);
+    expect([joining.isFounding, asked.length, entered]).toEqual([true, 2, [["a:1", "b:1"]]]);
+    answers.set("a:1", WELCOME);
+    await timers.advance(3 * RETRY_MS);
+    expect([asked.length, taken]).toEqual([2, []]);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 0, needed: 1 });
+  });
+
+  test("that has begun one with newcomers counts them no more once one is a member and has recorded it", async () => {
+    for (const address of ["a:1", "b:1"]) answers.set(address, { ...WELCOME, newcomer: true });
+    await timers.advance(0);
+    others = [peer("a"), peer("b")];
+    answers.set("a:1", { ...WELCOME, recorded: true });
+    await timers.advance(RETRY_MS);
+    expect([joining.state.kind, isRecorded]).toEqual(["member", true]);
+  });
+
   test("begins no cluster with the few founders that it knows so far: the others could begin one, too", async () => {
     const addresses = ["a", "b", "c", "self"].map((name) => `${name}:1`);
     resolve = async (seed) => (seed === "a:1" ? addresses : []);

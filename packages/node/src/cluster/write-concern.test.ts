@@ -49,3 +49,28 @@ test("nobody waits for more peers than there are, whatever they were when the wr
   expect(await held).toBe(2);
   expect(spread).toEqual([0, 1]);
 });
+
+test("a peer that does not answer is asked again when it has, and not before", async () => {
+  const timers = new ManualTimers();
+  let asked = 0;
+  let answer: (holds: boolean) => void = () => undefined;
+  const concern = new WriteConcern({
+    acks: new Acknowledgements(10),
+    timers,
+    livePeers: () => [FRIEND],
+    others: () => 1,
+    spread: () => undefined,
+    peerHolds: () => {
+      asked += 1;
+      return new Promise((resolve) => (answer = resolve));
+    },
+  });
+  const held = concern.acknowledged("k", { time: 5, node: "a~0123456789" }, 2, 60_000);
+  await timers.advance(10_000);
+  expect(asked).toBe(1);
+  answer(false);
+  await timers.advance(10_000);
+  expect(asked).toBe(2);
+  answer(true);
+  expect(await held).toBe(2);
+});
