@@ -1,5 +1,5 @@
 /** How a member comes, goes and lets others come and go, where another would do something else meanwhile. */
-import { fromHex, type KeyRecord, type PeerReply, type PeerRequest } from "@hearsay/core";
+import { decodeUtf8, fromHex, type KeyRecord, type PeerReply, type PeerRequest } from "@hearsay/core";
 import { expect, test } from "vitest";
 import { MemoryReplica } from "../exchange/memory-replica.contract.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
@@ -149,6 +149,36 @@ test.each([
   expect(it.member.joiningState.kind).toBe(kind);
   expect(it.member.standing.floor).toBe(kind === "joining" ? floor : 0);
   expect(it.member.keeper.completeness.watermark).toBe(kind === "joining" ? floor : 0);
+});
+
+test("a newcomer turns nobody away, of whatever cluster, and says that it is one", async () => {
+  const it = await start(new MemoryStore(), ["seed:1"]);
+  const hello = { kind: "hello", limits: LIMITS, knows: [STRANGER.id], belongs: true } as const;
+  expect(await it.member.serve(STRANGER.id, hello)).toMatchObject({ newcomer: true, related: false });
+  const member = await start();
+  await expect(member.member.serve(STRANGER.id, hello)).rejects.toMatchObject({
+    reason: { code: "other_cluster" },
+  });
+});
+
+test("a member that greets itself, as at an address of many, finds no member there", async () => {
+  const { member } = await start();
+  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false } as const;
+  expect(await member.serve(member.id, hello)).toMatchObject({ newcomer: true });
+  expect(await member.serve(FRIEND.id, hello)).toMatchObject({ newcomer: false });
+});
+
+test("who stops has on its disk what it had confirmed last", async () => {
+  const store = new MemoryStore();
+  const it = await start(store);
+  await introduce(it, FRIEND);
+  const { completeness } = it.member.keeper;
+  const offer = { time: 77, vector: new Map() };
+  completeness.exchanged(FRIEND.id, offer, { floor: 0, complete: true }, completeness.begin());
+  await it.member.stop();
+  expect(decodeUtf8(store.committed.meta.get("completeness") ?? new Uint8Array())).toContain(
+    JSON.stringify([FRIEND.id, 77]),
+  );
 });
 
 test("who is joining may not forget anybody", async () => {

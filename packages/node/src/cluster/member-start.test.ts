@@ -55,6 +55,11 @@ describe("a member that is halted while it starts", () => {
     expect(it.timers.armed).toBe(0);
   });
 
+  test("settles and stores nothing where it was halted before", async () => {
+    const { replica } = await start(new MemoryStore(), [FRIEND.address], {}, (member) => member.halt());
+    expect(replica.store.batches.filter(({ meta }) => meta.has("completeness"))).toEqual([]);
+  });
+
   test("asks nobody to let it in", async () => {
     const it = await start(new MemoryStore(), [FRIEND.address], {}, (member) => {
       inTheMiddleOf(member.keeper, "start", () => member.halt());

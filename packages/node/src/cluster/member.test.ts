@@ -462,3 +462,50 @@ describe("a node whose times most peers refuse", () => {
     expect(it.member.notWritable()).toBeUndefined();
   });
 });
+
+test("a writer does not wait for a member that is retired meanwhile", async () => {
+  const it = await start();
+  for (const other of [FRIEND, STRANGER]) await introduce(it, other);
+  it.answer = (message, to) => {
+    if (message.kind === "holds") return { kind: "holds-reply", holds: to.id === FRIEND.id };
+    throw new PeerFault({ code: "unreachable" });
+  };
+  const told: number[] = [];
+  const held = it.member.acknowledged("k", { time: 5, node: it.member.id }, 3, 60_000);
+  held.then((count) => told.push(count)).catch(() => undefined);
+  await it.timers.advance(500);
+  expect(told).toEqual([]);
+  await it.member.serve(FRIEND.id, rumors({ updates: [{ kind: "retired", id: STRANGER.id }] }));
+  expect(await held).toBe(2);
+});
+
+test("a member that is halted while it is answered says nothing of what that has shown, and spreads nothing", async () => {
+  const it = await start();
+  await introduce(it, FRIEND);
+  it.answer = () => {
+    it.member.halt();
+    const offer = { time: 1, vector: new Map() };
+    return { kind: "exchange-equal", standing, offer, staying: true, wallMs: null };
+  };
+  const sequence = (): unknown => it.member.keeper.completeness.unitOf(it.member.id)?.sequence;
+  const before = sequence();
+  await it.member.exchange(FRIEND);
+  await rest();
+  expect(sequence()).toBe(before);
+  it.replica.store.peek = () => {
+    throw new Error("the store is closed");
+  };
+  it.member.spread("k", 0);
+});
+
+test("a rumor of what is covered here is known", async () => {
+  const it = await start();
+  await introduce(it, FRIEND);
+  await it.replica.write("k", "first");
+  const { siblings: first = [] } = it.replica.store.get("k") ?? {};
+  await it.replica.write("k", "second");
+  const versions = first.map(({ version }) => version);
+  const rumor = { key: "k", versions, sizeBytes: 10, hops: 1, mailed: false, inline: false, record: null };
+  const reply = await it.member.serve(FRIEND.id, rumors({ rumors: [rumor] }));
+  expect(reply).toMatchObject({ kind: "rumors-reply", answers: [{ key: "k", verdict: "known" }] });
+});

@@ -6,7 +6,6 @@ import {
   type CarriedRumor,
   covers,
   type HeldRecord,
-  holds,
   type KeyRecord,
   type LoadedRumor,
   type LoadedRumorReply,
@@ -185,9 +184,8 @@ export class Rumors {
   #verdict(rumor: LoadedRumor, changed: KeyRecord | undefined): ReceivedRumor {
     if (this.#ports.isLeaving()) return { state: "refused" };
     const held = changed ?? this.#replica.get(rumor.key);
-    const isHeld =
-      held !== undefined &&
-      rumor.versions.every((version) => holds(held, version) || covers(held.context, version));
+    // A record covers what it holds.
+    const isHeld = held !== undefined && rumor.versions.every((version) => covers(held.context, version));
     // Something old came along that is no news, and was left to an exchange.
     if (!isHeld) return { state: rumor.record === null ? "lacking" : "refused" };
     return {
