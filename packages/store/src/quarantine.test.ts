@@ -63,6 +63,14 @@ describe("a key in quarantine of which not even an index entry is left", () => {
     expect(store.stats()).toMatchObject({ records: 1, damaged: 0 });
     expect(store.get("k")).toBeUndefined();
   });
+
+  it("is not forgotten for what is found damaged under it at that moment", async () => {
+    const batch = (await backend.raw()).batch();
+    batch.put(recordKey(KEY), encodeUtf8("what fails its checksum"));
+    await batch.write({ sync: false });
+    expect(await store.dropDamaged(5, 5, 10)).toEqual([]);
+    expect(store.stats().doubt).toEqual(["damaged_records"]);
+  });
 });
 
 it("does not read as absent once a record that fails its checksum has left nothing but the quarantine", async () => {
