@@ -85,6 +85,31 @@ it("does not read as absent once a record that fails its checksum has left nothi
   expect(() => store.get("k")).toThrow(expect.objectContaining(damaged));
 });
 
+it("takes an unreadable record beside its quarantine for no new damage", async () => {
+  await reopen(
+    new Map([
+      [quarantineKey(KEY), EMPTY],
+      [recordKey(KEY), encodeUtf8("what fails its checksum")],
+    ]),
+  );
+  expect(store.stats()).toMatchObject({ records: 1, damaged: 1, doubt: [] });
+  expect(backend.events.filter(({ code }) => code === "salvaged" || code === "doubt")).toEqual([]);
+});
+
+it("looks for no new damage where what is in quarantine is all that the index names besides", async () => {
+  await store.put("k", recordOf(value(4, "new")));
+  await reopen(new Map([[recordKey(KEY), encodeUtf8("what fails its checksum")]]));
+  await store.settleDoubt();
+  const before = backend.events.length;
+  await reopen();
+  const after = backend.events.slice(before).map(({ code }) => code);
+  expect([after.includes("salvaged"), after.includes("doubt"), store.stats().damaged]).toEqual([
+    false,
+    false,
+    1,
+  ]);
+});
+
 it("takes the record where a salvage has brought back its key's entry in quarantine, and never salvages again for it", async () => {
   await store.put("k", recordOf(value(4, "new")));
   const root = await store.root();
