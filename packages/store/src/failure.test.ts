@@ -103,6 +103,26 @@ function codes(): string[] {
   return backend.events.map((event) => event.code);
 }
 
+it("counts no ghost that the disk did not take, and takes nothing for forgotten that it still has", async () => {
+  await open();
+  const kept = { atMs: 1, why: "refused" } as const;
+  faults.next = { error: FULL, reached: false };
+  await expect(store.quarantine("k", value(1, "v"), kept)).rejects.toMatchObject({
+    fault: { code: "disk_full" },
+  });
+  expect(store.stats().ghosts).toBe(0);
+  await store.retry();
+  expect(await store.quarantine("k", value(1, "v"), kept)).toBe(true);
+  faults.next = { error: FULL, reached: false };
+  await expect(store.discardGhost("k", value(1, "v").version)).rejects.toMatchObject({
+    fault: { code: "disk_full" },
+  });
+  expect(store.stats().ghosts).toBe(1);
+  await store.retry();
+  expect(await store.discardGhost("k", value(1, "v").version)).toBe(true);
+  expect(store.stats().ghosts).toBe(0);
+});
+
 for (const reached of [false, true]) {
   const fate = reached ? "reached the disk all the same" : "is lost";
   it(`goes on reading while the disk is full, and recovers when there is room; the failed write ${fate}`, async () => {
