@@ -183,19 +183,15 @@ describe("the answering side", () => {
     await start(1);
     const bucket = b.digests.bucketOf("k");
     const keyHashes = (await b.digests.listBucket(bucket)).map(({ keyHash }) => keyHash);
-    const reply = await answerer.answer(
-      a.id,
-      {
-        kind: "exchange-transfer",
-        session: 1,
-        standing: a.replica.standing(),
-        records: [{ key: "k", record }],
-        wants: [{ bucket, keyHashes }],
-        refused: [],
-        final: false,
-      },
-      0,
-    );
+    const reply = await answerer.answer(a.id, {
+      kind: "exchange-transfer",
+      session: 1,
+      standing: a.replica.standing(),
+      records: [{ key: "k", record }],
+      wants: [{ bucket, keyHashes }],
+      refused: [],
+      final: false,
+    });
     expect(reply).toMatchObject({ records: [{ key: "k", record: b.store.get("k") }], leftOut: [] });
     expect(b.contents().get("k")).toHaveLength(2);
   });
