@@ -1,3 +1,4 @@
+export type { Hooks } from "./cluster/composition.ts";
 export { VirtualCluster } from "./cluster/virtual-cluster.ts";
 export { VirtualDisk } from "./disk/virtual-disk.ts";
 export { type CheckCounts, INVARIANTS, type Invariant, type Violation } from "./invariants/invariant.ts";

@@ -1,5 +1,6 @@
 import { leaveIdsBehind } from "../identity.ts";
 import type { MetaStore } from "../ports.ts";
+import { forgetWhereLetIn } from "./stored-completeness.ts";
 import { emptyTable } from "./stored-table.ts";
 
 /**
@@ -11,5 +12,5 @@ import { emptyTable } from "./stored-table.ts";
  */
 export async function beginAnew(meta: MetaStore): Promise<void> {
   // In one turn, and so in one batch.
-  await Promise.all([leaveIdsBehind(meta), emptyTable(meta)]);
+  await Promise.all([leaveIdsBehind(meta), emptyTable(meta), forgetWhereLetIn(meta)]);
 }

@@ -361,13 +361,59 @@ describe("what is known", () => {
     const joining = await MemoryReplica.open({ name: "a", store, company: "strangers" });
     const { put } = store.meta;
     store.meta.put = () => Promise.reject(new Error("disk full"));
-    await expect(joining.keeper.letIn()).rejects.toThrow("disk full");
+    await expect(joining.keeper.letIn(["b:1"])).rejects.toThrow("disk full");
     expect(joining.keeper.isOutside).toBe(true);
     store.meta.put = put;
-    await joining.keeper.letIn();
+    await joining.keeper.letIn(["b:1"]);
     const joined = await MemoryReplica.open({ name: "a", store, company: "members" });
+    expect(joined.keeper.letInAt).toEqual(["b:1"]);
     expect([joined.keeper.isOutside, joined.keeper.completeness.floor]).toEqual([false, 0]);
   });
+
+  test("notes where a node is let in, before anything else of it, until it is a member, and a disk that fails leaves it as it was", async () => {
+    const store = new MemoryStore();
+    const { keeper } = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+    const letInAt = async (): Promise<readonly string[]> =>
+      (await MemoryReplica.open({ name: "a", store, company: "strangers" })).keeper.letInAt;
+    store.failNext = true;
+    await expect(keeper.letIn(["b:1", "c:1"])).rejects.toThrow("disk full");
+    expect([keeper.letInAt, await letInAt()]).toEqual([[], []]);
+    await keeper.letIn(["b:1", "c:1"]);
+    await keeper.save();
+    expect(await letInAt()).toEqual(["b:1", "c:1"]);
+    const { length } = store.batches;
+    await keeper.letIn(["b:1", "c:1"]);
+    expect(store.batches).toHaveLength(length);
+    await keeper.recordedByMajority();
+    await keeper.letIn(["d:1"]);
+    expect([keeper.letInAt, await letInAt()]).toEqual([[], []]);
+  });
+
+  test.each([
+    ["same", ["b:1"], false],
+    ["fresh", ["b:1"], false],
+    ["same", [], true],
+    ["fresh", [], true],
+    // By an older build, which did not note it.
+    ["same", undefined, false],
+    ["fresh", undefined, false],
+  ] as const)(
+    "lets a node that was to join, %s, and was let in at %j begin by itself: %s",
+    async (incarnation, letInAt, begins) => {
+      const store = new MemoryStore();
+      const first = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+      await first.keeper.letIn(["x:1"]);
+      const stored = Buffer.from(store.committed.meta.get("completeness") ?? []).toString();
+      expect(stored).toContain('"letInAt":["x:1"]');
+      const text = letInAt === undefined ? "" : `"letInAt":${JSON.stringify(letInAt)},`;
+      await store.meta.put("completeness", encodeUtf8(stored.replace('"letInAt":["x:1"],', text)));
+      const { keeper } = await MemoryReplica.open({ name: "a", store, incarnation, company: "nobody" });
+      const { recorded, complete } = keeper.completeness;
+      const isFounder = begins && incarnation === "same";
+      expect([recorded, keeper.hasBelonged, complete]).toEqual([begins, begins, isFounder]);
+      expect(keeper.letInAt).toEqual(letInAt ?? []);
+    },
+  );
 
   test.each([
     ["nobody", true],

@@ -48,6 +48,7 @@ export class CompletenessKeeper {
   #counted: CountedMembers;
   #hasBelonged: boolean;
   #isOutside: boolean;
+  #letInAt: readonly string[];
   /** Retirements that are being settled, one after the other. */
   #settling: Promise<void> = Promise.resolve();
   #unsettled = false;
@@ -57,8 +58,9 @@ export class CompletenessKeeper {
   #durableFloor: HlcTime = 0;
 
   constructor(self: NodeId, retention: HlcTime, beginning: Beginning, ports: KeeperPorts) {
-    const { state, hasBelonged, isOutside } = readCompleteness(self, beginning, ports.meta);
+    const { state, hasBelonged, letInAt, isOutside } = readCompleteness(self, beginning, ports.meta);
     this.#isOutside = isOutside;
+    this.#letInAt = letInAt;
     this.#self = self;
     this.#hasBelonged = hasBelonged;
     this.#ports = ports;
@@ -161,11 +163,27 @@ export class CompletenessKeeper {
     return this.#isOutside;
   }
 
-  /** A cluster lets this node in; settles when it is durable that what it knew of its own is none of that one's. */
-  async letIn(): Promise<void> {
-    if (!this.#isOutside) return;
-    // Outside until then: a crash would leave the floor of a cluster of one with a table of others.
-    await this.#store();
+  /** See {@link BeginningState.letInAt}. */
+  get letInAt(): readonly string[] {
+    return this.#letInAt;
+  }
+
+  /**
+   * Those at some addresses let this node in. Settles when it is durable where, and that what it knew of its own is none of
+   * theirs: before they hear anything of it that they could record.
+   */
+  async letIn(at: readonly string[]): Promise<void> {
+    const before = this.#letInAt;
+    const isKnown = !this.#isOutside && at.join() === before.join();
+    if (this.#hasBelonged || isKnown) return;
+    this.#letInAt = at;
+    try {
+      // Outside until then: a crash would leave the floor of a cluster of one with a table of others.
+      await this.#store();
+    } catch (error) {
+      this.#letInAt = before;
+      throw error;
+    }
     this.#isOutside = false;
   }
 
@@ -173,6 +191,7 @@ export class CompletenessKeeper {
   async recordedByMajority(): Promise<void> {
     this.completeness.recordedByMajority();
     this.#hasBelonged = true;
+    this.#letInAt = [];
     await this.save();
   }
 
@@ -193,7 +212,8 @@ export class CompletenessKeeper {
   }
 
   async #store(): Promise<void> {
-    const state = { state: this.completeness.state, hasBelonged: this.#hasBelonged };
+    const hasBelonged = this.#hasBelonged;
+    const state = { state: this.completeness.state, hasBelonged, letInAt: this.#letInAt };
     await storeCompleteness(this.#ports.meta, this.#self, state);
   }
 

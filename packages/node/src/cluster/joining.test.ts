@@ -36,6 +36,8 @@ describe("a joiner", () => {
   let asked: string[];
   let others: Peer[];
   let entered: (readonly string[])[];
+  let letInAt: readonly string[];
+  let followed: number[];
   let taken: number[][];
   let clockIsBehind: boolean;
   let isRecorded: boolean;
@@ -53,6 +55,8 @@ describe("a joiner", () => {
     asked = [];
     others = [];
     entered = [];
+    letInAt = [];
+    followed = [];
     taken = [];
     clockIsBehind = false;
     isRecorded = false;
@@ -79,15 +83,19 @@ describe("a joiner", () => {
       resolveSeed: (seed) => resolve(seed),
       others: () => others,
       obstacle: async (floor) => (isApart ? "of_others" : oldest <= floor ? "too_old" : undefined),
-      enter: async (seeds) => {
-        if (isEntryLost) throw new Error("disk full");
+      enter: (seeds) => {
+        expect(letInAt).toEqual(seeds);
         entered.push(seeds);
       },
-      take: async (...times) => {
-        if (clockIsBehind) return false;
-        taken.push(times);
-        return true;
+      follow: (time) => {
+        if (!clockIsBehind) followed.push(time);
+        return !clockIsBehind;
       },
+      letIn: async (at) => {
+        if (isEntryLost) throw new Error("disk full");
+        letInAt = at;
+      },
+      take: async (...times) => void taken.push(times),
       recorded: async () => {
         if (isDiskFull) throw new Error("disk full");
         isRecorded = true;
@@ -100,7 +108,7 @@ describe("a joiner", () => {
     answers.set("b:1", WELCOME);
     await timers.advance(0);
     expect(asked).toEqual(["a:1", "b:1"]);
-    expect(taken).toEqual([[30, 10, 20]]);
+    expect([followed, taken]).toEqual([[30], [[10, 20]]]);
     expect(entered).toEqual([["b:1"]]);
     expect(joining.state).toMatchObject({ kind: "joining", recordedBy: 0 });
   });
@@ -197,7 +205,7 @@ describe("a joiner", () => {
     answers.set("a:1", WELCOME);
     others = ["a", "b", "c"].map(peer);
     await timers.advance(0);
-    taken = [];
+    followed = [];
     answers.set("b:1", { ...WELCOME, recorded: true, time: 71 });
     answers.set("c:1", { ...WELCOME, recorded: true, time: 72 });
     clockIsBehind = true;
@@ -205,7 +213,7 @@ describe("a joiner", () => {
     expect([joining.state, isRecorded]).toEqual([{ kind: "joining", recordedBy: 0, needed: 2 }, false]);
     clockIsBehind = false;
     await timers.advance(RETRY_MS);
-    expect([joining.state.kind, taken.map(([time]) => time)]).toEqual(["member", [71, 72]]);
+    expect([joining.state.kind, followed]).toEqual(["member", [71, 72]]);
   });
 
   test("is no member by the word of those that have gone from the table, or with nobody else in it", async () => {

@@ -32,10 +32,14 @@ export interface JoiningPorts {
   others(): readonly Peer[];
   /** What keeps this node, where it was alone, from bringing what it holds into a cluster that it is not related to. */
   obstacle(floor: HlcTime): Promise<Obstacle | undefined>;
-  /** Enters the member table at these addresses, as what they let in: settles when this node is nothing else any more. */
-  enter(seeds: readonly string[]): Promise<void>;
-  /** Takes a member's clock, floor and watermark. @returns false when its clock is too far ahead */
-  take(time: HlcTime, floor: HlcTime, watermark: HlcTime): Promise<boolean>;
+  /** Enters the member table at these addresses. */
+  enter(seeds: readonly string[]): void;
+  /** Whether a member's clock is near enough; if so, this node's follows it. */
+  follow(time: HlcTime): boolean;
+  /** Those at these addresses let it in; settles when that is durable. */
+  letIn(at: readonly string[]): Promise<void>;
+  /** Takes a member's floor and watermark. */
+  take(floor: HlcTime, watermark: HlcTime): Promise<void>;
   /** A majority has recorded this node; settles when that is durable. */
   recorded(): Promise<void>;
 }
@@ -156,15 +160,17 @@ export class Joining {
       const obstacle = welcome.related ? undefined : await this.#ports.obstacle(welcome.floor);
       if (obstacle !== undefined) return this.#isNotLetIn(address, welcome.floor, obstacle);
       // Only there: behind another address there may be another cluster, and this node would bring the two together.
-      if (await this.#take(welcome, address)) return await this.#enter([address]);
+      if (await this.#take(welcome, address, [address])) return this.#enter([address]);
     }
+    if (addresses.length === 0) this.#ports.log.warn("join_failed", { code: "no_address" });
     if (newcomers === 0) return;
     if (newcomers < addresses.length) {
       this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
       return;
     }
     if (await this.isApart()) return this.#isNotLetIn(addresses.join(","), 0, "of_others");
-    await this.#enter(addresses);
+    await this.#ports.letIn(addresses);
+    this.#enter(addresses);
     this.#isFounding = true;
     this.#foundersLeast = Math.max(1, addresses.length - 1);
   }
@@ -174,11 +180,11 @@ export class Joining {
     this.#ports.log.error("data_too_old", { by, floor, reason });
   }
 
-  async #enter(addresses: readonly string[]): Promise<void> {
+  #enter(addresses: readonly string[]): void {
     const at = addresses.join(",");
     // It is being tried there again and again.
     if (at === this.#enteredAt) return;
-    await this.#ports.enter(addresses);
+    this.#ports.enter(addresses);
     this.#enteredAt = at;
   }
 
@@ -246,10 +252,19 @@ export class Joining {
     this.#ports.log.info("member", majority);
   }
 
-  async #take({ time, floor, watermark }: HelloReply, address: string): Promise<boolean> {
-    const isTaken = await this.#ports.take(time, floor, watermark);
-    if (!isTaken) this.#ports.log.warn("join_failed", { at: address, code: "clock_drift" });
-    return isTaken;
+  /** @param letInAt where it is let in by this */
+  async #take(
+    { time, floor, watermark }: HelloReply,
+    address: string,
+    letInAt?: readonly string[],
+  ): Promise<boolean> {
+    if (!this.#ports.follow(Math.max(time, floor, watermark))) {
+      this.#ports.log.warn("join_failed", { at: address, code: "clock_drift" });
+      return false;
+    }
+    if (letInAt !== undefined) await this.#ports.letIn(letInAt);
+    await this.#ports.take(floor, watermark);
+    return true;
   }
 
   async #hello(peer: Peer): Promise<HelloReply | undefined> {

@@ -134,16 +134,18 @@ test.each([
 
 test.each([
   { company: "nobody", was: "alone", kind: "not_let_in" },
-  { company: "strangers", was: "let in before and crashed", kind: "joining" },
+  { company: "strangers", was: "let in before and crashed", kind: "not_let_in" },
+  { company: "strangers", was: "let in before and crashed, and is known there,", kind: "joining" },
 ] as const)("who was $was, and brings what is older than the floor, is $kind", async ({ company, kind }) => {
   const store = new MemoryStore();
   const before = await MemoryReplica.open({ name: "a", store, company });
   await before.write("k", "v");
+  if (company === "strangers") await before.keeper.letIn(["seed:1"]);
   await before.keeper.save();
   const floor = before.node.lastWrite;
   const it = await start(store, ["seed:1"]);
   const where = { time: floor, floor, watermark: floor };
-  const who = { recorded: false, newcomer: false, related: false };
+  const who = { recorded: false, newcomer: false, related: kind === "joining" };
   it.answer = () => ({ kind: "welcome", limits: LIMITS, ...where, ...who });
   await it.timers.advance(100);
   expect(it.member.joiningState.kind).toBe(kind);

@@ -218,7 +218,8 @@ function makeJoining(
 ): Joining {
   const { node, transport, timers, log } = ports;
   // A node that comes back as another one announces itself to the addresses it knows: whoever is there may be another, too.
-  const seeds = [...new Set([...config.seeds, ...membership.knownAddresses])];
+  const known = [...new Set([...config.seeds, ...membership.knownAddresses])];
+  const seeds = known.length > 0 ? known : keeper.letInAt;
   return new Joining(seeds, config.swim.joinRetryIntervalMs, HELLO_TIMEOUT_MS, {
     transport,
     timers,
@@ -232,21 +233,19 @@ function makeJoining(
     },
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),
-    // Who was let in before, and crashed before it was recorded, has its old records from them.
     obstacle: async (floor) => {
-      if (!keeper.isOutside) return undefined;
-      return await obstacleTo(ports.store, floor, (id) => membership.stateOf(id) !== undefined);
+      // Where it has heard who else is there they have heard of it, and hold back for it; where not, their floor may have passed it.
+      const wasLetIn = keeper.letInAt.length > 0 && membership.members().length === 1;
+      if (!keeper.isOutside && !wasLetIn) return undefined;
+      const isKnown = (id: NodeId): boolean => membership.stateOf(id) !== undefined;
+      return await obstacleTo(ports.store, floor, isKnown, wasLetIn);
     },
-    enter: async (addresses) => {
-      await keeper.letIn();
-      membership.join(addresses);
-    },
-    take: async (time, floor, watermark) => {
-      if (node.observe(Math.max(time, floor, watermark)) !== undefined) return false;
-      await keeper.letIn();
+    enter: (addresses) => membership.join(addresses),
+    follow: (time) => node.observe(time) === undefined,
+    letIn: (at) => keeper.letIn(at),
+    take: async (floor, watermark) => {
       keeper.adoptWatermark(watermark);
       await keeper.settleFloor(floor);
-      return true;
     },
     recorded: async () => {
       // The clocks that were taken are on the disk before anything says that it may write without asking for them again.

@@ -13,18 +13,24 @@ export type Obstacle =
    */
   | "of_others";
 
-/** @param isKnown whether an id is one of this node's own cluster, now or before */
+/**
+ * @param isKnown whether an id is one of this node's own cluster, now or before
+ * @param wasLetIn that one has let it in before: so what others have written came from there
+ */
 export async function obstacleTo(
   store: RecordStore,
   floor: HlcTime,
   isKnown: (id: NodeId) => boolean,
+  wasLetIn: boolean = false,
 ): Promise<Obstacle | undefined> {
   let after: string | undefined;
   do {
     const { entries, next } = await store.scan({ prefix: "", after, limit: SCAN_ENTRIES });
     for (const { record } of entries) {
+      const isOwn = [...record.context.keys()].every(isKnown);
+      if (!isOwn && wasLetIn) continue;
       if (isTooOld(record, floor)) return "too_old";
-      if (![...record.context.keys()].every(isKnown)) return "of_others";
+      if (!isOwn) return "of_others";
     }
     after = next;
   } while (after !== undefined);

@@ -38,9 +38,11 @@ export interface BeginningState {
   readonly state: CompletenessState;
   /** This node, or what ran on its directory before, has been a member. */
   readonly hasBelonged: boolean;
+  /** Of one that is no member yet: where it was let in. Whoever is there may have recorded it, and counts on it. */
+  readonly letInAt: readonly string[];
 }
 
-/** Belonging and the state are stored; the rest follows from how the run begins. */
+/** What is stored; the rest follows from how the run begins. */
 export interface BegunState extends BeginningState {
   /**
    * It was a cluster of one, and is to join others: what it has is its own, and none of them knows it. What it knew of that
@@ -55,29 +57,39 @@ export function readCompleteness(
   { incarnation, company, knowsOthers }: Beginning,
   meta: MetaStore,
 ): BegunState {
-  const isAlone = company === "nobody";
   const stored = readState(meta);
+  // By itself it would be another cluster under an id, or after one, that those who let it in may count.
+  const isAlone = company === "nobody" && !mayBeRecorded(stored);
   if (stored === undefined) {
     const isFounder = isAlone && incarnation === "same";
     const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
-    return { state, hasBelonged: isAlone, isOutside: false };
+    return { state, hasBelonged: isAlone, letInAt: [], isOutside: false };
   }
   const isNewcomer = incarnation === "newcomer";
   const isOfThem = !isNewcomer && (company === "members" || knowsOthers);
   const isOutside = stored.hasBelonged && !isAlone && !isOfThem;
   return {
     // Nor is its floor any of theirs: they would purge to it, and what lies below need not be known to all of them.
-    state: isOutside || isNewcomer ? INITIAL_COMPLETENESS : continued(self, incarnation, company, stored),
+    state:
+      isOutside || isNewcomer
+        ? INITIAL_COMPLETENESS
+        : continued(self, incarnation, company === "nobody" && !isAlone ? "strangers" : company, stored),
     hasBelonged: isAlone || (stored.hasBelonged && isOfThem),
+    letInAt: stored.letInAt ?? [],
     isOutside,
   };
+}
+
+/** Whether a node that has not become a member may be counted by others all the same. An older build did not note where. */
+function mayBeRecorded(stored: Stored | undefined): boolean {
+  return stored?.hasBelonged === false && stored.letInAt?.length !== 0;
 }
 
 function continued(
   self: NodeId,
   incarnation: Incarnation,
   company: Company,
-  { about, state }: Stored,
+  { about, state, hasBelonged }: Stored,
 ): CompletenessState {
   // A start that ended between the new identity and this leaves what the id before it knew.
   const isFresh = incarnation === "fresh" || (about !== undefined && about !== self);
@@ -87,6 +99,8 @@ function continued(
   }
   // What it was on its own it is not among others.
   if (company === "strangers") return { ...state, recorded: false, complete: false };
+  // It was to join, and nobody has let it in: it founds a cluster, as if it had not been told to.
+  if (company === "nobody" && !hasBelonged) return { ...state, recorded: true, complete: true };
   return { ...state, recorded: state.recorded ?? true };
 }
 
@@ -94,6 +108,7 @@ function continued(
 interface Stored {
   readonly about: NodeId | undefined;
   readonly hasBelonged: boolean;
+  readonly letInAt: readonly string[] | undefined;
   readonly state: Omit<CompletenessState, "recorded"> & { readonly recorded: boolean | undefined };
 }
 
@@ -101,9 +116,9 @@ interface Stored {
 export async function storeCompleteness(
   meta: MetaStore,
   about: NodeId,
-  { state, hasBelonged }: BeginningState,
+  { state, hasBelonged, letInAt }: BeginningState,
 ): Promise<void> {
-  const text = JSON.stringify({ about, hasBelonged, ...state, vector: [...state.vector] });
+  const text = JSON.stringify({ about, hasBelonged, letInAt, ...state, vector: [...state.vector] });
   await meta.put(META_NAME, encodeUtf8(text));
 }
 
@@ -119,12 +134,22 @@ function readState(meta: MetaStore): Stored | undefined {
     typeof parsed === "object" && parsed !== null ? { ...parsed } : {};
   const state = toState(found);
   if (state === undefined) throw new IdentityError({ code: "membership_unreadable" });
-  const { about, hasBelonged } = found;
+  const { about, hasBelonged, letInAt } = found;
   return {
     about: typeof about === "string" && isNodeId(about) ? about : undefined,
     hasBelonged: hasBelonged !== false,
+    letInAt: Array.isArray(letInAt) ? letInAt.filter((at) => typeof at === "string") : undefined,
     state,
   };
+}
+
+/** The next start is that of a node which was let in nowhere, or has been a member. Settles when that is durable. */
+export async function forgetWhereLetIn(meta: MetaStore): Promise<void> {
+  const stored = meta.get(META_NAME);
+  const found = stored === undefined ? undefined : parseJson(stored);
+  // What cannot be read is left to the start, which says so.
+  if (typeof found !== "object" || found === null) return;
+  await meta.put(META_NAME, encodeUtf8(JSON.stringify({ ...found, letInAt: [] })));
 }
 
 function toState(parsed: Partial<Record<string, unknown>>): Stored["state"] | undefined {

@@ -7,7 +7,7 @@ import type { Check } from "../services.ts";
 import { throughIso } from "./naming.ts";
 import { OBSTACLES } from "./obstacle.ts";
 
-/** @param seeds where the node joins at its start */
+/** @param seeds where the node was told to join at its start */
 export function clusterChecks(member: ClusterMember | undefined, seeds: readonly string[]): readonly Check[] {
   if (member === undefined) return [];
   const fault = member.notWritable();
@@ -22,7 +22,7 @@ export function clusterChecks(member: ClusterMember | undefined, seeds: readonly
           ? "the id is retired; hearsay reset brings the node back as a new one"
           : "no",
     },
-    joiningCheck(fault, seeds),
+    joiningCheck(fault, seeds.length > 0 ? seeds : member.keeper.letInAt),
     {
       name: "clock",
       ok: fault?.code !== "clock_skew",
