@@ -15,6 +15,8 @@ export class Group {
   /** What is staged is handed to the database at once, so that nothing encoded lives until the commit. */
   readonly batch: DatabaseBatch;
   readonly settled: Promise<void>;
+  /** By how many the ghosts become more. */
+  ghosts: number = 0;
   bytes: number = 0;
   resolve: () => void = () => undefined;
   reject: (error: Error) => void = () => undefined;

@@ -55,6 +55,7 @@ export class Engine {
   readonly #doubt: Set<DoubtReason>;
   #sequence: number;
   #damaged: number;
+  #ghosts: number;
   #commits: number = 0;
   #condition: EngineCondition = "ok";
   /** The group whose outcome is unknown until the database has been reopened. */
@@ -72,6 +73,7 @@ export class Engine {
     this.#metas = opened.metas;
     this.#doubt = opened.doubt;
     this.#damaged = opened.damaged;
+    this.#ghosts = opened.ghosts;
     this.cache = new RecordCache(options.limits.cacheMaxBytes, (key, value, bucket) =>
       this.table.unpack(key, value, bucket),
     );
@@ -122,6 +124,10 @@ export class Engine {
 
   get damaged(): number {
     return this.#damaged;
+  }
+
+  get ghosts(): number {
+    return this.#ghosts;
   }
 
   get doubt(): readonly DoubtReason[] {
@@ -249,6 +255,7 @@ export class Engine {
     }
     applyToTally(this.tally, group);
     this.table.apply(group);
+    this.#ghosts += group.ghosts;
     for (const [name, value] of group.metas) this.#metas.set(name, value);
     for (const change of group.changes.values()) {
       if (change.loses !== undefined || change.gains !== undefined) this.tree.touch(change.bucket);

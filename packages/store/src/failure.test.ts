@@ -1,6 +1,7 @@
 /** Disks that fail: what the writers are told, and how the store comes back. */
 import { afterEach, expect, it } from "vitest";
 import { type Backend, memoryBackend, recordOf, textOf, value } from "./backend.contract.ts";
+import { GHOSTS_MAX } from "./ghosts.ts";
 import type { Database } from "./ports.ts";
 import type { Store } from "./store.ts";
 
@@ -103,24 +104,44 @@ function codes(): string[] {
   return backend.events.map((event) => event.code);
 }
 
-it("counts no ghost that the disk did not take, and takes nothing for forgotten that it still has", async () => {
+it.each([false, true])(
+  "counts the ghosts that are on the disk after a write that failed (reached it: %s)",
+  async (reached) => {
+    await open();
+    const { version } = value(1, "v");
+    const keep = (): Promise<boolean> => store.quarantine("k", value(1, "v"), { atMs: 1, why: "refused" });
+    const counted = async (): Promise<number> => {
+      let found = 0;
+      for await (const _ of store.ghosts()) found += 1;
+      expect(store.stats().ghosts).toBe(found);
+      return found;
+    };
+    const failed = { fault: { code: "disk_full", outcome: "unknown" } };
+    faults.next = { error: FULL, reached };
+    await expect(keep()).rejects.toMatchObject(failed);
+    // Nothing counts before it is known.
+    expect(store.stats().ghosts).toBe(0);
+    await store.retry();
+    expect(await counted()).toBe(reached ? 1 : 0);
+    expect(await keep()).toBe(true);
+    expect(await counted()).toBe(1);
+    faults.next = { error: FULL, reached };
+    await expect(store.discardGhost("k", version)).rejects.toMatchObject(failed);
+    expect(store.stats().ghosts).toBe(1);
+    await store.retry();
+    expect(await counted()).toBe(reached ? 0 : 1);
+    expect(await store.discardGhost("k", version)).toBe(!reached);
+    expect(await counted()).toBe(0);
+  },
+);
+
+it("keeps no more ghosts at one time than there is room for", async () => {
   await open();
-  const kept = { atMs: 1, why: "refused" } as const;
-  faults.next = { error: FULL, reached: false };
-  await expect(store.quarantine("k", value(1, "v"), kept)).rejects.toMatchObject({
-    fault: { code: "disk_full" },
-  });
-  expect(store.stats().ghosts).toBe(0);
-  await store.retry();
-  expect(await store.quarantine("k", value(1, "v"), kept)).toBe(true);
-  faults.next = { error: FULL, reached: false };
-  await expect(store.discardGhost("k", value(1, "v").version)).rejects.toMatchObject({
-    fault: { code: "disk_full" },
-  });
-  expect(store.stats().ghosts).toBe(1);
-  await store.retry();
-  expect(await store.discardGhost("k", value(1, "v").version)).toBe(true);
-  expect(store.stats().ghosts).toBe(0);
+  const keep = (time: number): Promise<boolean> =>
+    store.quarantine("k", value(time, "v"), { atMs: 1, why: "refused" });
+  const times = Array.from({ length: GHOSTS_MAX + 2 }, (_, i) => i + 1);
+  const kept = await Promise.all(times.map(keep));
+  expect([kept.filter(Boolean).length, store.stats().ghosts]).toEqual([GHOSTS_MAX, GHOSTS_MAX]);
 });
 
 for (const reached of [false, true]) {

@@ -28,18 +28,13 @@ export interface Ghost {
 
 export class Ghosts {
   readonly #engine: Engine;
-  #count: number;
+  /** Of those that are being kept: they have their room. */
+  #coming: number = 0;
   /** By database key: what is being kept or discarded, and when that is durable. */
   readonly #underWay: Map<string, Promise<void>> = new Map();
 
-  /** @param count of those that there are */
-  constructor(engine: Engine, count: number) {
+  constructor(engine: Engine) {
     this.#engine = engine;
-    this.#count = count;
-  }
-
-  get count(): number {
-    return this.#count;
   }
 
   /**
@@ -55,8 +50,13 @@ export class Ghosts {
       await coming;
       return true;
     }
-    if (this.#count >= GHOSTS_MAX) return false;
-    await this.#change(at, 1, (group) => group.put(at, codec.encodeGhost(at, sibling, kept)));
+    if (this.#engine.ghosts + this.#coming >= GHOSTS_MAX) return false;
+    this.#coming += 1;
+    try {
+      await this.#change(at, 1, (group) => group.put(at, codec.encodeGhost(at, sibling, kept)));
+    } finally {
+      this.#coming -= 1;
+    }
     return true;
   }
 
@@ -90,13 +90,10 @@ export class Ghosts {
     if (refusal !== undefined) throw new StoreError(refusal);
     const group = pipeline.open();
     stage(group);
-    this.#count += by;
+    group.ghosts += by;
     this.#underWay.set(textOf(at), group.settled);
     try {
       await group.settled;
-    } catch (error) {
-      this.#count -= by;
-      throw error;
     } finally {
       this.#underWay.delete(textOf(at));
     }

@@ -99,7 +99,7 @@ export class Store {
   static async open(options: StoreOptions): Promise<{ store: Store; report: OpenReport }> {
     const { state, report } = await openState(options);
     const engine = new Engine(options, state);
-    return { store: new Store(engine, new Ghosts(engine, state.ghosts), options), report };
+    return { store: new Store(engine, new Ghosts(engine), options), report };
   }
 
   /**
@@ -232,7 +232,7 @@ export class Store {
       purgeable,
       bytes,
       damaged: engine.damaged,
-      ghosts: this.#ghosts.count,
+      ghosts: engine.ghosts,
       doubt: engine.doubt,
       commits: engine.commits,
       pendingBytes: engine.pipeline.pendingBytes,
