@@ -1,7 +1,9 @@
 /** Disks that fail: what the writers are told, and how the store comes back. */
+import { encodeUtf8 } from "@hearsay/core";
 import { afterEach, expect, it } from "vitest";
 import { type Backend, memoryBackend, recordOf, textOf, value } from "./backend.contract.ts";
 import { GHOSTS_MAX } from "./ghosts.ts";
+import { quarantineKey } from "./keyspace.ts";
 import type { Database } from "./ports.ts";
 import type { Store } from "./store.ts";
 
@@ -77,9 +79,16 @@ let store: Store;
 let faults: Faults;
 let room: boolean;
 
-async function open(limits: { readonly pendingMaxBytes?: number } = {}): Promise<void> {
+async function open(limits: { readonly pendingMaxBytes?: number } = {}, damaged = ""): Promise<void> {
   backend = await memoryBackend();
   const inner = await backend.raw();
+  if (damaged !== "") {
+    // Left as by a kill, so that the next opening reads everything.
+    await backend.open();
+    const batch = inner.batch();
+    batch.put(quarantineKey(encodeUtf8(damaged)), new Uint8Array(0));
+    await batch.write({ sync: false });
+  }
   faults = {
     next: undefined,
     openFails: undefined,
@@ -142,6 +151,22 @@ it("keeps no more ghosts at one time than there is room for", async () => {
   const times = Array.from({ length: GHOSTS_MAX + 2 }, (_, i) => i + 1);
   const kept = await Promise.all(times.map(keep));
   expect([kept.filter(Boolean).length, store.stats().ghosts]).toEqual([GHOSTS_MAX, GHOSTS_MAX]);
+});
+
+it("forgets nothing damaged that the disk would not take it for", async () => {
+  await open({}, "k");
+  expect(store.stats().damaged).toBe(1);
+  faults.next = { error: FULL, reached: false };
+  await expect(store.put("x", recordOf(value(1, "x")))).rejects.toMatchObject({
+    fault: { code: "disk_full" },
+  });
+  await expect(store.dropDamaged(5, 5, 10)).rejects.toMatchObject({
+    fault: { code: "disk_full", outcome: "none" },
+  });
+  await store.retry();
+  expect(store.stats().damaged).toBe(1);
+  expect(await store.dropDamaged(5, 5, 10)).toEqual(["k"]);
+  expect(store.stats().damaged).toBe(0);
 });
 
 for (const reached of [false, true]) {

@@ -110,6 +110,26 @@ it("looks for no new damage where what is in quarantine is all that the index na
   ]);
 });
 
+it("takes what is in quarantine for no new damage where another record of its bucket has lost its index entry", async () => {
+  const bucket = hasher.bucketOf("k");
+  let i = 0;
+  while (hasher.bucketOf(`k${i}`) !== bucket) i += 1;
+  const other = `k${i}`;
+  for (const key of ["k", other]) await store.put(key, recordOf(value(4, "new")));
+  await reopen(new Map([[recordKey(KEY), encodeUtf8("what fails its checksum")]]));
+  await store.settleDoubt();
+  await backend.crash();
+  const raw = await backend.raw();
+  const before = raw.getSync(quarantineKey(KEY))?.slice();
+  const batch = raw.batch();
+  batch.del(indexKey(bucket, encodeUtf8(other)));
+  await batch.write({ sync: false });
+  ({ store } = await backend.open());
+  expect(store.stats()).toMatchObject({ records: 2, damaged: 1, doubt: [] });
+  expect(raw.getSync(quarantineKey(KEY))).toEqual(before);
+  expect((await store.bucketEntries(bucket)).map(({ key }) => key)).toContain(other);
+});
+
 it("takes the record where a salvage has brought back its key's entry in quarantine, and never salvages again for it", async () => {
   await store.put("k", recordOf(value(4, "new")));
   const root = await store.root();
