@@ -89,7 +89,7 @@ function remove(
 ): Promise<void> | undefined {
   const refusal = engine.pipeline.refusal();
   if (refusal !== undefined) return Promise.reject(new StoreError(refusal));
-  if (key !== undefined && engine.pipeline.pending(key) !== undefined) return undefined;
+  // What waits for its commit included: the removal, or that of the grave, is committed after it or with it, or fails as it does.
   const state = key === undefined ? undefined : engine.table.newest(key);
   const from = state?.kind === "record" ? state.summary.purgeableFrom : undefined;
   if (key !== undefined && from !== undefined && from <= floor) return engine.table.remove(key);
