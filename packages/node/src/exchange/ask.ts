@@ -90,6 +90,7 @@ export class ExchangeAsker {
   readonly #backlog: Backlog;
   /** Own keys under key hashes that are wanted and not answered yet. */
   readonly #ownOfWanted: Map<string, readonly string[]> = new Map();
+  /** When the exchange began. Who is not any more is made complete by the next one, and told of its ghosts there. */
   #isPeerComplete = true;
   readonly #onProgress: (progress: ExchangeProgress) => void;
   #transfers = 0;
@@ -243,7 +244,6 @@ export class ExchangeAsker {
     });
     if (reply.kind !== "exchange-transferred")
       throw new PeerFault({ code: "exchange_broken", what: reply.kind });
-    this.#isPeerComplete = reply.standing.complete;
     this.#tallySent(records);
     await this.#receive(reply, wants);
     this.#transferredMs = this.#nowMs();

@@ -396,20 +396,6 @@ describe("what a complete node has lost without a trace and refuses to an incomp
   });
 });
 
-test("who answers is told of it also where it was complete when the exchange began, and is no longer", async () => {
-  const [a, b] = await unlikePair();
-  for (const key of ["1", "k"]) await b.write(key, "news");
-  const { ask } = dialogue(b, a, EXCHANGE_LIMITS);
-  const before: AskPeer = async (request) => {
-    const reply = await ask(request);
-    if (reply.kind !== "exchange-differs") return reply;
-    return { ...reply, standing: { ...reply.standing, complete: true } };
-  };
-  await exchange(b, a.id, before, { ...EXCHANGE_LIMITS, maxMessageBytes: 1 });
-  expect(a.contents()).toEqual(b.contents());
-  expect([a, b].map(({ graveyard }) => graveyard.ghosts.length)).toEqual([1, 1]);
-});
-
 test("nobody is asked once more who can be told nothing", async () => {
   const [incomplete, whole] = await unlikePair();
   incomplete.store.committed.records.clear();
