@@ -135,3 +135,37 @@ test("a node that was to join and has found nobody begins a cluster when it is s
   const b = cluster.machine("b").running;
   await cluster.time.until("b takes writes", () => b.notWritable() === undefined, MINUTE_MS);
 });
+
+describe("a new node at the address of one that is gone, which members look for", () => {
+  async function replaced(seed: number, isFull: boolean): Promise<VirtualCluster> {
+    const cluster = new VirtualCluster(platform, seed, SETTINGS);
+    await cluster.start("a", "b", "d");
+    await cluster.put("a", "k", "v");
+    await cluster.converged(...NAMES);
+    await cluster.kill("d");
+    cluster.wipe("d");
+    const { id } = await cluster.run("d", ["x:1"]);
+    cluster.machine("d").disk.isFull = isFull;
+    await cluster.time.advance(5 * MINUTE_MS);
+    expect(cluster.machine("a").running.membership.stateOf(id)).toBe(isFull ? undefined : "alive");
+    await cluster.kill("d");
+    cluster.machine("d").disk.isFull = false;
+    await cluster.run("d", []);
+    return cluster;
+  }
+
+  test("is recorded by nobody while its disk does not take that, and may begin by itself", async () => {
+    const cluster = await replaced(75, true);
+    await cluster.time.advance(2 * LONG_MS);
+    for (const name of ["a", "b"]) expect(held(cluster, name)).toEqual(["v", undefined]);
+    expect(cluster.events("other_cluster").length).toBeGreaterThan(0);
+  });
+
+  test("is found by them, and a member once it is started without the wrong address", async () => {
+    const cluster = await replaced(76, false);
+    const d = cluster.machine("d").running;
+    await cluster.time.until("d takes writes", () => d.notWritable() === undefined, MINUTE_MS);
+    await cluster.converged(...NAMES);
+    expect(cluster.read("d", "k")).toBe("v");
+  });
+});

@@ -49,6 +49,7 @@ export class CompletenessKeeper {
   #hasBelonged: boolean;
   #isOutside: boolean;
   #letInAt: readonly string[];
+  #isLetIn: boolean;
   /** Retirements that are being settled, one after the other. */
   #settling: Promise<void> = Promise.resolve();
   #unsettled = false;
@@ -61,6 +62,7 @@ export class CompletenessKeeper {
     const { state, hasBelonged, letInAt, isOutside } = readCompleteness(self, beginning, ports.meta);
     this.#isOutside = isOutside;
     this.#letInAt = letInAt;
+    this.#isLetIn = letInAt.length > 0;
     this.#self = self;
     this.#hasBelonged = hasBelonged;
     this.#ports = ports;
@@ -168,6 +170,11 @@ export class CompletenessKeeper {
     return this.#letInAt;
   }
 
+  /** Whether this node has been a member, or it is durable where it was let in: others may record it. */
+  get mayBeRecorded(): boolean {
+    return this.#hasBelonged || this.#isLetIn;
+  }
+
   /**
    * Those at some addresses let this node in. Settles when it is durable where, and that what it knew of its own is none of
    * theirs: before they hear anything of it that they could record.
@@ -184,6 +191,7 @@ export class CompletenessKeeper {
       this.#letInAt = before;
       throw error;
     }
+    this.#isLetIn = true;
     this.#isOutside = false;
   }
 

@@ -153,6 +153,22 @@ test.each([
   expect(it.member.keeper.completeness.watermark).toBe(kind === "joining" ? floor : 0);
 });
 
+test("a newcomer takes no table before it is durable that its sender may record it, and none of another newcomer", async () => {
+  const store = new MemoryStore();
+  const it = await start(store, ["seed:1"]);
+  const table = { from: FRIEND, to: "", members: [FRIEND], retired: [], belongs: true } as const;
+  const push = (belongs: boolean): Promise<PeerReply> =>
+    it.member.serve(FRIEND.id, { kind: "push-pull", ...table, belongs });
+  await expect(push(false)).rejects.toMatchObject({ reason: { code: "busy" } });
+  store.failNext = true;
+  await expect(push(true)).rejects.toMatchObject({ reason: { code: "busy" } });
+  expect([it.member.keeper.letInAt, it.member.membership.stateOf(FRIEND.id)]).toEqual([[], undefined]);
+  expect(await push(true)).toMatchObject({ kind: "state" });
+  const stored = decodeUtf8(store.committed.meta.get("completeness") ?? new Uint8Array());
+  expect(stored).toContain(`"letInAt":["${FRIEND.address}"]`);
+  expect(await push(false)).toMatchObject({ kind: "state" });
+});
+
 test("a newcomer turns nobody away, of whatever cluster, and says that it is one", async () => {
   const it = await start(new MemoryStore(), ["seed:1"]);
   const hello = { kind: "hello", limits: LIMITS, knows: [STRANGER.id], belongs: true } as const;

@@ -118,8 +118,9 @@ export async function start(
   return it;
 }
 
-/** Makes a node known to the member, by a push-pull of its own. */
+/** Makes a node known to the member, by a push-pull of its own; a joiner is let in first. */
 export async function introduce({ member }: Running, from: Member): Promise<PeerReply> {
+  await member.keeper.letIn(["seed:1"]);
   return await member.serve(from.id, {
     kind: "push-pull",
     from,

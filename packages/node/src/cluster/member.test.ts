@@ -239,6 +239,7 @@ test.each([true, false])(
     const store = new MemoryStore();
     const letIn = async (it: Awaited<ReturnType<typeof start>>, from: typeof FRIEND) => {
       const state = { from, to: "", members: [from], retired: [], belongs: true } as const;
+      await it.member.keeper.letIn([from.address]);
       return await it.member.serve(from.id, { kind: "push-pull", ...state });
     };
     const first = await start(store, ["b:1"]);

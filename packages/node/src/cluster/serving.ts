@@ -11,6 +11,7 @@ import type {
   NodeId,
   PeerReply,
   PeerRequest,
+  PushPull,
   Version,
 } from "@hearsay/core";
 import { readOrLost } from "../damaged.ts";
@@ -45,9 +46,11 @@ export class Serving {
     if (membership.isRetired(from)) throw new PeerFault({ code: "retired" });
     membership.heard(from);
     switch (message.kind) {
+      case "push-pull":
+        await this.#found(message);
+        return await membership.answer(message);
       case "ping":
       case "ping-req":
-      case "push-pull":
       case "retired-page":
         return await membership.answer(message);
       case "hello":
@@ -73,6 +76,19 @@ export class Serving {
         if (lifecycle.isLeaving) throw new PeerFault({ code: "busy" });
         return { kind: "holds-reply", holds: holds(message.key, message.version) };
     }
+  }
+
+  /**
+   * A member that looks at the address for another one records this one: as good as letting it in, and as durable before it is answered.
+   * @throws PeerFault `busy` where that is not so yet, or for one that is no member, or may not let this one in with what it holds
+   */
+  async #found({ from, belongs }: PushPull): Promise<void> {
+    const { keeper, membership } = this.#ports.parts;
+    if (keeper.mayBeRecorded || membership.members().length > 1) return;
+    if (keeper.isOutside || !belongs) throw new PeerFault({ code: "busy" });
+    await keeper.letIn([from.address]).catch(() => {
+      throw new PeerFault({ code: "busy" });
+    });
   }
 
   async #exchanged(from: NodeId, message: ExchangeRequest): Promise<ExchangeReply> {
