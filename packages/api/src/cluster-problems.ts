@@ -125,7 +125,7 @@ export const CLUSTER_PROBLEMS = {
   data_too_old: {
     status: 503,
     title: "The node holds records that may not be brought into the cluster it wants to join",
-    next: "Save a snapshot, start the node with an empty data directory, then restore the snapshot with mode=missing. Or start it without --join, alone.",
+    next: "Save a snapshot, start the node with an empty data directory, then restore the snapshot with mode=missing. Or start it without --join, alone; if it had been let in there once, after hearsay reset --alone.",
     outcome: "none",
   },
   name_taken: {
