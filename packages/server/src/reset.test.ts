@@ -9,6 +9,8 @@ import { openStore } from "./open-store.ts";
 import { resetDirectory } from "./reset.ts";
 import { RunningCluster } from "./testing/running-cluster.ts";
 
+const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
 let cluster: RunningCluster;
 let data: string;
 
@@ -73,10 +75,32 @@ it("is told the way by the node, and has it take writes again with its data", as
   await cluster.takesWrites("n3");
 });
 
+it("lets a node go on alone that crashed when it was let in where nobody answers any more, and says where that is", async () => {
+  await cluster.run("n2", undefined, { data });
+  for (const key of ["a", "b"]) await cluster.put("n2", key, "1");
+  await cluster.stop("n2");
+  const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
+  const { store, close } = await openStore(settings, QUIET, () => undefined);
+  const stored = Buffer.from(store.meta.get("completeness") ?? []).toString();
+  const letIn = { hasBelonged: false, recorded: false, letInAt: ["127.0.0.1:9"] };
+  await store.meta.put("completeness", Buffer.from(JSON.stringify({ ...JSON.parse(stored), ...letIn })));
+  await close();
+
+  await cluster.run("n2", undefined, { data });
+  expect(await refusal()).toMatchObject({ code: "joining" });
+  const { body } = await cluster.get("n2", "/readyz?verbose");
+  expect(JSON.stringify(body)).toContain("joining through 127.0.0.1:9; writes are refused");
+  await cluster.stop("n2");
+
+  await reset({ alone: true });
+  await cluster.run("n2", undefined, { data });
+  expect(await refusal()).toBeUndefined();
+  expect(await cluster.get("n2", "/kv/b")).toMatchObject({ status: 200, body: "1" });
+});
+
 it("empties a directory of what is damaged as well", async () => {
   const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
-  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const open = (): ReturnType<typeof openStore> => openStore(settings, quiet, () => undefined);
+  const open = (): ReturnType<typeof openStore> => openStore(settings, QUIET, () => undefined);
   await (await open()).close();
   const database = new Level<string, string>(join(data, "db"));
   // Nothing but its entry in quarantine, after an unclean stop.
