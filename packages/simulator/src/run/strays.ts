@@ -31,7 +31,7 @@ export async function forgetStrays(
  * An old copy may be one of a directory that nobody has heard of any more (docs/cluster.md, *Two clusters of one name*). Where nobody
  * else is a member, it is the cluster, and the others wait for it (*Beginning a cluster*).
  */
-async function emptyStrangers(operator: Operator): Promise<void> {
+export async function emptyStrangers(operator: Operator): Promise<void> {
   for (const name of operator.up) {
     const { member } = operator.machine(name);
     const kind = member?.joiningState.kind;
@@ -39,7 +39,8 @@ async function emptyStrangers(operator: Operator): Promise<void> {
       kind === "joining" && member?.membership.otherClusterAt !== undefined && member.keeper.hasBelonged;
     if (!isRefused && kind !== "not_let_in") continue;
     const others = operator.present.filter((other) => other !== name);
-    if (others.some((other) => !operator.is(other, "up"))) continue;
+    // It is seen only where all run.
+    if (!isRefused && others.some((other) => !operator.is(other, "up"))) continue;
     const isOnly = others.every((other) => operator.machine(other).member?.keeper.hasBelonged === false);
     await operator.kill(name);
     if (isOnly) operator.introductions.begins(name);
