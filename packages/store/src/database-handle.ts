@@ -75,7 +75,8 @@ export class DatabaseHandle {
   async read(range: KeyRange, maxEntries: number = this.#limits.scanChunkEntries): Promise<EntryChunk> {
     const size = Math.min(maxEntries, this.#limits.scanChunkEntries);
     for (let attempts = 0; attempts < READ_ATTEMPTS; attempts++) {
-      const chunk = await this.#readOnce(range, size);
+      // Fewer at a time, so that others who write into the range without a pause do not make every attempt futile.
+      const chunk = await this.#readOnce(range, Math.max(1, size >> attempts));
       const last = chunk.entries.at(-1);
       if (chunk.exhausted || last === undefined) return chunk;
       const keys = { gte: range.gte, lt: successor(last[0]), values: false };
