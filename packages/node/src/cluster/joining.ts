@@ -168,7 +168,8 @@ export class Joining {
       this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
       return;
     }
-    if (await this.isApart()) return this.#isNotLetIn(addresses.join(","), 0, "of_others");
+    const obstacle = await this.#ports.obstacle(0);
+    if (obstacle !== undefined) return this.#isNotLetIn(addresses.join(","), 0, obstacle);
     await this.#ports.letIn(addresses);
     this.#enter(addresses);
     this.#isFounding = true;

@@ -35,6 +35,6 @@ test.each<[string, KeyRecord, Obstacle | undefined, Obstacle?]>([
   for (let i = 0; i < 300; i++) await store.put(`k${i}`, recordOf([value(FLOOR + 1)]));
   await store.put("last", record);
   const isKnown = (id: NodeId): boolean => id === OWN;
-  expect(await obstacleTo(store, FLOOR, isKnown)).toBe(obstacle);
+  expect(await obstacleTo(store, FLOOR, isKnown, false)).toBe(obstacle);
   expect(await obstacleTo(store, FLOOR, isKnown, true)).toBe(whereItWasLetIn);
 });

@@ -21,7 +21,7 @@ export async function obstacleTo(
   store: RecordStore,
   floor: HlcTime,
   isKnown: (id: NodeId) => boolean,
-  wasLetIn: boolean = false,
+  wasLetIn: boolean,
 ): Promise<Obstacle | undefined> {
   let after: string | undefined;
   do {

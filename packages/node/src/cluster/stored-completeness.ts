@@ -54,12 +54,13 @@ export interface BegunState extends BeginningState {
 /** @throws IdentityError `membership_unreadable` */
 export function readCompleteness(
   self: NodeId,
-  { incarnation, company, knowsOthers }: Beginning,
+  { incarnation, company: found, knowsOthers }: Beginning,
   meta: MetaStore,
 ): BegunState {
   const stored = readState(meta);
   // By itself it would be another cluster under an id, or after one, that those who let it in may count.
-  const isAlone = company === "nobody" && !mayBeRecorded(stored);
+  const company = found === "nobody" && mayBeRecorded(stored) ? "strangers" : found;
+  const isAlone = company === "nobody";
   if (stored === undefined) {
     const isFounder = isAlone && incarnation === "same";
     const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
@@ -70,10 +71,7 @@ export function readCompleteness(
   const isOutside = stored.hasBelonged && !isAlone && !isOfThem;
   return {
     // Nor is its floor any of theirs: they would purge to it, and what lies below need not be known to all of them.
-    state:
-      isOutside || isNewcomer
-        ? INITIAL_COMPLETENESS
-        : continued(self, incarnation, company === "nobody" && !isAlone ? "strangers" : company, stored),
+    state: isOutside || isNewcomer ? INITIAL_COMPLETENESS : continued(self, incarnation, company, stored),
     hasBelonged: isAlone || (stored.hasBelonged && isOfThem),
     letInAt: stored.letInAt ?? [],
     isOutside,

@@ -168,7 +168,7 @@ export class Enrolment {
     const drift = node.observe(time);
     if (drift !== undefined) throw clockDrift(drift, "The other cluster's clock");
     const isKnown = (id: string): boolean => member.membership.stateOf(id) !== undefined;
-    const obstacle = await obstacleTo(this.#ports.store, floor, isKnown);
+    const obstacle = await obstacleTo(this.#ports.store, floor, isKnown, false);
     if (obstacle === undefined) return;
     const since = new Date(hlcToMs(floor)).toISOString();
     throw new ApiProblem("records_too_old", { detail: OBSTACLES[obstacle], members: { floor: since } });
