@@ -9,6 +9,7 @@
  */
 import { BUCKET_COUNT, type Hashing, writeHex } from "@hearsay/core";
 import { IncrementalMerkleTree } from "merkletreejs/IncrementalMerkleTree";
+import { DirtyNodes } from "./dirty-nodes.ts";
 import type { Tally } from "./tally.ts";
 
 const ARITY = 16;
@@ -28,7 +29,10 @@ export class BucketTree {
   /** The library's own nodes, leaves first, filled and changed in place. */
   readonly #levels: readonly string[][];
   /** Nodes to hash anew, by level as above. */
-  readonly #dirty: readonly Set<number>[] = Array.from({ length: DEPTH }, () => new Set<number>());
+  readonly #dirty: readonly DirtyNodes[] = Array.from(
+    { length: DEPTH },
+    (_, height) => new DirtyNodes(ARITY ** (DEPTH - height)),
+  );
   #built: boolean = false;
   /** A bucket below a node that was hashed since the last root: its path leads to the new one. */
   #changed: number | undefined;
@@ -88,9 +92,9 @@ export class BucketTree {
       this.#rehash(SLICE_NODES);
       await this.#yieldToEventLoop();
     }
-    const only = this.#onlyDirtyLeaf();
-    if (only === undefined) this.#rehash(Number.POSITIVE_INFINITY);
-    else this.#rehashLeaf(only);
+    // After a single write the library's update hashes the whole path above, so nobody else need.
+    if (this.#dirtyCount() === 1 && this.#dirty[0]?.size === 1) this.#rehashLeaf();
+    else this.#rehash(Number.POSITIVE_INFINITY);
     if (this.#changed !== undefined) this.#tree.update(this.#changed, this.#levels[0]?.[this.#changed]);
     this.#changed = undefined;
     const root: unknown = this.#tree.getRoot();
@@ -114,18 +118,11 @@ export class BucketTree {
     return this.#dirty.reduce((sum, nodes) => sum + nodes.size, 0);
   }
 
-  /** After a single write: the library's update then hashes the whole path above, so nobody else need. */
-  #onlyDirtyLeaf(): number | undefined {
-    if (this.#dirtyCount() !== 1) return undefined;
-    for (const leaf of this.#dirty[0] ?? []) return leaf;
-    return undefined;
-  }
-
-  #rehashLeaf(leaf: number): void {
+  #rehashLeaf(): void {
     const [leaves] = this.#levels;
-    if (leaves === undefined) return;
+    const leaf = this.#dirty[0]?.take();
+    if (leaves === undefined || leaf === undefined) return;
     leaves[leaf] = this.#hashLeaf(leaf);
-    this.#dirty[0]?.clear();
     this.#changed = leaf;
   }
 
@@ -139,10 +136,9 @@ export class BucketTree {
     for (const [height, nodes] of this.#dirty.entries()) {
       const level = this.#levels[height];
       const below = this.#levels[height - 1];
-      for (const node of nodes) {
-        if (left === 0 || level === undefined) return;
-        left -= 1;
-        nodes.delete(node);
+      for (; left > 0; left -= 1) {
+        const node = nodes.take();
+        if (node === undefined || level === undefined) break;
         level[node] = below === undefined ? this.#hashLeaf(node) : this.#hashChildren(below, node * ARITY);
         this.#dirty[height + 1]?.add(Math.floor(node / ARITY));
         this.#changed = node * ARITY ** height;

@@ -49,8 +49,8 @@ export interface TableParts {
 export class Table {
   readonly #parts: TableParts;
   /**
-   * What `newest` has answered in this turn: the check before a batch, each write and the put that follows build upon
-   * the same answer. A new map each time, not a cleared one: that costs the garbage collector less.
+   * What `newest` has found of keys without a pending change in this turn: the check before a batch, each write and the put
+   * that follows build upon the same answer. A new map each time, not a cleared one: that costs the garbage collector less.
    */
   #turn: Map<string, KeyState> = new Map();
   readonly #endTurn: () => void = () => {
@@ -86,11 +86,11 @@ export class Table {
 
   /** What the next write builds on. */
   newest(key: string): KeyState {
-    const known = this.#turn.get(key);
-    if (known !== undefined) return known;
     const { pipeline, cache } = this.#parts;
     const pending = pipeline.pending(key);
     if (pending !== undefined) return pending.after;
+    const known = this.#turn.get(key);
+    if (known !== undefined) return known;
     // What is written together is alike: after a new key the filter is asked before the cache, as it likely says no.
     const state = this.#wasNew && !this.#mayHold(key) ? ABSENT : (cache.peek(key) ?? this.#read(key));
     this.#wasNew = state.kind === "absent";
@@ -238,7 +238,6 @@ export class Table {
     const forming = group.changes.get(key);
     const before = forming?.before ?? this.#parts.pipeline.inFlight(key)?.after ?? newest;
     group.changes.set(key, { key, bucket, before, after, value, loses: undefined, gains: undefined });
-    this.#turn.delete(key);
   }
 
   /** What the cache was given when it was written; it has passed through memory only, so its checksum is not computed again. */
