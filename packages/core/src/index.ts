@@ -303,6 +303,7 @@ export {
   type StateTimer,
   validateStateGossipOptions,
 } from "./state/state-gossip.ts";
+export { TransientMap } from "./transient-map.ts";
 export { compareVersions, formatVersion, parseVersion, sameVersion, type Version } from "./version.ts";
 export {
   boundClaims,

@@ -1,5 +1,6 @@
 import type { NodeId } from "../identity.ts";
 import { type RandomSource, randomBelow } from "../random.ts";
+import { TransientMap } from "../transient-map.ts";
 import type { Version } from "../version.ts";
 import { type Rumor, rumorOverheadBytes } from "./messages.ts";
 
@@ -83,7 +84,7 @@ export function losesInterest(
 export class HotList {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
-  readonly #rumors = new Map<string, HotRumor>();
+  readonly #rumors = new TransientMap<string, HotRumor>();
   #bytes = 0;
 
   constructor(maxEntries: number, maxBytes: number) {

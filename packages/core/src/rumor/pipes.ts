@@ -1,5 +1,6 @@
 import type { Peer } from "../effects.ts";
 import type { NodeId } from "../identity.ts";
+import { TransientMap } from "../transient-map.ts";
 import { countCarried, type RumorCounters } from "./counters.ts";
 import type { HotRumor } from "./hot-list.ts";
 import type { RumorOptions } from "./options.ts";
@@ -12,8 +13,8 @@ export class Pipes {
   readonly #outbox: Outbox;
   readonly #counters: RumorCounters;
   readonly #goesInline: (rumor: HotRumor) => boolean;
-  readonly #byPeer = new Map<NodeId, Pipe>();
-  readonly #byRequest = new Map<number, Pipe>();
+  readonly #byPeer = new TransientMap<NodeId, Pipe>();
+  readonly #byRequest = new TransientMap<number, Pipe>();
   #lastRequest = 0;
 
   /** @param goesInline whether a rumor's record travels with its first offer */

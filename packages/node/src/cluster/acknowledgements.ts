@@ -1,4 +1,4 @@
-import type { HlcTime, NodeId, RumorHeldEvent, Version } from "@hearsay/core";
+import { type HlcTime, type NodeId, type RumorHeldEvent, TransientMap, type Version } from "@hearsay/core";
 
 /** A write of this node whose writer waits until enough peers durably hold it. */
 export interface AwaitedWrite {
@@ -34,9 +34,9 @@ export interface AckWait {
  */
 export class Acknowledgements {
   readonly #maxPending: number;
-  readonly #byKey: Map<string, readonly Pending[]> = new Map();
+  readonly #byKey: TransientMap<string, readonly Pending[]> = new TransientMap();
   /** In the order in which they began to wait. */
-  readonly #waiting: Set<Pending> = new Set();
+  readonly #waiting: TransientMap<Pending, Pending> = new TransientMap();
 
   constructor(maxPending: number) {
     this.#maxPending = maxPending;
@@ -55,7 +55,7 @@ export class Acknowledgements {
     const pending: Pending = { key, version, sinceMs, needed, peers: [], done };
     const others = this.#byKey.get(key);
     this.#byKey.set(key, others === undefined ? [pending] : [...others, pending]);
-    this.#waiting.add(pending);
+    this.#waiting.set(pending, pending);
     return {
       peers: pending.peers,
       end: () => {
@@ -77,14 +77,14 @@ export class Acknowledgements {
 
   /** A peer holds or covers everything this node did when its clock read `through`, as an exchange has shown. */
   confirmed(peer: NodeId, through: HlcTime): void {
-    for (const pending of this.#waiting) {
+    for (const pending of this.#waiting.values()) {
       if (pending.version.time <= through) this.#count(pending, peer);
     }
   }
 
   /** A peer is a member no more, and does not count; nobody waits for more peers than are left. */
   gone(peer: NodeId, left: number): void {
-    for (const pending of this.#waiting) {
+    for (const pending of this.#waiting.values()) {
       const at = pending.peers.indexOf(peer);
       if (at >= 0) pending.peers.splice(at, 1);
       pending.needed = Math.min(pending.needed, left);
@@ -95,7 +95,7 @@ export class Acknowledgements {
   /** The writes that have waited for longest without a word from the peer, at most so many. */
   unheardFrom(peer: NodeId, beganByMs: number, limit: number): AwaitedWrite[] {
     const found: AwaitedWrite[] = [];
-    for (const pending of this.#waiting) {
+    for (const pending of this.#waiting.values()) {
       if (found.length >= limit || pending.sinceMs > beganByMs) break;
       if (!pending.peers.includes(peer)) found.push(pending);
     }

@@ -1,4 +1,4 @@
-import type { Effect, Peer, RequestFailure } from "@hearsay/core";
+import { type Effect, type Peer, type RequestFailure, TransientMap } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { Timers } from "./ports.ts";
 
@@ -27,8 +27,8 @@ export class EffectDriver<Request, Reply, Answer, Timer, Event> {
   readonly #machine: Machine<Request, Reply, Answer, Timer, Event>;
   readonly #send: (to: Peer, message: Request, timeoutMs: number) => Promise<Answer>;
   readonly #timers: Timers;
-  readonly #waiting: Map<number, Waiting<Reply>> = new Map();
-  readonly #armed: Set<() => void> = new Set();
+  readonly #waiting: TransientMap<number, Waiting<Reply>> = new TransientMap();
+  readonly #armed: TransientMap<number, () => void> = new TransientMap();
   #lastToken = 0;
   #stopped = false;
 
@@ -92,10 +92,8 @@ export class EffectDriver<Request, Reply, Answer, Timer, Event> {
 
   stop(): void {
     this.#stopped = true;
-    for (const cancel of this.#armed) cancel();
-    this.#armed.clear();
+    for (const cancel of this.#armed.values()) cancel();
     for (const { reject } of this.#waiting.values()) reject(new PeerFault({ code: "busy" }));
-    this.#waiting.clear();
   }
 
   #request(id: number, to: Peer, message: Request, timeoutMs: number): Promise<void> {
@@ -107,11 +105,13 @@ export class EffectDriver<Request, Reply, Answer, Timer, Event> {
 
   #arm(timer: Timer, afterMs: number): void {
     if (this.#stopped) return;
+    this.#lastToken += 1;
+    const token = this.#lastToken;
     const cancel = this.#timers.after(afterMs, () => {
-      this.#armed.delete(cancel);
+      this.#armed.delete(token);
       this.#feed(() => this.#machine.timer(timer));
     });
-    this.#armed.add(cancel);
+    this.#armed.set(token, cancel);
   }
 
   #feed(step: () => readonly Effect<Request, Reply, Timer, Event>[]): void {

@@ -8,6 +8,7 @@
  * cannot help, such as a collection of garbage that falls into it: it holds up nobody behind it (a token bucket).
  * While nobody has written for `QUIET_MS` the share is half of the time: what a burst of writes has left is told sooner.
  */
+import { TransientMap } from "@hearsay/core";
 import type { Timers } from "@hearsay/node";
 
 /** What may have something to tell. */
@@ -25,7 +26,7 @@ export const QUIET_MS = 100;
 export class Pace {
   readonly #timers: Timers;
   /** In the order of their turns. */
-  readonly #queue: Set<Teller> = new Set();
+  #queue: TransientMap<Teller, Teller> = new TransientMap();
   #isArmed = false;
   #owedMs = 0;
   #toldAtMs = 0;
@@ -44,7 +45,7 @@ export class Pace {
 
   /** It has something to tell, and gets its turn. */
   add(teller: Teller): void {
-    this.#queue.add(teller);
+    this.#queue.set(teller, teller);
     if (!this.#isArmed) this.#arm(Math.max(0, Math.ceil(this.#restedAtMs - this.#timers.monotonicMs())));
   }
 
@@ -57,7 +58,7 @@ export class Pace {
     for (const cancel of this.#cancel) cancel();
     this.#isArmed = true;
     this.#slice(this.#timers.monotonicMs() + lastMs);
-    this.#queue.clear();
+    this.#queue = new TransientMap();
   }
 
   #arm(ms: number): void {
@@ -85,9 +86,9 @@ export class Pace {
   /** One turn for each, as far as the time goes. */
   #slice(endMs: number): void {
     const isOver = (): boolean => this.#timers.monotonicMs() >= endMs;
-    for (const teller of [...this.#queue]) {
+    for (const teller of [...this.#queue.values()]) {
       this.#queue.delete(teller);
-      if (teller.tell(isOver)) this.#queue.add(teller);
+      if (teller.tell(isOver)) this.#queue.set(teller, teller);
       if (isOver()) return;
     }
   }
