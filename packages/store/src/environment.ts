@@ -1,6 +1,7 @@
 /** What a store notes down about where it runs, and the checkpoint a clean close leaves behind. */
 import { decodeUtf8, encodeUtf8, Fingerprints } from "@hearsay/core";
 import type { DoubtReason } from "./faults.ts";
+import type { Durability } from "./ports.ts";
 import { PRESENCE_BYTES, Presence } from "./presence.ts";
 import { type Counters, Tally } from "./tally.ts";
 
@@ -13,6 +14,8 @@ export interface StoredEnvironment {
   readonly layout: number;
   readonly bootId: string;
   readonly directoryStamp: string;
+  /** Of the run that wrote it; undefined where an earlier build did. */
+  readonly durability: Durability | undefined;
   /** SHA-256 of the digest key, by which buckets and digests were computed. */
   readonly digestKeyId: string;
   readonly historySlotsEver: number;
@@ -28,13 +31,13 @@ export function encodeEnvironment(environment: StoredEnvironment): Uint8Array {
 export function parseEnvironment(bytes: Uint8Array): StoredEnvironment | undefined {
   const parsed = parseJson(bytes);
   if (typeof parsed !== "object" || parsed === null) return undefined;
-  const { layout, bootId, directoryStamp, digestKeyId, historySlotsEver, journalBase } = parsed as Partial<
-    Record<keyof StoredEnvironment, unknown>
-  >;
+  const { layout, bootId, directoryStamp, digestKeyId, historySlotsEver, journalBase, ...rest } =
+    parsed as Partial<Record<keyof StoredEnvironment, unknown>>;
   if (typeof layout !== "number" || typeof bootId !== "string") return undefined;
   if (typeof directoryStamp !== "string" || typeof digestKeyId !== "string") return undefined;
   if (typeof historySlotsEver !== "number" || typeof journalBase !== "number") return undefined;
-  return { layout, bootId, directoryStamp, digestKeyId, historySlotsEver, journalBase };
+  const durability = rest.durability === "os" || rest.durability === "fsync" ? rest.durability : undefined;
+  return { layout, bootId, directoryStamp, durability, digestKeyId, historySlotsEver, journalBase };
 }
 
 const DOUBT_REASONS: readonly DoubtReason[] = [

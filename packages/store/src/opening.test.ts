@@ -3,6 +3,7 @@ import { readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import {
+  hashing,
   type LevelBackend,
   levelBackend,
   recordOf,
@@ -11,7 +12,8 @@ import {
   tombstone,
   value,
 } from "./backend.contract.ts";
-import { journalKey } from "./keyspace.ts";
+import { Codec } from "./codec.ts";
+import { journalKey, systemKey } from "./keyspace.ts";
 import type { Store } from "./store.ts";
 
 let backend: LevelBackend;
@@ -122,20 +124,40 @@ it("creates no database in the place of one that is gone where the side file can
   await expect(backend.open()).rejects.toMatchObject({ fault: { code: "store_unreadable" } });
 });
 
-it("doubts an unclean stop across boots with durability os, and not with fsync, and no clean one", async () => {
+it("doubts an unclean stop across boots of a run with durability os, whatever the next one has, and no other", async () => {
   const boot = (bootId: string): { environment: { bootId: string; directoryStamp: string } } => ({
     environment: { bootId, directoryStamp: "directory-1" },
   });
   await store.close();
   store = (await backend.open(boot("boot-2"))).store;
   await backend.crash();
-  let opened = await backend.open({ ...boot("boot-3"), durability: "fsync" });
+  let opened = await backend.open(boot("boot-2"));
   expect(opened.report.doubt).toEqual([]);
   await backend.crash();
-  opened = await backend.open(boot("boot-3"));
-  expect(opened.report.doubt).toEqual([]);
+  opened = await backend.open({ ...boot("boot-3"), durability: "fsync" });
+  expect(opened.report.doubt).toEqual(["os_new_boot"]);
+  await opened.store.settleDoubt();
   await backend.crash();
   opened = await backend.open(boot("boot-4"));
+  expect(opened.report.doubt).toEqual([]);
+  await backend.crash();
+  opened = await backend.open(boot("boot-5"));
+  expect(opened.report.doubt).toEqual(["os_new_boot"]);
+});
+
+it("takes an environment of a build that did not note its durability for one of the present", async () => {
+  await backend.crash();
+  const database = await backend.raw();
+  const codec = new Codec(hashing);
+  const at = systemKey("environment");
+  const content = codec.decodePlain(at, database.getSync(at) ?? new Uint8Array(0));
+  const { durability, ...rest } = JSON.parse(new TextDecoder().decode(content));
+  expect(durability).toBe("os");
+  const batch = database.batch();
+  batch.put(at, codec.encodePlain(at, new TextEncoder().encode(JSON.stringify(rest))));
+  await batch.write({ sync: true });
+  await database.close();
+  const opened = await backend.open({ environment: { bootId: "boot-2", directoryStamp: "directory-1" } });
   expect(opened.report.doubt).toEqual(["os_new_boot"]);
 });
 

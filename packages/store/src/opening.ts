@@ -221,7 +221,9 @@ class Opening {
     const { bootId, directoryStamp } = this.#options.environment;
     if (found === undefined) return;
     if (found.directoryStamp !== directoryStamp) this.#raise("directory_copied");
-    if (!clean && this.#options.durability === "os" && found.bootId !== bootId) this.#raise("os_new_boot");
+    // What it was under the run that stopped; an older build did not note it.
+    const { durability = this.#options.durability } = found;
+    if (!clean && durability === "os" && found.bootId !== bootId) this.#raise("os_new_boot");
   }
 
   async #readMetas(): Promise<Map<string, Uint8Array>> {
@@ -274,6 +276,7 @@ class Opening {
     const environment = {
       layout: LAYOUT_VERSION,
       ...this.#options.environment,
+      durability: this.#options.durability,
       digestKeyId: this.#digestKeyId,
       ...kept,
     };
