@@ -19,7 +19,7 @@ import { isSequence, journalHolds, readJournal } from "./journal.ts";
 import { journalKey, SPACE, type Space, spaceRange, systemKey, userKey } from "./keyspace.ts";
 import type { StoreOptions } from "./ports.ts";
 import { Presence } from "./presence.ts";
-import { type RebuildReport, rebucket, rebuild } from "./rebuild.ts";
+import { type Fixes, type RebuildReport, rebucket, rebuild } from "./rebuild.ts";
 import { Tally } from "./tally.ts";
 
 export interface OpenReport {
@@ -106,24 +106,23 @@ class Opening {
     if (this.#readSystem(DAMAGE_NOTE).content !== undefined) this.#salvageIfPossible();
     this.#readDoubt();
     const written = this.#readCheckpoint(found);
-    const fresh = found === undefined && this.#sideSequence === 0 && !this.#salvaged;
     const { newest, journalBase, whole } = await this.#readCommits(found, written);
     // A log that was damaged after the stop may have lost commits and kept the checkpoint.
     const checkpoint = whole ? written : undefined;
+    const fresh = found === undefined && newest === 0 && this.#doubt.size === 0;
     this.#compareEnvironment(found, checkpoint !== undefined || fresh);
-    const metas = await this.#readMetas();
+    const { metas, lost } = await this.#readMetas();
     if (found !== undefined && found.digestKeyId !== this.#digestKeyId) {
       await rebucket(this.handle, this.#codec, this.#hasher);
     }
     const rebuilt = checkpoint === undefined && !fresh ? await this.#rebuild() : undefined;
-    if (rebuilt !== undefined && rebuilt.damaged > 0) this.#raise("damaged_records");
     const tally = rebuilt?.tally ?? checkpoint?.tally ?? Tally.empty();
     const presence = rebuilt?.presence ?? checkpoint?.presence ?? new Presence();
     const historySlotsEver = Math.max(
       found?.historySlotsEver ?? 0,
       this.#options.limits.historyMaxVersions - 1,
     );
-    const sequence = await this.#commitOpening(newest, { historySlotsEver, journalBase });
+    const sequence = await this.#commitOpening(newest, { historySlotsEver, journalBase }, lost);
     const damaged = await this.#countSpace(SPACE.quarantine);
     return {
       state: {
@@ -226,7 +225,8 @@ class Opening {
     if (!clean && durability === "os" && found.bootId !== bootId) this.#raise("os_new_boot");
   }
 
-  async #readMetas(): Promise<Map<string, Uint8Array>> {
+  /** Those that are damaged stay as they are until the doubt that they raise is stored. */
+  async #readMetas(): Promise<{ metas: Map<string, Uint8Array>; lost: readonly Uint8Array[] }> {
     const metas = new Map<string, Uint8Array>();
     const lost: Uint8Array[] = [];
     for await (const [key, value] of this.handle.entries(spaceRange(SPACE.meta))) {
@@ -235,13 +235,8 @@ class Opening {
       if (name === undefined || content === undefined) lost.push(key);
       else metas.set(name, content.slice());
     }
-    if (lost.length > 0) {
-      this.#raise("damaged_meta");
-      const batch = this.handle.current.batch();
-      for (const key of lost) batch.del(key);
-      await batch.write({ sync: true });
-    }
-    return metas;
+    if (lost.length > 0) this.#raise("damaged_meta");
+    return { metas, lost };
   }
 
   async #rebuild(): Promise<RebuildReport> {
@@ -249,10 +244,16 @@ class Opening {
     const report = await rebuild(parts, {
       thorough: this.#salvaged || this.#doubt.size > 0 || this.#readSystem(DAMAGE_NOTE).content !== undefined,
       onDamage: () => this.#salvageIfPossible(),
+      onLoss: (fixes) => this.#noteLoss(fixes),
     });
     const { records } = report.tally.counters;
     this.#options.onEvent({ code: "fingerprints_rebuilt", records, reindexed: report.reindexed });
     return report;
+  }
+
+  #noteLoss(fixes: Fixes): void {
+    this.#raise("damaged_records");
+    fixes.put(systemKey("doubt"), (key) => this.#codec.encodePlain(key, encodeDoubt(this.#doubt)));
   }
 
   async #countSpace(space: Space): Promise<number> {
@@ -265,6 +266,7 @@ class Opening {
   async #commitOpening(
     newest: number,
     kept: { readonly historySlotsEver: number; readonly journalBase: number },
+    lostMetas: readonly Uint8Array[],
   ): Promise<number> {
     const sequence = newest + 1;
     const batch = this.handle.current.batch();
@@ -272,6 +274,7 @@ class Opening {
       batch.put(key, this.#codec.encodePlain(key, content));
     };
     batch.del(systemKey("checkpoint"));
+    for (const key of lostMetas) batch.del(key);
     if (this.#salvaged) batch.del(systemKey(DAMAGE_NOTE));
     const environment = {
       layout: LAYOUT_VERSION,

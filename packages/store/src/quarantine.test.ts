@@ -81,7 +81,7 @@ it("does not read as absent once a record that fails its checksum has left nothi
       [indexKey(hasher.bucketOf("k"), KEY), undefined],
     ]),
   );
-  expect(store.stats()).toMatchObject({ records: 1, damaged: 1, doubt: ["salvaged"] });
+  expect(store.stats()).toMatchObject({ records: 1, damaged: 1, doubt: ["salvaged", "damaged_records"] });
   expect(() => store.get("k")).toThrow(expect.objectContaining(damaged));
 });
 

@@ -44,23 +44,25 @@ export interface RebuildOptions {
    * alone is damaged is left to be found and mended when its bucket is listed, as after a clean stop.
    */
   readonly thorough: boolean;
-  /** Called once when there is damage, before it is looked into; may throw to leave it. */
+  /** Called when there is damage, before anything of it is corrected; may throw to leave it. */
   onDamage(): void;
+  /** Notes that a record is lost in the batch of corrections that puts it away: afterwards nothing shows it any more. */
+  onLoss(fixes: Fixes): void;
 }
 
 export async function rebuild(parts: Parts, options: RebuildOptions): Promise<RebuildReport> {
   // One after the other: both at once took longer, as they wait for the same two threads.
   const sums: Sums = { keys: new BucketSums(), versions: options.thorough ? new BucketSums() : undefined };
   const quarantined = await quarantinedKeys(parts.handle);
-  const records = await countRecords(parts, sums, quarantined);
+  const records = await countRecords(parts, sums, quarantined, options);
   for (const key of quarantined) records.presence.add(parts.hasher.place(key));
   await subtractIndex(parts, quarantined, sums);
   const differing = new Set([...sums.keys.notZero(), ...(sums.versions?.notZero() ?? [])]);
-  if (records.damaged > 0 || differing.size > 0) options.onDamage();
+  if (differing.size > 0) options.onDamage();
   const { tally, presence, damaged } = records;
   if (differing.size === 0) return { tally, presence, damaged, reindexed: records.healed };
   const reindexed = records.healed + (await reindex(parts, differing));
-  const missing = await quarantineMissing(parts, differing);
+  const missing = await quarantineMissing(parts, differing, options);
   for (const key of missing) presence.add(parts.hasher.place(key));
   return { tally, presence, damaged: damaged + missing.length, reindexed };
 }
@@ -145,6 +147,7 @@ async function countRecords(
   parts: Parts,
   { keys, versions }: Sums,
   quarantined: Set<string>,
+  { onDamage, onLoss }: RebuildOptions,
 ): Promise<RecordCount> {
   const { handle, codec, hasher } = parts;
   const tally = Tally.empty();
@@ -157,7 +160,11 @@ async function countRecords(
       const summary = codec.summarizeRecord(at, value);
       if (summary === undefined) {
         const text = decodeUtf8(keyBytes);
-        if (text === undefined || !quarantined.has(text)) damaged++;
+        if (text === undefined || !quarantined.has(text)) {
+          damaged++;
+          onDamage();
+          onLoss(fixes);
+        }
         if (text !== undefined) quarantined.add(text);
         fixes.del(at);
         fixes.put(quarantineKey(keyBytes), () => value);
@@ -226,6 +233,7 @@ async function reindex({ handle, codec, hasher }: Parts, buckets: ReadonlySet<nu
 async function quarantineMissing(
   { handle, codec, hasher }: Parts,
   buckets: ReadonlySet<number>,
+  { onLoss }: RebuildOptions,
 ): Promise<string[]> {
   const missing: string[] = [];
   await eachChunk(handle, spaceRange(SPACE.index), (entries, fixes) => {
@@ -241,6 +249,7 @@ async function quarantineMissing(
       }
       if (handle.get(recordKey(key)) !== undefined || handle.get(quarantineKey(key)) !== undefined) continue;
       missing.push(text);
+      onLoss(fixes);
       fixes.put(quarantineKey(key), () => EMPTY);
     }
   });
@@ -248,7 +257,7 @@ async function quarantineMissing(
 }
 
 /** One batch of corrections. Not synced: the commit that ends the opening is. */
-class Fixes {
+export class Fixes {
   readonly #handle: DatabaseHandle;
   readonly #operations: { readonly key: Uint8Array; readonly value: Uint8Array | undefined }[] = [];
 
