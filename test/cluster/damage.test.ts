@@ -4,10 +4,15 @@ import { VirtualCluster } from "@hearsay/simulator";
 import type { Database } from "@hearsay/store";
 import { expect, test } from "vitest";
 
-/** Flips a bit in the stored record of a key, behind the back of a node that is stopped. */
-async function damage(cluster: VirtualCluster, name: string, key: string): Promise<void> {
+/** Flips a bit in the stored record of a key, or in a value of the node's own, behind the back of a node that is stopped. */
+async function damage(
+  cluster: VirtualCluster,
+  name: string,
+  key: string,
+  space: "r" | "m" = "r",
+): Promise<void> {
   const database = await cluster.machine(name).disk.open();
-  const at = Buffer.concat([Buffer.from("r"), encodeUtf8(key)]);
+  const at = Buffer.concat([Buffer.from(space), encodeUtf8(key)]);
   const bytes = database.getSync(at)?.slice();
   if (bytes === undefined) throw new Error(`${name} holds no ${key}`);
   bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4;
@@ -197,3 +202,21 @@ async function indexEntry(
   await cluster.run(name, []);
   return [found[0].slice(), found[1].slice()];
 }
+
+test.each(["members", "completeness"])(
+  "a node whose %s cannot be read does not start as if it had never had any, and goes on alone only when it is told to",
+  async (own) => {
+    const cluster = new VirtualCluster(platform, 6);
+    await cluster.start("a", "b");
+    await cluster.put("a", "k", "v");
+    await cluster.converged("a", "b");
+    await cluster.kill("a");
+    await damage(cluster, "a", own, "m");
+    for (let start = 0; start < 2; start++) {
+      await expect(cluster.run("a", [])).rejects.toMatchObject({ fault: { code: "membership_unreadable" } });
+    }
+    cluster.machine("a").resetAlone();
+    const a = await cluster.run("a", []);
+    expect([a.notWritable(), a.size, cluster.read("a", "k")]).toEqual([undefined, 1, "v"]);
+  },
+);

@@ -81,8 +81,12 @@ export class DurableClock {
 
   /** Joins the batch of the write that needs it, so that the bound is durable before the version is shown. */
   persist(): void {
+    if (this.#clock.bound > this.#persistedBound) this.store();
+  }
+
+  /** Puts the bound as it is, in the place of one that cannot be read. */
+  store(): void {
     const persisted = this.#persistedBound;
-    if (this.#clock.bound <= persisted) return;
     this.#persistedBound = this.#clock.bound;
     this.#boundStored = this.#meta.put(CLOCK_META, encodeUtf8(String(this.#persistedBound)));
     this.#boundStored.catch(() => {

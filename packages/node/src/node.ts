@@ -107,7 +107,10 @@ export class Node {
     // Where the bound on the clock is lost, what is here may be as far ahead of the wall clock as any that was accepted.
     const now = Math.max(durable.last, hlcFromMs(clock.nowMs() + maxDriftMs));
     const wanted = { ...config, now };
-    const identity = await establishIdentity(store.meta, random, wanted, () => ports.settleDoubt?.());
+    const identity = await establishIdentity(store.meta, random, wanted, () => {
+      durable.store();
+      return ports.settleDoubt?.();
+    });
     return new Node(ports, config, identity, durable);
   }
 

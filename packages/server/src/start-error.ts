@@ -36,7 +36,7 @@ const NEXT: { readonly [Code in StartFault["code"]]: string } = {
   clock_unreadable:
     "Nothing was changed. hearsay reset on this directory starts it as a new incarnation, which needs no old clock.",
   membership_unreadable:
-    "Nothing was changed. Start with an empty directory and let peers fill it, or restore a snapshot into one.",
+    "Start with an empty directory and let peers fill it, or restore a snapshot into one. Where no other member is left, hearsay reset --alone goes on with the data.",
 };
 
 /** Why a node does not start, with the step to take. */

@@ -1,5 +1,6 @@
 /** Bytes that changed behind the store's back: found, never served, healed. */
 import { encodeUtf8, RecordHasher } from "@hearsay/core";
+import { MemoryLevel } from "memory-level";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   type Backend,
@@ -12,7 +13,8 @@ import {
   value,
   version,
 } from "./backend.contract.ts";
-import { historyKey, indexKey, recordKey } from "./keyspace.ts";
+import { historyKey, indexKey, metaKey, recordKey } from "./keyspace.ts";
+import { rewriteDatabase } from "./salvage.ts";
 import { readAll } from "./store.contract.ts";
 import type { Store } from "./store.ts";
 
@@ -266,3 +268,30 @@ it("leaves a damaged slot out of the history", async () => {
   expect(store.history("k").map((sibling) => sibling.version.time)).toEqual([3, 2]);
   expect(backend.events).toContainEqual({ code: "history_damaged", key: "k" });
 });
+
+it.each(["opened", "salvaged"])(
+  "reads a value of the node's own that is damaged as an empty one, and not as absent, when it is %s",
+  async (how) => {
+    await store.meta.put("members", encodeUtf8("all of them"));
+    await harm(metaKey("members"), "flip");
+    await backend.crash();
+    let database = await backend.raw();
+    if (how === "salvaged") {
+      const encodings = { keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" } as const;
+      const fresh = new MemoryLevel<Uint8Array, Uint8Array>(encodings);
+      await fresh.open();
+      await rewriteDatabase(database, fresh, hashing);
+      database = fresh;
+    }
+    const reopen = async (): Promise<void> => {
+      ({ store } = await backend.open({ openDatabase: () => database }));
+      expect(store.meta.get("members")).toEqual(new Uint8Array(0));
+    };
+    await reopen();
+    expect(store.stats().doubt).toContain("damaged_meta");
+    await store.settleDoubt();
+    await store.close();
+    await reopen();
+    expect(store.stats().doubt).toEqual([]);
+  },
+);

@@ -225,7 +225,7 @@ class Opening {
     if (!clean && durability === "os" && found.bootId !== bootId) this.#raise("os_new_boot");
   }
 
-  /** Those that are damaged stay as they are until the doubt that they raise is stored. */
+  /** Those that are damaged stay as they are until the doubt that they raise is stored. From then on they are empty, and not absent. */
   async #readMetas(): Promise<{ metas: Map<string, Uint8Array>; lost: readonly Uint8Array[] }> {
     const metas = new Map<string, Uint8Array>();
     const lost: Uint8Array[] = [];
@@ -233,7 +233,7 @@ class Opening {
       const name = decodeUtf8(userKey(key));
       const content = this.#codec.decodePlain(key, value);
       if (name === undefined || content === undefined) lost.push(key);
-      else metas.set(name, content.slice());
+      if (name !== undefined) metas.set(name, content?.slice() ?? new Uint8Array(0));
     }
     if (lost.length > 0) this.#raise("damaged_meta");
     return { metas, lost };
@@ -274,7 +274,7 @@ class Opening {
       batch.put(key, this.#codec.encodePlain(key, content));
     };
     batch.del(systemKey("checkpoint"));
-    for (const key of lostMetas) batch.del(key);
+    for (const key of lostMetas) put(key, new Uint8Array(0));
     if (this.#salvaged) batch.del(systemKey(DAMAGE_NOTE));
     const environment = {
       layout: LAYOUT_VERSION,

@@ -131,7 +131,8 @@ class Rewrite {
       // What is in quarantine is damaged as it is.
       if (space !== SPACE.quarantine && !this.#codec.isSealed(key, value)) {
         this.#refused += 1;
-        continue;
+        // That the node's own values cannot be read is for opening to say: without one it would be as if there never had been one.
+        if (space !== SPACE.meta) continue;
       }
       batch.put(key, value);
       this.#copied += 1;

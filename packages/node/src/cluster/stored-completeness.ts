@@ -141,13 +141,17 @@ function readState(meta: MetaStore): Stored | undefined {
   };
 }
 
-/** The next start is that of a node which was let in nowhere, or has been a member. Settles when that is durable. */
+/**
+ * The next start is that of a node which was let in nowhere, or has been a member, and of one that knows nothing where what it knew
+ * cannot be read: in the cluster that it begins nobody knows better. Settles when that is durable.
+ */
 export async function forgetWhereLetIn(meta: MetaStore): Promise<void> {
   const stored = meta.get(META_NAME);
-  const found = stored === undefined ? undefined : parseJson(stored);
-  // What cannot be read is left to the start, which says so.
-  if (typeof found !== "object" || found === null) return;
-  await meta.put(META_NAME, encodeUtf8(JSON.stringify({ ...found, letInAt: [] })));
+  if (stored === undefined) return;
+  const parsed = parseJson(stored);
+  const isReadable = typeof parsed === "object" && parsed !== null && toState(parsed) !== undefined;
+  const kept = isReadable ? parsed : { ...INITIAL_COMPLETENESS, vector: [] };
+  await meta.put(META_NAME, encodeUtf8(JSON.stringify({ ...kept, letInAt: [] })));
 }
 
 function toState(parsed: Partial<Record<string, unknown>>): Stored["state"] | undefined {
