@@ -389,6 +389,42 @@ describe("what is known", () => {
     expect([keeper.letInAt, await letInAt()]).toEqual([[], []]);
   });
 
+  test.each(["b:1", "c:1"])(
+    "says to nobody that it is durable where a node is let in while it is being stored for another who asked: %s",
+    async (second) => {
+      const store = new MemoryStore();
+      const { keeper } = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+      const { put } = store.meta;
+      let takes: (isTaken: boolean) => void = () => undefined;
+      store.meta.put = async (name, value) => {
+        const isTaken = await new Promise<boolean>((resolve) => {
+          takes = resolve;
+        });
+        if (!isTaken) throw new Error("disk full");
+        await put(name, value);
+      };
+      const told: string[] = [];
+      const letIn = [["b:1"], [second]].map((at) =>
+        keeper.letIn(at).then(
+          () => told.push("durable"),
+          () => told.push("not durable"),
+        ),
+      );
+      await rest();
+      expect([told, keeper.mayBeRecorded]).toEqual([[], false]);
+      takes(false);
+      await rest();
+      expect([told, keeper.mayBeRecorded]).toEqual([["not durable"], false]);
+      takes(true);
+      await Promise.all(letIn);
+      expect([told, keeper.mayBeRecorded, keeper.letInAt]).toEqual([
+        ["not durable", "durable"],
+        true,
+        [second],
+      ]);
+    },
+  );
+
   test.each([
     ["same", ["b:1"], false],
     ["fresh", ["b:1"], false],

@@ -50,6 +50,7 @@ export class CompletenessKeeper {
   #isOutside: boolean;
   #letInAt: readonly string[];
   #isLetIn: boolean;
+  #lettingIn: Promise<void> = Promise.resolve();
   /** Retirements that are being settled, one after the other. */
   #settling: Promise<void> = Promise.resolve();
   #unsettled = false;
@@ -177,9 +178,15 @@ export class CompletenessKeeper {
 
   /**
    * Those at some addresses let this node in. Settles when it is durable where, and that what it knew of its own is none of
-   * theirs: before they hear anything of it that they could record.
+   * theirs: before they hear anything of it that they could record. One is stored at a time, so that who asks meanwhile waits as well.
    */
   async letIn(at: readonly string[]): Promise<void> {
+    const letIn = this.#lettingIn.catch(() => undefined).then(() => this.#letIn(at));
+    this.#lettingIn = letIn;
+    await letIn;
+  }
+
+  async #letIn(at: readonly string[]): Promise<void> {
     const before = this.#letInAt;
     const isKnown = !this.#isOutside && at.join() === before.join();
     if (this.#hasBelonged || isKnown) return;

@@ -127,6 +127,17 @@ describe("a joiner", () => {
     expect(entered).toHaveLength(2);
   });
 
+  test("begins no cluster with other newcomers while a name leads to nobody: a member may be behind it", async () => {
+    for (const at of ["a:1", "b:1"]) answers.set(at, { ...WELCOME, newcomer: true });
+    resolve = async (seed) => (seed === "b:1" ? [] : [seed]);
+    await timers.advance(3 * RETRY_MS);
+    expect([entered, joining.isFounding]).toEqual([[], false]);
+    expect(log.of("join_failed").at(-1)).toMatchObject({ code: "only_newcomers" });
+    resolve = async (seed) => [seed];
+    await timers.advance(RETRY_MS);
+    expect([entered, joining.isFounding]).toEqual([[["a:1", "b:1"]], true]);
+  });
+
   test("goes on asking while all seeds are down, and says so", async () => {
     await timers.advance(10 * RETRY_MS);
     expect(asked).toHaveLength(22);
@@ -294,7 +305,8 @@ describe("a joiner", () => {
 
   test("begins no cluster with the few founders that it knows so far: the others could begin one, too", async () => {
     const addresses = ["a", "b", "c", "self"].map((name) => `${name}:1`);
-    resolve = async (seed) => (seed === "a:1" ? addresses : []);
+    // The other name leads to one of them once more.
+    resolve = async (seed) => (seed === "a:1" ? addresses : ["self:1"]);
     for (const address of addresses) answers.set(address, { ...WELCOME, newcomer: true, recorded: true });
     others = [peer("b")];
     await timers.advance(RETRY_MS);

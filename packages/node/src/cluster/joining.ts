@@ -142,7 +142,7 @@ export class Joining {
 
   async #greetSeeds(): Promise<void> {
     const resolved = await Promise.all(this.#seeds.map((seed) => this.#ports.resolveSeed(seed)));
-    const addresses = resolved.flat();
+    const addresses = [...new Set(resolved.flat())];
     let newcomers = 0;
     for (const address of addresses) {
       const welcome = await this.#hello({ id: ANYONE, address });
@@ -164,7 +164,8 @@ export class Joining {
     }
     if (addresses.length === 0) this.#ports.log.warn("join_failed", { code: "no_address" });
     if (newcomers === 0) return;
-    if (newcomers < addresses.length) {
+    // A name that leads to nobody may be that of a member that is down.
+    if (newcomers < addresses.length || resolved.some((found) => found.length === 0)) {
       this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
       return;
     }
