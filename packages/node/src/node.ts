@@ -199,6 +199,11 @@ export class Node {
     return oldest - 1;
   }
 
+  /** The greatest time issued or observed; after a restart, none that an earlier run has answered in an exchange is above it. */
+  get latestTime(): HlcTime {
+    return this.#clock.last;
+  }
+
   /** No write of this node is later; after a restart, a time that no earlier run can have reached. */
   get lastWrite(): HlcTime {
     return this.#lastWrite;

@@ -78,6 +78,10 @@ export class LocalReplica implements ExchangeReplica {
     return this.#alarms;
   }
 
+  latestTime(): HlcTime {
+    return this.#ports.node.latestTime;
+  }
+
   async ownTime(): Promise<HlcTime> {
     return await this.#ports.node.ownTime();
   }

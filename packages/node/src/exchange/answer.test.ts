@@ -11,14 +11,14 @@ describe("the answering side", () => {
     await b.write("k", "v");
     const time = { nowMs: 0 };
     const answerer = new ExchangeAnswerer(b.replica, { ...EXCHANGE_LIMITS, ...limits }, () => time.nowMs);
-    const start = async (number: number, nowMs = 0): Promise<ExchangeReply> => {
+    const start = async (number: number, nowMs = 0, offered = 5): Promise<ExchangeReply> => {
       time.nowMs = nowMs;
       return await answerer.answer(a.id, {
         kind: "exchange-start",
         session: number,
         tableHash: a.counted.tableHash,
         standing: a.replica.standing(),
-        offer: { time: 5, vector: new Map() },
+        offer: { time: offered, vector: new Map() },
         root: fromHex(await a.digests.root()),
       });
     };
@@ -95,6 +95,22 @@ describe("the answering side", () => {
     }
     await expect(start(1)).rejects.toMatchObject({ reason: { code: "busy" } });
     expect((await start(0)).kind).toBe("exchange-differs");
+  });
+
+  test("is made complete by an exchange that began after all those it does not remember, and by no other", async () => {
+    const { b, start, final } = await started();
+    const before = b.replica.latestTime();
+    const makesComplete = async (number: number): Promise<boolean> => {
+      await b.keeper.disturbed();
+      await start(number, 0, before + number);
+      await final(number);
+      return b.replica.standing().complete;
+    };
+    expect([await makesComplete(0), await makesComplete(1)]).toEqual([false, true]);
+    for (let number = 2; number <= 1024; number++) await makesComplete(number);
+    expect(await makesComplete(1025)).toBe(true);
+    expect(await makesComplete(1)).toBe(false);
+    expect(await makesComplete(1026)).toBe(true);
   });
 
   test("knows a session no longer that was idle for long, is over, or was never there", async () => {

@@ -35,9 +35,8 @@ import {
   recordToSend,
   sameBytes,
 } from "./session.ts";
+import { Starts } from "./starts.ts";
 
-/** Of so many sessions a second start is known for one, however long they are over. */
-const STARTS_REMEMBERED = 1024;
 /** A session that has not moved for this long is not under way, though it may still go on. */
 const UNDER_WAY_MS = 2000;
 /** Nor is it kept any longer then, where there is no room for another one: longer than a starved node leaves a request unread. */
@@ -45,7 +44,7 @@ const GIVEN_UP_MS = 5000;
 
 interface AnsweringSession {
   readonly offer: ExchangeOffer;
-  /** Where the asking side stood when it made the offer. */
+  /** Where the asking side stood when it made the offer, as far as that may count. */
   readonly standing: Standing;
   /** The incarnation's own completeness: a claim for an earlier incarnation must not touch a later one. */
   readonly completeness: Completeness;
@@ -66,8 +65,7 @@ export class ExchangeAnswerer {
   readonly #limits: ExchangeLimits;
   readonly #nowMs: () => number;
   readonly #sessions: Map<string, AnsweringSession> = new Map();
-  /** The sessions that were begun last, of some 100 bytes each. */
-  readonly #begun: Set<string> = new Set();
+  readonly #starts: Starts;
   #putOff = 0;
 
   /** @param nowMs monotonic */
@@ -75,6 +73,7 @@ export class ExchangeAnswerer {
     this.#replica = replica;
     this.#limits = limits;
     this.#nowMs = nowMs;
+    this.#starts = new Starts(replica.latestTime());
   }
 
   /** Sessions open now. */
@@ -135,8 +134,11 @@ export class ExchangeAnswerer {
     // What is offered now is of a time at which this node had settled more, or recorded more, than the compared tables know of.
     const isOfOneTable = request.tableHash === replica.tableHash();
     if (!isOfOneTable || completeness.isVoid(begun)) return { kind: "exchange-tables-differ" };
+    // Where this may be a copy, what has happened since the first one is not known any more: it makes nobody complete.
+    const isNews = this.#starts.isNews(theirs.time);
+    const asked = { ...request.standing, complete: request.standing.complete && isNews };
     if (sameBytes(root, request.root)) {
-      completeness.exchanged(from, theirs, request.standing, begun);
+      completeness.exchanged(from, theirs, asked, begun);
       return {
         kind: "exchange-equal",
         standing,
@@ -147,7 +149,7 @@ export class ExchangeAnswerer {
     }
     this.#open(from, request, {
       offer: theirs,
-      standing: request.standing,
+      standing: asked,
       completeness,
       begun,
       listed: new Map(),
@@ -263,14 +265,10 @@ export class ExchangeAnswerer {
   #open(from: NodeId, request: ExchangeStart, session: AnsweringSession): void {
     const key = sessionKey(from, request.session);
     // A second copy of the start does not know what has happened since the first, nor do copies of what followed that one.
-    if (this.#begun.has(key)) throw new PeerFault({ code: "busy" });
+    if (this.#starts.has(key)) throw new PeerFault({ code: "busy" });
     this.#expectRoom();
     this.#sessions.set(key, session);
-    this.#begun.add(key);
-    for (const oldest of this.#begun) {
-      if (this.#begun.size <= STARTS_REMEMBERED) break;
-      this.#begun.delete(oldest);
-    }
+    this.#starts.add(key, session.offer.time);
   }
 
   /**

@@ -169,8 +169,29 @@ describe("after an exchange with a complete node", () => {
     await Promise.all([a.store.put("other", ghost(FLOOR - 7)), a.keeper.disturbed()]);
     for (const { request } of [...said]) await ask(request).catch(() => undefined);
     expect(complete(a)).toBe(false);
-    await between(b, a);
+    await exchange(b, a.id, ask);
     expect([complete(a), a.contents().size]).toEqual([true, 0]);
+  });
+
+  test("nor when it comes once more to the next run of the node, which has begun no exchange yet", async () => {
+    const [a, b] = await unlikePair();
+    const { ask, said } = dialogue(b, a, EXCHANGE_LIMITS);
+    await exchange(b, a.id, ask);
+    expect(complete(a)).toBe(true);
+    await Promise.all([a.store.put("other", ghost(FLOOR - 7)), a.keeper.disturbed()]);
+    const again = await MemoryReplica.open({
+      name: "a",
+      store: a.store,
+      company: "members",
+      knowsOthers: true,
+    });
+    meet(again, b);
+    const { ask: askAgain } = dialogue(b, again, EXCHANGE_LIMITS);
+    for (const { request } of said) await askAgain(request).catch(() => undefined);
+    expect([again.id, complete(again)]).toEqual([a.id, false]);
+    // What is asked anew counts, as soon as the one who asks has heard how far this node's clock had run.
+    for (let meeting = 0; meeting < 2; meeting++) await between(b, again);
+    expect([complete(again), again.contents().size]).toEqual([true, 0]);
   });
 
   test("a node that is yet to be recorded is not complete", async () => {

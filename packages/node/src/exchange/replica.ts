@@ -39,6 +39,8 @@ export interface ExchangeReplica {
   standing(): Standing;
   /** The wall clock. */
   wallMs(): number;
+  /** No time that this node has issued or heard of is later; after a restart, none that it had heard of in an exchange. */
+  latestTime(): HlcTime;
   /** A time below every own write that is not committed; durable before it is returned. */
   ownTime(): Promise<HlcTime>;
   /** A damaged record is none: peers are asked for it as for any other that is missing. */
