@@ -118,6 +118,18 @@ it("empties a directory of what is damaged as well", async () => {
   await close();
 });
 
+it("resets a directory whose identity cannot be read, as a start over it begins a new incarnation anyway", async () => {
+  const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
+  const open = (): ReturnType<typeof openStore> => openStore(settings, QUIET, () => undefined);
+  const { store, close } = await open();
+  await store.meta.put("identity", new TextEncoder().encode("{}"));
+  await close();
+  const database = new Level<string, string>(join(data, "db"));
+  await database.put("midentity", "what fails its checksum");
+  await database.close();
+  expect((await resetDirectory(settings, { empty: false, alone: true })).node).toMatch(/^n2~/);
+});
+
 it("that goes on alone while another still runs is refused by that one, and enters its cluster again empty", async () => {
   await startOfTwo();
   const { nodeId } = cluster.server("n2");

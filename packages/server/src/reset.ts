@@ -58,7 +58,8 @@ async function examine(
         name: settings.name === "" ? undefined : settings.name,
         fallbackName: "node",
         cluster: settings.cluster,
-        doubt: false,
+        // Of one that cannot be read nothing is left but a new one.
+        doubt: opened.report.doubt.includes("damaged_meta"),
         // Of no consequence: the next start mints another id.
         now: hlcFromMs(Date.now()),
       },
