@@ -43,6 +43,7 @@ describe("a joiner", () => {
   let isRecorded: boolean;
   let oldest: number;
   let isApart: boolean;
+  let isStoreDown: boolean;
   let isDiskFull: boolean;
   let isEntryLost: boolean;
   let resolve: (seed: string) => Promise<readonly string[]>;
@@ -62,6 +63,7 @@ describe("a joiner", () => {
     isRecorded = false;
     oldest = 99;
     isApart = false;
+    isStoreDown = false;
     isDiskFull = false;
     isEntryLost = false;
     resolve = async (seed) => [seed];
@@ -82,7 +84,10 @@ describe("a joiner", () => {
       limits: LIMITS,
       resolveSeed: (seed) => resolve(seed),
       others: () => others,
-      obstacle: async (floor) => (isApart ? "of_others" : oldest <= floor ? "too_old" : undefined),
+      obstacle: async (floor) => {
+        if (isStoreDown) throw new Error("unavailable");
+        return isApart ? "of_others" : oldest <= floor ? "too_old" : undefined;
+      },
       enter: (seeds) => {
         expect(letInAt).toEqual(seeds);
         entered.push(seeds);
@@ -136,6 +141,16 @@ describe("a joiner", () => {
     resolve = async (seed) => [seed];
     await timers.advance(RETRY_MS);
     expect([entered, joining.isFounding]).toEqual([[["a:1", "b:1"]], true]);
+  });
+
+  test("looks again whether it is apart where its store could not be read", async () => {
+    isStoreDown = true;
+    await expect(joining.isApart()).rejects.toThrow("unavailable");
+    isStoreDown = false;
+    isApart = true;
+    expect(await joining.isApart()).toBe(true);
+    isApart = false;
+    expect(await joining.isApart()).toBe(true);
   });
 
   test("goes on asking while all seeds are down, and says so", async () => {

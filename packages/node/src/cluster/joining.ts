@@ -106,7 +106,12 @@ export class Joining {
   async isApart(): Promise<boolean> {
     // The whole store may have to be looked through for it, and every newcomer asks.
     this.#apart ??= this.#ports.obstacle(0).then((obstacle) => obstacle !== undefined);
-    return await this.#apart;
+    try {
+      return await this.#apart;
+    } catch (error) {
+      this.#apart = undefined;
+      throw error;
+    }
   }
 
   /** Goes on until this node is a member, or an introducer refuses its limits. */
