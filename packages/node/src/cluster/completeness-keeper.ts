@@ -51,6 +51,7 @@ export class CompletenessKeeper {
   #letInAt: readonly string[];
   #isLetIn: boolean;
   #lettingIn: Promise<void> = Promise.resolve();
+  #isOver = false;
   /** Retirements that are being settled, one after the other. */
   #settling: Promise<void> = Promise.resolve();
   #unsettled = false;
@@ -81,6 +82,11 @@ export class CompletenessKeeper {
   async start(): Promise<void> {
     await this.retirementAdopted();
     await this.purge();
+  }
+
+  /** This run is over. What it knew is not to take the place of what the next one knows, nor is anything to be purged by it. */
+  stop(): void {
+    this.#isOver = true;
   }
 
   /**
@@ -187,6 +193,7 @@ export class CompletenessKeeper {
   }
 
   async #letIn(at: readonly string[]): Promise<void> {
+    if (this.#isOver) throw new PeerFault({ code: "busy" });
     const before = this.#letInAt;
     const isKnown = !this.#isOutside && at.join() === before.join();
     if (this.#hasBelonged || isKnown) return;
@@ -223,7 +230,7 @@ export class CompletenessKeeper {
 
   async save(): Promise<void> {
     // What is on the disk is of the cluster that this node still is by itself.
-    if (!this.#isOutside) await this.#store();
+    if (!this.#isOutside && !this.#isOver) await this.#store();
   }
 
   async #store(): Promise<void> {
@@ -253,7 +260,7 @@ export class CompletenessKeeper {
       this.#durableFloor = floor;
     }
     let more = true;
-    while (more) ({ more } = await this.#ports.graveyard.purge(floor, PURGE_STEP));
+    while (more && !this.#isOver) ({ more } = await this.#ports.graveyard.purge(floor, PURGE_STEP));
   }
 
   #follow(events: readonly CompletenessEvent[]): void {

@@ -45,6 +45,7 @@ export class LocalReplica implements ExchangeReplica {
   readonly #ports: LocalReplicaPorts;
   #alarms = 0;
   #senders: Set<NodeId> | undefined;
+  #isOver = false;
 
   constructor(ports: LocalReplicaPorts) {
     this.id = ports.node.id;
@@ -107,12 +108,18 @@ export class LocalReplica implements ExchangeReplica {
     this.#senders = senders;
   }
 
+  /** This run is over, and takes nothing any more. */
+  stop(): void {
+    this.#isOver = true;
+  }
+
   merge(
     records: readonly KeyedRecord[],
     sender: Standing,
     refused: readonly RefusedVersions[] = [],
   ): MergedBatch | undefined {
     const { node, store, graveyard, keeper, log } = this.#ports;
+    if (this.#isOver) throw new PeerFault({ code: "busy" });
     const standing = this.standing();
     const kept: Promise<void>[] = [];
     try {
@@ -150,6 +157,7 @@ export class LocalReplica implements ExchangeReplica {
     sender: Standing,
   ): Promise<readonly (KeyRecord | undefined)[]> {
     const { node, keeper } = this.#ports;
+    if (this.#isOver) throw new PeerFault({ code: "busy" });
     const { floor } = this.completeness;
     const taken = node.takeMail(records, floor, Math.max(floor, sender.floor));
     if ("code" in taken) throw new PeerFault(taken);

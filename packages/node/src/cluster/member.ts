@@ -147,13 +147,16 @@ export class ClusterMember {
   async stop(): Promise<void> {
     if (this.#phase === "stopped") return;
     if (!this.#lifecycle.isRetired) await this.membership.announceStopped();
+    const saved = this.keeper.save();
     this.halt();
-    await this.keeper.save();
+    await saved;
   }
 
   /** Stops without a word, as if the process ended, and for good: also a start that is under way, or has yet to come. */
   halt(): void {
     this.#phase = "stopped";
+    this.keeper.stop();
+    this.#parts.replica.stop();
     this.#periodic.stop();
     this.#lifecycle.stop();
     this.repair.stop();
