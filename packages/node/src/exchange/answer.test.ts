@@ -1,7 +1,7 @@
 import { type ExchangeReply, fromHex } from "@hearsay/core";
 import { describe, expect, test, vi } from "vitest";
 import { ExchangeAnswerer } from "./answer.ts";
-import { FLOOR, knows, pair } from "./dialogue.contract.ts";
+import { FLOOR, ghost, knows, pair } from "./dialogue.contract.ts";
 import { MemoryReplica, meet } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS, type ExchangeLimits, sameBytes } from "./session.ts";
 
@@ -95,6 +95,30 @@ describe("the answering side", () => {
     }
     await expect(start(1)).rejects.toMatchObject({ reason: { code: "busy" } });
     expect((await start(0)).kind).toBe("exchange-differs");
+  });
+
+  test("has no more sessions than it may where two begin at one time", async () => {
+    const { answerer, start } = await started({ maxSessions: 1 });
+    const [first, second] = await Promise.allSettled([start(1), start(2)]);
+    expect(first).toMatchObject({ value: { kind: "exchange-differs" } });
+    expect(second).toMatchObject({ reason: { reason: { code: "busy" } } });
+    expect(answerer.size).toBe(1);
+  });
+
+  test("concludes nothing from a session in which it could not judge a record", async () => {
+    const { a, b, answerer, start, final } = await started();
+    await start(1);
+    const reply = await answerer.answer(a.id, {
+      kind: "exchange-transfer",
+      session: 1,
+      standing: { floor: FLOOR, complete: true },
+      records: [{ key: "old", record: ghost(FLOOR - 5) }],
+      wants: [],
+      refused: [],
+      final: false,
+    });
+    expect(reply).toEqual({ kind: "exchange-void" });
+    expect([await final(1), knows(b, a)]).toEqual([{ kind: "exchange-void" }, 0]);
   });
 
   test("is made complete by an exchange that began after all those it does not remember, and by no other", async () => {
