@@ -457,6 +457,16 @@ describe("a node", () => {
       expect(calls).toBe(2);
     });
 
+    test.each(["an exchange", "mail"])("calls back when %s has brought it", async (how) => {
+      const standing = { floor: 0, complete: true };
+      const keyed = [{ key: "k", record }];
+      node.whenHeld("k", foreign, count);
+      const taken = how === "mail" ? node.takeMail(keyed, 0, 0) : node.admit(keyed, standing, standing, []);
+      expect(calls).toBe(0);
+      if ("committed" in taken) await taken.committed;
+      expect(calls).toBe(1);
+    });
+
     test("is refused beyond the limit", () => {
       for (let i = 0; i < 2; i++) expect(node.whenHeld("k", foreign, count)).toBeDefined();
       expect(node.whenHeld("k", foreign, count)).toBeUndefined();
@@ -475,6 +485,11 @@ describe("a node", () => {
       expect(write("k", text("2")).version.time).toBe(foreign.time + 1);
       node = await open();
       expect(write("k", text("3")).version.time).toBeGreaterThan(foreign.time);
+    });
+
+    test("stores a bound on the clock above it in the same batch", async () => {
+      await node.merge("k", record);
+      expect(clockBoundOf(store.batches.at(-1))).toBeGreaterThanOrEqual(foreign.time);
     });
 
     test("is refused as a batch for one time beyond the drift limit, and the clock has not moved", async () => {

@@ -386,8 +386,10 @@ describe("a replica", () => {
         { key: "k", record: deletion },
         { key: "l", record: fresh },
       ];
+      const remove = vi.spyOn(a.graveyard, "remove");
       const batch = a.replica.merge(records, { floor: FLOOR - 10, complete: true });
       await batch?.committed;
+      expect(remove).not.toHaveBeenCalled();
       expect(batch?.merged).toMatchObject([{ key: "k", record: undefined }, { record: fresh }]);
       expect([a.store.get("l"), isComplete()]).toEqual([fresh, true]);
     });
@@ -404,6 +406,13 @@ describe("a replica", () => {
       expect([a.store.get("k"), isComplete()]).toEqual([undefined, true]);
       await a.replica.takeMail([{ key: "k", record: { context, siblings: [fresh] } }], complete);
       expect([a.store.get("k")?.siblings, isComplete()]).toEqual([[fresh], true]);
+    });
+
+    test("takes no mail in its place that has gone at the floor and covers nothing of what was lost", async () => {
+      const deletion = recordOf({ kind: "tombstone", version: { time: FLOOR - 5, node: OTHER } });
+      await a.replica.takeMail([{ key: "k", record: deletion }], complete);
+      expect([a.store.committed.records.get("k"), isDamaged]).toEqual([undefined, true]);
+      expect(a.log.of("damaged_versions_missing")).toEqual([]);
     });
 
     test("takes no mail in its place that brings what only the sender's floor has reached", async () => {
