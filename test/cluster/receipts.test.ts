@@ -126,3 +126,22 @@ test("what a newcomer wrote when it was alone is not called complete by the wate
   const receipt = await during(cluster, 3000, receiptOf(member, "k", version));
   expect(receipt).toMatchObject({ everywhere: false, complete: false });
 });
+
+test("what a newcomer wrote when it was alone is not called complete while a member is down that was so before it came", async () => {
+  const cluster = new VirtualCluster(platform, 18);
+  await cluster.run("a", []);
+  const version = versionOf(await cluster.put("a", "k", "v"));
+  await cluster.stop("a");
+  await cluster.start("b", "c", "d");
+  await cluster.time.advance(MINUTE_MS);
+  await cluster.kill("d");
+  const member = await cluster.run("a", ["b:1"]);
+  await cluster.time.until("a takes writes", () => member.notWritable() === undefined, MINUTE_MS);
+  await cluster.time.advance(MINUTE_MS);
+  expect(member.keeper.completeness.watermark).toBeGreaterThan(version.time);
+  for (const name of ["a", "b", "c"]) {
+    const receipt = await during(cluster, 3000, receiptOf(cluster.machine(name).running, "k", version));
+    expect(names(receipt)).toEqual({ holders: ["a", "b", "c"], lacking: [], unknown: ["d"] });
+    expect(receipt.complete).toBe(false);
+  }
+});

@@ -286,10 +286,10 @@ describe("the watermark", () => {
     const node = met(unit(80), unit(95));
     node.advance(ABC);
     node.adoptWatermark(99);
-    expect([node.watermark, node.agreed]).toEqual([99, 80]);
+    expect([node.watermark, node.agreement.through]).toEqual([99, 80]);
     node.absorb(B, unit(90));
     node.advance(ABC);
-    expect([node.watermark, node.agreed]).toEqual([99, 90]);
+    expect([node.watermark, node.agreement.through]).toEqual([99, 90]);
   });
 
   test.each<[string, CompletenessUnit | undefined]>([

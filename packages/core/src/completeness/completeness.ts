@@ -26,6 +26,7 @@
 import type { HlcTime } from "../clock.ts";
 import type { NodeId } from "../identity.ts";
 import type { Standing } from "./admission.ts";
+import { type Agreement, NO_AGREEMENT } from "./agreement.ts";
 import { floorUnder } from "./floor.ts";
 import type {
   CompletenessEvent,
@@ -48,7 +49,7 @@ export class Completeness {
   #completeFloor: HlcTime;
   #floor: HlcTime;
   #watermark: HlcTime;
-  #agreed: HlcTime = 0;
+  #agreement: Agreement = NO_AGREEMENT;
   #settledAt: HlcTime;
   #epoch = 0;
   #disturbances = 0;
@@ -88,12 +89,9 @@ export class Completeness {
     return this.#watermark;
   }
 
-  /**
-   * The greatest watermark that was computed here with this node's own unit in it, in this run: this node too holds
-   * every write at or before it that is not covered. One that was adopted says so only of those who made it.
-   */
-  get agreed(): HlcTime {
-    return this.#agreed;
+  /** The greatest watermark that was computed here, with this node's own unit in it, in this run. One that was adopted is none. */
+  get agreement(): Agreement {
+    return this.#agreement;
   }
 
   /** Node by node, through which time all that it held is held or covered here. */
@@ -227,7 +225,7 @@ export class Completeness {
       isAnyComplete ||= unit.complete;
     }
     if (least < settled || least === Number.POSITIVE_INFINITY) return [];
-    this.#agreed = Math.max(this.#agreed, least);
+    if (least >= this.#agreement.through) this.#agreement = { through: least, among: this.#kept.set };
     const events = this.adoptWatermark(least);
     if (isAnyComplete || !this.#recorded || least < this.#floor) return events;
     this.#becomeComplete();
@@ -242,7 +240,9 @@ export class Completeness {
     const id = this.#slowest;
     if (id === undefined || !this.#kept.set.has(id)) return false;
     const unit = this.#units.get(id);
-    return unit === undefined || unit.tableHash !== tableHash || unit.completeThrough <= this.#agreed;
+    return (
+      unit === undefined || unit.tableHash !== tableHash || unit.completeThrough <= this.#agreement.through
+    );
   }
 
   /** Takes a watermark another node has computed, or {@link advance} has. */

@@ -2,7 +2,7 @@
  * Which counted members hold a version. Those that have confirmed everything up to its time are not asked again, so
  * the answer covers members that are away; the others are asked if they are live.
  */
-import { type HlcTime, isLiveMember, type Member, type NodeId, type Version } from "@hearsay/core";
+import { type HlcTime, isAgreed, isLiveMember, type Member, type NodeId, type Version } from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { ClusterMember } from "./member.ts";
 import { hasConfirmed } from "./status.ts";
@@ -15,7 +15,10 @@ export interface Receipt {
   readonly unknown: readonly Member[];
   /** Every counted member is among the holders. */
   readonly everywhere: boolean;
-  /** The watermark has passed the version, whose writer is a counted member, and none is known to lack it: all hold or cover it. */
+  /**
+   * The watermark has passed the version, whose writer is a counted member: all hold or cover it. Those that cannot be asked were among
+   * the members, and so was the writer, when this node last computed one.
+   */
   readonly complete: boolean;
   readonly watermark: HlcTime;
 }
@@ -82,15 +85,17 @@ class ReceiptInquiry {
     for (const { id } of those("holds")) this.#holders.add(id);
     const holders = those("holds");
     const lacking = those("lacks");
-    const { watermark } = this.#member.keeper.completeness;
+    const unknown = those("unknown");
+    const { watermark, agreement } = this.#member.keeper.completeness;
     const { time, node } = this.#version;
+    // The watermark may be older than that a member was one, be it the writer or one that cannot be asked.
+    const isTold = unknown.every(({ id }) => isAgreed(agreement, time, id, node));
     return {
       holders,
       lacking,
-      unknown: those("unknown"),
+      unknown,
       everywhere: holders.length === members.length,
-      // What a newcomer wrote when it was alone is older than the watermark, which says nothing of it.
-      complete: watermark >= time && lacking.length === 0 && members.some(({ id }) => id === node),
+      complete: watermark >= time && lacking.length === 0 && isTold && members.some(({ id }) => id === node),
       watermark,
     };
   }

@@ -7,7 +7,7 @@
  * Bound: `maxWaiting` requests wait at a time; exchanges of these with one peer are one.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { formatVersion, type NodeId, type Peer, type Version } from "@hearsay/core";
+import { formatVersion, holdsAllThrough, type NodeId, type Peer, type Version } from "@hearsay/core";
 import { type ClusterMember, type Node, PeerFault } from "@hearsay/node";
 import { Deadline } from "../deadline.ts";
 import { ApiProblem } from "../http/problem.ts";
@@ -65,12 +65,8 @@ export class CatchUp {
 
   #holdsThrough(version: Version): boolean {
     if (this.#ports.node.holdsOwn(version)) return true;
-    const completeness = this.#ports.member()?.keeper.completeness;
-    if (completeness === undefined) return false;
-    // Of a retired id no entry is kept: what it wrote is here once the members have agreed on a time after it.
-    return (
-      (completeness.vector.get(version.node) ?? 0) >= version.time || completeness.agreed >= version.time
-    );
+    const keeper = this.#ports.member()?.keeper;
+    return keeper !== undefined && holdsAllThrough(keeper.completeness, version, keeper.members);
   }
 
   /** An exchange with the writer, or else with one of the others. */

@@ -25,7 +25,7 @@ export function standingOf(member: ClusterMember | undefined, self: NodeId, ownT
     completeness.complete && member.joiningState.kind === "member" && member.confirmedThrough > 0;
   const table = members.tableHash;
   if (!isCaughtUp) return { isCaughtUp, claims: NO_CLAIMS, table, floor };
-  const base = completeness.agreed;
+  const base = completeness.agreement.through;
   const entries = new Map<NodeId, HlcTime>();
   for (const id of members.ids) {
     entries.set(id, id === self ? Math.max(base, ownThrough) : (completeness.vector.get(id) ?? 0));
