@@ -1,8 +1,8 @@
-/** A process that ends while it opens its store: the next one has to know what the first one had found. */
+/** What a start may not overlook: what one that was cut short before it had found, and what the store notes of itself but does not fit. */
 import { encodeUtf8, RecordHasher } from "@hearsay/core";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Backend, hashing, memoryBackend, recordOf, textOf, value } from "./backend.contract.ts";
-import { indexKey, metaKey, recordKey, systemKey } from "./keyspace.ts";
+import { indexKey, journalKey, metaKey, recordKey, systemKey } from "./keyspace.ts";
 import type { Database } from "./ports.ts";
 
 const hasher = new RecordHasher(hashing, new Uint8Array(32).fill(7));
@@ -98,14 +98,75 @@ it("a store with a damaged record is salvaged by the next start where the first 
   expect(report.doubt).toEqual(["salvaged", "damaged_records"]);
 });
 
-it.each([0, Number.NaN])(
-  "a store whose environment is damaged, and whose side file says %d, is not taken for a new one",
-  async (sequence) => {
-    await harm(systemKey("environment"), "flip");
-    backend.side.sequence = sequence;
+const ENVIRONMENT = systemKey("environment");
+const CHECKPOINT = systemKey("checkpoint");
+
+async function loseJournal(): Promise<void> {
+  for (let sequence = 0; sequence < 20; sequence++) await harm(journalKey(sequence), "delete");
+}
+
+it.each<[string, number | undefined, () => Promise<void>]>([
+  ["its environment is damaged and the side file gone", 0, () => harm(ENVIRONMENT, "flip")],
+  ["its environment and the side file are damaged", Number.NaN, () => harm(ENVIRONMENT, "flip")],
+  ["its environment is gone", undefined, () => harm(ENVIRONMENT, "delete")],
+  ["its journal and the side file are gone", 0, loseJournal],
+  [
+    "its environment is damaged, and its journal and the side file are gone",
+    0,
+    async () => {
+      await loseJournal();
+      await harm(ENVIRONMENT, "flip");
+    },
+  ],
+])("a store is not taken for a new one where %s", async (_what, side, harmed) => {
+  await harmed();
+  backend.side.sequence = side ?? backend.side.sequence;
+  const { store, report } = await backend.open();
+  expect(report.records).toBe(3);
+  expect(textOf(store.get("k"))).toBe("k");
+});
+
+it("a store whose journal is gone is in doubt where the side file cannot be read", async () => {
+  await loseJournal();
+  backend.side.sequence = Number.NaN;
+  expect((await backend.open()).report.doubt).toEqual(["commits_missing"]);
+});
+
+describe("a checkpoint is taken for nothing", () => {
+  let closedAt: number;
+  let checkpoint: Uint8Array;
+
+  beforeEach(async () => {
+    const { store } = await backend.open();
+    await store.close();
+    closedAt = backend.side.sequence;
+    checkpoint = (await backend.raw()).getSync(CHECKPOINT) ?? new Uint8Array(0);
+    expect(checkpoint.length).toBeGreaterThan(0);
+  });
+
+  it("where the side file knows of commits after it", async () => {
+    backend.side.sequence += 1;
     const { store, report } = await backend.open();
-    expect(report.doubt).toContain("damaged_meta");
-    expect(report.records).toBe(3);
-    expect(textOf(store.get("k"))).toBe("k");
-  },
-);
+    expect(report).toMatchObject({ rebuilt: true, doubt: ["commits_missing"] });
+    // None of the sequences that are gone is given out again.
+    expect(store.sequence).toBe(closedAt + 2);
+  });
+
+  it("where the journal has lost its commit", async () => {
+    await harm(journalKey(closedAt), "delete");
+    const { report } = await backend.open();
+    expect(report).toMatchObject({ rebuilt: true, doubt: ["commits_missing"] });
+  });
+
+  it("where the journal has gone on, and the side file has not", async () => {
+    const { store } = await backend.open();
+    await store.put("later", recordOf(value(2, "later")));
+    await backend.crash();
+    backend.side.sequence = closedAt;
+    const batch = (await backend.raw()).batch();
+    batch.put(CHECKPOINT, checkpoint);
+    await batch.write({ sync: false });
+    const { report } = await backend.open();
+    expect(report).toMatchObject({ rebuilt: true, records: 4 });
+  });
+});

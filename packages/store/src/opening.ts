@@ -192,7 +192,6 @@ class Opening {
     const { content } = this.#readSystem("checkpoint");
     const checkpoint = content === undefined ? undefined : parseCheckpoint(content);
     if (checkpoint === undefined || found?.digestKeyId !== this.#digestKeyId) return undefined;
-    if (this.#salvaged) return undefined;
     const { sequence } = checkpoint;
     const fits =
       journalHolds(this.handle, this.#codec, sequence) &&
@@ -242,7 +241,7 @@ class Opening {
   async #rebuild(): Promise<RebuildReport> {
     const parts = { handle: this.handle, codec: this.#codec, hasher: this.#hasher };
     const report = await rebuild(parts, {
-      thorough: this.#salvaged || this.#doubt.size > 0 || this.#readSystem(DAMAGE_NOTE).content !== undefined,
+      thorough: this.#doubt.size > 0 || this.#readSystem(DAMAGE_NOTE).content !== undefined,
       onDamage: () => this.#salvageIfPossible(),
       onLoss: (fixes) => this.#noteLoss(fixes),
     });

@@ -195,8 +195,7 @@ export class CompletenessKeeper {
   async #letIn(at: readonly string[]): Promise<void> {
     if (this.#isOver) throw new PeerFault({ code: "busy" });
     const before = this.#letInAt;
-    const isKnown = !this.#isOutside && at.join() === before.join();
-    if (this.#hasBelonged || isKnown) return;
+    if (this.#hasBelonged || at.join() === before.join()) return;
     this.#letInAt = at;
     try {
       // Outside until then: a crash would leave the floor of a cluster of one with a table of others.
