@@ -122,6 +122,7 @@ export class Merging {
   ): Admitted | WriteFault | FloorsDiffer {
     const drift = this.#observeAll(records);
     if (drift !== undefined) return drift;
+    this.#readAll([...refused, ...records]);
     if (own.floor !== sender.floor && !this.#admitsAll(records, own, sender, refused)) {
       return { code: "floors_differ" };
     }
@@ -150,6 +151,7 @@ export class Merging {
   takeMail(records: readonly KeyedRecord[], floor: HlcTime, reached: HlcTime): TakenMail | WriteFault {
     const drift = this.#observeAll(records);
     if (drift !== undefined) return drift;
+    this.#readAll(records);
     const stored = new Stored();
     let disturbing = false;
     const changed = records.map(({ key, record }) => {
@@ -206,6 +208,15 @@ export class Merging {
     let latest: HlcTime = 0;
     for (const { record } of records) latest = Math.max(latest, latestTime(record));
     return this.#ports.clock.observe(latest);
+  }
+
+  /**
+   * Reads what all of these build on before anything is put. Where one cannot be read, nothing of the rest may be taken without what
+   * follows from it. What is read again in the same turn is the same.
+   * @throws the store's error
+   */
+  #readAll(keyed: readonly { readonly key: string }[]): void {
+    for (const { key } of keyed) this.latest(key);
   }
 
   /** Stores what a key's record has become by merging, or waits for it to be stored when it is what it was. */
