@@ -47,7 +47,7 @@ export interface RecordStore {
   get(key: string): KeyRecord | undefined;
   /** The same for one look, as when a message is made: what is found is not kept in memory for readers to come. */
   peek(key: string): KeyRecord | undefined;
-  /** The newest record, pending ones included: what the next write to the key builds on. */
+  /** The newest record, pending ones included: what the next write to the key builds on. The same within a turn until it is put. */
   latest(key: string): KeyRecord | undefined;
   /**
    * Replaces the record of a key. What is put in one synchronous turn, records and meta, is committed as one

@@ -303,6 +303,17 @@ it("is not flushed while nobody can tell whether a write that failed is on disk"
   expect(textOf(store.get("k"))).toBe("x");
 });
 
+it("says at once that a ghost cannot be kept aside where it cannot be read whether it is, before anything else of the turn", async () => {
+  await open();
+  const sibling = value(1, "ghost");
+  faults.readFails = BROKEN;
+  expect(() => store.quarantine("k", sibling, { atMs: 1, why: "dropped" })).toThrow(
+    expect.objectContaining({ fault: expect.objectContaining({ code: "read_failed" }) }),
+  );
+  faults.readFails = undefined;
+  expect(await store.quarantine("k", sibling, { atMs: 1, why: "dropped" })).toBe(true);
+});
+
 it("tries again when what became of the failed write cannot be read after the reopening", async () => {
   await open();
   faults.next = { error: BROKEN, reached: true };

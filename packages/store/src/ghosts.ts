@@ -40,17 +40,19 @@ export class Ghosts {
   /**
    * Keeps a ghost; the same one twice is one.
    * @returns false when there is no room
-   * @throws StoreError as for a put
+   * @throws StoreError as a rejection as for a put; at once where it cannot be read whether it is kept
    */
-  async keep(key: string, sibling: Sibling, kept: Keeping): Promise<boolean> {
-    const { codec, handle } = this.#engine;
+  keep(key: string, sibling: Sibling, kept: Keeping): Promise<boolean> {
     const at = keyOf(key, sibling.version);
     const coming = this.#underWay.get(textOf(at));
-    if (coming !== undefined || handle.get(at) !== undefined) {
-      await coming;
-      return true;
-    }
-    if (this.#engine.ghosts + this.#coming >= GHOSTS_MAX) return false;
+    if (coming !== undefined) return coming.then(() => true);
+    if (this.#engine.handle.get(at) !== undefined) return Promise.resolve(true);
+    if (this.#engine.ghosts + this.#coming >= GHOSTS_MAX) return Promise.resolve(false);
+    return this.#keep(at, sibling, kept);
+  }
+
+  async #keep(at: Uint8Array, sibling: Sibling, kept: Keeping): Promise<boolean> {
+    const { codec } = this.#engine;
     this.#coming += 1;
     try {
       await this.#change(at, 1, (group) => group.put(at, codec.encodeGhost(at, sibling, kept)));

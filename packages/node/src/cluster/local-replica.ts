@@ -217,10 +217,12 @@ export class LocalReplica implements ExchangeReplica {
     return refused;
   }
 
-  async #keepAside(key: string, sibling: Sibling, why: GhostKeeping["why"]): Promise<void> {
+  #keepAside(key: string, sibling: Sibling, why: GhostKeeping["why"]): Promise<void> {
     const { graveyard, clock, log, metrics } = this.#ports;
-    if (await graveyard.quarantine(key, sibling, { atMs: clock.nowMs(), why })) return;
-    metrics.count("hearsay_ghosts_not_kept_total", 1);
-    log.error("ghost_not_kept", { key, time: sibling.version.time });
+    return graveyard.quarantine(key, sibling, { atMs: clock.nowMs(), why }).then((isKept) => {
+      if (isKept) return;
+      metrics.count("hearsay_ghosts_not_kept_total", 1);
+      log.error("ghost_not_kept", { key, time: sibling.version.time });
+    });
   }
 }

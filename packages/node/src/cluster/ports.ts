@@ -54,7 +54,7 @@ export interface Graveyard {
   dropDamaged(floor: HlcTime, unreadableAt: HlcTime, limit: number): Promise<readonly string[]>;
   /**
    * Keeps a ghost aside for review, in the batch of the turn or by an earlier one: it is never only where it was dropped. False when
-   * there is no room for it.
+   * there is no room for it. Throws at once, with nothing put, where it cannot be told whether it is kept already.
    */
   quarantine(key: string, sibling: Sibling, kept: GhostKeeping): Promise<boolean>;
 }

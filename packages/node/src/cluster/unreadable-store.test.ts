@@ -69,3 +69,16 @@ test("a node that takes something old in the place of what is damaged is complet
   await a.replica.flush();
   expect([a.store.get("k"), a.replica.standing().complete]).toEqual([undefined, true]);
 });
+
+test("a ghost that cannot be kept aside, as nobody knows whether it is, is not dropped", async () => {
+  const ghost = recordOf(FLOOR - 5);
+  await a.store.put("k", ghost);
+  await a.keeper.settleFloor(FLOOR);
+  a.graveyard.quarantine = () => {
+    throw new Error("unavailable");
+  };
+  const refused = [{ key: "k", versions: [ghost.siblings[0].version] }];
+  expect(() => a.replica.merge([], complete, refused)).toThrow("unavailable");
+  await a.replica.flush();
+  expect(a.store.get("k")).toEqual(ghost);
+});
