@@ -274,7 +274,6 @@ class Opening {
     };
     batch.del(systemKey("checkpoint"));
     for (const key of lostMetas) put(key, new Uint8Array(0));
-    if (this.#salvaged) batch.del(systemKey(DAMAGE_NOTE));
     const environment = {
       layout: LAYOUT_VERSION,
       ...this.#options.environment,

@@ -1,0 +1,91 @@
+/** What a rebuild finds and mends beside the records, so that nothing is missed later on. */
+import { encodeUtf8, RecordHasher } from "@hearsay/core";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type Backend, hashing, memoryBackend, recordOf, tombstone, value } from "./backend.contract.ts";
+import { Codec } from "./codec.ts";
+import { graveyardKey, indexKey, recordKey, systemKey } from "./keyspace.ts";
+import type { Database } from "./ports.ts";
+import type { Store } from "./store.ts";
+import { summarize } from "./summary.ts";
+
+const hasher = new RecordHasher(hashing, new Uint8Array(32).fill(7));
+const codec = new Codec(hashing);
+const KEY = encodeUtf8("k");
+
+let backend: Backend;
+
+beforeEach(async () => {
+  backend = await memoryBackend();
+  const { store } = await backend.open();
+  await store.put("a", recordOf(value(1, "a")));
+  await store.put("k", recordOf(tombstone(2)));
+});
+
+afterEach(() => backend.dispose());
+
+/** Undefined: the entry goes. */
+async function reopened(at: Uint8Array, bytes: Uint8Array | undefined): Promise<Store> {
+  await backend.crash();
+  const batch = (await backend.raw()).batch();
+  if (bytes === undefined) batch.del(at);
+  else batch.put(at, bytes);
+  await batch.write({ sync: false });
+  return (await backend.open()).store;
+}
+
+it("a key whose record alone is gone is damaged for readers, and not absent", async () => {
+  const store = await reopened(recordKey(KEY), undefined);
+  expect(() => store.get("k")).toThrow(
+    expect.objectContaining({ fault: expect.objectContaining({ code: "record_damaged" }) }),
+  );
+});
+
+it("a deletion whose grave is gone has one again, and is purged", async () => {
+  const store = await reopened(graveyardKey(2, KEY), undefined);
+  expect(await store.purge(2, 10)).toEqual({ purged: 1, more: false });
+});
+
+it("an index entry in the bucket of another key is gone for good", async () => {
+  const elsewhere = indexKey(hasher.bucketOf("k") ^ 1, KEY);
+  const store = await reopened(
+    elsewhere,
+    codec.encodeSummary(elsewhere, summarize(recordOf(tombstone(2)), 9)),
+  );
+  expect(await store.bucketEntries(hasher.bucketOf("k") ^ 1)).toEqual([]);
+  expect(await store.verify({ deep: true })).toMatchObject({ consistent: true });
+});
+
+it("a checkpoint is gone as soon as the store is open", async () => {
+  const { store } = await backend.open();
+  await store.close();
+  expect((await backend.raw()).getSync(systemKey("checkpoint"))).toBeDefined();
+  await backend.open();
+  expect((await backend.raw()).getSync(systemKey("checkpoint"))).toBeUndefined();
+});
+
+it("a database that is as damaged after it was salvaged is not salvaged once more", async () => {
+  const inner = await backend.raw();
+  const corrupt = (): Error =>
+    Object.assign(new Error("Corruption: bad block"), { code: "LEVEL_CORRUPTION" });
+  let opened = 0;
+  const damaged: Database = {
+    open: async () => {
+      opened += 1;
+      if (opened === 1) throw corrupt();
+    },
+    close: () => Promise.resolve(),
+    getSync: (key) => inner.getSync(key),
+    batch: () => inner.batch(),
+    iterator: () => {
+      throw corrupt();
+    },
+  };
+  let salvaged = 0;
+  const salvage = async (): Promise<void> => {
+    salvaged += 1;
+  };
+  await expect(backend.open({ openDatabase: () => damaged, salvage })).rejects.toMatchObject({
+    fault: { code: "store_unreadable" },
+  });
+  expect([opened, salvaged]).toEqual([2, 1]);
+});
