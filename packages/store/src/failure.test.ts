@@ -328,6 +328,26 @@ it("tries again when what became of the failed write cannot be read after the re
   expect(textOf(store.get("k"))).toBe("x");
 });
 
+it("builds upon what waits behind the batch that is being written, of records and of the node's own values", async () => {
+  await open();
+  await store.put("k", recordOf(value(1, "x")));
+  const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+  let release = (): void => undefined;
+  faults.gate = new Promise((resolve) => {
+    release = resolve;
+  });
+  const written = [store.put("k", recordOf(value(2, "first"))), store.meta.put("own", Uint8Array.of(1))];
+  await turn();
+  await turn();
+  written.push(store.put("k", recordOf(value(3, "second"))), store.meta.put("own", Uint8Array.of(2)));
+  await turn();
+  expect([textOf(store.get("k")), textOf(store.latest("k"))]).toEqual(["x", "second"]);
+  expect(store.meta.get("own")).toEqual(Uint8Array.of(2));
+  release();
+  await Promise.all(written);
+  expect(textOf(store.get("k"))).toBe("second");
+});
+
 it("refuses a whole turn when too much waits, and never half of one", async () => {
   await open({ pendingMaxBytes: 1000 });
   let release = (): void => undefined;
