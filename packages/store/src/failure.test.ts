@@ -1,10 +1,10 @@
 /** Disks that fail: what the writers are told, and how the store comes back. */
 import { encodeUtf8 } from "@hearsay/core";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { type Backend, memoryBackend, recordOf, textOf, value } from "./backend.contract.ts";
 import { GHOSTS_MAX } from "./ghosts.ts";
-import { quarantineKey } from "./keyspace.ts";
-import type { Database } from "./ports.ts";
+import { quarantineKey, recordKey } from "./keyspace.ts";
+import type { Database, StoreLimits } from "./ports.ts";
 import type { Store } from "./store.ts";
 
 /** A database whose writes fail on demand, before or after they have reached the disk. */
@@ -79,7 +79,7 @@ let store: Store;
 let faults: Faults;
 let room: boolean;
 
-async function open(limits: { readonly pendingMaxBytes?: number } = {}, damaged = ""): Promise<void> {
+async function open(limits: Partial<StoreLimits> = {}, damaged = ""): Promise<void> {
   backend = await memoryBackend();
   const inner = await backend.raw();
   if (damaged !== "") {
@@ -326,6 +326,68 @@ it("tries again when what became of the failed write cannot be read after the re
   await store.retry();
   expect(store.stats().condition).toBe("ok");
   expect(textOf(store.get("k"))).toBe("x");
+});
+
+describe("damage", () => {
+  async function harm(key: string): Promise<void> {
+    const batch = (await backend.raw()).batch();
+    batch.put(recordKey(encodeUtf8(key)), encodeUtf8("what fails its checksum"));
+    await batch.write({ sync: false });
+  }
+
+  async function withDamage(): Promise<void> {
+    await open({ cacheMaxBytes: 0 });
+    await store.put("k", recordOf(value(1, "x")));
+    await harm("k");
+  }
+
+  it("is found again, and in doubt again, where neither could be stored the first time", async () => {
+    await withDamage();
+    faults.next = { error: BROKEN, reached: false };
+    expect(() => store.get("k")).toThrow("damaged");
+    await store.flush().catch(() => undefined);
+    await store.retry();
+    expect(store.stats()).toMatchObject({ damaged: 0, doubt: [] });
+    expect(() => store.get("k")).toThrow("damaged");
+    await store.flush();
+    expect(store.stats()).toMatchObject({ damaged: 1, doubt: ["damaged_records"] });
+  });
+
+  it("leaves the store in doubt where that this is settled could not be stored", async () => {
+    await withDamage();
+    expect(() => store.get("k")).toThrow("damaged");
+    await store.flush();
+    faults.next = { error: BROKEN, reached: false };
+    await expect(store.settleDoubt()).rejects.toThrow();
+    expect(store.stats().doubt).toEqual(["damaged_records"]);
+  });
+
+  it("that is found while the disk is full is left for when there is room", async () => {
+    await withDamage();
+    faults.next = { error: FULL, reached: false };
+    await expect(store.put("other", recordOf(value(2, "x")))).rejects.toThrow();
+    expect(() => store.get("k")).toThrow("damaged");
+    expect([store.stats().pendingBytes, store.stats().doubt]).toEqual([0, []]);
+    await store.retry();
+    expect(() => store.get("k")).toThrow("damaged");
+    await store.flush();
+    expect(store.stats().damaged).toBe(1);
+  });
+
+  it("of the database's own files is noted for the next start, which trusts no checkpoint, and salvages where it can", async () => {
+    await withDamage();
+    faults.readFails = BROKEN;
+    expect(() => store.get("k")).toThrow("cannot read");
+    faults.readFails = undefined;
+    await store.close();
+    let salvaged = 0;
+    const salvage = async (): Promise<void> => {
+      salvaged += 1;
+    };
+    const { report, store: next } = await backend.open({ salvage });
+    await next.close();
+    expect([report.rebuilt, salvaged]).toEqual([true, 1]);
+  });
 });
 
 it("builds upon what waits behind the batch that is being written, of records and of the node's own values", async () => {

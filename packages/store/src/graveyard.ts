@@ -66,9 +66,9 @@ export async function purge(engine: Engine, floor: HlcTime, limit: number): Prom
     const removals: Promise<void>[] = [];
     found += entries.length;
     for (const [at] of entries) {
-      const { purgeableFrom, key } = parseGraveyardKey(at);
+      const { key } = parseGraveyardKey(at);
       if (purged + removals.length >= limit) return { purged: purged + (await settle(removals)), more: true };
-      const removal = remove(engine, decodeUtf8(key), floor, { at, purgeableFrom });
+      const removal = remove(engine, decodeUtf8(key), floor, at);
       if (removal !== undefined) removals.push(removal);
     }
     purged += await settle(removals);
@@ -85,7 +85,7 @@ function remove(
   engine: Engine,
   key: string | undefined,
   floor: HlcTime,
-  grave: { readonly at: Uint8Array; readonly purgeableFrom: HlcTime },
+  grave: Uint8Array,
 ): Promise<void> | undefined {
   const refusal = engine.pipeline.refusal();
   if (refusal !== undefined) return Promise.reject(new StoreError(refusal));
@@ -93,10 +93,8 @@ function remove(
   const state = key === undefined ? undefined : engine.table.newest(key);
   const from = state?.kind === "record" ? state.summary.purgeableFrom : undefined;
   if (key !== undefined && from !== undefined && from <= floor) return engine.table.remove(key);
-  if (from !== grave.purgeableFrom) {
-    // The record behind this grave has moved on.
-    engine.pipeline.open().del(grave.at);
-  }
+  // The record behind this grave has moved on.
+  engine.pipeline.open().del(grave);
   return undefined;
 }
 

@@ -5,6 +5,7 @@ import { type Backend, hashing, memoryBackend, recordOf, tombstone, value } from
 import { Codec } from "./codec.ts";
 import { graveyardKey, indexKey, recordKey, systemKey } from "./keyspace.ts";
 import type { Database } from "./ports.ts";
+import { readSnapshot, type SnapshotItem } from "./snapshot-read.ts";
 import type { Store } from "./store.ts";
 import { summarize } from "./summary.ts";
 
@@ -88,4 +89,23 @@ it("a database that is as damaged after it was salvaged is not salvaged once mor
     fault: { code: "store_unreadable" },
   });
   expect([opened, salvaged]).toEqual([2, 1]);
+});
+
+it("a record that a deep verification finds damaged is so for readers, also where no put has named its key", async () => {
+  const { store } = await backend.open();
+  const batch = (await backend.raw()).batch();
+  batch.put(recordKey(encodeUtf8("unheard of")), encodeUtf8("what fails its checksum"));
+  await batch.write({ sync: false });
+  expect(store.get("unheard of")).toBeUndefined();
+  await store.verify({ deep: true });
+  expect(() => store.get("unheard of")).toThrow(
+    expect.objectContaining({ fault: expect.objectContaining({ code: "record_damaged" }) }),
+  );
+});
+
+it("a snapshot says of how many damaged records it is without", async () => {
+  const store = await reopened(recordKey(KEY), undefined);
+  const items: SnapshotItem[] = [];
+  for await (const item of readSnapshot(store.snapshot(), hashing)) items.push(item);
+  expect(items.at(-1)).toEqual({ kind: "end", entries: 1, damaged: 1 });
 });

@@ -236,7 +236,7 @@ export class Table {
   #change(group: Group, next: Pick<Change, "key" | "bucket" | "after" | "value">, newest: KeyState): void {
     const { key, bucket, after, value } = next;
     const forming = group.changes.get(key);
-    const before = forming?.before ?? this.#parts.pipeline.inFlight(key)?.after ?? newest;
+    const before = forming?.before ?? newest;
     group.changes.set(key, { key, bucket, before, after, value, loses: undefined, gains: undefined });
   }
 
