@@ -54,7 +54,15 @@ export interface ExchangeTransfer {
   readonly final: boolean;
 }
 
-export type ExchangeRequest = ExchangeStart | ExchangeCompare | ExchangeTransfer;
+/** Asks for what did not fit into an {@link ExchangeMore}. It can be answered twice, so a second copy does no harm. */
+export interface ExchangeRest {
+  readonly kind: "exchange-rest";
+  readonly session: number;
+  /** {@link ExchangeMore.next} */
+  readonly from: number;
+}
+
+export type ExchangeRequest = ExchangeStart | ExchangeCompare | ExchangeTransfer | ExchangeRest;
 
 /** Member tables have to be exchanged first. */
 export interface ExchangeTablesDiffer {
@@ -98,6 +106,16 @@ export interface ExchangeTransferred {
   readonly staying: boolean;
 }
 
+/**
+ * As {@link ExchangeTransferred}, but not all fitted that the merges show the asking side to lack, or that was kept out. Nothing is
+ * concluded. A build that does not know this kind breaks the exchange off.
+ */
+export interface ExchangeMore extends Omit<ExchangeTransferred, "kind"> {
+  readonly kind: "exchange-more";
+  /** Where the rest begins: greater with each answer, and less than the number of records that were sent. */
+  readonly next: number;
+}
+
 /** The session is not known, or no longer: it ran out, or a retirement made it void. */
 export interface ExchangeVoid {
   readonly kind: "exchange-void";
@@ -109,4 +127,5 @@ export type ExchangeReply =
   | ExchangeDiffers
   | ExchangeCompared
   | ExchangeTransferred
+  | ExchangeMore
   | ExchangeVoid;

@@ -5,7 +5,7 @@
  * that was offered. It proves nothing of what this node takes later.
  */
 import type { HlcTime, NodeId, Peer } from "@hearsay/core";
-import type { ExchangeOutcome } from "../exchange/ask.ts";
+import type { ExchangeOutcome } from "../exchange/outcome.ts";
 import { PeerFault } from "../peer-fault.ts";
 import { faultCodeOf } from "../repeat-log.ts";
 import type { MemberParts } from "./member-parts.ts";

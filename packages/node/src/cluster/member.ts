@@ -17,7 +17,7 @@ import type {
   Standing,
   Version,
 } from "@hearsay/core";
-import type { ExchangeOutcome, ExchangeProgress } from "../exchange/ask.ts";
+import type { ExchangeOutcome, ExchangeProgress } from "../exchange/outcome.ts";
 import { PeerFault } from "../peer-fault.ts";
 import type { Clock } from "../ports.ts";
 import { Acknowledgements } from "./acknowledgements.ts";

@@ -13,8 +13,9 @@ import {
   randomBelow,
 } from "@hearsay/core";
 import { ExchangeAnswerer } from "../exchange/answer.ts";
-import { type AskPeer, ExchangeAsker, type ExchangeOutcome, type ExchangeProgress } from "../exchange/ask.ts";
+import { type AskPeer, ExchangeAsker } from "../exchange/ask.ts";
 import { type Comparison, compareReplicas } from "../exchange/compare.ts";
+import type { ExchangeOutcome, ExchangeProgress } from "../exchange/outcome.ts";
 import type { ExchangeReplica } from "../exchange/replica.ts";
 import type { ExchangeLimits } from "../exchange/session.ts";
 import { PeerFault } from "../peer-fault.ts";
@@ -303,6 +304,7 @@ function expectExchange(reply: PeerReply): ExchangeReply {
     case "exchange-differs":
     case "exchange-compared":
     case "exchange-transferred":
+    case "exchange-more":
     case "exchange-void":
       return reply;
     default:

@@ -68,6 +68,7 @@ export class Serving {
       case "exchange-start":
       case "exchange-compare":
       case "exchange-transfer":
+      case "exchange-rest":
         return await this.#exchanged(from, message);
       case "fetch":
         return this.#fetched(message.key);

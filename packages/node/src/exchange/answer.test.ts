@@ -236,6 +236,32 @@ describe("the answering side", () => {
     expect(b.contents().get("k")).toHaveLength(2);
   });
 
+  test("looks for what is wanted for a step, also where there is nothing of it, and leaves the rest out", async () => {
+    const { a, b, time, answerer, start } = await started();
+    await start(1);
+    let read = 0;
+    const listBucket = b.digests.listBucket.bind(b.digests);
+    b.digests.listBucket = async (bucket) => {
+      read += 1;
+      time.nowMs += 300;
+      return await listBucket(bucket);
+    };
+    const wants = Array.from({ length: 1000 }, (_, bucket) => ({ bucket, keyHashes: ["0".repeat(12)] }));
+    const reply = await answerer.answer(a.id, {
+      kind: "exchange-transfer",
+      session: 1,
+      standing: a.replica.standing(),
+      records: [],
+      wants,
+      refused: [],
+      final: false,
+    });
+    if (reply.kind !== "exchange-transferred") throw new Error(reply.kind);
+    expect(reply.leftOut).toEqual(wants.slice(1000 - reply.leftOut.length));
+    expect(reply.leftOut.length).toBeLessThan(1000);
+    expect(read).toBeLessThan(40);
+  });
+
   test("refuses a comparison of nodes that are none", async () => {
     const { a, start, answerer } = await started();
     await start(1);

@@ -5,17 +5,19 @@
  * claim that follows is made once, at the final transfer, after everything in it is committed.
  */
 import {
-  ahead,
   answerCompare,
   type BucketWant,
   type Completeness,
   type ExchangeBegin,
   type ExchangeCompare,
+  type ExchangeMore,
   type ExchangeOffer,
   type ExchangeReply,
   type ExchangeRequest,
+  type ExchangeRest,
   type ExchangeStart,
   type ExchangeTransfer,
+  type ExchangeTransferred,
   encodeBucketEntries,
   fromHex,
   isCompareRequest,
@@ -24,18 +26,11 @@ import {
 } from "@hearsay/core";
 import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
+import { type AnswerPart, type Owed, owedFor, partOf } from "./owed.ts";
 import type { ExchangeReplica } from "./replica.ts";
-import {
-  BUCKETS_AHEAD,
-  differInSiblings,
-  type ExchangeLimits,
-  heldNow,
-  type ReadRecord,
-  recordBytes,
-  recordToSend,
-  sameBytes,
-} from "./session.ts";
+import { type ExchangeLimits, heldNow, sameBytes } from "./session.ts";
 import { Starts } from "./starts.ts";
+import { addWanted } from "./wanted.ts";
 
 /** A session that has not moved for this long is not under way, though it may still go on. */
 const UNDER_WAY_MS = 2000;
@@ -52,6 +47,8 @@ interface AnsweringSession {
   /** Buckets as they were listed to the asking side, which will want some of what they hold. */
   readonly listed: Map<number, readonly ListedRecord[]>;
   listedEntries: number;
+  /** What did not fit into the answer to a transfer, and all before it; empty when the asking side has been given all. */
+  owed: readonly Owed[];
   /** Requests of it that are being answered. */
   underWay: number;
   /** The asking side has gone on after the start. One that breaks off there, over and over, is no exchange under way. */
@@ -108,6 +105,7 @@ export class ExchangeAnswerer {
     session.underWay += 1;
     try {
       if (request.kind === "exchange-compare") return await this.#compare(session, request);
+      if (request.kind === "exchange-rest") return this.#rest(session, request);
       return await this.#transfer(from, session, request);
     } finally {
       session.underWay -= 1;
@@ -154,6 +152,7 @@ export class ExchangeAnswerer {
       begun,
       listed: new Map(),
       listedEntries: 0,
+      owed: [],
       underWay: 0,
       isWalking: false,
       movedAtMs: this.#nowMs(),
@@ -192,74 +191,65 @@ export class ExchangeAnswerer {
     request: ExchangeTransfer,
   ): Promise<ExchangeReply> {
     const replica = this.#replica;
-    const readAt = replica.standing();
     if (request.records.length > 0) replica.takesFrom(from);
     const batch = replica.merge(request.records, request.standing, request.refused);
-    if (batch === undefined) {
-      this.#sessions.delete(sessionKey(from, request.session));
-      return { kind: "exchange-void" };
-    }
-    const { merged, refused, committed } = batch;
-    await committed;
-    const read: ReadRecord[] = [];
-    let bytes = 0;
-    for (const [position, { key, record }] of merged.entries()) {
-      const sent = request.records[position];
-      if (record === undefined || sent === undefined || !differInSiblings(sent.record, record)) continue;
-      read.push({ key, record, readAt });
-      bytes += recordBytes(key, record);
-    }
-    const leftOut = await this.#fetch(session, request.wants, bytes, read);
-    const answer = heldNow(replica, read);
-    if (request.final) {
+    if (batch === undefined) return this.#void(from, request);
+    await batch.committed;
+    // Who keeps to the rules asks for the rest before it sends anything else.
+    if (session.owed.length > 0) return this.#void(from, request);
+    const owed = owedFor(request.records, batch);
+    const part = partOf(replica, owed, 0, this.#limits);
+    if (part.next !== undefined) session.owed = owed;
+    const leftOut = await this.#fetch(session, request.wants, part);
+    const reply = this.#transferred(part, leftOut);
+    if (request.final && reply.kind === "exchange-transferred") {
       // What the other side would refuse of this last answer, this one is never told.
-      const standing = { ...session.standing, complete: session.standing.complete && answer.length === 0 };
+      const complete = session.standing.complete && reply.records.length === 0;
+      const standing = { ...session.standing, complete };
       session.completeness.exchanged(from, session.offer, standing, session.begun);
       this.#sessions.delete(sessionKey(from, request.session));
     }
-    return {
-      kind: "exchange-transferred",
+    return reply;
+  }
+
+  async #fetch(
+    { listed }: AnsweringSession,
+    wants: readonly BucketWant[],
+    part: AnswerPart,
+  ): Promise<BucketWant[]> {
+    const { digests } = this.#replica;
+    const list = async (bucket: number): Promise<readonly ListedRecord[]> =>
+      listed.get(bucket) ?? (await digests.listBucket(bucket));
+    return await addWanted(this.#replica, wants, part, { list, ...this.#limits, isOver: this.#step() });
+  }
+
+  #rest(session: AnsweringSession, { from: position }: ExchangeRest): ExchangeReply {
+    if (position >= session.owed.length) throw new PeerFault({ code: "bad_message", what: "rest" });
+    const part = partOf(this.#replica, session.owed, position, this.#limits);
+    if (part.next === undefined) session.owed = [];
+    return this.#transferred(part, []);
+  }
+
+  #transferred(
+    { records, refused, next }: AnswerPart,
+    leftOut: readonly BucketWant[],
+  ): ExchangeTransferred | ExchangeMore {
+    const replica = this.#replica;
+    const said = {
       standing: replica.standing(),
-      records: answer,
+      records: heldNow(replica, records),
       leftOut,
       refused,
       staying: replica.staying(),
     };
+    return next === undefined
+      ? { kind: "exchange-transferred", ...said }
+      : { kind: "exchange-more", ...said, next };
   }
 
-  /** Adds wanted records to the answer as far as they fit, and there is time, the first whatever it takes. Returns what is left. */
-  async #fetch(
-    { listed: remembered }: AnsweringSession,
-    wants: readonly BucketWant[],
-    usedBytes: number,
-    answer: ReadRecord[],
-  ): Promise<BucketWant[]> {
-    const leftOut: BucketWant[] = [];
-    const answered = new Set(answer.map(({ key }) => key));
-    let bytes = usedBytes;
-    const isOver = this.#step();
-    const isFull = (): boolean => bytes >= this.#limits.maxMessageBytes || (answer.length > 0 && isOver());
-    const list = async ({ bucket }: BucketWant): Promise<readonly ListedRecord[]> =>
-      remembered.get(bucket) ?? (await this.#replica.digests.listBucket(bucket));
-    const lists = ahead(wants, BUCKETS_AHEAD, list);
-    for (const { bucket, keyHashes } of wants) {
-      const listed = isFull() ? [] : ((await lists.next()).value ?? []);
-      const left: string[] = [];
-      for (const keyHash of keyHashes) {
-        if (isFull()) {
-          left.push(keyHash);
-          continue;
-        }
-        for (const { key } of listed.filter((entry) => entry.keyHash === keyHash)) {
-          const found = answered.has(key) ? undefined : recordToSend(this.#replica, key);
-          if (found === undefined) continue;
-          answer.push(found);
-          bytes += recordBytes(key, found.record);
-        }
-      }
-      if (left.length > 0) leftOut.push({ bucket, keyHashes: left });
-    }
-    return leftOut;
+  #void(from: NodeId, { session }: ExchangeTransfer): ExchangeReply {
+    this.#sessions.delete(sessionKey(from, session));
+    return { kind: "exchange-void" };
   }
 
   #open(from: NodeId, request: ExchangeStart, session: AnsweringSession): void {

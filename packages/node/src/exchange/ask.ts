@@ -12,11 +12,11 @@ import {
   compareBucket,
   decodeBucketEntries,
   type ExchangeDiffers,
+  type ExchangeMore,
   type ExchangeReply,
   type ExchangeRequest,
   type ExchangeTransferred,
   fromHex,
-  type HlcTime,
   isChildHashes,
   type KeyedRecord,
   MerkleWalk,
@@ -25,6 +25,7 @@ import {
 import type { ListedRecord } from "../cluster/ports.ts";
 import { PeerFault } from "../peer-fault.ts";
 import { Backlog } from "./backlog.ts";
+import type { ExchangeOutcome, ExchangeProgress } from "./outcome.ts";
 import type { ExchangeReplica } from "./replica.ts";
 import {
   BUCKETS_AHEAD,
@@ -34,30 +35,6 @@ import {
   recordBytes,
   recordToSend,
 } from "./session.ts";
-
-export interface ExchangeOutcome {
-  readonly equal: boolean;
-  /** Whether the exchange proved anything; false when a retirement was adopted meanwhile. */
-  readonly concluded: boolean;
-  /** The peer is not itself leaving. */
-  readonly staying: boolean;
-  readonly keysSent: number;
-  readonly keysReceived: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  /** The peer durably holds or covers what this node did when its clock read this. */
-  readonly offered: HlcTime;
-}
-
-/** How far an exchange is. Keys and bytes as in {@link ExchangeOutcome}. */
-export interface ExchangeProgress {
-  readonly keysSent: number;
-  readonly keysReceived: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  /** Keys known to differ that are still to be sent or asked for. */
-  readonly keysLeft: number;
-}
 
 /** Sends a request to the peer of this exchange and gives back its reply. */
 export type AskPeer = (request: ExchangeRequest) => Promise<ExchangeReply>;
@@ -242,20 +219,38 @@ export class ExchangeAsker {
       refused,
       final,
     });
-    if (reply.kind !== "exchange-transferred")
-      throw new PeerFault({ code: "exchange_broken", what: reply.kind });
     this.#tallySent(records);
-    await this.#receive(reply, wants);
+    const { whole, parts } = await this.#receiveParts(reply, wants, records.length);
     this.#transferredMs = this.#nowMs();
     this.#report();
-    return { reply, final };
+    return { reply: whole, final: final && parts === 1 };
+  }
+
+  /** Takes the answer to a transfer of so many records, and asks for what of it did not fit. */
+  async #receiveParts(
+    first: ExchangeReply,
+    wants: readonly BucketWant[],
+    sent: number,
+  ): Promise<{ readonly whole: ExchangeTransferred; readonly parts: number }> {
+    let reply = first;
+    let from = 0;
+    for (let parts = 1; ; parts++) {
+      if (reply.kind !== "exchange-transferred" && reply.kind !== "exchange-more")
+        throw new PeerFault({ code: "exchange_broken", what: reply.kind });
+      await this.#receive(reply, parts === 1 ? wants : []);
+      if (reply.kind === "exchange-transferred") return { whole: reply, parts };
+      if (reply.next <= from || reply.next >= sent)
+        throw new PeerFault({ code: "exchange_broken", what: "no rest" });
+      from = reply.next;
+      reply = await this.#ask({ kind: "exchange-rest", session: this.#session, from });
+    }
   }
 
   #report(): void {
     this.#onProgress({ ...this.#tally, keysLeft: this.#backlog.size });
   }
 
-  async #receive(reply: ExchangeTransferred, wants: readonly BucketWant[]): Promise<void> {
+  async #receive(reply: ExchangeTransferred | ExchangeMore, wants: readonly BucketWant[]): Promise<void> {
     const readAt = this.#replica.standing();
     if (reply.records.length > 0) this.#replica.takesFrom(this.#peer);
     const batch = this.#replica.merge(reply.records, reply.standing, reply.refused);
@@ -295,7 +290,10 @@ export class ExchangeAsker {
    * Own records under a wanted key hash that the peer did not answer with: their hash is that of another key, or
    * the peer has purged what it listed. Either way it may lack them.
    */
-  #pushUnanswered(wanted: ReadonlyMap<number, ReadonlySet<string>>, reply: ExchangeTransferred): void {
+  #pushUnanswered(
+    wanted: ReadonlyMap<number, ReadonlySet<string>>,
+    reply: ExchangeTransferred | ExchangeMore,
+  ): void {
     const answered = new Set(reply.records.map(({ key }) => key));
     for (const [bucket, keyHashes] of wanted) {
       for (const keyHash of keyHashes) {

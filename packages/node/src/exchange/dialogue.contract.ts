@@ -9,8 +9,9 @@ import {
   type Sibling,
 } from "@hearsay/core";
 import { ExchangeAnswerer } from "./answer.ts";
-import { type AskPeer, ExchangeAsker, type ExchangeOutcome } from "./ask.ts";
+import { type AskPeer, ExchangeAsker } from "./ask.ts";
 import { MemoryReplica, meet, START_MS } from "./memory-replica.contract.ts";
+import type { ExchangeOutcome } from "./outcome.ts";
 import { EXCHANGE_LIMITS, type ExchangeLimits } from "./session.ts";
 
 export async function pair(buckets = 64): Promise<[MemoryReplica, MemoryReplica]> {

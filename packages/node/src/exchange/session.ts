@@ -1,4 +1,11 @@
-import { type KeyedRecord, type KeyRecord, purgeableFrom, type Standing, sameVersion } from "@hearsay/core";
+import {
+  type KeyedRecord,
+  type KeyRecord,
+  purgeableFrom,
+  type RefusedVersions,
+  type Standing,
+  sameVersion,
+} from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { ExchangeReplica } from "./replica.ts";
 
@@ -53,6 +60,13 @@ export function recordBytes(key: string, record: KeyRecord): number {
   return bytes;
 }
 
+/** At most so many bytes it takes to say what was refused of a key. */
+export function refusedBytes({ key, versions }: RefusedVersions): number {
+  let bytes = RECORD_FRAME_BYTES + key.length * UTF8_BYTES_PER_UNIT;
+  for (const { node } of versions) bytes += VERSION_FRAME_BYTES + node.length;
+  return bytes;
+}
+
 const UTF8_BYTES_PER_UNIT = 3;
 /** The arrays around the record, its context and its siblings, and the key's length. */
 const RECORD_FRAME_BYTES = 18;
@@ -60,6 +74,8 @@ const RECORD_FRAME_BYTES = 18;
 const CONTEXT_ENTRY_BYTES = 11;
 /** An array, a position and a time. */
 const SIBLING_FRAME_BYTES = 13;
+/** An array, a time and a length. */
+const VERSION_FRAME_BYTES = 12;
 /** An expiry and two lengths. */
 const VALUE_FRAME_BYTES = 17;
 

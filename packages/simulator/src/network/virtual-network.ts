@@ -210,6 +210,7 @@ function recordsIn(message: PeerRequest | PeerReply): number {
       return message.rumors.length;
     case "exchange-transfer":
     case "exchange-transferred":
+    case "exchange-more":
       return message.records.length;
     case "fetched":
       return message.record === null ? 0 : 1;

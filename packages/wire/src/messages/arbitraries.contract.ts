@@ -136,6 +136,8 @@ const wants = fc.array(
 );
 const refused = fc.array(fc.record({ key, versions }), { maxLength: 2 });
 
+const transferred = { standing, records: keyedRecords, leftOut: wants, refused, staying: fc.boolean() };
+
 const digests = fc.array(fc.record({ node: nodeId, generation: count, maxVersion: count }), { maxLength: 3 });
 const deltas = fc.array(
   fc.record({
@@ -211,6 +213,7 @@ export const requests: Requests = {
     refused,
     final: fc.boolean(),
   }),
+  "exchange-rest": fc.record({ ...kind("exchange-rest"), session: count, from: count }),
   "state-digest": fc.record({ ...kind("state-digest"), digests, whole: fc.boolean() }),
   "state-delta": fc.record({ ...kind("state-delta"), deltas }),
   fetch: fc.record({ ...kind("fetch"), key }),
@@ -280,14 +283,8 @@ export const replies: Replies = {
       leftOut: fc.array(fc.nat(2047), { maxLength: 3 }),
     }),
   }),
-  "exchange-transferred": fc.record({
-    ...kind("exchange-transferred"),
-    standing,
-    records: keyedRecords,
-    leftOut: wants,
-    refused,
-    staying: fc.boolean(),
-  }),
+  "exchange-transferred": fc.record({ ...kind("exchange-transferred"), ...transferred }),
+  "exchange-more": fc.record({ ...kind("exchange-more"), ...transferred, next: count }),
   "exchange-void": fc.record(kind("exchange-void")),
   "state-answer": fc.record({ ...kind("state-answer"), digests, deltas }),
   "state-done": fc.record(kind("state-done")),

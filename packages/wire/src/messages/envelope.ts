@@ -54,6 +54,7 @@ const request: Shape<PeerRequest> = union<PeerRequest>({
   fetch: [11, rumors.fetch],
   holds: [12, rumors.holds],
   hello: [13, rumors.hello],
+  "exchange-rest": [14, exchange.exchangeRest],
 });
 
 const reply: Shape<PeerReply> = union<PeerReply>({
@@ -74,6 +75,7 @@ const reply: Shape<PeerReply> = union<PeerReply>({
   fetched: [15, rumors.fetched],
   "holds-reply": [16, rumors.holdsReply],
   welcome: [17, rumors.welcome],
+  "exchange-more": [18, exchange.exchangeMore],
 });
 
 const requestEnvelope: Shape<RequestEnvelope> = object({

@@ -6,6 +6,8 @@ import type {
   ExchangeCompared,
   ExchangeDiffers,
   ExchangeEqual,
+  ExchangeMore,
+  ExchangeRest,
   ExchangeStart,
   ExchangeTransfer,
   ExchangeTransferred,
@@ -50,16 +52,20 @@ export const exchangeTransfer: Shape<Body<ExchangeTransfer>> = object({
   final: bool,
 });
 
+export const exchangeRest: Shape<Body<ExchangeRest>> = object({ session: count, from: count });
+
 const wallMs: Shape<number | null> = optional(nullable(count), null);
 
 export const exchangeEqual: Shape<Body<ExchangeEqual>> = object({ standing, offer, staying: bool, wallMs });
 export const exchangeDiffers: Shape<Body<ExchangeDiffers>> = object({ standing, offer, children, wallMs });
 export const exchangeCompared: Shape<Body<ExchangeCompared>> = object({ reply: compared });
 
-export const exchangeTransferred: Shape<Body<ExchangeTransferred>> = object({
+const transferred = {
   standing,
   records: list(keyedRecord, ITEMS_MAX),
   leftOut: wants,
   refused,
   staying: bool,
-});
+};
+export const exchangeTransferred: Shape<Body<ExchangeTransferred>> = object(transferred);
+export const exchangeMore: Shape<Body<ExchangeMore>> = object({ ...transferred, next: count });
