@@ -157,12 +157,13 @@ export class ExchangeAsker {
       for await (const both of ahead(reply.buckets, BUCKETS_AHEAD, read)) {
         this.#plan(both);
         // The peer has to see that it goes on.
-        if (this.#nowMs() - movedMs < this.#limits.stepMs) continue;
-        await this.#transfer({ walked: false });
-        movedMs = this.#nowMs();
+        while (this.#backlog.isLarge || this.#nowMs() - movedMs >= this.#limits.stepMs) {
+          await this.#transfer({ walked: false });
+          movedMs = this.#nowMs();
+        }
       }
       this.#report();
-      while (this.#backlog.isLarge || this.#isDue) await this.#transfer({ walked: false });
+      while (this.#isDue) await this.#transfer({ walked: false });
     }
     let last = await this.#transfer({ walked: true });
     while (!last.final) last = await this.#transfer({ walked: true });
@@ -204,9 +205,9 @@ export class ExchangeAsker {
     this.#transfers += 1;
     if (this.#transfers > this.#limits.maxTransfers)
       throw new PeerFault({ code: "exchange_broken", what: "no end" });
-    const records = heldNow(this.#replica, this.#backlog.takePushes());
+    const { records: read, refused } = this.#backlog.takeSends();
+    const records = heldNow(this.#replica, read);
     const wants = this.#backlog.takeWants();
-    const refused = this.#backlog.takeRefused();
     // What may be refused of the answer, the peer has to be told, and so there is one more.
     const mayRefuse = records.length > 0 && !this.#isPeerComplete && this.#replica.standing().complete;
     const final = walked && wants.length === 0 && this.#backlog.size === 0 && !mayRefuse;

@@ -1,32 +1,38 @@
 /** What an asking side has found out that it must still send, and ask for. Bound: {@link isLarge} says when to transfer. */
 import type { BucketWant, RefusedVersions, Version } from "@hearsay/core";
-import { type ExchangeLimits, type ReadRecord, recordBytes } from "./session.ts";
+import { type ExchangeLimits, type ReadRecord, recordBytes, refusedBytes } from "./session.ts";
+
+/** What is to be told of one key. */
+interface Waiting {
+  /** Undefined where there is nothing to send. */
+  readonly record: ReadRecord | undefined;
+  readonly refused: readonly Version[];
+  readonly bytes: number;
+}
 
 export class Backlog {
   readonly #limits: ExchangeLimits;
-  readonly #push: Map<string, ReadRecord> = new Map();
+  readonly #send: Map<string, Waiting> = new Map();
   readonly #want: Map<number, Set<string>> = new Map();
-  readonly #refused: Map<string, readonly Version[]> = new Map();
-  #pushBytes = 0;
+  #bytes = 0;
   #wants = 0;
 
   constructor(limits: ExchangeLimits) {
     this.#limits = limits;
   }
 
-  /** Keys to send or ask for. */
+  /** Keys to tell of or to ask for. */
   get size(): number {
-    return this.#push.size + this.#wants;
+    return this.#send.size + this.#wants;
   }
 
   /** More than fits into one message. */
   get isLarge(): boolean {
-    return this.#pushBytes >= this.#limits.maxMessageBytes || this.#wants >= this.#limits.maxWants;
+    return this.#bytes >= this.#limits.maxMessageBytes || this.#wants >= this.#limits.maxWants;
   }
 
-  push(keyed: ReadRecord): void {
-    this.#push.set(keyed.key, keyed);
-    this.#pushBytes += recordBytes(keyed.key, keyed.record);
+  push(record: ReadRecord): void {
+    this.#put(record.key, record, this.#send.get(record.key)?.refused ?? []);
   }
 
   want(bucket: number, keyHash: string): void {
@@ -39,37 +45,30 @@ export class Backlog {
 
   /** The peer is to drop these versions of what it has sent, and to take what is held here of the key in their place. */
   refuse({ key, versions }: RefusedVersions): void {
-    this.#refused.set(key, [...(this.#refused.get(key) ?? []), ...versions]);
+    const waiting = this.#send.get(key);
+    this.#put(key, waiting?.record, [...(waiting?.refused ?? []), ...versions]);
   }
 
   /**
-   * What of it may go with the pushes that were taken last: all but what its key's record still waits to be sent for. Without that
-   * record the peer would not hold what the dropped versions covered, and claim that it does.
+   * As much to send as fits into one message, the first key whatever it takes. What was refused of a key goes with its record: without
+   * that the peer would not hold what the dropped versions covered, and claim that it does.
    */
-  takeRefused(): RefusedVersions[] {
-    const taken: RefusedVersions[] = [];
-    for (const [key, versions] of this.#refused) {
-      if (this.#push.has(key)) continue;
-      taken.push({ key, versions });
-      this.#refused.delete(key);
-    }
-    return taken;
-  }
-
-  /** As many as fit into one message, the first whatever its size. */
-  takePushes(): ReadRecord[] {
-    const taken: ReadRecord[] = [];
+  takeSends(): { readonly records: readonly ReadRecord[]; readonly refused: readonly RefusedVersions[] } {
+    const records: ReadRecord[] = [];
+    const refused: RefusedVersions[] = [];
     let bytes = 0;
-    for (const [key, keyed] of this.#push) {
-      const size = recordBytes(key, keyed.record);
-      if (taken.length > 0 && bytes + size > this.#limits.maxMessageBytes) break;
-      if (taken.length >= this.#limits.maxRecords) break;
-      bytes += size;
-      taken.push(keyed);
-      this.#push.delete(key);
+    let keys = 0;
+    for (const [key, waiting] of this.#send) {
+      if (keys > 0 && bytes + waiting.bytes > this.#limits.maxMessageBytes) break;
+      if (keys >= this.#limits.maxRecords) break;
+      bytes += waiting.bytes;
+      keys += 1;
+      if (waiting.record !== undefined) records.push(waiting.record);
+      if (waiting.refused.length > 0) refused.push({ key, versions: waiting.refused });
+      this.#send.delete(key);
     }
-    this.#pushBytes = this.#push.size === 0 ? 0 : this.#pushBytes - bytes;
-    return taken;
+    this.#bytes -= bytes;
+    return { records, refused };
   }
 
   takeWants(): BucketWant[] {
@@ -85,5 +84,12 @@ export class Backlog {
       taken.push({ bucket, keyHashes });
     }
     return taken;
+  }
+
+  #put(key: string, record: ReadRecord | undefined, refused: readonly Version[]): void {
+    let bytes = record === undefined ? 0 : recordBytes(key, record.record);
+    if (refused.length > 0) bytes += refusedBytes({ key, versions: refused });
+    this.#bytes += bytes - (this.#send.get(key)?.bytes ?? 0);
+    this.#send.set(key, { record, refused, bytes });
   }
 }

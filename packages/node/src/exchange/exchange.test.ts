@@ -234,6 +234,24 @@ describe("an exchange", () => {
   });
 });
 
+test("what waits to be sent while a long answer is compared is no more than a message and a bucket", async () => {
+  const [a, b] = await pair(4096);
+  for (let i = 0; i < 400; i++) await a.write(`key-${i}`, "v");
+  const limits = { ...EXCHANGE_LIMITS, maxMessageBytes: 500 };
+  const read = vi.spyOn(a.replica, "read");
+  // All that differs is listed in one answer.
+  const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
+  let sent = 0;
+  let most = 0;
+  const counting: AskPeer = async (request) => {
+    most = Math.max(most, read.mock.calls.length - sent);
+    if (request.kind === "exchange-transfer") sent += request.records.length;
+    return await ask(request);
+  };
+  expect(await exchange(a, b.id, counting, limits)).toMatchObject({ keysSent: 400 });
+  expect(most).toBeLessThan(15);
+});
+
 test.each([
   [0, 8, 8],
   [20, 5, 7],

@@ -120,6 +120,31 @@ test("an answer of small records has no more of them than fit into a message", a
   expect(Math.max(...most)).toBe(7);
 });
 
+test.each(["asks", "answers"])(
+  "refusals of what the side that %s holds nothing of keep to the bound, too",
+  async (does) => {
+    const [a, b] = await unlikePair();
+    const { context, siblings } = ghost(FLOOR - 5);
+    for (let i = 0; i < KEYS; i++)
+      await a.replica.merge([{ key: `key-${i}`, record: { context, siblings } }], a.replica.standing())
+        ?.committed;
+    const [asking, answering] = does === "asks" ? [b, a] : [a, b];
+    const limits = { ...LIMITS, maxMessageBytes: 300 };
+    const { ask, said } = dialogue(asking, answering, does === "asks" ? LIMITS : limits);
+    const outcome = await exchange(asking, answering.id, ask, does === "asks" ? limits : LIMITS);
+    expect(outcome).toMatchObject({ concluded: true });
+    const refusals = said.flatMap(({ request, reply }) =>
+      [request, reply].flatMap((part) =>
+        "refused" in part && part.refused.length > 0 ? [bytesOf(part)] : [],
+      ),
+    );
+    expect(refusals.length).toBeGreaterThan(3);
+    expect(Math.max(...refusals)).toBeLessThanOrEqual(300);
+    expect([a.contents().size, a.graveyard.ghosts.length]).toEqual([0, KEYS + 1]);
+    expect([a.keeper.completeness.complete, b.keeper.completeness.complete]).toEqual([true, true]);
+  },
+);
+
 test("what is refused in parts is dropped by the other side together with what takes its place", async () => {
   const [a, b] = await unlikePair();
   for (let i = 0; i < KEYS; i++) {
