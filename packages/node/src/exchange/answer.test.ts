@@ -262,6 +262,28 @@ describe("the answering side", () => {
     expect(read).toBeLessThan(40);
   });
 
+  test("does not remember buckets in which it has nothing", async () => {
+    const { a, b, answerer, start } = await started();
+    await a.write("elsewhere", "v");
+    const bucket = a.digests.bucketOf("elsewhere");
+    expect(bucket).not.toBe(b.digests.bucketOf("k"));
+    await start(1);
+    const index = Math.floor(bucket / 16);
+    const nodes = [{ level: 3, index, children: a.digests.children(3, index) }];
+    await answerer.answer(a.id, { kind: "exchange-compare", session: 1, compare: { nodes } });
+    const listBucket = vi.spyOn(b.digests, "listBucket");
+    await answerer.answer(a.id, {
+      kind: "exchange-transfer",
+      session: 1,
+      standing: a.replica.standing(),
+      records: [],
+      wants: [{ bucket, keyHashes: ["0".repeat(12)] }],
+      refused: [],
+      final: false,
+    });
+    expect(listBucket).toHaveBeenCalledOnce();
+  });
+
   test("refuses a comparison of nodes that are none", async () => {
     const { a, start, answerer } = await started();
     await start(1);

@@ -177,6 +177,7 @@ export class ExchangeAnswerer {
   /** A bucket as it is now, remembered while there is room: what the asking side will want of it is then not read again. */
   async #list(session: AnsweringSession, bucket: number): Promise<readonly ListedRecord[]> {
     const listed = await this.#replica.digests.listBucket(bucket);
+    if (listed.length === 0) return listed;
     let entries = listed.length;
     for (const { listedEntries } of this.#sessions.values()) entries += listedEntries;
     if (entries > this.#limits.maxListedEntries) return listed;

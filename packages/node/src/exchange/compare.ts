@@ -9,6 +9,7 @@
  */
 import {
   type BucketEntry,
+  type BucketWant,
   compareBucket,
   decodeBucketEntries,
   type ExchangeDiffers,
@@ -145,7 +146,7 @@ class Comparing {
 
   /** The last request closes the session at the peer, which would otherwise keep it until it is idle for long. */
   async #fetchUnnamed(): Promise<void> {
-    let wants = [...this.#unnamed].map(([bucket, keyHashes]) => ({ bucket, keyHashes }));
+    let wants: BucketWant[] = [...this.#unnamed].map(([bucket, keyHashes]) => ({ bucket, keyHashes }));
     for (let transfers = 0; ; transfers++) {
       if (transfers > this.#limits.maxTransfers)
         throw new PeerFault({ code: "exchange_broken", what: "no end" });
@@ -168,10 +169,7 @@ class Comparing {
         throw new PeerFault({ code: "exchange_broken", what: "nothing was sent" });
       }
       for (const keyed of reply.records) this.#name(keyed);
-      wants = [
-        ...reply.leftOut.map(({ bucket, keyHashes }) => ({ bucket, keyHashes: [...keyHashes] })),
-        ...wants,
-      ];
+      wants = [...wantedOf(reply.leftOut, asked), ...wants];
     }
   }
 
@@ -183,6 +181,7 @@ class Comparing {
       this.#keys -= 1;
       return;
     }
+    if (this.#differences.length >= this.#ports.limit) return;
     this.#differences.push({ key, here: newestOf(held), there: newestOf(record) });
   }
 
@@ -201,4 +200,17 @@ const BUCKETS_PER_FETCH = 256;
 
 function newestOf(record: KeyRecord | undefined): HlcTime | null {
   return record === undefined ? null : winner(record).version.time;
+}
+
+/** What of it was asked for. A peer may say that it has left out anything. */
+function wantedOf(leftOut: readonly BucketWant[], asked: readonly BucketWant[]): BucketWant[] {
+  const all = new Set(
+    leftOut.flatMap(({ bucket, keyHashes }) => keyHashes.map((hash) => `${bucket} ${hash}`)),
+  );
+  return asked
+    .map(({ bucket, keyHashes }) => ({
+      bucket,
+      keyHashes: keyHashes.filter((hash) => all.has(`${bucket} ${hash}`)),
+    }))
+    .filter(({ keyHashes }) => keyHashes.length > 0);
 }

@@ -8,6 +8,7 @@ import {
 } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { PeerFault } from "../peer-fault.ts";
+import { compareReplicas } from "./compare.ts";
 import { exchange, knows, pair } from "./dialogue.contract.ts";
 import { type MemoryReplica, START_MS } from "./memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "./session.ts";
@@ -123,5 +124,32 @@ describe("a peer that does not keep to the rules", () => {
     expect(fault).toMatchObject({ reason: { code: "exchange_broken", what: "no end" } });
     expect([made, knows(a, a)]).toEqual([50, 0]);
     expect(a.keeper.completeness.state.vector.size).toBe(0);
+  });
+
+  test("and sends and leaves out what nobody asked for makes a dry run neither longer nor larger", async () => {
+    const a = await asking();
+    const time = hlcFromMs(START_MS);
+    const node: NodeId = "liar~0123456789";
+    const record: KeyRecord = {
+      context: new Map([[node, time]]),
+      siblings: [{ kind: "tombstone", version: { time, node } }],
+    };
+    const wanted: number[] = [];
+    const liar = async (request: ExchangeRequest): Promise<ExchangeReply> => {
+      const listed = listing(request, oneRecord);
+      if (listed !== undefined) return listed;
+      if (request.kind === "exchange-transfer") wanted.push(request.wants.length);
+      return {
+        ...transferred,
+        records: ["1", "2", "3"].map((key) => ({ key, record })),
+        leftOut: Array.from({ length: 100 }, (_, bucket) => ({ bucket, keyHashes: ["0".repeat(12)] })),
+      };
+    };
+    const { differences } = await compareReplicas(a.replica, EXCHANGE_LIMITS, {
+      session: 1,
+      ask: liar,
+      limit: 2,
+    }).then((found) => found ?? { differences: [] });
+    expect([differences.length, wanted]).toEqual([2, [1, 0]]);
   });
 });
