@@ -57,6 +57,7 @@ type LoadedRumors = Pick<LoadedRumorReply, "rumors" | "standing">;
 
 export class Rumors {
   readonly #replica: ExchangeReplica;
+  readonly #maxMessageBytes: number;
   readonly #ports: RumorPorts;
   readonly #monger: RumorMonger;
   readonly #driver: EffectDriver<RumorRequest, RumorReply, Answered, RumorTimer, RumorHeldEvent>;
@@ -64,6 +65,7 @@ export class Rumors {
 
   constructor(replica: ExchangeReplica, options: RumorOptions, ports: RumorPorts) {
     this.#replica = replica;
+    this.#maxMessageBytes = options.maxMessageBytes;
     this.#ports = ports;
     this.#monger = new RumorMonger(options, ports.sampler, ports.random.fork());
     const now = (): number => ports.timers.monotonicMs();
@@ -158,14 +160,23 @@ export class Rumors {
     if (updates.length > 0) this.#ports.updatesCame(updates, from);
   }
 
-  /** Puts in the records the store holds now. A rumor whose record is gone is left out. */
+  /**
+   * Puts in the records the store holds now. A rumor whose record is gone is left out. A record may be larger than was said of it, as it
+   * has grown or a peer says so: those that do not fit are only offered, and asked for again; the first goes whatever its size.
+   */
   #load(rumors: readonly CarriedRumor[]): LoadedRumor[] {
     const loaded: LoadedRumor[] = [];
+    let bytes = 0;
+    let isFull = false;
     for (const rumor of rumors) {
-      const record = rumor.inline ? this.#replica.get(rumor.key) : undefined;
-      if (rumor.inline && record === undefined) continue;
-      const { key, versions, sizeBytes, hops, mailed, inline } = rumor;
-      loaded.push({ key, versions, sizeBytes, hops, mailed, inline, record: record ?? null });
+      const held: KeyRecord | undefined = rumor.inline && !isFull ? this.#replica.get(rumor.key) : undefined;
+      if (rumor.inline && !isFull && held === undefined) continue;
+      const size: number = held === undefined ? 0 : recordBytes(rumor.key, held);
+      isFull ||= bytes > 0 && bytes + size > this.#maxMessageBytes;
+      const record = held === undefined || isFull ? null : held;
+      if (record !== null) bytes += size;
+      const { key, versions, sizeBytes, hops, mailed } = rumor;
+      loaded.push({ key, versions, sizeBytes, hops, mailed, inline: record !== null, record });
     }
     return loaded;
   }
