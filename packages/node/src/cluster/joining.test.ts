@@ -105,6 +105,7 @@ describe("a joiner", () => {
         if (isDiskFull) throw new Error("disk full");
         isRecorded = true;
       },
+      retired: () => undefined,
     });
     joining.start();
   });

@@ -42,6 +42,8 @@ export interface JoiningPorts {
   take(floor: HlcTime, watermark: HlcTime): Promise<void>;
   /** A majority has recorded this node; settles when that is durable. */
   recorded(): Promise<void>;
+  /** Its id was retired before it was let in. */
+  retired(): void;
 }
 
 export type JoiningState =
@@ -280,10 +282,10 @@ export class Joining {
     } catch (error) {
       if (!(error instanceof PeerFault)) throw error;
       const { reason } = error;
-      this.#ports.log.warn("join_failed", {
-        at: peer.address,
-        code: reason.code === "refused" ? reason.reason : reason.code,
-      });
+      const said = reason.code === "refused" ? reason.reason : undefined;
+      this.#ports.log.warn("join_failed", { at: peer.address, code: said ?? reason.code });
+      // With nobody in its table there is nobody else who would tell it.
+      if (said === "retired") this.#ports.retired();
       return undefined;
     }
   }

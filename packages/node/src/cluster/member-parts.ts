@@ -212,7 +212,7 @@ function makeStates({ config, ports, events }: Recipe, repair: Repair, sampler: 
 }
 
 function makeJoining(
-  { config, ports, troubles }: Recipe,
+  { config, ports, troubles, events }: Recipe,
   membership: Membership,
   keeper: CompletenessKeeper,
 ): Joining {
@@ -252,5 +252,6 @@ function makeJoining(
       await node.tick();
       await keeper.recordedByMajority();
     },
+    retired: () => events.selfRetired(),
   });
 }

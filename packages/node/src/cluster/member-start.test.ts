@@ -89,3 +89,18 @@ test("a member that is told while it starts that it is retired exchanges and pub
   expect(it.sent.filter(({ message }) => message.kind.startsWith("exchange"))).toEqual([]);
   expect([it.member.states.of(it.member.id), it.log.of("exchange_failed")]).toEqual([before, []]);
 });
+
+test.each([
+  [{ code: "refused", reason: "retired" }, true],
+  [{ code: "refused", reason: "other_cluster" }, false],
+] as const)(
+  "one that was given up before it was let in learns so from whom it asks: %j",
+  async (reason, ends) => {
+    const it = await start(new MemoryStore(), [FRIEND.address], {}, () => undefined);
+    it.answer = async () => {
+      throw new PeerFault(reason);
+    };
+    await it.timers.advance(HOUR_MS / 60);
+    expect([it.retired, it.log.of("join_failed").at(-1)]).toMatchObject([ends, { code: reason.reason }]);
+  },
+);
