@@ -60,7 +60,11 @@ describe("purity", () => {
   });
 });
 
-test("files end at the bound", () => {
+test("files end at the bound, but for the list of what a package exports", () => {
+  expect(overlong(file("packages/core/src/index.ts", "x\n".repeat(MAX_FILE_LINES + 1)))).toEqual([]);
+  expect(overlong(file("packages/core/src/watch/index.ts", "x\n".repeat(MAX_FILE_LINES + 1)))).toHaveLength(
+    1,
+  );
   expect(overlong(file("a.ts", "x\n".repeat(MAX_FILE_LINES)))).toEqual([]);
   expect(overlong(file("a.ts", "x\n".repeat(MAX_FILE_LINES + 1)))[0]).toContain("split it");
   expect(overlong(file("a.test.ts", "x\n".repeat(MAX_TEST_FILE_LINES)))).toEqual([]);

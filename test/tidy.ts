@@ -67,7 +67,9 @@ export function impurities(file: SourceFile): Violation[] {
   ];
 }
 
+/** What a package exports is one list, however long. */
 export function overlong(file: SourceFile): Violation[] {
+  if (/^packages\/[a-z]+\/src\/index\.ts$/.test(file.path)) return [];
   const lines = file.text.split("\n").length - 1;
   const isTest = file.path.startsWith("test/") || /\.(?:test|contract)\.ts$/.test(file.path);
   const most = isTest ? MAX_TEST_FILE_LINES : MAX_FILE_LINES;
