@@ -375,7 +375,8 @@ describe("damage", () => {
   });
 
   it("of the database's own files is noted for the next start, which trusts no checkpoint, and salvages where it can", async () => {
-    await withDamage();
+    await open({ cacheMaxBytes: 0 });
+    await store.put("k", recordOf(value(1, "x")));
     faults.readFails = BROKEN;
     expect(() => store.get("k")).toThrow("cannot read");
     faults.readFails = undefined;

@@ -90,6 +90,14 @@ describe("a floor", () => {
     expect([keeper.completeness.state, graveyard.floors]).toEqual([before, []]);
   });
 
+  test("below which something old was taken is no news to the disk where the node was incomplete already", async () => {
+    const { keeper, store } = await MemoryReplica.open({ name: "a" });
+    await keeper.settleFloor(NOW);
+    const { length } = store.batches;
+    await keeper.disturbed();
+    expect(store.batches).toHaveLength(length);
+  });
+
   test("above what was confirmed makes the node incomplete, which it says", async () => {
     const { keeper, log } = await MemoryReplica.open({ name: "a" });
     await keeper.settleFloor(NOW);
@@ -378,6 +386,9 @@ describe("what is known", () => {
     store.failNext = true;
     await expect(keeper.letIn(["b:1", "c:1"])).rejects.toThrow("disk full");
     expect([keeper.letInAt, await letInAt()]).toEqual([[], []]);
+    await keeper.save();
+    const again = await MemoryReplica.open({ name: "a", store, company: "strangers" });
+    expect(again.keeper.isOutside).toBe(false);
     await keeper.letIn(["b:1", "c:1"]);
     await keeper.save();
     expect(await letInAt()).toEqual(["b:1", "c:1"]);

@@ -48,6 +48,18 @@ test("a purge that waits for another one stores no floor of the run that is over
   expect(stored(next)).toContain(`"letInAt":["${FRIEND.address}"]`);
 });
 
+test("a purge that is under way goes no further", async () => {
+  const { member, replica } = await start();
+  let steps = 0;
+  replica.graveyard.purge = async () => {
+    steps += 1;
+    if (steps === 3) member.halt();
+    return { purged: 1, more: true };
+  };
+  await member.keeper.purge();
+  expect(steps).toBe(3);
+});
+
 test("who is let in elsewhere by the next run notes nothing of where the first one was to be", async () => {
   const first = await start(undefined, [STRANGER.address]);
   const { passed, open } = gate();

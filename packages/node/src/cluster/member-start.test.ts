@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { PeerFault } from "../peer-fault.ts";
-import { FRIEND, introduce, type Running, start } from "./lone-member.contract.ts";
+import { FRIEND, introduce, type Running, STRANGER, start } from "./lone-member.contract.ts";
 import { rest } from "./manual-timers.contract.ts";
 import type { ClusterMember } from "./member.ts";
 
@@ -104,3 +104,21 @@ test.each([
     expect([it.retired, it.log.of("join_failed").at(-1)]).toMatchObject([ends, { code: reason.reason }]);
   },
 );
+
+test("a member that was alone, and is to join, is not found by others: they have not looked at what it brings", async () => {
+  const store = new MemoryStore();
+  const alone = await start(store);
+  await alone.member.keeper.save();
+  alone.member.halt();
+  const it = await start(store, [STRANGER.address]);
+  const found = {
+    kind: "push-pull",
+    from: FRIEND,
+    to: "",
+    members: [FRIEND],
+    retired: [],
+    belongs: true,
+  } as const;
+  await expect(it.member.serve(FRIEND.id, found)).rejects.toMatchObject({ reason: { code: "busy" } });
+  expect([it.member.keeper.isOutside, it.member.size]).toEqual([true, 1]);
+});
