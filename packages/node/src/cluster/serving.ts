@@ -84,8 +84,8 @@ export class Serving {
    * @throws PeerFault `busy` where that is not so yet, or for one that is no member, or may not let this one in with what it holds
    */
   async #found({ from, belongs }: PushPull): Promise<void> {
-    const { keeper, membership } = this.#ports.parts;
-    if (keeper.mayBeRecorded || membership.members().length > 1) return;
+    const { keeper } = this.#ports.parts;
+    if (keeper.mayBeRecorded) return;
     if (keeper.isOutside || !belongs) throw new PeerFault({ code: "busy" });
     await keeper.letIn([from.address]).catch(() => {
       throw new PeerFault({ code: "busy" });
