@@ -229,3 +229,21 @@ async function copyOf(cluster: VirtualCluster, name: string): ReturnType<Virtual
   await cluster.run(name, []);
   return copy;
 }
+
+test("the last node of a cluster that it has entered once enters another one when it comes back in doubt", async () => {
+  const cluster = new VirtualCluster(platform, 61);
+  await cluster.start("a", "b");
+  await cluster.put("a", "k", "v");
+  await cluster.converged("a", "b");
+  const leaving = cluster.machine("a").running.leave();
+  await cluster.time.advance(10_000);
+  await leaving;
+  expect(cluster.machine("b").running.size).toBe(1);
+  await cluster.stop("b");
+  await cluster.restoreDirectory("b", await cluster.copyDirectory("b"));
+  await cluster.run("c", []);
+  const b = await cluster.run("b", ["c:1"]);
+  await cluster.time.until("b is a member", () => b.notWritable() === undefined, 60_000);
+  await cluster.converged("b", "c");
+  expect([cluster.read("c", "k"), cluster.events("other_cluster")]).toEqual(["v", []]);
+});
