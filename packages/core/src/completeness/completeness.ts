@@ -225,7 +225,7 @@ export class Completeness {
       isAnyComplete ||= unit.complete;
     }
     if (least < settled || least === Number.POSITIVE_INFINITY) return [];
-    if (least >= this.#agreement.through) this.#agreement = { through: least, among: this.#kept.set };
+    if (least > this.#agreement.through) this.#agreement = { through: least, among: this.#kept.set };
     const events = this.adoptWatermark(least);
     if (isAnyComplete || !this.#recorded || least < this.#floor) return events;
     this.#becomeComplete();
