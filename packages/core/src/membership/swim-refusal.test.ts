@@ -92,6 +92,9 @@ describe("another cluster of the same name", () => {
     const swim = cluster.start(A);
     swim.request(pushPull(), 0, 0);
     expect(swim.entered).toBe(true);
+    // A newcomer that it meets afterwards takes nothing of that back.
+    swim.request(pushPull({ from: D, members: [D], retired: [], belongs: false }), 0, 0);
+    expect(swim.entered).toBe(true);
     const before = table(swim);
     const other = { from: B, members: [B], retired: [] };
     expect(replyIn(swim.request(pushPull(other), 0, 0))).toMatchObject({ code: "other_cluster" });
@@ -145,6 +148,12 @@ describe("one name", () => {
     ).toContainEqual([twin.id, "name_taken", holder]);
     expect(cluster.eventsOf("joined")).toEqual([]);
     expect(cluster.swim(A.id).table.stateOf(twin.id)).toBeUndefined();
+  });
+
+  test("the second is heard once others have let it in: they know why", () => {
+    const cluster = new VirtualCluster({ seed: 1 });
+    cluster.start(A, { members: [B, twin] });
+    expect(ask(cluster, A, ping(twin, A.id))).toMatchObject({ kind: "ack" });
   });
 
   test("the second gets in once the first is dead, which stays counted", () => {
