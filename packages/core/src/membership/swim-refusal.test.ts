@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Member } from "./member.ts";
 import { A, about, ask, B, C, ping, replyIn } from "./samples.contract.ts";
 import type { Swim } from "./swim.ts";
-import { ANYONE, type PushPull, type SwimEffect, type SwimRequest } from "./swim-messages.ts";
+import { ANYONE, type PushPull, RETIRED_PAGE, type SwimEffect, type SwimRequest } from "./swim-messages.ts";
 import { memberOf, VirtualCluster } from "./virtual-cluster.contract.ts";
 
 describe("a message is refused, and changes nothing", () => {
@@ -42,6 +42,27 @@ describe("a message is refused, and changes nothing", () => {
     swim.request(ping(B, A.id, [about({ ...C, address: "" }), { kind: "retired", id: "nonsense" }]), 0, 0);
     expect(swim.table.members()).toEqual([A, B]);
     expect(swim.stats.updatesMalformed).toBe(2);
+  });
+
+  test("a peer that gives the same retired ids over and over is not asked without end", () => {
+    const swim = new VirtualCluster({ seed: 1 }).start(A, { members: [B] });
+    const ids = Array.from({ length: RETIRED_PAGE }, (_, i) => `r${String(i).padStart(5, "0")}~0000000000`);
+    const asked = (effects: readonly SwimEffect[]): number | undefined =>
+      effects.flatMap((effect) => (effect.kind === "request" ? [effect.id] : []))[0];
+    const state = {
+      kind: "state",
+      from: B,
+      members: [B],
+      retired: [],
+      belongs: true,
+      tableHash: "",
+    } as const;
+    let request = asked(swim.reply(asked(swim.exchangeTables(B)) ?? 0, state, 0));
+    let pages = 0;
+    for (; request !== undefined && pages < 9; pages++) {
+      request = asked(swim.reply(request, { kind: "retired-ids", from: B, ids }, 0));
+    }
+    expect(pages).toBe(2);
   });
 
   test("updates on other protocols' messages are not read when their sender is retired", () => {
