@@ -169,22 +169,23 @@ export class RebuildingFaults {
     const { restoring } = watcher.losses;
     restoring.add(machine);
     let isHeld: boolean | undefined;
+    const merges: Promise<unknown>[] = [];
     try {
-      const merges = [...contents].map(([key, record]) => node.merge(key, record));
-      Promise.all(merges).then(
-        (all) => {
-          isHeld = all.every((one) => one === undefined);
-        },
-        () => {
-          isHeld = false;
-        },
-      );
+      for (const [key, record] of contents) merges.push(Promise.resolve(node.merge(key, record)));
     } catch (error) {
-      if (error instanceof StoreError) return false;
-      throw error;
+      if (!(error instanceof StoreError)) throw error;
+      merges.push(Promise.reject(error));
     } finally {
       restoring.delete(machine);
     }
+    Promise.all(merges).then(
+      (all) => {
+        isHeld = all.every((one) => one === undefined);
+      },
+      () => {
+        isHeld = false;
+      },
+    );
     // What a process had under way when it ended never settles.
     while (isHeld === undefined && !run.hasEnded) await cluster.time.sleep(LOOK_MS);
     return isHeld === true;
