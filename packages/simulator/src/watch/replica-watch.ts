@@ -27,6 +27,8 @@ export class ReplicaWatch {
   wholeSinceMs: number;
   /** What it acknowledged may be gone at the next opening, because a disk was lost, replaced, or not synced. */
   mayLack = false;
+  /** The directory is not the one that the present id has written: whoever goes on with it has to be another. */
+  isOther = false;
   readonly #ledger: WriteLedger;
   #id = "";
   #records: Map<string, KeyRecord> = new Map();
@@ -40,8 +42,6 @@ export class ReplicaWatch {
   readonly #lacks: Map<string, { readonly writes: readonly Write[]; readonly of: number }> = new Map();
   /** Keys of which a record may be damaged: nobody can say what of them this incarnation still holds. */
   readonly #damaged: Set<string> = new Set();
-  /** The directory is not the one that the present id has written: whoever goes on with it has to be another. */
-  #isOther = false;
   /** Keys of which a record could not be stored, and may turn out to be there. */
   readonly #failed: Set<string> = new Set();
   /** Records that are to be dropped on a peer's word, or a part of them, and whose change has not been told yet. */
@@ -205,12 +205,12 @@ export class ReplicaWatch {
   incarnated(id: string, nowMs: number): Violation | undefined {
     if (id === this.#id) {
       this.#ledger.restarted(id);
-      if (!this.#isOther) return undefined;
+      if (!this.isOther) return undefined;
       const detail = `${this.machine.name} goes on as ${id}, though its directory may lack what that one had`;
       return { invariant: "regression", detail };
     }
     this.#id = id;
-    this.#isOther = false;
+    this.isOther = false;
     this.wholeSinceMs = nowMs;
     this.#damaged.clear();
     if (!this.isGivenUp || this.isBeside) return undefined;
@@ -246,7 +246,7 @@ export class ReplicaWatch {
 
   #startAnew(actual: ReadonlyMap<string, KeyRecord>, nowMs: number): void {
     this.mayLack = false;
-    this.#isOther = true;
+    this.isOther = true;
     this.wholeSinceMs = nowMs;
     this.#purgedTo = 0;
     this.#seen = new Map();

@@ -166,7 +166,7 @@ export class Watcher implements Hooks {
     if (!isCountedOn(write)) return;
     this.count("acknowledgement");
     for (const other of this.replicas.values()) {
-      if (!ids.has(other.id) || other.isGivenUp || other.mayLack) continue;
+      if (!ids.has(other.id) || other.isGivenUp || other.mayLack || other.isOther) continue;
       if (other.hadSeen(write.key, write.version)) continue;
       const detail = `${by.name} says that ${other.machine.name} holds ${describeWrite(write)}, and it does not`;
       this.report({ invariant: "acknowledgement", detail });
