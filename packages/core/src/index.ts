@@ -146,7 +146,6 @@ export {
   phi,
   validatePhiAccrualConfig,
 } from "./membership/phi-accrual.ts";
-export { isOfOtherCluster } from "./membership/refusal.ts";
 export { suspicionMinMs, suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { Swim, type SwimOptions, type SwimStats } from "./membership/swim.ts";
 export {

@@ -75,6 +75,8 @@ export interface HelloRequest {
   readonly knows: readonly NodeId[];
   /** The sender has been a member, or has taken over the table of one, and those are ids of its cluster. */
   readonly belongs: boolean;
+  /** See {@link PushPull.letInBy}. */
+  readonly letInBy: NodeId | null;
 }
 
 export interface HelloReply {
@@ -90,6 +92,8 @@ export interface HelloReply {
   readonly newcomer: boolean;
   /** The introducer knows one of the ids that the sender knows: what the sender has is from this cluster. */
   readonly related: boolean;
+  /** The introducer; an older build does not say. */
+  readonly by: NodeId | null;
 }
 
 export type PeerRequest =

@@ -82,14 +82,17 @@ it("lets a node go on alone that crashed when it was let in where nobody answers
   const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
   const { store, close } = await openStore(settings, QUIET, () => undefined);
   const stored = Buffer.from(store.meta.get("completeness") ?? []).toString();
-  const letIn = { hasBelonged: false, recorded: false, letInAt: ["127.0.0.1:9"] };
+  const letInBy = "n1~0123456789";
+  const letIn = { hasBelonged: false, recorded: false, letInAt: ["127.0.0.1:9"], letInBy };
   await store.meta.put("completeness", Buffer.from(JSON.stringify({ ...JSON.parse(stored), ...letIn })));
   await close();
 
   await cluster.run("n2", undefined, { data });
   expect(await refusal()).toMatchObject({ code: "joining" });
   const { body } = await cluster.get("n2", "/readyz?verbose");
-  expect(JSON.stringify(body)).toContain("joining through 127.0.0.1:9; writes are refused");
+  expect(JSON.stringify(body)).toContain(
+    `joining through 127.0.0.1:9, let in at 127.0.0.1:9 by ${letInBy} and into no other cluster; writes are refused`,
+  );
   await cluster.stop("n2");
 
   await reset({ alone: true });

@@ -30,14 +30,22 @@ export class Exchange {
   readonly #requests: OpenRequests;
   readonly #random: RandomSource;
   readonly #belongs: () => boolean;
+  readonly #letInBy: () => NodeId | null;
   /** Addresses with a push-pull under way: one each is enough. */
   readonly #contacted: Set<string> = new Set();
   #seeds: readonly string[] = [];
   #joining = false;
   #walking = false;
 
-  constructor(view: MemberView, requests: OpenRequests, random: RandomSource, belongs: () => boolean) {
+  constructor(
+    view: MemberView,
+    requests: OpenRequests,
+    random: RandomSource,
+    belongs: () => boolean,
+    letInBy: () => NodeId | null,
+  ) {
     this.#belongs = belongs;
+    this.#letInBy = letInBy;
     this.#view = view;
     this.#requests = requests;
     this.#random = random;
@@ -123,7 +131,8 @@ export class Exchange {
     if (this.#contacted.has(peer.address)) return;
     this.#contacted.add(peer.address);
     const { table, self, config } = this.#view;
-    const message: PushPull = { kind: "push-pull", from: self, to: peer.id, ...this.#statement() };
+    const letInBy = this.#letInBy();
+    const message: PushPull = { kind: "push-pull", from: self, to: peer.id, ...this.#statement(), letInBy };
     this.#requests.ask(peer, message, config.pushPullTimeoutMs, out, (outcome, _at, effects) => {
       this.#contacted.delete(peer.address);
       if (outcome.kind === "failed" || outcome.message.kind !== "state") return;

@@ -4,6 +4,7 @@ import { isLiveMember, isWellFormed, type Member, peerOf, protocolsOverlap } fro
 import type { MemberTable } from "./member-table.ts";
 import {
   ANYONE,
+  type PushPull,
   type RefusalCode,
   type Refused,
   type SwimRequest,
@@ -14,9 +15,13 @@ import {
  * Whether a member's ids are those of another cluster than this one, which has the same name. Tables only grow, and whoever
  * enters a cluster takes over that of its introducer. So any two members of one cluster know an id in common, be it that of its
  * first member, retired long ago. And whoever has taken over one takes no other: it would bring two clusters together.
+ * Who was let in and has no table yet knows the member that did it.
  */
-export function isOfOtherCluster(table: MemberTable, theirs: readonly NodeId[]): boolean {
-  return theirs.every((id) => table.stateOf(id) === undefined);
+export function isOfOtherCluster(
+  { table, letInBy }: Pick<Receiver, "table" | "letInBy">,
+  theirs: readonly NodeId[],
+): boolean {
+  return theirs.every((id) => id !== letInBy && table.stateOf(id) === undefined);
 }
 
 /** What this node is, as far as it decides whom it lets in. */
@@ -24,12 +29,23 @@ export interface Receiver {
   readonly self: Member;
   readonly table: MemberTable;
   readonly belongs: boolean;
+  /** See {@link PushPull.letInBy}. */
+  readonly letInBy: NodeId | null;
 }
 
-/** Whether both are members, or on their way to become some, and of two clusters. */
-export function isStranger({ table, belongs }: Omit<Receiver, "self">, theirs: TableStatement): boolean {
-  if (!belongs || !theirs.belongs) return false;
-  return isOfOtherCluster(table, [...theirs.members.map(({ id }) => id), ...theirs.retired]);
+/**
+ * Whether both are members, or on their way to become some, and of two clusters; or one of them was let in by a member, and the other
+ * one knows nothing of that: they would begin a cluster beside that member's, which may have recorded the one.
+ */
+export function isStranger(
+  receiver: Omit<Receiver, "self">,
+  theirs: TableStatement & Partial<Pick<PushPull, "letInBy">>,
+): boolean {
+  const { members, retired, letInBy = null } = theirs;
+  const isOneLetIn = receiver.letInBy !== null || letInBy !== null;
+  if (!isOneLetIn && !(receiver.belongs && theirs.belongs)) return false;
+  const ids = [...members.map(({ id }) => id), ...retired];
+  return isOfOtherCluster(receiver, letInBy === null ? ids : [...ids, letInBy]);
 }
 
 /** Why a node refuses a request; undefined when it takes it. */

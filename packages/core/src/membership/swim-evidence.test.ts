@@ -47,7 +47,11 @@ describe("evidence", () => {
       { ...B, state: "dead" },
       { ...memberOf("d"), state: "dead" },
     ];
-    swim.request({ kind: "push-pull", from: C, to: ANYONE, members, retired: [], belongs: true }, 0, 0);
+    swim.request(
+      { kind: "push-pull", from: C, to: ANYONE, members, retired: [], belongs: true, letInBy: null },
+      0,
+      0,
+    );
     expect(swim.table.stateOf(B.id)).toBe("suspect");
     expect(swim.table.stateOf(memberOf("d").id)).toBe("dead");
   });

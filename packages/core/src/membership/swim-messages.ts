@@ -44,6 +44,8 @@ export interface TableStatement {
 /** The whole table. */
 export interface PushPull extends Addressed, TableStatement {
   readonly kind: "push-pull";
+  /** The member that let the sender in, until the sender is one itself: whoever is there may count the sender as one of theirs. */
+  readonly letInBy: NodeId | null;
 }
 
 /** One page of the sender's retired ids after `after` in byte order; an empty `ids` is the end. */
@@ -64,7 +66,7 @@ export type RefusalCode =
   | "not_me"
   /** The sender carries the receiver's own id: it reached itself, or its data directory is a copy. */
   | "own_id"
-  /** Both belong to clusters, and to different ones. */
+  /** Both belong to clusters, or were let into some, and to different ones. */
   | "other_cluster"
   | "protocol_mismatch"
   | "table_full"

@@ -82,6 +82,7 @@ describe("another cluster of the same name", () => {
     kind: "push-pull",
     to: ANYONE,
     ...theirs,
+    letInBy: null,
     ...changes,
   });
   const table = (swim: Swim): unknown => [swim.table.members(), swim.table.counted()];
@@ -129,6 +130,34 @@ describe("another cluster of the same name", () => {
     expect(replyIn(swim.request(pushPull({ belongs: false }), 0, 0))).toMatchObject({ belongs: false });
     expect(swim.entered).toBe(false);
     expect(replyIn(swim.request(pushPull({ from: B, members: [B] }), 0, 0))).toMatchObject({ kind: "state" });
+  });
+
+  test.each<[string, Partial<PushPull>, { belongs?: boolean; letInBy?: string }]>([
+    ["the sender was let in by another member", { belongs: false, letInBy: D.id }, { belongs: true }],
+    ["the sender was, and this node is a newcomer", { belongs: false, letInBy: D.id }, {}],
+    ["this node was let in by another member", {}, { letInBy: B.id }],
+    ["this node was, and the sender is a newcomer", { belongs: false }, { letInBy: B.id }],
+    ["both were, by different ones", { belongs: false, letInBy: D.id }, { letInBy: B.id }],
+  ])("is what somebody is of where %s", (_, changes, known) => {
+    const swim = new VirtualCluster({ seed: 1 }).start(A, known);
+    const before = table(swim);
+    const effects = swim.request(pushPull({ members: [C], retired: [], ...changes }), 0, 0);
+    expect([replyIn(effects), table(swim)]).toEqual([
+      { kind: "refused", code: "other_cluster", holder: { id: A.id, address: A.address } },
+      before,
+    ]);
+  });
+
+  test.each<[string, Partial<PushPull>, { members?: readonly Member[]; letInBy?: string }]>([
+    ["which let the sender in", { letInBy: B.id }, { members: [B] }],
+    ["which let this node in", { members: [C, B] }, { letInBy: B.id }],
+    ["which let both in", { letInBy: B.id }, { letInBy: B.id }],
+    ["and that is this node, by its introducer", { members: [C, A] }, { letInBy: B.id }],
+  ])("is not what somebody is of who knows a member %s", (_, changes, known) => {
+    const swim = new VirtualCluster({ seed: 1 }).start(A, known);
+    expect(replyIn(swim.request(pushPull(changes), 0, 0))).toMatchObject({ kind: "state" });
+    const join = swim.join(["x:1"]).find((effect) => effect.kind === "request");
+    expect(join?.message).toMatchObject({ letInBy: known.letInBy ?? null });
   });
 
   test("is not joined either: what it answers is not taken, and what it refuses is told", () => {

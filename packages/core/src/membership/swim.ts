@@ -15,7 +15,7 @@ import type { MemberTable } from "./member-table.ts";
 import { type KnownTable, MemberView } from "./member-view.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { Prober } from "./prober.ts";
-import { isStranger, type Receiver, refusalOf } from "./refusal.ts";
+import { isOfOtherCluster, isStranger, type Receiver, refusalOf } from "./refusal.ts";
 import type { SwimConfig } from "./swim-config.ts";
 import {
   ANYONE,
@@ -42,6 +42,8 @@ export interface SwimOptions {
   readonly entered: boolean;
   /** Whether this node has been a member, and its table is that of a cluster; it may become one at any time. */
   readonly belongs: () => boolean;
+  /** See {@link PushPull.letInBy}. */
+  readonly letInBy: () => NodeId | null;
 }
 
 /** Counters and gauges for metrics; counters only rise. */
@@ -65,19 +67,21 @@ export class Swim {
   readonly #announcer: Announcer;
   readonly #known: KnownTable;
   readonly #belongs: () => boolean;
+  readonly #letInBy: () => NodeId | null;
   #entered: boolean;
   #requestsRefused = 0;
 
-  constructor({ self, config, random, hash, known, entered, belongs }: SwimOptions) {
+  constructor({ self, config, random, hash, known, entered, belongs, letInBy }: SwimOptions) {
     this.#entered = entered;
     this.#belongs = () => this.#entered || belongs();
+    this.#letInBy = letInBy;
     this.#config = config;
     this.#random = random.fork();
     this.#known = known;
     this.#view = new MemberView(config, self, known, random.fork(), hash);
     this.#prober = new Prober(this.#view, this.#requests, random.fork());
     this.#announcer = new Announcer(this.#view, this.#prober, random.fork());
-    this.#exchange = new Exchange(this.#view, this.#requests, random.fork(), this.#belongs);
+    this.#exchange = new Exchange(this.#view, this.#requests, random.fork(), this.#belongs, letInBy);
   }
 
   get self(): Member {
@@ -91,6 +95,11 @@ export class Swim {
   /** Whether the table is that of a member, be it this node or one from whom it was taken over. */
   get entered(): boolean {
     return this.#entered;
+  }
+
+  /** See {@link isOfOtherCluster}. */
+  isOfOtherCluster(theirs: readonly NodeId[]): boolean {
+    return isOfOtherCluster(this.#receiver(), theirs);
   }
 
   get stats(): SwimStats {
@@ -270,7 +279,7 @@ export class Swim {
   }
 
   #receiver(): Receiver {
-    return { self: this.self, table: this.table, belongs: this.#belongs() };
+    return { self: this.self, table: this.table, belongs: this.#belongs(), letInBy: this.#letInBy() };
   }
 
   #answer(kind: "ack" | "nack", to: Member): SwimReply {

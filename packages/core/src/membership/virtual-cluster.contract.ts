@@ -90,15 +90,21 @@ export class VirtualCluster {
   /** Starts a process. One that had this id before is replaced; `known` is what its disk remembers. */
   start(
     member: Member,
-    known: { members?: readonly Member[]; retired?: readonly NodeId[]; belongs?: boolean } = {},
+    known: {
+      members?: readonly Member[];
+      retired?: readonly NodeId[];
+      belongs?: boolean;
+      letInBy?: NodeId | null;
+    } = {},
   ): Swim {
-    const { members = [], retired = [], belongs = false } = known;
+    const { members = [], retired = [], belongs = false, letInBy = null } = known;
     const options = { self: member, config: this.config, random: this.#random.fork(), hash: identityHash };
     const swim = new Swim({
       ...options,
       known: { members, retired },
       entered: false,
       belongs: () => belongs,
+      letInBy: () => letInBy,
     });
     const process = { swim, member, running: true, pausedUntilMs: 0, blockedUntilMs: 0, held: [] };
     const earlier = this.#processes.get(member.id);

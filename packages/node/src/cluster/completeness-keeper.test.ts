@@ -369,10 +369,10 @@ describe("what is known", () => {
     const joining = await MemoryReplica.open({ name: "a", store, company: "strangers" });
     const { put } = store.meta;
     store.meta.put = () => Promise.reject(new Error("disk full"));
-    await expect(joining.keeper.letIn(["b:1"])).rejects.toThrow("disk full");
+    await expect(joining.keeper.letIn(["b:1"], null)).rejects.toThrow("disk full");
     expect(joining.keeper.isOutside).toBe(true);
     store.meta.put = put;
-    await joining.keeper.letIn(["b:1"]);
+    await joining.keeper.letIn(["b:1"], null);
     const joined = await MemoryReplica.open({ name: "a", store, company: "members" });
     expect(joined.keeper.letInAt).toEqual(["b:1"]);
     expect([joined.keeper.isOutside, joined.keeper.completeness.floor]).toEqual([false, 0]);
@@ -384,19 +384,19 @@ describe("what is known", () => {
     const letInAt = async (): Promise<readonly string[]> =>
       (await MemoryReplica.open({ name: "a", store, company: "strangers" })).keeper.letInAt;
     store.failNext = true;
-    await expect(keeper.letIn(["b:1", "c:1"])).rejects.toThrow("disk full");
+    await expect(keeper.letIn(["b:1", "c:1"], null)).rejects.toThrow("disk full");
     expect([keeper.letInAt, await letInAt()]).toEqual([[], []]);
     await keeper.save();
     const again = await MemoryReplica.open({ name: "a", store, company: "strangers" });
     expect(again.keeper.isOutside).toBe(false);
-    await keeper.letIn(["b:1", "c:1"]);
+    await keeper.letIn(["b:1", "c:1"], null);
     await keeper.save();
     expect(await letInAt()).toEqual(["b:1", "c:1"]);
     const { length } = store.batches;
-    await keeper.letIn(["b:1", "c:1"]);
+    await keeper.letIn(["b:1", "c:1"], null);
     expect(store.batches).toHaveLength(length);
     await keeper.recordedByMajority();
-    await keeper.letIn(["d:1"]);
+    await keeper.letIn(["d:1"], null);
     expect([keeper.letInAt, await letInAt()]).toEqual([[], []]);
   });
 
@@ -416,7 +416,7 @@ describe("what is known", () => {
       };
       const told: string[] = [];
       const letIn = [["b:1"], [second]].map((at) =>
-        keeper.letIn(at).then(
+        keeper.letIn(at, null).then(
           () => told.push("durable"),
           () => told.push("not durable"),
         ),
@@ -449,7 +449,7 @@ describe("what is known", () => {
     async (incarnation, letInAt, begins) => {
       const store = new MemoryStore();
       const first = await MemoryReplica.open({ name: "a", store, company: "strangers" });
-      await first.keeper.letIn(["x:1"]);
+      await first.keeper.letIn(["x:1"], null);
       const stored = Buffer.from(store.committed.meta.get("completeness") ?? []).toString();
       expect(stored).toContain('"letInAt":["x:1"]');
       const text = letInAt === undefined ? "" : `"letInAt":${JSON.stringify(letInAt)},`;

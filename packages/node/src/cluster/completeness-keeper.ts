@@ -49,6 +49,7 @@ export class CompletenessKeeper {
   #hasBelonged: boolean;
   #isOutside: boolean;
   #letInAt: readonly string[];
+  #letInBy: NodeId | null;
   #isLetIn: boolean;
   #lettingIn: Promise<void> = Promise.resolve();
   #isOver = false;
@@ -61,9 +62,10 @@ export class CompletenessKeeper {
   #durableFloor: HlcTime = 0;
 
   constructor(self: NodeId, retention: HlcTime, beginning: Beginning, ports: KeeperPorts) {
-    const { state, hasBelonged, letInAt, isOutside } = readCompleteness(self, beginning, ports.meta);
+    const { state, hasBelonged, letInAt, letInBy, isOutside } = readCompleteness(self, beginning, ports.meta);
     this.#isOutside = isOutside;
     this.#letInAt = letInAt;
+    this.#letInBy = letInBy;
     this.#isLetIn = letInAt.length > 0;
     this.#self = self;
     this.#hasBelonged = hasBelonged;
@@ -177,31 +179,40 @@ export class CompletenessKeeper {
     return this.#letInAt;
   }
 
+  /** See {@link BeginningState.letInBy}. */
+  get letInBy(): NodeId | null {
+    return this.#letInBy;
+  }
+
   /** Whether this node has been a member, or it is durable where it was let in: others may record it. */
   get mayBeRecorded(): boolean {
     return this.#hasBelonged || this.#isLetIn;
   }
 
   /**
-   * Those at some addresses let this node in. Settles when it is durable where, and that what it knew of its own is none of
-   * theirs: before they hear anything of it that they could record. One is stored at a time, so that who asks meanwhile waits as well.
+   * Those at some addresses let this node in. Settles when it is durable where, by which member first, and that what it knew of its
+   * own is none of theirs: before they hear anything of it that they could record. One is stored at a time, so that who asks
+   * meanwhile waits as well.
    */
-  async letIn(at: readonly string[]): Promise<void> {
-    const letIn = this.#lettingIn.catch(() => undefined).then(() => this.#letIn(at));
+  async letIn(at: readonly string[], by: NodeId | null): Promise<void> {
+    const letIn = this.#lettingIn.catch(() => undefined).then(() => this.#letIn(at, by));
     this.#lettingIn = letIn;
     await letIn;
   }
 
-  async #letIn(at: readonly string[]): Promise<void> {
+  async #letIn(at: readonly string[], by: NodeId | null): Promise<void> {
     if (this.#isOver) throw new PeerFault({ code: "busy" });
-    const before = this.#letInAt;
-    if (this.#hasBelonged || at.join() === before.join()) return;
+    const [letInAt, letInBy] = [this.#letInAt, this.#letInBy];
+    const isByKnown = letInBy !== null || by === null;
+    if (this.#hasBelonged || (isByKnown && at.join() === letInAt.join())) return;
     this.#letInAt = at;
+    this.#letInBy ??= by;
     try {
       // Outside until then: a crash would leave the floor of a cluster of one with a table of others.
       await this.#store();
     } catch (error) {
-      this.#letInAt = before;
+      this.#letInAt = letInAt;
+      this.#letInBy = letInBy;
       throw error;
     }
     this.#isLetIn = true;
@@ -213,6 +224,7 @@ export class CompletenessKeeper {
     this.completeness.recordedByMajority();
     this.#hasBelonged = true;
     this.#letInAt = [];
+    this.#letInBy = null;
     await this.save();
   }
 
@@ -233,9 +245,9 @@ export class CompletenessKeeper {
   }
 
   async #store(): Promise<void> {
-    const hasBelonged = this.#hasBelonged;
-    const state = { state: this.completeness.state, hasBelonged, letInAt: this.#letInAt };
-    await storeCompleteness(this.#ports.meta, this.#self, state);
+    const { state } = this.completeness;
+    const [hasBelonged, letInAt, letInBy] = [this.#hasBelonged, this.#letInAt, this.#letInBy];
+    await storeCompleteness(this.#ports.meta, this.#self, { state, hasBelonged, letInAt, letInBy });
   }
 
   /**

@@ -22,8 +22,9 @@ const WELCOME: HelloReply = {
   recorded: false,
   newcomer: false,
   related: false,
+  by: null,
 };
-const HELLO: HelloRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false };
+const HELLO: HelloRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: null };
 const RETRY_MS = 1000;
 
 const peer = (name: string): Peer => ({ id: `${name}~0123456789`, address: `${name}:1` });
@@ -37,6 +38,7 @@ describe("a joiner", () => {
   let others: Peer[];
   let entered: (readonly string[])[];
   let letInAt: readonly string[];
+  let letInBy: string | null;
   let followed: number[];
   let taken: number[][];
   let clockIsBehind: boolean;
@@ -57,6 +59,7 @@ describe("a joiner", () => {
     others = [];
     entered = [];
     letInAt = [];
+    letInBy = null;
     followed = [];
     taken = [];
     clockIsBehind = false;
@@ -96,10 +99,12 @@ describe("a joiner", () => {
         if (!clockIsBehind) followed.push(time);
         return !clockIsBehind;
       },
-      letIn: async (at) => {
+      letIn: async (at, by) => {
         if (isEntryLost) throw new Error("disk full");
         letInAt = at;
+        letInBy = by;
       },
+      isLetIn: () => letInBy !== null,
       take: async (...times) => void taken.push(times),
       recorded: async () => {
         if (isDiskFull) throw new Error("disk full");
@@ -261,6 +266,23 @@ describe("a joiner", () => {
     answers.set("b:1", WELCOME);
     await timers.advance(RETRY_MS);
     expect([entered.length, joining.isFounding]).toEqual([1, false]);
+  });
+
+  test("notes by which member it is let in, and begins no cluster with newcomers after that", async () => {
+    answers.set("a:1", { ...WELCOME, by: peer("a").id });
+    await timers.advance(0);
+    expect([letInAt, letInBy]).toEqual([["a:1"], peer("a").id]);
+    for (const name of ["a", "b"]) answers.set(`${name}:1`, { ...WELCOME, newcomer: true });
+    await timers.advance(RETRY_MS);
+    expect([entered.length, joining.isFounding]).toEqual([1, false]);
+    expect(log.of("join_failed")).toContainEqual({ at: "a:1,b:1", code: "only_newcomers" });
+  });
+
+  test("is let in by no member where it begins a cluster with newcomers", async () => {
+    for (const name of ["a", "b"])
+      answers.set(`${name}:1`, { ...WELCOME, newcomer: true, by: peer(name).id });
+    await timers.advance(0);
+    expect([letInAt, letInBy, joining.isFounding]).toEqual([["a:1", "b:1"], null, true]);
   });
 
   test("counts newcomers neither for a majority nor against it", async () => {

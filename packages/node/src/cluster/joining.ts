@@ -6,7 +6,8 @@
  * Newcomers, which have not been members anywhere yet, are neither introducers nor part of a majority: two of them that are cut
  * off would else record each other, and be a second cluster. They begin one together only when all addresses that they were
  * told of have answered, so that no member can be behind any of them. A cluster of one that may not bring what it holds into another
- * does not answer them as one of theirs: they would begin beside it, without its data.
+ * does not answer them as one of theirs: they would begin beside it, without its data. Nor does one that a member has let in, and may
+ * have recorded.
  *
  * Why the majority: a node that takes writes before others count it could lose them with nobody to miss it, and a
  * watermark could pass them unseen. Why the clock of each who has recorded it, as of then: what that one had said
@@ -36,8 +37,10 @@ export interface JoiningPorts {
   enter(seeds: readonly string[]): void;
   /** Whether a member's clock is near enough; if so, this node's follows it. */
   follow(time: HlcTime): boolean;
-  /** Those at these addresses let it in; settles when that is durable. */
-  letIn(at: readonly string[]): Promise<void>;
+  /** Those at these addresses let it in, or this member there; settles when that is durable. */
+  letIn(at: readonly string[], by: NodeId | null): Promise<void>;
+  /** A member has let it in, in this run or an earlier one, and may have recorded it. */
+  isLetIn(): boolean;
   /** Takes a member's floor and watermark. */
   take(floor: HlcTime, watermark: HlcTime): Promise<void>;
   /** A majority has recorded this node; settles when that is durable. */
@@ -171,14 +174,15 @@ export class Joining {
     }
     if (addresses.length === 0) this.#ports.log.warn("join_failed", { code: "no_address" });
     if (newcomers === 0) return;
+    const isNobodyMissing = newcomers === addresses.length && resolved.every((found) => found.length > 0);
     // A name that leads to nobody may be that of a member that is down.
-    if (newcomers < addresses.length || resolved.some((found) => found.length === 0)) {
+    if (!isNobodyMissing || this.#ports.isLetIn()) {
       this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
       return;
     }
     const obstacle = await this.#ports.obstacle(0);
     if (obstacle !== undefined) return this.#isNotLetIn(addresses.join(","), 0, obstacle);
-    await this.#ports.letIn(addresses);
+    await this.#ports.letIn(addresses, null);
     this.#enter(addresses);
     this.#isFounding = true;
     this.#foundersLeast = Math.max(1, addresses.length - 1);
@@ -263,7 +267,7 @@ export class Joining {
 
   /** @param letInAt where it is let in by this */
   async #take(
-    { time, floor, watermark }: HelloReply,
+    { time, floor, watermark, by }: HelloReply,
     address: string,
     letInAt?: readonly string[],
   ): Promise<boolean> {
@@ -271,7 +275,7 @@ export class Joining {
       this.#ports.log.warn("join_failed", { at: address, code: "clock_drift" });
       return false;
     }
-    if (letInAt !== undefined) await this.#ports.letIn(letInAt);
+    if (letInAt !== undefined) await this.#ports.letIn(letInAt, by);
     await this.#ports.take(floor, watermark);
     return true;
   }

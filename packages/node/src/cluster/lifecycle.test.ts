@@ -1,6 +1,13 @@
 /** How a member comes, goes and lets others come and go, where another would do something else meanwhile. */
-import { decodeUtf8, fromHex, type KeyRecord, type PeerReply, type PeerRequest } from "@hearsay/core";
-import { expect, test } from "vitest";
+import {
+  decodeUtf8,
+  fromHex,
+  type HelloRequest,
+  type KeyRecord,
+  type PeerReply,
+  type PeerRequest,
+} from "@hearsay/core";
+import { describe, expect, test } from "vitest";
 import { MemoryReplica } from "../exchange/memory-replica.contract.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import { PeerFault } from "../peer-fault.ts";
@@ -16,7 +23,7 @@ import {
 } from "./lone-member.contract.ts";
 import { rest } from "./manual-timers.contract.ts";
 
-const HELLO: PeerRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false };
+const HELLO: PeerRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: null };
 const EQUAL: PeerReply = {
   kind: "exchange-equal",
   standing,
@@ -140,12 +147,12 @@ test.each([
   const store = new MemoryStore();
   const before = await MemoryReplica.open({ name: "a", store, company });
   await before.write("k", "v");
-  if (company === "strangers") await before.keeper.letIn(["seed:1"]);
+  if (company === "strangers") await before.keeper.letIn(["seed:1"], null);
   await before.keeper.save();
   const floor = before.node.lastWrite;
   const it = await start(store, ["seed:1"]);
   const where = { time: floor, floor, watermark: floor };
-  const who = { recorded: false, newcomer: false, related: kind === "joining" };
+  const who = { recorded: false, newcomer: false, related: kind === "joining", by: null };
   it.answer = () => ({ kind: "welcome", limits: LIMITS, ...where, ...who });
   await it.timers.advance(100);
   expect(it.member.joiningState.kind).toBe(kind);
@@ -156,7 +163,14 @@ test.each([
 test("a newcomer takes no table before it is durable that its sender may record it, and none of another newcomer", async () => {
   const store = new MemoryStore();
   const it = await start(store, ["seed:1"]);
-  const table = { from: FRIEND, to: "", members: [FRIEND], retired: [], belongs: true } as const;
+  const table = {
+    from: FRIEND,
+    to: "",
+    members: [FRIEND],
+    retired: [],
+    belongs: true,
+    letInBy: null,
+  } as const;
   const push = (belongs: boolean): Promise<PeerReply> =>
     it.member.serve(FRIEND.id, { kind: "push-pull", ...table, belongs });
   await expect(push(false)).rejects.toMatchObject({ reason: { code: "busy" } });
@@ -165,13 +179,19 @@ test("a newcomer takes no table before it is durable that its sender may record 
   expect([it.member.keeper.letInAt, it.member.membership.stateOf(FRIEND.id)]).toEqual([[], undefined]);
   expect(await push(true)).toMatchObject({ kind: "state" });
   const stored = decodeUtf8(store.committed.meta.get("completeness") ?? new Uint8Array());
-  expect(stored).toContain(`"letInAt":["${FRIEND.address}"]`);
+  expect(stored).toContain(`"letInAt":["${FRIEND.address}"],"letInBy":"${FRIEND.id}"`);
   expect(await push(false)).toMatchObject({ kind: "state" });
 });
 
 test("a newcomer turns nobody away, of whatever cluster, and says that it is one", async () => {
   const it = await start(new MemoryStore(), ["seed:1"]);
-  const hello = { kind: "hello", limits: LIMITS, knows: [STRANGER.id], belongs: true } as const;
+  const hello = {
+    kind: "hello",
+    limits: LIMITS,
+    knows: [STRANGER.id],
+    belongs: true,
+    letInBy: null,
+  } as const;
   expect(await it.member.serve(STRANGER.id, hello)).toMatchObject({ newcomer: true, related: false });
   const member = await start();
   await expect(member.member.serve(STRANGER.id, hello)).rejects.toMatchObject({
@@ -179,9 +199,38 @@ test("a newcomer turns nobody away, of whatever cluster, and says that it is one
   });
 });
 
+describe("who was let in by a member, and has no table yet,", () => {
+  const hello = { kind: "hello", limits: LIMITS, knows: [STRANGER.id], belongs: false } as const;
+
+  test("is turned away by another cluster, and not where that member is known", async () => {
+    const { member } = await start();
+    const ask = (letInBy: string | null): Promise<PeerReply> =>
+      member.serve(STRANGER.id, { ...hello, letInBy });
+    await expect(ask(FRIEND.id)).rejects.toMatchObject({ reason: { code: "other_cluster" } });
+    const welcome = { by: member.id, related: false, newcomer: false };
+    expect(await ask(null)).toMatchObject(welcome);
+    // That what it has is from this cluster, its introducer does not say.
+    expect(await ask(member.id)).toMatchObject(welcome);
+  });
+
+  test("is no newcomer with which others may begin a cluster, but to those of its own", async () => {
+    const it = await start(new MemoryStore(), ["seed:1"]);
+    const { member } = it;
+    await member.keeper.letIn(["seed:1"], FRIEND.id);
+    const ask = (changes: Partial<HelloRequest>): Promise<PeerReply> =>
+      member.serve(STRANGER.id, { ...hello, letInBy: null, ...changes });
+    await expect(ask({})).rejects.toMatchObject({ reason: { code: "busy" } });
+    for (const changes of [{ letInBy: FRIEND.id }, { knows: [FRIEND.id] }, { knows: [member.id] }]) {
+      expect(await ask(changes)).toMatchObject({ newcomer: true });
+    }
+    await member.greet("x:1").catch(() => undefined);
+    expect(it.sent.at(-1)?.message).toMatchObject({ kind: "hello", letInBy: FRIEND.id });
+  });
+});
+
 test("a member that greets itself, as at an address of many, finds no member there", async () => {
   const { member } = await start();
-  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false } as const;
+  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: null } as const;
   expect(await member.serve(member.id, hello)).toMatchObject({ newcomer: true });
   expect(await member.serve(FRIEND.id, hello)).toMatchObject({ newcomer: false });
 });

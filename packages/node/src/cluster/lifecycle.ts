@@ -117,16 +117,20 @@ export class Lifecycle {
   }
 
   /** Answers a node that asks to be let in. */
-  async welcome(from: NodeId, { knows, belongs }: HelloRequest): Promise<HelloReply> {
+  async welcome(from: NodeId, { knows, belongs, letInBy }: HelloRequest): Promise<HelloReply> {
     const { keeper, membership, joining, troubles } = this.#parts;
     const { completeness } = keeper;
     const related = !membership.isOfOtherCluster(knows);
+    const isBound = belongs || letInBy !== null;
+    const isStrange = membership.isOfOtherCluster(letInBy === null ? knows : [...knows, letInBy]);
     const isSelf = from === this.#ports.node.id;
     const isApart = keeper.isOutside && !isSelf && (await joining?.isApart()) === true;
-    if (isApart || (keeper.hasBelonged && belongs && !related)) {
+    if (isApart || (keeper.hasBelonged && isBound && isStrange)) {
       troubles.note("other_cluster", { code: "other_cluster", member: from }, from);
       throw new PeerFault({ code: "other_cluster" });
     }
+    // They would begin a cluster with it beside the one that may have recorded it.
+    if (keeper.letInBy !== null && isStrange) throw new PeerFault({ code: "busy" });
     // Before the clock is read: the sender takes it for a time at which it was recorded here.
     const hasRecorded = membership.hasRecorded(from);
     const { hasBelonged } = keeper;
@@ -140,13 +144,15 @@ export class Lifecycle {
       // Who was told of its own address, too, finds nobody else there.
       newcomer: isSelf || !hasBelonged,
       related,
+      by: this.#ports.node.id,
     };
   }
 
   /** Asks whoever is at an address what joining there would mean; nothing changes by it. @throws PeerFault */
   async greet(address: string): Promise<Greeting> {
     // It would enter as a newcomer.
-    const hello = { kind: "hello", limits: this.#config.limits, knows: [], belongs: false } as const;
+    const { letInBy } = this.#parts.keeper;
+    const hello = { kind: "hello", limits: this.#config.limits, knows: [], belongs: false, letInBy } as const;
     const reply = await this.#ports.transport.request({ id: "", address }, hello, HELLO_TIMEOUT_MS);
     if (reply.kind !== "welcome") throw new PeerFault({ code: "bad_message", what: reply.kind });
     const { time, floor, limits } = reply;

@@ -120,7 +120,7 @@ export async function start(
 
 /** Makes a node known to the member, by a push-pull of its own; a joiner is let in first. */
 export async function introduce({ member }: Running, from: Member): Promise<PeerReply> {
-  await member.keeper.letIn(["seed:1"]);
+  await member.keeper.letIn(["seed:1"], null);
   return await member.serve(from.id, {
     kind: "push-pull",
     from,
@@ -128,6 +128,7 @@ export async function introduce({ member }: Running, from: Member): Promise<Peer
     members: [from],
     retired: [],
     belongs: false,
+    letInBy: null,
   });
 }
 

@@ -42,7 +42,7 @@ test("a purge that waits for another one stores no floor of the run that is over
   purges.push(alone.member.keeper.purge());
   alone.member.halt();
   const next = await start(alone.replica.store, [FRIEND.address], { incarnation: "newcomer" });
-  await next.member.keeper.letIn([FRIEND.address]);
+  await next.member.keeper.letIn([FRIEND.address], null);
   open();
   await Promise.allSettled(purges);
   expect(stored(next)).toContain(`"letInAt":["${FRIEND.address}"]`);
@@ -67,12 +67,12 @@ test("who is let in elsewhere by the next run notes nothing of where the first o
     if (message.kind !== "hello") throw new Error(message.kind);
     await passed;
     const welcome = { kind: "welcome", limits: LIMITS, time: FLOOR, floor: 0, watermark: 0 } as const;
-    return { ...welcome, recorded: false, newcomer: false, related: false };
+    return { ...welcome, recorded: false, newcomer: false, related: false, by: null };
   };
   await first.timers.advance(0);
   first.member.halt();
   const next = await start(first.replica.store, [FRIEND.address], { incarnation: "newcomer" });
-  await next.member.keeper.letIn([FRIEND.address]);
+  await next.member.keeper.letIn([FRIEND.address], null);
   open();
   await rest();
   expect(stored(next)).toContain(`"letInAt":["${FRIEND.address}"]`);

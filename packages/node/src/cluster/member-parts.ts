@@ -15,7 +15,7 @@ import { CompletenessKeeper } from "./completeness-keeper.ts";
 import { HELLO_TIMEOUT_MS, Joining } from "./joining.ts";
 import { LocalReplica } from "./local-replica.ts";
 import type { MemberConfig, MemberPorts } from "./member-config.ts";
-import { Membership } from "./membership.ts";
+import { Membership, type MembershipOptions } from "./membership.ts";
 import { obstacleTo } from "./obstacle.ts";
 import type { Transport } from "./ports.ts";
 import { Repair } from "./repair.ts";
@@ -72,7 +72,10 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
     preferHealthy((peer) => membership.phi(peer.id) ?? 0),
   );
   // Until it is let in with what it holds, one that was alone is of a cluster of its own, and takes nobody's table.
-  const membership = makeMembership(recipe, () => keeper.hasBelonged || keeper.isOutside);
+  const membership = makeMembership(recipe, {
+    belongs: () => keeper.hasBelonged || keeper.isOutside,
+    letInBy: () => keeper.letInBy,
+  });
   const keeper: CompletenessKeeper = makeKeeper(recipe, membership);
   const replica = makeReplica(recipe, membership, keeper);
   const transport = askingMembers(ports.transport, (id) => membership.isRetired(id));
@@ -84,7 +87,10 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   return { membership, keeper, replica, sampler, transport, rumors, repair, states, joining, troubles };
 }
 
-function makeMembership({ config, ports, events, troubles }: Recipe, belongs: () => boolean): Membership {
+function makeMembership(
+  { config, ports, events, troubles }: Recipe,
+  { belongs, letInBy }: Pick<MembershipOptions, "belongs" | "letInBy">,
+): Membership {
   const { node, store, clock, log, timers, transport, random } = ports;
   const { address, zone, protocol, build, swim, hash } = config;
   return new Membership(
@@ -95,6 +101,7 @@ function makeMembership({ config, ports, events, troubles }: Recipe, belongs: ()
       hash,
       generation: clock.nowMs(),
       belongs,
+      letInBy,
     },
     { meta: store.meta, transport, timers, random: random.fork(), log, troubles },
     {
@@ -229,7 +236,7 @@ function makeJoining(
     hello: () => {
       const { limits } = config;
       const belongs = keeper.hasBelonged || membership.entered;
-      return { kind: "hello", limits, knows: membership.someIds(), belongs };
+      return { kind: "hello", limits, knows: membership.someIds(), belongs, letInBy: keeper.letInBy };
     },
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),
@@ -242,7 +249,8 @@ function makeJoining(
     },
     enter: (addresses) => membership.join(addresses),
     follow: (time) => node.observe(time) === undefined,
-    letIn: (at) => keeper.letIn(at),
+    letIn: (at, by) => keeper.letIn(at, by),
+    isLetIn: () => keeper.letInBy !== null,
     take: async (floor, watermark) => {
       keeper.adoptWatermark(watermark);
       await keeper.settleFloor(floor);

@@ -98,6 +98,7 @@ test("the rest of the node hears of live peers only when one comes, goes or move
       hash: (text) => text,
       generation: START_MS,
       belongs: () => false,
+      letInBy: () => null,
     },
     {
       meta: new MemoryStore().meta,
@@ -151,6 +152,7 @@ describe("a refusal in a reply", () => {
             recorded: false,
             newcomer: false,
             related: false,
+            by: null,
           }
         : refused;
     await it.timers.advance(2000);
@@ -175,7 +177,13 @@ describe("a refusal in a reply", () => {
       expect([it.retired, it.member.notWritable()]).toEqual([true, { code: "retired" }]);
       expect(it.log.lines.find(({ event }) => event === "self_retired")?.level).toBe("error");
       await expect(
-        it.member.serve(FRIEND.id, { kind: "hello", limits: LIMITS, knows: [], belongs: false }),
+        it.member.serve(FRIEND.id, {
+          kind: "hello",
+          limits: LIMITS,
+          knows: [],
+          belongs: false,
+          letInBy: null,
+        }),
       ).rejects.toMatchObject({
         reason: { code: "busy" },
       });

@@ -6,7 +6,6 @@ import {
   type CountedMembers,
   HELLO_IDS_MAX,
   isLiveMember,
-  isOfOtherCluster,
   type Member,
   type MemberState,
   type NodeId,
@@ -51,8 +50,9 @@ export interface MembershipOptions {
   readonly hash: (text: string) => string;
   /** Raised with every start, so that a restart is not mistaken for the run before it. */
   readonly generation: number;
-  /** Whether this node has been a member; see {@link SwimOptions.belongs}. */
+  /** Whether this node has been a member, and before that, which one let it in; see {@link SwimOptions}. */
   readonly belongs: () => boolean;
+  readonly letInBy: () => NodeId | null;
 }
 
 export interface MembershipListener {
@@ -106,6 +106,7 @@ export class Membership {
       hash: options.hash,
       entered: known.entered && this.knownAddresses.length > 0,
       belongs: options.belongs,
+      letInBy: options.letInBy,
       known: {
         members: known.members.filter(({ id }) => id !== options.self.id),
         retired: [...known.retired.filter((id) => !options.retired.includes(id)), ...options.retired],
@@ -182,9 +183,8 @@ export class Membership {
     return [...ids, ...table.newestRetired(HELLO_IDS_MAX)].slice(0, HELLO_IDS_MAX);
   }
 
-  /** See {@link isOfOtherCluster}. */
   isOfOtherCluster(theirs: readonly NodeId[]): boolean {
-    return isOfOtherCluster(this.#swim.table, theirs);
+    return this.#swim.isOfOtherCluster(theirs);
   }
 
   /** Where a node of another cluster of this name was met in this run, unless it has become a member of this one since. */

@@ -87,7 +87,7 @@ export class Serving {
     const { keeper } = this.#ports.parts;
     if (keeper.mayBeRecorded) return;
     if (keeper.isOutside || !belongs) throw new PeerFault({ code: "busy" });
-    await keeper.letIn([from.address]).catch(() => {
+    await keeper.letIn([from.address], from.id).catch(() => {
       throw new PeerFault({ code: "busy" });
     });
   }

@@ -40,6 +40,8 @@ export interface BeginningState {
   readonly hasBelonged: boolean;
   /** Of one that is no member yet: where it was let in. Whoever is there may have recorded it, and counts on it. */
   readonly letInAt: readonly string[];
+  /** And by which member; null where newcomers did, to begin a cluster, or one of an older build, which does not say. */
+  readonly letInBy: NodeId | null;
 }
 
 /** What is stored; the rest follows from how the run begins. */
@@ -64,7 +66,7 @@ export function readCompleteness(
   if (stored === undefined) {
     const isFounder = isAlone && incarnation === "same";
     const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
-    return { state, hasBelonged: isAlone, letInAt: [], isOutside: false };
+    return { state, hasBelonged: isAlone, letInAt: [], letInBy: null, isOutside: false };
   }
   const isNewcomer = incarnation === "newcomer";
   const isOfThem = !isNewcomer && (company === "members" || knowsOthers);
@@ -74,6 +76,7 @@ export function readCompleteness(
     state: isOutside || isNewcomer ? INITIAL_COMPLETENESS : continued(self, incarnation, company, stored),
     hasBelonged: isAlone || (stored.hasBelonged && isOfThem),
     letInAt: stored.letInAt ?? [],
+    letInBy: stored.letInBy,
     isOutside,
   };
 }
@@ -107,6 +110,7 @@ interface Stored {
   readonly about: NodeId | undefined;
   readonly hasBelonged: boolean;
   readonly letInAt: readonly string[] | undefined;
+  readonly letInBy: NodeId | null;
   readonly state: Omit<CompletenessState, "recorded"> & { readonly recorded: boolean | undefined };
 }
 
@@ -114,9 +118,9 @@ interface Stored {
 export async function storeCompleteness(
   meta: MetaStore,
   about: NodeId,
-  { state, hasBelonged, letInAt }: BeginningState,
+  { state, ...rest }: BeginningState,
 ): Promise<void> {
-  const text = JSON.stringify({ about, hasBelonged, letInAt, ...state, vector: [...state.vector] });
+  const text = JSON.stringify({ about, ...rest, ...state, vector: [...state.vector] });
   await meta.put(META_NAME, encodeUtf8(text));
 }
 
@@ -132,11 +136,12 @@ function readState(meta: MetaStore): Stored | undefined {
     typeof parsed === "object" && parsed !== null ? { ...parsed } : {};
   const state = toState(found);
   if (state === undefined) throw new IdentityError({ code: "membership_unreadable" });
-  const { about, hasBelonged, letInAt } = found;
+  const { about, hasBelonged, letInAt, letInBy } = found;
   return {
-    about: typeof about === "string" && isNodeId(about) ? about : undefined,
+    about: toNodeId(about),
     hasBelonged: hasBelonged !== false,
     letInAt: Array.isArray(letInAt) ? letInAt.filter((at) => typeof at === "string") : undefined,
+    letInBy: toNodeId(letInBy) ?? null,
     state,
   };
 }
@@ -151,7 +156,7 @@ export async function forgetWhereLetIn(meta: MetaStore): Promise<void> {
   const parsed = parseJson(stored);
   const isReadable = typeof parsed === "object" && parsed !== null && toState(parsed) !== undefined;
   const kept = isReadable ? parsed : { ...INITIAL_COMPLETENESS, vector: [] };
-  await meta.put(META_NAME, encodeUtf8(JSON.stringify({ ...kept, letInAt: [] })));
+  await meta.put(META_NAME, encodeUtf8(JSON.stringify({ ...kept, letInAt: [], letInBy: null })));
 }
 
 function toState(parsed: Partial<Record<string, unknown>>): Stored["state"] | undefined {
@@ -171,6 +176,10 @@ function toState(parsed: Partial<Record<string, unknown>>): Stored["state"] | un
     watermark,
     settledAt,
   };
+}
+
+function toNodeId(value: unknown): NodeId | undefined {
+  return typeof value === "string" && isNodeId(value) ? value : undefined;
 }
 
 function isVectorEntry(entry: unknown): entry is [NodeId, HlcTime] {

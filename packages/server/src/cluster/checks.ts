@@ -7,6 +7,8 @@ import type { Check } from "../services.ts";
 import { throughIso } from "./naming.ts";
 import { OBSTACLES } from "./obstacle.ts";
 
+type LetIn = Pick<ClusterMember["keeper"], "letInAt" | "letInBy">;
+
 /** @param seeds where the node was told to join at its start */
 export function clusterChecks(member: ClusterMember | undefined, seeds: readonly string[]): readonly Check[] {
   if (member === undefined) return [];
@@ -22,7 +24,7 @@ export function clusterChecks(member: ClusterMember | undefined, seeds: readonly
           ? "the id is retired; hearsay reset brings the node back as a new one"
           : "no",
     },
-    joiningCheck(fault, seeds.length > 0 ? seeds : member.keeper.letInAt),
+    joiningCheck(fault, seeds, member.keeper),
     {
       name: "clock",
       ok: fault?.code !== "clock_skew",
@@ -53,18 +55,25 @@ function otherClusterCheck(at: string | undefined): Check {
   return { ...check, ok: false, detail: `a node of another one of this name is at ${at}. ${next}` };
 }
 
-function joiningDetail(fault: Extract<NotWritable, { code: "joining" }>, seeds: string): string {
-  const how = `recorded by ${fault.recordedBy} of ${fault.needed} needed, joining through ${seeds || "the addresses it knows"}`;
+function joiningDetail(
+  fault: Extract<NotWritable, { code: "joining" }>,
+  seeds: readonly string[],
+  { letInAt, letInBy }: LetIn,
+): string {
+  const through = (seeds.length > 0 ? seeds : letInAt).join(", ") || "the addresses it knows";
+  const bound =
+    letInBy === null ? "" : `, let in at ${letInAt.join(", ")} by ${letInBy} and into no other cluster`;
+  const how = `recorded by ${fault.recordedBy} of ${fault.needed} needed, joining through ${through}${bound}`;
   const gone =
     "If members are gone for good, its own former id too: hearsay forget ID, on a node that takes writes";
   return `${how}; writes are refused. ${gone}; if none does: hearsay reset --alone`;
 }
 
-function joiningCheck(fault: NotWritable | undefined, seeds: readonly string[]): Check {
+function joiningCheck(fault: NotWritable | undefined, seeds: readonly string[], letIn: LetIn): Check {
   const check = { name: "joining", needed: false };
   switch (fault?.code) {
     case "joining":
-      return { ...check, ok: false, detail: joiningDetail(fault, seeds.join(", ")) };
+      return { ...check, ok: false, detail: joiningDetail(fault, seeds, letIn) };
     case "limits_differ":
       return { ...check, ok: false, detail: `${fault.knobs.join(", ")} differ from ${fault.by}` };
     case "data_too_old":

@@ -41,6 +41,7 @@ test.each<[string, PeerRequest]>([
       members: many(SWIM_DEFAULTS.membersMax, member),
       retired: many(RETIRED_PAGE, longest),
       belongs: true,
+      letInBy: null,
     },
   ],
   [

@@ -64,6 +64,8 @@ export const updates: Shape<readonly Update[]> = list(update, UPDATES_MAX);
 const members: Shape<readonly Member[]> = list(member, MEMBERS_MAX);
 const retired: Shape<readonly string[]> = list(nodeId, RETIRED_PAGE);
 const belongs: Shape<boolean> = optional(bool, false);
+/** A node, where there is one. */
+export const nodeOrNone: Shape<string | null> = optional(nullable(nodeId), null);
 
 /** A node id, or empty for whoever answers at the address. */
 const addressee: Shape<string> = textLike(
@@ -87,6 +89,7 @@ export const pushPull: Shape<Body<PushPull>> = object({
   members,
   retired,
   belongs,
+  letInBy: nodeOrNone,
 });
 
 export const retiredPage: Shape<Body<RetiredPage>> = object({
