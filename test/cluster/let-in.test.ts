@@ -114,6 +114,22 @@ test("a node that nobody has recorded when it was let in, and that comes back lo
   expect(held(cluster, "a")).toEqual(["v", undefined]);
 });
 
+test.each([
+  ["is older than what is remembered of deletions there", LONG_MS, "too_old"],
+  ["was written under an id that is unknown there", 0, "of_others"],
+] as const)(
+  "a node that was let in and is reset to go on alone enters nowhere with what %s",
+  async (_, awayMs, reason) => {
+    const { cluster } = await letIn(77, "alone", false);
+    await cluster.time.advance(awayMs);
+    cluster.machine("d").resetAlone();
+    const d = await cluster.run("d", ["a:1"]);
+    await cluster.time.advance(MINUTE_MS);
+    expect(d.notWritable()).toEqual({ code: "data_too_old", by: "a:1", reason });
+    expect([...held(cluster, "d"), ...cluster.events("ghost_quarantined")]).toEqual([undefined, "v"]);
+  },
+);
+
 test("a node that those who let it in have recorded comes back long after, and nothing of either is lost", async () => {
   const { cluster } = await letIn(73, "alone", true);
   await cluster.time.advance(LONG_MS);

@@ -147,8 +147,9 @@ function readState(meta: MetaStore): Stored | undefined {
 }
 
 /**
- * The next start is that of a node which was let in nowhere, or has been a member, and of one that knows nothing where what it knew
- * cannot be read: in the cluster that it begins nobody knows better. Settles when that is durable.
+ * The next start is that of a node that has been a member of a cluster of its own and was let in nowhere, so what it holds is looked at
+ * before it is brought into another one; and of one that knows nothing where what it knew cannot be read: in the cluster that it
+ * begins nobody knows better. Settles when that is durable.
  */
 export async function forgetWhereLetIn(meta: MetaStore): Promise<void> {
   const stored = meta.get(META_NAME);
@@ -156,7 +157,8 @@ export async function forgetWhereLetIn(meta: MetaStore): Promise<void> {
   const parsed = parseJson(stored);
   const isReadable = typeof parsed === "object" && parsed !== null && toState(parsed) !== undefined;
   const kept = isReadable ? parsed : { ...INITIAL_COMPLETENESS, vector: [] };
-  await meta.put(META_NAME, encodeUtf8(JSON.stringify({ ...kept, letInAt: [], letInBy: null })));
+  const alone = { ...kept, hasBelonged: true, letInAt: [], letInBy: null };
+  await meta.put(META_NAME, encodeUtf8(JSON.stringify(alone)));
 }
 
 function toState(parsed: Partial<Record<string, unknown>>): Stored["state"] | undefined {
