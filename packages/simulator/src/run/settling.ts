@@ -108,8 +108,8 @@ export class Settling {
         operator.present.every((name) => !operator.is(name, "leaving")),
     );
     const names = shuffled(random, operator.present);
-    const core = names.slice(0, Math.floor(names.length / 2) + 1);
-    const others = names.slice(core.length);
+    const core = this.#coreOf(names);
+    const others = names.filter((name) => !core.includes(name));
     trace.note(`the core is ${core.join(", ")}`);
     operator.leaveAlone(new Set(others));
     for (const [i, name] of others.entries()) {
@@ -128,6 +128,15 @@ export class Settling {
     const states = await this.#states(core);
     watcher.count("convergence", states.length);
     for (const violation of checkAgreement(states)) watcher.report(violation);
+  }
+
+  /** A majority, with one in it that has been a member: newcomers rightly begin nothing beside the only one that has data. */
+  #coreOf(names: readonly string[]): string[] {
+    const isElder = (name: string): boolean =>
+      this.#ports.cluster.machine(name).member?.keeper.hasBelonged === true;
+    const core = names.slice(0, Math.floor(names.length / 2) + 1);
+    const elder = names.find(isElder);
+    return elder === undefined || core.some(isElder) ? core : [elder, ...core.slice(1)];
   }
 
   get #hasBroken(): boolean {

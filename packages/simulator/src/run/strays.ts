@@ -35,8 +35,11 @@ export async function emptyStrangers(operator: Operator): Promise<void> {
   for (const name of operator.up) {
     const { member } = operator.machine(name);
     const kind = member?.joiningState.kind;
+    // The others have met it as well. It is the one that none of them knows.
     const isRefused =
-      kind === "joining" && member?.membership.otherClusterAt !== undefined && member.keeper.hasBelonged;
+      kind === "joining" &&
+      member?.membership.otherClusterAt !== undefined &&
+      !operator.up.some((other) => other !== name && knownTo(operator, other).has(member.id));
     if (!isRefused && kind !== "not_let_in") continue;
     const others = operator.present.filter((other) => other !== name);
     // It is seen only where all run.
@@ -49,6 +52,15 @@ export async function emptyStrangers(operator: Operator): Promise<void> {
   }
 }
 
+function knownTo(operator: Operator, name: string): ReadonlySet<string> {
+  return new Set(
+    operator
+      .machine(name)
+      .member?.membership.members()
+      .map(({ id }) => id),
+  );
+}
+
 /**
  * Who is still joining may not forget anybody. Who has not heard of a node is not asked to: that one may hold what nobody
  * else has of those who go (docs/cluster.md, Leaving and forgetting).
@@ -56,6 +68,6 @@ export async function emptyStrangers(operator: Operator): Promise<void> {
 function mayForget(operator: Operator, name: string): boolean {
   const { member } = operator.machine(name);
   if (member === undefined || member.notWritable() !== undefined) return false;
-  const known = new Set(member.membership.members().map(({ id }) => id));
+  const known = knownTo(operator, name);
   return operator.present.every((other) => operator.isForgotten(other) || known.has(operator.idOf(other)));
 }
