@@ -116,10 +116,20 @@ function* resurrected(
   }
 }
 
-/** A record of which everything is deleted or over may be gone on one node before it is on another. */
-function contentOf({ siblings }: FinalEvent): string {
-  const isGone = siblings.every(({ value, expired }) => value === undefined || expired === true);
-  return isGone ? "" : siblings.map(({ version }) => version).join(" ");
+/**
+ * A record of which everything is deleted or over may be gone on one node before it is on another. And a value may run out
+ * between the reading of two nodes, which then show the same versions.
+ */
+function agree(a: FinalEvent, b: FinalEvent): boolean {
+  return (isGone(a) && isGone(b)) || versionsOf(a) === versionsOf(b);
+}
+
+function isGone({ siblings }: FinalEvent): boolean {
+  return siblings.every(({ value, expired }) => value === undefined || expired === true);
+}
+
+function versionsOf({ siblings }: FinalEvent): string {
+  return siblings.map(({ version }) => version).join(" ");
 }
 
 function* diverged(finals: readonly FinalEvent[]): Generator<Violation> {
@@ -129,7 +139,7 @@ function* diverged(finals: readonly FinalEvent[]): Generator<Violation> {
     const { node, key, endMs } = final;
     const other = first.get(key);
     if (other === undefined) first.set(key, final);
-    else if (!told.has(key) && contentOf(other) !== contentOf(final)) {
+    else if (!told.has(key) && !agree(other, final)) {
       told.add(key);
       const [here, there] = [final, other].map(
         ({ siblings }) => siblings.map(describe).join(" and ") || "nothing",

@@ -338,6 +338,13 @@ describe("the end", () => {
     expect(told.codes()).toEqual([]);
   });
 
+  it("diverged is not a value that runs out while the nodes are read one after the other", () => {
+    const write = told.put("n1", "a", { ttlMs: 1_000 });
+    told.final("a", [seen(write)], ["n1"]);
+    told.final("a", [{ ...seen(write), expired: true }], ["n2"]);
+    expect(told.codes()).toEqual([]);
+  });
+
   it("not_converged, damaged, not_back and crashed are what nodes and processes say", () => {
     told.settled(null);
     told.tell({ type: "verify", node: "n1", sound: false, detail: "" });
