@@ -165,8 +165,10 @@ export class ExchangeAnswerer {
     if (!isCompareRequest(request.compare))
       throw new PeerFault({ code: "bad_message", what: "compare request" });
     session.isWalking = true;
+    const { digests } = this.#replica;
+    await digests.root();
     const reply = await answerCompare(
-      this.#replica.digests,
+      digests,
       request.compare,
       async (bucket) => encodeBucketEntries(await this.#list(session, bucket)),
       { maxBytes: this.#limits.maxMessageBytes, isOver: this.#step() },

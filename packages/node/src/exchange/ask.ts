@@ -146,6 +146,8 @@ export class ExchangeAsker {
     this.#transferredMs = this.#nowMs();
     for (let compare = walk.next(); compare !== undefined; compare = walk.next()) {
       const compared = await this.#ask({ kind: "exchange-compare", session: this.#session, compare });
+      // What was on its way a moment ago, and has come, is not looked for any further down.
+      await digests.root();
       if (compared.kind !== "exchange-compared" || !walk.absorb(compared.reply)) {
         throw new PeerFault({ code: "exchange_broken", what: compared.kind });
       }

@@ -102,6 +102,7 @@ class Comparing {
     const walk = new MerkleWalk(this.#replica.digests, children);
     for (let compare = walk.next(); compare !== undefined; compare = walk.next()) {
       const compared = await ask({ kind: "exchange-compare", session, compare });
+      await this.#replica.digests.root();
       if (compared.kind !== "exchange-compared" || !walk.absorb(compared.reply)) {
         throw new PeerFault({ code: "exchange_broken", what: compared.kind });
       }

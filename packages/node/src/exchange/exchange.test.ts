@@ -252,6 +252,30 @@ test("what waits to be sent while a long answer is compared is no more than a me
   expect(most).toBeLessThan(15);
 });
 
+test.each(["asks", "answers"])(
+  "what comes to the side that %s while the trees are compared is not listed",
+  async (does) => {
+    const [a, b] = await pair();
+    await a.write("older", "v");
+    const [from, to] = does === "asks" ? [b, a] : [a, b];
+    await from.write("on its way", "v");
+    const record = from.replica.get("on its way");
+    if (record === undefined) throw new Error("nothing was written");
+    const { said, ask } = dialogue(a, b, EXCHANGE_LIMITS);
+    const outcome = await exchange(a, b.id, async (request) => {
+      const reply = await ask(request);
+      if (reply.kind === "exchange-compared")
+        await to.replica.merge([{ key: "on its way", record }], from.replica.standing(), [])?.committed;
+      return reply;
+    });
+    expect(outcome).toMatchObject({ keysSent: 1, keysReceived: 0 });
+    const listed = said.flatMap(({ reply }) =>
+      reply.kind === "exchange-compared" ? reply.reply.buckets : [],
+    );
+    expect(listed).toHaveLength(1);
+  },
+);
+
 test.each([
   [0, 8, 8],
   [20, 5, 7],

@@ -46,6 +46,8 @@ class MemoryDigests implements DigestStore {
   /** All keys fall into so many buckets, so that some share one. */
   readonly #buckets: number;
   readonly #bucketOf: Map<string, number> = new Map();
+  /** As of the last root, which is all that the tree shows. */
+  #shown: ReadonlyMap<string, KeyRecord> = new Map();
 
   constructor(store: MemoryStore, buckets: number) {
     this.#store = store;
@@ -62,6 +64,7 @@ class MemoryDigests implements DigestStore {
   }
 
   async root(): Promise<string> {
+    this.#shown = new Map(this.#store.committed.records);
     return digitsOf(this.#subtree(0, BUCKETS), 3, 64);
   }
 
@@ -91,7 +94,7 @@ class MemoryDigests implements DigestStore {
 
   #subtree(from: number, to: number): string {
     const digests: string[] = [];
-    for (const [key, record] of this.#store.committed.records) {
+    for (const [key, record] of this.#shown) {
       const bucket = this.bucketOf(key);
       if (bucket >= from && bucket < to) digests.push(digestOf(key, record));
     }
