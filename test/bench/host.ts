@@ -42,7 +42,7 @@ for (let i = Number(first); i < Number(first) + Number(count); i++) {
     data: join(directory, `n${i}`),
     listen: `127.0.3.${i}:0`,
     join: seed,
-    "log.level": "error",
+    "log.level": "warn",
     "store.cacheMaxBytes": "4MiB",
     "store.blockCacheBytes": "1MiB",
     "store.writeBufferBytes": "1MiB",

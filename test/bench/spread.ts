@@ -121,7 +121,10 @@ async function counters(cluster: BenchCluster): Promise<{ readonly records: numb
   for (const node of cluster.nodes) {
     const answer = await node.pool.request({ method: "GET", path: "/metrics" });
     const text = await answer.body.text();
-    records += Number(/^hearsay_rumor_records_total (\d+)/m.exec(text)?.[1] ?? Number.NaN);
+    const found = /^hearsay_rumor_records_total (\d+)/m.exec(text)?.[1];
+    if (found === undefined)
+      throw new Error(`${node.url} answered ${answer.statusCode} and counts no records of rumors`);
+    records += Number(found);
   }
   return { records };
 }
