@@ -156,6 +156,7 @@ export {
 } from "./membership/swim-config.ts";
 export {
   ANYONE,
+  LET_IN_BY_MAX,
   type Ping,
   type PingReq,
   type PushPull,

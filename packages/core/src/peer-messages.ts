@@ -76,7 +76,7 @@ export interface HelloRequest {
   /** The sender has been a member, or has taken over the table of one, and those are ids of its cluster. */
   readonly belongs: boolean;
   /** See {@link PushPull.letInBy}. */
-  readonly letInBy: NodeId | null;
+  readonly letInBy: readonly NodeId[];
 }
 
 export interface HelloReply {

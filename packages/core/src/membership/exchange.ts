@@ -30,7 +30,7 @@ export class Exchange {
   readonly #requests: OpenRequests;
   readonly #random: RandomSource;
   readonly #belongs: () => boolean;
-  readonly #letInBy: () => NodeId | null;
+  readonly #letInBy: () => readonly NodeId[];
   /** Addresses with a push-pull under way: one each is enough. */
   readonly #contacted: Set<string> = new Set();
   #seeds: readonly string[] = [];
@@ -42,7 +42,7 @@ export class Exchange {
     requests: OpenRequests,
     random: RandomSource,
     belongs: () => boolean,
-    letInBy: () => NodeId | null,
+    letInBy: () => readonly NodeId[],
   ) {
     this.#belongs = belongs;
     this.#letInBy = letInBy;

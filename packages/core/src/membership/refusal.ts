@@ -15,13 +15,13 @@ import {
  * Whether a member's ids are those of another cluster than this one, which has the same name. Tables only grow, and whoever
  * enters a cluster takes over that of its introducer. So any two members of one cluster know an id in common, be it that of its
  * first member, retired long ago. And whoever has taken over one takes no other: it would bring two clusters together.
- * Who was let in and has no table yet knows the member that did it.
+ * Who was let in and has no table yet knows the member that did it, and a founder knows those it has found.
  */
 export function isOfOtherCluster(
   { table, letInBy }: Pick<Receiver, "table" | "letInBy">,
   theirs: readonly NodeId[],
 ): boolean {
-  return theirs.every((id) => id !== letInBy && table.stateOf(id) === undefined);
+  return theirs.every((id) => !letInBy.includes(id) && table.stateOf(id) === undefined);
 }
 
 /** What this node is, as far as it decides whom it lets in. */
@@ -30,22 +30,21 @@ export interface Receiver {
   readonly table: MemberTable;
   readonly belongs: boolean;
   /** See {@link PushPull.letInBy}. */
-  readonly letInBy: NodeId | null;
+  readonly letInBy: readonly NodeId[];
 }
 
 /**
- * Whether both are members, or on their way to become some, and of two clusters; or one of them was let in by a member, and the other
- * one knows nothing of that: they would begin a cluster beside that member's, which may have recorded the one.
+ * Whether both are members, or on their way to become some, and of two clusters; or one of them was let in, by a member or by those it
+ * begins a cluster with, and the other one knows nothing of these: they would begin a cluster beside theirs, which may have recorded the one.
  */
 export function isStranger(
   receiver: Omit<Receiver, "self">,
   theirs: TableStatement & Partial<Pick<PushPull, "letInBy">>,
 ): boolean {
-  const { members, retired, letInBy = null } = theirs;
-  const isOneLetIn = receiver.letInBy !== null || letInBy !== null;
+  const { members, retired, letInBy = [] } = theirs;
+  const isOneLetIn = receiver.letInBy.length > 0 || letInBy.length > 0;
   if (!isOneLetIn && !(receiver.belongs && theirs.belongs)) return false;
-  const ids = [...members.map(({ id }) => id), ...retired];
-  return isOfOtherCluster(receiver, letInBy === null ? ids : [...ids, letInBy]);
+  return isOfOtherCluster(receiver, [...members.map(({ id }) => id), ...retired, ...letInBy]);
 }
 
 /** Why a node refuses a request; undefined when it takes it. */

@@ -9,6 +9,9 @@ export const ANYONE: NodeId = "";
 /** Retired ids in one message at most; about 20 bytes each. */
 export const RETIRED_PAGE = 256;
 
+/** Those that one names who let it in, at most: as many as it has addresses to enter at. */
+export const LET_IN_BY_MAX = 64;
+
 interface Envelope {
   /** The sender as it sees itself: alive or stopped. */
   readonly from: Member;
@@ -44,8 +47,11 @@ export interface TableStatement {
 /** The whole table. */
 export interface PushPull extends Addressed, TableStatement {
   readonly kind: "push-pull";
-  /** The member that let the sender in, until the sender is one itself: whoever is there may count the sender as one of theirs. */
-  readonly letInBy: NodeId | null;
+  /**
+   * The member that let the sender in, and those it has found to begin a cluster with, until the sender is a member itself: whoever
+   * is there may count the sender as one of theirs. At most {@link LET_IN_BY_MAX}.
+   */
+  readonly letInBy: readonly NodeId[];
 }
 
 /** One page of the sender's retired ids after `after` in byte order; an empty `ids` is the end. */

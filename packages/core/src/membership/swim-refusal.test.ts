@@ -82,7 +82,7 @@ describe("another cluster of the same name", () => {
     kind: "push-pull",
     to: ANYONE,
     ...theirs,
-    letInBy: null,
+    letInBy: [],
     ...changes,
   });
   const table = (swim: Swim): unknown => [swim.table.members(), swim.table.counted()];
@@ -132,12 +132,12 @@ describe("another cluster of the same name", () => {
     expect(replyIn(swim.request(pushPull({ from: B, members: [B] }), 0, 0))).toMatchObject({ kind: "state" });
   });
 
-  test.each<[string, Partial<PushPull>, { belongs?: boolean; letInBy?: string }]>([
-    ["the sender was let in by another member", { belongs: false, letInBy: D.id }, { belongs: true }],
-    ["the sender was, and this node is a newcomer", { belongs: false, letInBy: D.id }, {}],
-    ["this node was let in by another member", {}, { letInBy: B.id }],
-    ["this node was, and the sender is a newcomer", { belongs: false }, { letInBy: B.id }],
-    ["both were, by different ones", { belongs: false, letInBy: D.id }, { letInBy: B.id }],
+  test.each<[string, Partial<PushPull>, { belongs?: boolean; letInBy?: readonly string[] }]>([
+    ["the sender was let in by another member", { belongs: false, letInBy: [D.id] }, { belongs: true }],
+    ["the sender was, and this node is a newcomer", { belongs: false, letInBy: [D.id] }, {}],
+    ["this node was let in by another member", {}, { letInBy: [B.id] }],
+    ["this node was, and the sender is a newcomer", { belongs: false }, { letInBy: [B.id] }],
+    ["both were, by different ones", { belongs: false, letInBy: [D.id] }, { letInBy: [B.id] }],
   ])("is what somebody is of where %s", (_, changes, known) => {
     const swim = new VirtualCluster({ seed: 1 }).start(A, known);
     const before = table(swim);
@@ -148,16 +148,17 @@ describe("another cluster of the same name", () => {
     ]);
   });
 
-  test.each<[string, Partial<PushPull>, { members?: readonly Member[]; letInBy?: string }]>([
-    ["which let the sender in", { letInBy: B.id }, { members: [B] }],
-    ["which let this node in", { members: [C, B] }, { letInBy: B.id }],
-    ["which let both in", { letInBy: B.id }, { letInBy: B.id }],
-    ["and that is this node, by its introducer", { members: [C, A] }, { letInBy: B.id }],
+  test.each<[string, Partial<PushPull>, { members?: readonly Member[]; letInBy?: readonly string[] }]>([
+    ["which let the sender in", { letInBy: [B.id] }, { members: [B] }],
+    ["which let this node in", { members: [C, B] }, { letInBy: [B.id] }],
+    ["which let both in", { letInBy: [B.id] }, { letInBy: [B.id] }],
+    ["or newcomer that both have found", { letInBy: ["x", B.id] }, { letInBy: [D.id, B.id] }],
+    ["and that is this node, by its introducer", { members: [C, A] }, { letInBy: [B.id] }],
   ])("is not what somebody is of who knows a member %s", (_, changes, known) => {
     const swim = new VirtualCluster({ seed: 1 }).start(A, known);
     expect(replyIn(swim.request(pushPull(changes), 0, 0))).toMatchObject({ kind: "state" });
     const join = swim.join(["x:1"]).find((effect) => effect.kind === "request");
-    expect(join?.message).toMatchObject({ letInBy: known.letInBy ?? null });
+    expect(join?.message).toMatchObject({ letInBy: known.letInBy ?? [] });
   });
 
   test("is not joined either: what it answers is not taken, and what it refuses is told", () => {

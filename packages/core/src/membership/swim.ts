@@ -43,7 +43,7 @@ export interface SwimOptions {
   /** Whether this node has been a member, and its table is that of a cluster; it may become one at any time. */
   readonly belongs: () => boolean;
   /** See {@link PushPull.letInBy}. */
-  readonly letInBy: () => NodeId | null;
+  readonly letInBy: () => readonly NodeId[];
 }
 
 /** Counters and gauges for metrics; counters only rise. */
@@ -67,7 +67,7 @@ export class Swim {
   readonly #announcer: Announcer;
   readonly #known: KnownTable;
   readonly #belongs: () => boolean;
-  readonly #letInBy: () => NodeId | null;
+  readonly #letInBy: () => readonly NodeId[];
   #entered: boolean;
   #requestsRefused = 0;
 

@@ -94,10 +94,10 @@ export class VirtualCluster {
       members?: readonly Member[];
       retired?: readonly NodeId[];
       belongs?: boolean;
-      letInBy?: NodeId | null;
+      letInBy?: readonly NodeId[];
     } = {},
   ): Swim {
-    const { members = [], retired = [], belongs = false, letInBy = null } = known;
+    const { members = [], retired = [], belongs = false, letInBy = [] } = known;
     const options = { self: member, config: this.config, random: this.#random.fork(), hash: identityHash };
     const swim = new Swim({
       ...options,

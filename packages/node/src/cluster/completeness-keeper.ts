@@ -12,6 +12,7 @@ import {
   type CountedMembers,
   type HeldBack,
   type HlcTime,
+  LET_IN_BY_MAX,
   type NodeId,
 } from "@hearsay/core";
 import type { WriteFault } from "../merging.ts";
@@ -19,7 +20,13 @@ import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
 import type { RepeatLog } from "../repeat-log.ts";
 import type { Graveyard } from "./ports.ts";
-import { type Beginning, readCompleteness, storeCompleteness } from "./stored-completeness.ts";
+import {
+  type Beginning,
+  type Entry,
+  NO_ENTRY,
+  readCompleteness,
+  storeCompleteness,
+} from "./stored-completeness.ts";
 
 /** Records that go in one step; between steps other work has its turn. */
 const PURGE_STEP = 1000;
@@ -48,8 +55,7 @@ export class CompletenessKeeper {
   #counted: CountedMembers;
   #hasBelonged: boolean;
   #isOutside: boolean;
-  #letInAt: readonly string[];
-  #letInBy: NodeId | null;
+  #entry: Entry;
   #isLetIn: boolean;
   #lettingIn: Promise<void> = Promise.resolve();
   #isOver = false;
@@ -62,10 +68,10 @@ export class CompletenessKeeper {
   #durableFloor: HlcTime = 0;
 
   constructor(self: NodeId, retention: HlcTime, beginning: Beginning, ports: KeeperPorts) {
-    const { state, hasBelonged, letInAt, letInBy, isOutside } = readCompleteness(self, beginning, ports.meta);
+    const { state, hasBelonged, isOutside, ...entry } = readCompleteness(self, beginning, ports.meta);
+    const { letInAt, letInBy, founders } = entry;
     this.#isOutside = isOutside;
-    this.#letInAt = letInAt;
-    this.#letInBy = letInBy;
+    this.#entry = { letInAt, letInBy, founders };
     this.#isLetIn = letInAt.length > 0;
     this.#self = self;
     this.#hasBelonged = hasBelonged;
@@ -174,14 +180,24 @@ export class CompletenessKeeper {
     return this.#isOutside;
   }
 
-  /** See {@link BeginningState.letInAt}. */
+  /** See {@link Entry.letInAt}. */
   get letInAt(): readonly string[] {
-    return this.#letInAt;
+    return this.#entry.letInAt;
   }
 
-  /** See {@link BeginningState.letInBy}. */
+  /** See {@link Entry.letInBy}. */
   get letInBy(): NodeId | null {
-    return this.#letInBy;
+    return this.#entry.letInBy;
+  }
+
+  /** See {@link Entry.founders}. */
+  get founders(): readonly NodeId[] {
+    return this.#entry.founders;
+  }
+
+  /** See {@link PushPull.letInBy}. */
+  get boundTo(): readonly NodeId[] {
+    return this.letInBy === null ? this.founders : [this.letInBy, ...this.founders];
   }
 
   /** Whether this node has been a member, or it is durable where it was let in: others may record it. */
@@ -190,29 +206,31 @@ export class CompletenessKeeper {
   }
 
   /**
-   * Those at some addresses let this node in. Settles when it is durable where, by which member first, and that what it knew of its
-   * own is none of theirs: before they hear anything of it that they could record. One is stored at a time, so that who asks
-   * meanwhile waits as well.
+   * Those at some addresses let this node in. Settles when it is durable where, by which member first, or which newcomers first, and
+   * that what it knew of its own is none of theirs: before they hear anything of it that they could record. One is stored at a time,
+   * so that who asks meanwhile waits as well.
    */
-  async letIn(at: readonly string[], by: NodeId | null): Promise<void> {
-    const letIn = this.#lettingIn.catch(() => undefined).then(() => this.#letIn(at, by));
+  async letIn(at: readonly string[], by: NodeId | null, founders: readonly NodeId[] = []): Promise<void> {
+    const letIn = this.#lettingIn.catch(() => undefined).then(() => this.#letIn(at, by, founders));
     this.#lettingIn = letIn;
     await letIn;
   }
 
-  async #letIn(at: readonly string[], by: NodeId | null): Promise<void> {
+  async #letIn(at: readonly string[], by: NodeId | null, founders: readonly NodeId[]): Promise<void> {
     if (this.#isOver) throw new PeerFault({ code: "busy" });
-    const [letInAt, letInBy] = [this.#letInAt, this.#letInBy];
-    const isByKnown = letInBy !== null || by === null;
-    if (this.#hasBelonged || (isByKnown && at.join() === letInAt.join())) return;
-    this.#letInAt = at;
-    this.#letInBy ??= by;
+    const before = this.#entry;
+    const entry = {
+      letInAt: at,
+      letInBy: before.letInBy ?? by,
+      founders: before.founders.length > 0 ? before.founders : founders.slice(0, LET_IN_BY_MAX - 1),
+    };
+    if (this.#hasBelonged || JSON.stringify(entry) === JSON.stringify(before)) return;
+    this.#entry = entry;
     try {
       // Outside until then: a crash would leave the floor of a cluster of one with a table of others.
       await this.#store();
     } catch (error) {
-      this.#letInAt = letInAt;
-      this.#letInBy = letInBy;
+      this.#entry = before;
       throw error;
     }
     this.#isLetIn = true;
@@ -223,8 +241,7 @@ export class CompletenessKeeper {
   async recordedByMajority(): Promise<void> {
     this.completeness.recordedByMajority();
     this.#hasBelonged = true;
-    this.#letInAt = [];
-    this.#letInBy = null;
+    this.#entry = NO_ENTRY;
     await this.save();
   }
 
@@ -246,8 +263,11 @@ export class CompletenessKeeper {
 
   async #store(): Promise<void> {
     const { state } = this.completeness;
-    const [hasBelonged, letInAt, letInBy] = [this.#hasBelonged, this.#letInAt, this.#letInBy];
-    await storeCompleteness(this.#ports.meta, this.#self, { state, hasBelonged, letInAt, letInBy });
+    await storeCompleteness(this.#ports.meta, this.#self, {
+      state,
+      hasBelonged: this.#hasBelonged,
+      ...this.#entry,
+    });
   }
 
   /**

@@ -24,7 +24,7 @@ const WELCOME: HelloReply = {
   related: false,
   by: null,
 };
-const HELLO: HelloRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: null };
+const HELLO: HelloRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: [] };
 const RETRY_MS = 1000;
 
 const peer = (name: string): Peer => ({ id: `${name}~0123456789`, address: `${name}:1` });
@@ -39,6 +39,7 @@ describe("a joiner", () => {
   let entered: (readonly string[])[];
   let letInAt: readonly string[];
   let letInBy: string | null;
+  let founders: readonly string[];
   let followed: number[];
   let taken: number[][];
   let clockIsBehind: boolean;
@@ -60,6 +61,7 @@ describe("a joiner", () => {
     entered = [];
     letInAt = [];
     letInBy = null;
+    founders = [];
     followed = [];
     taken = [];
     clockIsBehind = false;
@@ -92,17 +94,19 @@ describe("a joiner", () => {
         return isApart ? "of_others" : oldest <= floor ? "too_old" : undefined;
       },
       enter: (seeds) => {
-        expect(letInAt).toEqual(seeds);
+        expect(seeds.filter((at) => at !== peer("self").address)).toEqual(letInAt);
         entered.push(seeds);
       },
       follow: (time) => {
         if (!clockIsBehind) followed.push(time);
         return !clockIsBehind;
       },
-      letIn: async (at, by) => {
+      self: peer("self").id,
+      letIn: async (at, by, newcomers) => {
         if (isEntryLost) throw new Error("disk full");
         letInAt = at;
         letInBy = by;
+        founders = newcomers;
       },
       isLetIn: () => letInBy !== null,
       take: async (...times) => void taken.push(times),
@@ -283,6 +287,27 @@ describe("a joiner", () => {
       answers.set(`${name}:1`, { ...WELCOME, newcomer: true, by: peer(name).id });
     await timers.advance(0);
     expect([letInAt, letInBy, joining.isFounding]).toEqual([["a:1", "b:1"], null, true]);
+    expect(founders).toEqual(["a", "b"].map((name) => peer(name).id));
+  });
+
+  test("names each newcomer once, itself not, nor one of an older build, which does not say who it is", async () => {
+    resolve = async (seed) => (seed === "a:1" ? ["a:1", "self:1", "c:1"] : ["b:1"]);
+    for (const [at, by] of [
+      ["a:1", peer("a").id],
+      ["b:1", peer("a").id],
+      ["self:1", peer("self").id],
+      ["c:1", null],
+    ] as const)
+      answers.set(at, { ...WELCOME, newcomer: true, by });
+    await timers.advance(0);
+    expect([letInAt, founders]).toEqual([["a:1", "c:1", "b:1"], [peer("a").id]]);
+  });
+
+  test("that was told of itself alone waits for others to find it, let in by nobody yet", async () => {
+    resolve = async () => ["self:1"];
+    answers.set("self:1", { ...WELCOME, newcomer: true, by: peer("self").id });
+    await timers.advance(0);
+    expect([letInAt, founders, joining.isFounding]).toEqual([[], [], true]);
   });
 
   test("counts newcomers neither for a majority nor against it", async () => {
@@ -345,7 +370,8 @@ describe("a joiner", () => {
     const addresses = ["a", "b", "c", "self"].map((name) => `${name}:1`);
     // The other name leads to one of them once more.
     resolve = async (seed) => (seed === "a:1" ? addresses : ["self:1"]);
-    for (const address of addresses) answers.set(address, { ...WELCOME, newcomer: true, recorded: true });
+    for (const name of ["a", "b", "c", "self"])
+      answers.set(`${name}:1`, { ...WELCOME, newcomer: true, recorded: true, by: peer(name).id });
     others = [peer("b")];
     await timers.advance(RETRY_MS);
     expect(joining.state).toEqual({ kind: "joining", recordedBy: 1, needed: 2 });

@@ -37,8 +37,9 @@ export interface JoiningPorts {
   enter(seeds: readonly string[]): void;
   /** Whether a member's clock is near enough; if so, this node's follows it. */
   follow(time: HlcTime): boolean;
-  /** Those at these addresses let it in, or this member there; settles when that is durable. */
-  letIn(at: readonly string[], by: NodeId | null): Promise<void>;
+  readonly self: NodeId;
+  /** Those at these addresses let it in: this member there, or newcomers, to begin a cluster. Settles when that is durable. */
+  letIn(at: readonly string[], by: NodeId | null, founders: readonly NodeId[]): Promise<void>;
   /** A member has let it in, in this run or an earlier one, and may have recorded it. */
   isLetIn(): boolean;
   /** Takes a member's floor and watermark. */
@@ -153,7 +154,7 @@ export class Joining {
   async #greetSeeds(): Promise<void> {
     const resolved = await Promise.all(this.#seeds.map((seed) => this.#ports.resolveSeed(seed)));
     const addresses = [...new Set(resolved.flat())];
-    let newcomers = 0;
+    const newcomers: Peer[] = [];
     for (const address of addresses) {
       const welcome = await this.#hello({ id: ANYONE, address });
       if (welcome === undefined) continue;
@@ -164,7 +165,7 @@ export class Joining {
         return;
       }
       if (welcome.newcomer) {
-        newcomers += 1;
+        newcomers.push({ id: welcome.by ?? ANYONE, address });
         continue;
       }
       const obstacle = welcome.related ? undefined : await this.#ports.obstacle(welcome.floor);
@@ -173,8 +174,9 @@ export class Joining {
       if (await this.#take(welcome, address, [address])) return this.#enter([address]);
     }
     if (addresses.length === 0) this.#ports.log.warn("join_failed", { code: "no_address" });
-    if (newcomers === 0) return;
-    const isNobodyMissing = newcomers === addresses.length && resolved.every((found) => found.length > 0);
+    if (newcomers.length === 0) return;
+    const isNobodyMissing =
+      newcomers.length === addresses.length && resolved.every((found) => found.length > 0);
     // A name that leads to nobody may be that of a member that is down.
     if (!isNobodyMissing || this.#ports.isLetIn()) {
       this.#ports.log.warn("join_failed", { at: addresses.join(","), code: "only_newcomers" });
@@ -182,10 +184,19 @@ export class Joining {
     }
     const obstacle = await this.#ports.obstacle(0);
     if (obstacle !== undefined) return this.#isNotLetIn(addresses.join(","), 0, obstacle);
-    await this.#ports.letIn(addresses, null);
+    await this.#foundWith(newcomers.filter(({ id }) => id !== this.#ports.self));
     this.#enter(addresses);
     this.#isFounding = true;
     this.#foundersLeast = Math.max(1, addresses.length - 1);
+  }
+
+  /** Who was told of itself alone has found nobody yet who could record it. */
+  async #foundWith(others: readonly Peer[]): Promise<void> {
+    if (others.length === 0) return;
+    // One of an older build does not say who it is.
+    const ids = new Set(others.map(({ id }) => id).filter((id) => id !== ANYONE));
+    const at = others.map(({ address }) => address);
+    await this.#ports.letIn(at, null, [...ids]);
   }
 
   #isNotLetIn(by: string, floor: HlcTime, reason: Obstacle): void {
@@ -275,7 +286,7 @@ export class Joining {
       this.#ports.log.warn("join_failed", { at: address, code: "clock_drift" });
       return false;
     }
-    if (letInAt !== undefined) await this.#ports.letIn(letInAt, by);
+    if (letInAt !== undefined) await this.#ports.letIn(letInAt, by, []);
     await this.#ports.take(floor, watermark);
     return true;
   }

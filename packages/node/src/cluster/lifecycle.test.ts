@@ -23,7 +23,7 @@ import {
 } from "./lone-member.contract.ts";
 import { rest } from "./manual-timers.contract.ts";
 
-const HELLO: PeerRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: null };
+const HELLO: PeerRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: [] };
 const EQUAL: PeerReply = {
   kind: "exchange-equal",
   standing,
@@ -169,7 +169,7 @@ test("a newcomer takes no table before it is durable that its sender may record 
     members: [FRIEND],
     retired: [],
     belongs: true,
-    letInBy: null,
+    letInBy: [],
   } as const;
   const push = (belongs: boolean): Promise<PeerReply> =>
     it.member.serve(FRIEND.id, { kind: "push-pull", ...table, belongs });
@@ -190,7 +190,7 @@ test("a newcomer turns nobody away, of whatever cluster, and says that it is one
     limits: LIMITS,
     knows: [STRANGER.id],
     belongs: true,
-    letInBy: null,
+    letInBy: [],
   } as const;
   expect(await it.member.serve(STRANGER.id, hello)).toMatchObject({ newcomer: true, related: false });
   const member = await start();
@@ -204,11 +204,11 @@ describe("who was let in by a member, and has no table yet,", () => {
 
   test("is turned away by another cluster, and not where that member is known", async () => {
     const { member } = await start();
-    const ask = (letInBy: string | null): Promise<PeerReply> =>
+    const ask = (...letInBy: string[]): Promise<PeerReply> =>
       member.serve(STRANGER.id, { ...hello, letInBy });
     await expect(ask(FRIEND.id)).rejects.toMatchObject({ reason: { code: "other_cluster" } });
     const welcome = { by: member.id, related: false, newcomer: false };
-    expect(await ask(null)).toMatchObject(welcome);
+    expect(await ask()).toMatchObject(welcome);
     // That what it has is from this cluster, its introducer does not say.
     expect(await ask(member.id)).toMatchObject(welcome);
   });
@@ -218,19 +218,63 @@ describe("who was let in by a member, and has no table yet,", () => {
     const { member } = it;
     await member.keeper.letIn(["seed:1"], FRIEND.id);
     const ask = (changes: Partial<HelloRequest>): Promise<PeerReply> =>
-      member.serve(STRANGER.id, { ...hello, letInBy: null, ...changes });
+      member.serve(STRANGER.id, { ...hello, letInBy: [], ...changes });
     await expect(ask({})).rejects.toMatchObject({ reason: { code: "busy" } });
-    for (const changes of [{ letInBy: FRIEND.id }, { knows: [FRIEND.id] }, { knows: [member.id] }]) {
+    for (const changes of [{ letInBy: [FRIEND.id] }, { knows: [FRIEND.id] }, { knows: [member.id] }]) {
       expect(await ask(changes)).toMatchObject({ newcomer: true });
     }
     await member.greet("x:1").catch(() => undefined);
-    expect(it.sent.at(-1)?.message).toMatchObject({ kind: "hello", letInBy: FRIEND.id });
+    expect(it.sent.at(-1)?.message).toMatchObject({ kind: "hello", letInBy: [FRIEND.id] });
   });
+});
+
+test("who begins a cluster with newcomers turns those of another away, and not those that are of none yet or know one of its own", async () => {
+  const it = await start(new MemoryStore(), ["seed:1"]);
+  const { member } = it;
+  await member.keeper.letIn(["seed:1"], null, [FRIEND.id]);
+  const hello = { kind: "hello", limits: LIMITS, knows: [STRANGER.id] } as const;
+  const ask = (changes: Pick<HelloRequest, "belongs" | "letInBy">): Promise<PeerReply> =>
+    member.serve(STRANGER.id, { ...hello, ...changes });
+  const another = { belongs: false, letInBy: ["x~0123456789"] };
+  for (const changes of [{ belongs: true, letInBy: [] }, another]) {
+    await expect(ask(changes)).rejects.toMatchObject({ reason: { code: "other_cluster" } });
+  }
+  for (const letInBy of [[], [FRIEND.id], [member.id]]) {
+    expect(await ask({ belongs: false, letInBy })).toMatchObject({ newcomer: true, recorded: false });
+  }
+});
+
+test("a newcomer that was told of itself alone takes the table of another one that has found it, once that is durable", async () => {
+  const store = new MemoryStore();
+  const it = await start(store, ["seed:1"]);
+  const { member } = it;
+  const push = (): Promise<PeerReply> =>
+    member.serve(FRIEND.id, {
+      kind: "push-pull",
+      from: FRIEND,
+      to: "",
+      members: [FRIEND],
+      retired: [],
+      belongs: false,
+      letInBy: [member.id],
+    });
+  await expect(push()).rejects.toMatchObject({ reason: { code: "busy" } });
+  const where = { time: 1, floor: 0, watermark: 0 };
+  const who = { recorded: false, newcomer: true, related: false, by: member.id };
+  it.answer = () => ({ kind: "welcome", limits: LIMITS, ...where, ...who });
+  await it.timers.advance(100);
+  expect(member.keeper.mayBeRecorded).toBe(false);
+  store.failNext = true;
+  await expect(push()).rejects.toMatchObject({ reason: { code: "busy" } });
+  expect(member.membership.stateOf(FRIEND.id)).toBeUndefined();
+  expect(await push()).toMatchObject({ kind: "state" });
+  const stored = decodeUtf8(store.committed.meta.get("completeness") ?? new Uint8Array());
+  expect(stored).toContain(`"letInAt":["${FRIEND.address}"],"letInBy":null,"founders":["${FRIEND.id}"]`);
 });
 
 test("a member that greets itself, as at an address of many, finds no member there", async () => {
   const { member } = await start();
-  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: null } as const;
+  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: [] } as const;
   expect(await member.serve(member.id, hello)).toMatchObject({ newcomer: true });
   expect(await member.serve(FRIEND.id, hello)).toMatchObject({ newcomer: false });
 });

@@ -121,11 +121,11 @@ export class Lifecycle {
     const { keeper, membership, joining, troubles } = this.#parts;
     const { completeness } = keeper;
     const related = !membership.isOfOtherCluster(knows);
-    const isBound = belongs || letInBy !== null;
-    const isStrange = membership.isOfOtherCluster(letInBy === null ? knows : [...knows, letInBy]);
+    const areBoth = (belongs || letInBy.length > 0) && (keeper.hasBelonged || keeper.boundTo.length > 0);
+    const isStrange = membership.isOfOtherCluster([...knows, ...letInBy]);
     const isSelf = from === this.#ports.node.id;
     const isApart = keeper.isOutside && !isSelf && (await joining?.isApart()) === true;
-    if (isApart || (keeper.hasBelonged && isBound && isStrange)) {
+    if (isApart || (areBoth && isStrange)) {
       troubles.note("other_cluster", { code: "other_cluster", member: from }, from);
       throw new PeerFault({ code: "other_cluster" });
     }
@@ -151,7 +151,7 @@ export class Lifecycle {
   /** Asks whoever is at an address what joining there would mean; nothing changes by it. @throws PeerFault */
   async greet(address: string): Promise<Greeting> {
     // It would enter as a newcomer.
-    const { letInBy } = this.#parts.keeper;
+    const { boundTo: letInBy } = this.#parts.keeper;
     const hello = { kind: "hello", limits: this.#config.limits, knows: [], belongs: false, letInBy } as const;
     const reply = await this.#ports.transport.request({ id: "", address }, hello, HELLO_TIMEOUT_MS);
     if (reply.kind !== "welcome") throw new PeerFault({ code: "bad_message", what: reply.kind });

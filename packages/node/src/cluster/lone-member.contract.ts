@@ -128,7 +128,7 @@ export async function introduce({ member }: Running, from: Member): Promise<Peer
     members: [from],
     retired: [],
     belongs: false,
-    letInBy: null,
+    letInBy: [],
   });
 }
 

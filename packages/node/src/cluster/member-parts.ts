@@ -74,7 +74,7 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   // Until it is let in with what it holds, one that was alone is of a cluster of its own, and takes nobody's table.
   const membership = makeMembership(recipe, {
     belongs: () => keeper.hasBelonged || keeper.isOutside,
-    letInBy: () => keeper.letInBy,
+    letInBy: () => keeper.boundTo,
   });
   const keeper: CompletenessKeeper = makeKeeper(recipe, membership);
   const replica = makeReplica(recipe, membership, keeper);
@@ -224,9 +224,9 @@ function makeJoining(
   keeper: CompletenessKeeper,
 ): Joining {
   const { node, transport, timers, log } = ports;
-  // A node that comes back as another one announces itself to the addresses it knows: whoever is there may be another, too.
-  const known = [...new Set([...config.seeds, ...membership.knownAddresses])];
-  const seeds = known.length > 0 ? known : keeper.letInAt;
+  // A node that comes back as another one announces itself to the addresses it knows: whoever is there may be another, too. One that was
+  // to begin a cluster does not with others before it has asked those it found first: they may have begun one that counts it.
+  const seeds = [...new Set([...config.seeds, ...membership.knownAddresses, ...keeper.letInAt])];
   return new Joining(seeds, config.swim.joinRetryIntervalMs, HELLO_TIMEOUT_MS, {
     transport,
     timers,
@@ -236,7 +236,7 @@ function makeJoining(
     hello: () => {
       const { limits } = config;
       const belongs = keeper.hasBelonged || membership.entered;
-      return { kind: "hello", limits, knows: membership.someIds(), belongs, letInBy: keeper.letInBy };
+      return { kind: "hello", limits, knows: membership.someIds(), belongs, letInBy: keeper.boundTo };
     },
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),
@@ -249,7 +249,8 @@ function makeJoining(
     },
     enter: (addresses) => membership.join(addresses),
     follow: (time) => node.observe(time) === undefined,
-    letIn: (at, by) => keeper.letIn(at, by),
+    self: node.id,
+    letIn: (at, by, founders) => keeper.letIn(at, by, founders),
     isLetIn: () => keeper.letInBy !== null,
     take: async (floor, watermark) => {
       keeper.adoptWatermark(watermark);

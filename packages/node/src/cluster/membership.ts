@@ -50,9 +50,9 @@ export interface MembershipOptions {
   readonly hash: (text: string) => string;
   /** Raised with every start, so that a restart is not mistaken for the run before it. */
   readonly generation: number;
-  /** Whether this node has been a member, and before that, which one let it in; see {@link SwimOptions}. */
+  /** Whether this node has been a member, and before that, who let it in; see {@link SwimOptions}. */
   readonly belongs: () => boolean;
-  readonly letInBy: () => NodeId | null;
+  readonly letInBy: () => readonly NodeId[];
 }
 
 export interface MembershipListener {

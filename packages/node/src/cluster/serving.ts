@@ -81,13 +81,16 @@ export class Serving {
 
   /**
    * A member that looks at the address for another one records this one: as good as letting it in, and as durable before it is answered.
-   * @throws PeerFault `busy` where that is not so yet, or for one that is no member, or may not let this one in with what it holds
+   * So does a newcomer that has found this one, where it was to begin a cluster and had found nobody itself.
+   * @throws PeerFault `busy` where that is not so yet, or for another newcomer, or one that may not let this one in with what it holds
    */
   async #found({ from, belongs }: PushPull): Promise<void> {
-    const { keeper } = this.#ports.parts;
+    const { keeper, joining } = this.#ports.parts;
     if (keeper.mayBeRecorded) return;
-    if (keeper.isOutside || !belongs) throw new PeerFault({ code: "busy" });
-    await keeper.letIn([from.address], from.id).catch(() => {
+    const mayBe = belongs ? !keeper.isOutside : joining?.isFounding === true;
+    if (!mayBe) throw new PeerFault({ code: "busy" });
+    const [by, founders] = belongs ? [from.id, []] : [null, [from.id]];
+    await keeper.letIn([from.address], by, founders).catch(() => {
       throw new PeerFault({ code: "busy" });
     });
   }

@@ -34,14 +34,22 @@ export interface Beginning {
   readonly knowsOthers: boolean;
 }
 
-export interface BeginningState {
-  readonly state: CompletenessState;
-  /** This node, or what ran on its directory before, has been a member. */
-  readonly hasBelonged: boolean;
-  /** Of one that is no member yet: where it was let in. Whoever is there may have recorded it, and counts on it. */
+/** Who let in one that is no member yet. */
+export interface Entry {
+  /** Where. Whoever is there may have recorded it, and counts on it. */
   readonly letInAt: readonly string[];
   /** And by which member; null where newcomers did, to begin a cluster, or one of an older build, which does not say. */
   readonly letInBy: NodeId | null;
+  /** The newcomers that it found first to begin a cluster with: each may have recorded it, and begun one with those that it counts. */
+  readonly founders: readonly NodeId[];
+}
+
+export const NO_ENTRY: Entry = { letInAt: [], letInBy: null, founders: [] };
+
+export interface BeginningState extends Entry {
+  readonly state: CompletenessState;
+  /** This node, or what ran on its directory before, has been a member. */
+  readonly hasBelonged: boolean;
 }
 
 /** What is stored; the rest follows from how the run begins. */
@@ -66,7 +74,7 @@ export function readCompleteness(
   if (stored === undefined) {
     const isFounder = isAlone && incarnation === "same";
     const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
-    return { state, hasBelonged: isAlone, letInAt: [], letInBy: null, isOutside: false };
+    return { state, hasBelonged: isAlone, ...NO_ENTRY, isOutside: false };
   }
   const isNewcomer = incarnation === "newcomer";
   const isOfThem = !isNewcomer && (company === "members" || knowsOthers);
@@ -77,6 +85,7 @@ export function readCompleteness(
     hasBelonged: isAlone || (stored.hasBelonged && isOfThem),
     letInAt: stored.letInAt ?? [],
     letInBy: stored.letInBy,
+    founders: stored.founders,
     isOutside,
   };
 }
@@ -111,6 +120,7 @@ interface Stored {
   readonly hasBelonged: boolean;
   readonly letInAt: readonly string[] | undefined;
   readonly letInBy: NodeId | null;
+  readonly founders: readonly NodeId[];
   readonly state: Omit<CompletenessState, "recorded"> & { readonly recorded: boolean | undefined };
 }
 
@@ -136,12 +146,13 @@ function readState(meta: MetaStore): Stored | undefined {
     typeof parsed === "object" && parsed !== null ? { ...parsed } : {};
   const state = toState(found);
   if (state === undefined) throw new IdentityError({ code: "membership_unreadable" });
-  const { about, hasBelonged, letInAt, letInBy } = found;
+  const { about, hasBelonged, letInAt, letInBy, founders } = found;
   return {
     about: toNodeId(about),
     hasBelonged: hasBelonged !== false,
     letInAt: Array.isArray(letInAt) ? letInAt.filter((at) => typeof at === "string") : undefined,
     letInBy: toNodeId(letInBy) ?? null,
+    founders: Array.isArray(founders) ? founders.filter((id) => toNodeId(id) !== undefined) : [],
     state,
   };
 }
@@ -157,7 +168,7 @@ export async function forgetWhereLetIn(meta: MetaStore): Promise<void> {
   const parsed = parseJson(stored);
   const isReadable = typeof parsed === "object" && parsed !== null && toState(parsed) !== undefined;
   const kept = isReadable ? parsed : { ...INITIAL_COMPLETENESS, vector: [] };
-  const alone = { ...kept, hasBelonged: true, letInAt: [], letInBy: null };
+  const alone = { ...kept, hasBelonged: true, ...NO_ENTRY };
   await meta.put(META_NAME, encodeUtf8(JSON.stringify(alone)));
 }
 

@@ -7,7 +7,7 @@ import type { Check } from "../services.ts";
 import { throughIso } from "./naming.ts";
 import { OBSTACLES } from "./obstacle.ts";
 
-type LetIn = Pick<ClusterMember["keeper"], "letInAt" | "letInBy">;
+type LetIn = Pick<ClusterMember["keeper"], "letInAt" | "boundTo">;
 
 /** @param seeds where the node was told to join at its start */
 export function clusterChecks(member: ClusterMember | undefined, seeds: readonly string[]): readonly Check[] {
@@ -58,11 +58,13 @@ function otherClusterCheck(at: string | undefined): Check {
 function joiningDetail(
   fault: Extract<NotWritable, { code: "joining" }>,
   seeds: readonly string[],
-  { letInAt, letInBy }: LetIn,
+  { letInAt, boundTo }: LetIn,
 ): string {
   const through = (seeds.length > 0 ? seeds : letInAt).join(", ") || "the addresses it knows";
   const bound =
-    letInBy === null ? "" : `, let in at ${letInAt.join(", ")} by ${letInBy} and into no other cluster`;
+    boundTo.length === 0
+      ? ""
+      : `, let in at ${letInAt.join(", ")} by ${boundTo.join(", ")} and into no other cluster`;
   const how = `recorded by ${fault.recordedBy} of ${fault.needed} needed, joining through ${through}${bound}`;
   const gone =
     "If members are gone for good, its own former id too: hearsay forget ID, on a node that takes writes";

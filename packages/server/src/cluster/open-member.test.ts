@@ -1,6 +1,7 @@
 import {
   CONTEXT_MAX_NODES,
   type KeyRecord,
+  LET_IN_BY_MAX,
   type Member,
   type NodeId,
   type PeerRequest,
@@ -41,7 +42,7 @@ test.each<[string, PeerRequest]>([
       members: many(SWIM_DEFAULTS.membersMax, member),
       retired: many(RETIRED_PAGE, longest),
       belongs: true,
-      letInBy: null,
+      letInBy: many(LET_IN_BY_MAX, longest),
     },
   ],
   [

@@ -169,8 +169,6 @@ const limits = fc.record({
   digestKeyId: digits(16),
 });
 
-const nodeOrNone: Arbitrary<NodeId | null> = fc.option(nodeId);
-
 const kind = <K extends string>(name: K): { readonly kind: Arbitrary<K> } => ({ kind: fc.constant(name) });
 
 export const requests: Requests = {
@@ -182,7 +180,7 @@ export const requests: Requests = {
     members,
     retired: ids,
     belongs: fc.boolean(),
-    letInBy: nodeOrNone,
+    letInBy: ids,
   }),
   "retired-page": fc.record({ ...kind("retired-page"), ...addressed, after: addressee, ids }),
   rumors: fc.record({
@@ -221,7 +219,7 @@ export const requests: Requests = {
   "state-delta": fc.record({ ...kind("state-delta"), deltas }),
   fetch: fc.record({ ...kind("fetch"), key }),
   holds: fc.record({ ...kind("holds"), key, version }),
-  hello: fc.record({ ...kind("hello"), limits, knows: ids, belongs: fc.boolean(), letInBy: nodeOrNone }),
+  hello: fc.record({ ...kind("hello"), limits, knows: ids, belongs: fc.boolean(), letInBy: ids }),
 };
 
 export const replies: Replies = {
@@ -302,7 +300,7 @@ export const replies: Replies = {
     recorded: fc.boolean(),
     newcomer: fc.boolean(),
     related: fc.boolean(),
-    by: nodeOrNone,
+    by: fc.option(nodeId),
   }),
 };
 

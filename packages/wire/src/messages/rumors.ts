@@ -14,7 +14,7 @@ import type {
 } from "@hearsay/core";
 import { HELLO_IDS_MAX } from "@hearsay/core";
 import { bool, count, list, nullable, object, oneOf, optional, type Shape } from "../shape.ts";
-import { nodeOrNone, updates } from "./membership.ts";
+import { letInBy, updates } from "./membership.ts";
 import {
   type Body,
   hex,
@@ -89,7 +89,7 @@ export const hello: Shape<Body<HelloRequest>> = object({
   limits,
   knows: optional(list(nodeId, HELLO_IDS_MAX), []),
   belongs: optional(bool, false),
-  letInBy: nodeOrNone,
+  letInBy,
 });
 export const welcome: Shape<Body<HelloReply>> = object({
   limits,
@@ -99,5 +99,5 @@ export const welcome: Shape<Body<HelloReply>> = object({
   recorded: bool,
   newcomer: optional(bool, false),
   related: optional(bool, false),
-  by: nodeOrNone,
+  by: optional(nullable(nodeId), null),
 });
