@@ -260,3 +260,26 @@ describe("a newcomer that was told of itself alone", () => {
     await cluster.converged("a", "c");
   });
 });
+
+test.each([1, 4])(
+  "a founder that is cut off from the others begins no other cluster with %s of those that were told of it alone",
+  async (count) => {
+    const cluster = await clusters(100 + count);
+    const cut = unheard(cluster, "tables", "a");
+    const others = ["b", "d", "f"];
+    const late = ["g", "h", "i", "j"].slice(0, count);
+    await founding(cluster, ["a", ...others], others);
+    await takeWrites(cluster, ...others);
+    cluster.partition(["a", ...late], others);
+    cut.isOver = true;
+    await cluster.put("b", "founded", "v");
+    for (const name of late) await cluster.run(name, ["a:1"]);
+    await cluster.time.advance(LONG_MS);
+    for (const name of ["a", ...late]) expect(code(cluster, name)).toBe("joining");
+    cluster.heal();
+    await takeWrites(cluster, "a", ...late);
+    await cluster.converged("a", ...late, ...others);
+    await cluster.time.advance(LONG_MS);
+    for (const name of ["a", ...late, ...others]) expect(held(cluster, name)).toBe("founded");
+  },
+);

@@ -354,7 +354,7 @@ describe("a joiner", () => {
     answers.set("a:1", WELCOME);
     await timers.advance(3 * RETRY_MS);
     expect([asked.length, taken]).toEqual([2, []]);
-    expect(joining.state).toEqual({ kind: "joining", recordedBy: 0, needed: 1 });
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 0, needed: 2 });
   });
 
   test("that has begun one with newcomers counts them no more once one is a member and has recorded it", async () => {
@@ -376,6 +376,27 @@ describe("a joiner", () => {
     await timers.advance(RETRY_MS);
     expect(joining.state).toEqual({ kind: "joining", recordedBy: 1, needed: 2 });
     others = [peer("b"), peer("c")];
+    await timers.advance(RETRY_MS);
+    expect(joining.state.kind).toBe("member");
+  });
+
+  test("begins no cluster with any but those that it was told of, or who came in the place of one of them", async () => {
+    const told = ["a", "b", "c"].map(peer);
+    // One node has two addresses.
+    resolve = async () => [...told.map(({ address }) => address), "x:1"];
+    for (const { id, address } of told) answers.set(address, { ...WELCOME, newcomer: true, by: id });
+    answers.set("x:1", { ...WELCOME, newcomer: true, by: peer("a").id });
+    await timers.advance(0);
+    const late = ["d", "e", "f", "g"].map(peer);
+    for (const { address } of late) answers.set(address, { ...WELCOME, newcomer: true, recorded: true });
+    others = [...told, ...late];
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 0, needed: 2 });
+    const successor = { id: "b~9876543210", address: "b:1" };
+    const moved = { ...peer("c"), address: "y:1" };
+    for (const { address } of [successor, moved])
+      answers.set(address, { ...WELCOME, newcomer: true, recorded: true });
+    others = [peer("a"), successor, moved, ...late];
     await timers.advance(RETRY_MS);
     expect(joining.state.kind).toBe("member");
   });

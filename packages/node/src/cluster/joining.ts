@@ -66,7 +66,7 @@ export const HELLO_TIMEOUT_MS = 2_000;
  */
 const HELLOS_AT_ONCE = 16;
 
-/** Whoever answers at a seed's address. */
+/** Whoever answers at an address. */
 const ANYONE: NodeId = "";
 
 export class Joining {
@@ -86,8 +86,8 @@ export class Joining {
   #enteredAt: string | undefined;
   /** Nobody is a member yet, at any address that this node was told of. */
   #isFounding = false;
-  /** The fewest others that there can be then: one of the addresses may be its own. */
-  #foundersLeast = 1;
+  /** The others at these addresses, none for one that was told of itself alone. One of an older build does not say who it is. */
+  #found: readonly Peer[] = [];
   /** Those who had recorded this node when they were a majority; only the note of it on the own disk is missing. */
   #majority: { readonly recordedBy: number; readonly of: number } | undefined;
   #apart: Promise<boolean> | undefined;
@@ -187,16 +187,16 @@ export class Joining {
     await this.#foundWith(newcomers.filter(({ id }) => id !== this.#ports.self));
     this.#enter(addresses);
     this.#isFounding = true;
-    this.#foundersLeast = Math.max(1, addresses.length - 1);
   }
 
   /** Who was told of itself alone has found nobody yet who could record it. */
   async #foundWith(others: readonly Peer[]): Promise<void> {
     if (others.length === 0) return;
-    // One of an older build does not say who it is.
-    const ids = new Set(others.map(({ id }) => id).filter((id) => id !== ANYONE));
+    const found = new Map(others.map((peer) => [peer.id === ANYONE ? peer.address : peer.id, peer]));
+    const ids = [...found.values()].map(({ id }) => id).filter((id) => id !== ANYONE);
     const at = others.map(({ address }) => address);
-    await this.#ports.letIn(at, null, [...ids]);
+    await this.#ports.letIn(at, null, ids);
+    this.#found = [...found.values()];
   }
 
   #isNotLetIn(by: string, floor: HlcTime, reason: Obstacle): void {
@@ -240,19 +240,16 @@ export class Joining {
       .sort((a, b) => rank(a) - rank(b) || vain(a) - vain(b));
   }
 
-  /** Newcomers are left out, but where there is nobody else. At least one is needed. */
-  #majorityOf(others: readonly Peer[]): { readonly counted: number; readonly needed: number } {
+  /** Newcomers are left out, but where this one begins a cluster with them. At least one is needed. */
+  #majorityOf(others: readonly Peer[]): Majority {
     const members = others.filter(({ id }) => !this.#newcomers.has(id));
     const isFounding = this.#isFounding && members.every(({ id }) => !this.#recordedBy.has(id));
-    const [among, by] = isFounding
-      ? [others, this.#recordedByNewcomers]
-      : ([members, this.#recordedBy] as const);
-    // Founders that knew only half of one another could begin two clusters.
-    const size = Math.max(among.length, isFounding ? this.#foundersLeast : 0);
-    return {
-      counted: among.filter(({ id }) => by.has(id)).length,
-      needed: Math.floor(size / 2) + 1,
-    };
+    if (!isFounding) return majorityOf(members, ({ id }) => this.#recordedBy.has(id));
+    const recorded = others.filter(({ id }) => this.#recordedByNewcomers.has(id));
+    // Of those it was told of, or who came in their place. By the word of others it could begin one beside that of these.
+    return majorityOf(this.#found, ({ id, address }) =>
+      recorded.some((other) => other.id === id || other.address === address),
+    );
   }
 
   /** @returns whether the answer brings a majority nearer */
@@ -304,6 +301,12 @@ export class Joining {
       return undefined;
     }
   }
+}
+
+type Majority = Readonly<Record<"counted" | "needed", number>>;
+
+function majorityOf(peers: readonly Peer[], isCounted: (peer: Peer) => boolean): Majority {
+  return { counted: peers.filter(isCounted).length, needed: Math.floor(peers.length / 2) + 1 };
 }
 
 /** The names of those that are not the same. */

@@ -248,6 +248,7 @@ test("a newcomer that was told of itself alone takes the table of another one th
   const store = new MemoryStore();
   const it = await start(store, ["seed:1"]);
   const { member } = it;
+  const hello = { kind: "hello", limits: LIMITS, knows: [FRIEND.id, member.id], belongs: false } as const;
   const push = (): Promise<PeerReply> =>
     member.serve(FRIEND.id, {
       kind: "push-pull",
@@ -270,6 +271,38 @@ test("a newcomer that was told of itself alone takes the table of another one th
   expect(await push()).toMatchObject({ kind: "state" });
   const stored = decodeUtf8(store.committed.meta.get("completeness") ?? new Uint8Array());
   expect(stored).toContain(`"letInAt":["${FRIEND.address}"],"letInBy":null,"founders":["${FRIEND.id}"]`);
+  await member.membership.saved();
+  for (const letInBy of [[], [member.id]]) {
+    expect(await member.serve(FRIEND.id, { ...hello, letInBy })).toMatchObject({ recorded: true });
+  }
+});
+
+test("who begins a cluster with newcomers counts for none that was told of fewer; of how many, an older build does not say", async () => {
+  const it = await start(new MemoryStore(), [FRIEND.address, STRANGER.address]);
+  const { member } = it;
+  const found = new Map([
+    [FRIEND.address, FRIEND.id],
+    [STRANGER.address, STRANGER.id],
+  ]);
+  const where = { time: 1, floor: 0, watermark: 0 };
+  const who = { recorded: false, newcomer: true, related: false };
+  it.answer = (_, to) => {
+    const by = found.get(to.address) ?? null;
+    return { kind: "welcome", limits: LIMITS, ...where, ...who, by };
+  };
+  await it.timers.advance(100);
+  expect(member.keeper.founders).toEqual([FRIEND.id, STRANGER.id]);
+  await introduce(it, FRIEND);
+  await member.membership.saved();
+  const hello = { kind: "hello", limits: LIMITS, knows: [FRIEND.id, member.id], belongs: false } as const;
+  const told: [readonly string[], boolean][] = [
+    [[], true],
+    [[member.id], false],
+    [[member.id, STRANGER.id], true],
+  ];
+  for (const [letInBy, recorded] of told) {
+    expect(await member.serve(FRIEND.id, { ...hello, letInBy })).toMatchObject({ recorded });
+  }
 });
 
 test("a member that greets itself, as at an address of many, finds no member there", async () => {

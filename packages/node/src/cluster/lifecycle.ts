@@ -133,14 +133,17 @@ export class Lifecycle {
     if (keeper.letInBy !== null && isStrange) throw new PeerFault({ code: "busy" });
     // Before the clock is read: the sender takes it for a time at which it was recorded here.
     const hasRecorded = membership.hasRecorded(from);
-    const { hasBelonged } = keeper;
+    const { hasBelonged, founders } = keeper;
+    // One that was told of fewer would begin a cluster by this one's word, and the others that this one was told of another one. An older
+    // build does not say of how many.
+    const isOfAsMany = letInBy.length === 0 || letInBy.length >= founders.length;
     return {
       kind: "welcome",
       limits: this.#config.limits,
       time: await this.#ports.node.tick(),
       floor: completeness.floor,
       watermark: completeness.watermark,
-      recorded: hasRecorded && (hasBelonged || joining?.isFounding === true),
+      recorded: hasRecorded && (hasBelonged || (joining?.isFounding === true && isOfAsMany)),
       // Who was told of its own address, too, finds nobody else there.
       newcomer: isSelf || !hasBelonged,
       related,
