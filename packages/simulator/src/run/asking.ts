@@ -4,7 +4,7 @@ import { obstaclesToStopping, PeerFault, receiptOf } from "@hearsay/node";
 import { readSnapshot, StoreError } from "@hearsay/store";
 import type { Machine } from "../cluster/machine.ts";
 import type { Run } from "../cluster/run.ts";
-import { describeWrite, isCountedOn, type Write } from "../invariants/ledger.ts";
+import { describeWrite, type Write } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 import type { Request } from "../plan/actions.ts";
 import type { RequestCounts } from "../plan/requests.ts";
@@ -96,8 +96,7 @@ export class Asking {
   async #stopping(machine: Machine, run: Run): Promise<boolean> {
     const { watcher } = this.#ports;
     const { running, name } = machine;
-    const held = (): Write[] =>
-      [...watcher.ledger.all()].filter((write) => isCountedOn(write) && write.holders.has(name));
+    const held = (): Write[] => [...watcher.ledger.countedOn()].filter(({ holders }) => holders.has(name));
     const replicas = [...watcher.replicas.values()];
     const whole = replicas.filter(({ mayLack }) => !mayLack).map((one) => ({ one, since: one.wholeSinceMs }));
     const had = new Set(held());

@@ -197,8 +197,7 @@ export class Watcher implements Hooks {
     const counted = [...this.replicas.values()].filter(
       ({ id, machine: { name } }) => name !== machine.name && ids.includes(id),
     );
-    for (const write of this.ledger.all()) {
-      if (!isCountedOn(write)) continue;
+    for (const write of this.ledger.countedOn()) {
       if (write.holders.size !== 1 || !write.holders.has(machine.name)) continue;
       if (counted.some((other) => other.hasSeen(write.key, write.version))) continue;
       this.report({
