@@ -206,12 +206,12 @@ export class Operator {
   }
 
   /**
-   * Nobody is a member any more, and nobody can become one: of those that hold the same, one goes on alone, and the others
+   * Nobody is a member any more, and nobody can become one: of those that hold the same, one goes on alone, and all others
    * enter its cluster empty (docs/cluster.md, When the others are gone for good).
    */
-  async beginAnew(): Promise<void> {
+  async beginAnew(alike: readonly string[]): Promise<void> {
     const names = this.present;
-    const founder = names.find((name) => this.machine(name).store?.stats().damaged === 0) ?? names[0];
+    const founder = alike.find((name) => this.machine(name).store?.stats().damaged === 0) ?? alike[0];
     if (founder === undefined) return;
     await Promise.all(names.map((name) => this.stop(name)));
     for (const name of names) if (name !== founder) this.wipe(name);

@@ -74,14 +74,16 @@ export class Settling {
   /** What an operator does who finds that nobody can become a member any more. */
   async #beginAnew(names: readonly string[]): Promise<void> {
     const { operator } = this.#ports;
+    // Nobody lets in who has entered nowhere yet, as nobody is a member.
+    const entered = names.filter((name) => this.#hasEntered(name));
     await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
-      this.#allAlive(names),
+      this.#allAlive(entered),
     );
-    await this.#comesTrue("convergence", "all hold the same", SETTLE_MS, () => this.#agree(names));
+    await this.#comesTrue("convergence", "all hold the same", SETTLE_MS, () => this.#agree(entered));
     if (this.#hasBroken) return;
     if (this.#isMajorityGone(names)) {
       let hasBegun = false;
-      void operator.beginAnew().then(() => {
+      void operator.beginAnew(entered).then(() => {
         hasBegun = true;
       });
       await this.#comesTrue("membership", "one goes on alone", SETTLE_MS, () => hasBegun);
@@ -187,10 +189,18 @@ export class Settling {
       if (member === undefined || joining?.kind !== "joining") return false;
       const others = members.filter((other) => other !== member);
       const elders = others.filter((other) => other?.keeper.hasBelonged === true);
-      // Newcomers have a say where there is nobody else.
-      const isNew = elders.length === 0 && member.membership.counted().ids.every((id) => ids.has(id));
+      // Newcomers have a say where there is nobody else, and no member has let one of them in.
+      const isNew =
+        elders.length === 0 &&
+        members.every((one) => one?.keeper.letInBy === null) &&
+        member.membership.counted().ids.every((id) => ids.has(id));
       return joining.needed > (isNew ? others : elders).length;
     });
+  }
+
+  #hasEntered(name: string): boolean {
+    const counted = this.#ports.cluster.machine(name).member?.membership.counted();
+    return counted !== undefined && counted.ids.length > 1;
   }
 
   /** Nothing stays damaged, although whoever has damage is killed time and again, as an impatient operator might. */
