@@ -1,6 +1,6 @@
 import { platform } from "@hearsay/cli/simulation-platform";
 import { parseVersion } from "@hearsay/core";
-import { VirtualCluster } from "@hearsay/simulator";
+import { type Hooks, VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
 
 const MINUTE_MS = 60_000;
@@ -145,4 +145,31 @@ test("a node that was alone brings no watermark into a cluster that it enters, a
     expect(keeper.completeness.watermark).toBeLessThan(version?.time ?? 0);
     expect(standing).toEqual(before);
   }
+});
+
+test("a newcomer that has been pinged by one member, and has not heard of the others yet, is none by that one's word", async () => {
+  const cluster = new VirtualCluster(platform, 29);
+  await cluster.start("a", "b", "c", "d");
+  await cluster.time.advance(MINUTE_MS);
+  cluster.partition(["e"], ["b", "c", "d"]);
+  const withoutTables: Hooks = {
+    memberPorts: (ports, { name }) => {
+      if (name !== "e") return undefined;
+      const { transport } = ports;
+      const request: typeof transport.request = async (to, message, timeoutMs) => {
+        const reply = await transport.request(to, message, timeoutMs);
+        return message.kind === "push-pull" ? await new Promise(() => undefined) : reply;
+      };
+      return { ...ports, transport: { request } };
+    },
+  };
+  cluster.hooks.push(withoutTables);
+  const e = await cluster.run("e", ["a:1"]);
+  await cluster.time.until("a has pinged it", () => e.membership.members().length === 2, 10_000);
+  await cluster.time.advance(3_000);
+  expect(e.notWritable()).toMatchObject({ code: "joining", recordedBy: 0 });
+  cluster.heal();
+  // The members bring their tables.
+  await cluster.time.until("e takes writes", () => e.notWritable() === undefined, MINUTE_MS);
+  expect(e.membership.members()).toHaveLength(5);
 });

@@ -147,7 +147,7 @@ export {
   validatePhiAccrualConfig,
 } from "./membership/phi-accrual.ts";
 export { suspicionMinMs, suspicionTimeoutMs } from "./membership/suspicion.ts";
-export { Swim, type SwimOptions, type SwimStats } from "./membership/swim.ts";
+export { Swim, type SwimOptions } from "./membership/swim.ts";
 export {
   SWIM_DEFAULTS,
   type SwimConfig,
@@ -169,6 +169,7 @@ export {
   type SwimMessage,
   type SwimReply,
   type SwimRequest,
+  type SwimStats,
   type SwimTimer,
 } from "./membership/swim-messages.ts";
 export {

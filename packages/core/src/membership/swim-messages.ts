@@ -140,6 +140,17 @@ export type SwimEvent =
 
 export type SwimEffect = Effect<SwimRequest, SwimReply, SwimTimer, SwimEvent>;
 
+/** Counters and gauges for metrics; counters only rise. */
+export interface SwimStats {
+  readonly localHealth: number;
+  readonly openRequests: number;
+  readonly broadcastsQueued: number;
+  readonly broadcastsDropped: number;
+  readonly updatesMalformed: number;
+  readonly relaysRefused: number;
+  readonly requestsRefused: number;
+}
+
 /** What came of a request. */
 export type Outcome =
   | { readonly kind: "reply"; readonly message: Exclude<SwimReply, Refused> }

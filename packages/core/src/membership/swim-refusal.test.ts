@@ -112,8 +112,9 @@ describe("another cluster of the same name", () => {
   test("is refused by a newcomer that has taken over the table of one, and says so", () => {
     const cluster = new VirtualCluster({ seed: 1 });
     const swim = cluster.start(A);
+    expect([swim.entered, swim.isTold]).toEqual([false, false]);
     swim.request(pushPull(), 0, 0);
-    expect(swim.entered).toBe(true);
+    expect([swim.entered, swim.isTold]).toEqual([true, true]);
     // A newcomer that it meets afterwards takes nothing of that back.
     swim.request(pushPull({ from: D, members: [D], retired: [], belongs: false }), 0, 0);
     expect(swim.entered).toBe(true);

@@ -2,8 +2,8 @@
  * The membership machine: SWIM (Das, Gupta, Motivala, 2002) with Lifeguard (Dadgar, Phillips, Currey, 2018), with the
  * states `stopped` and `retired` added. See docs/membership.md for the rules.
  *
- * The driver performs the effects in order, feeds replies, failures and timers back, and refuses peers of another cluster
- * before their messages get here. A reply of kind `refused` may be fed back as it is or as a failure.
+ * The driver performs the effects in order, feeds replies, failures and timers back, and refuses peers of another cluster before
+ * their messages get here. A reply of kind `refused` may be fed back as it is or as a failure.
  */
 import type { Peer, RequestFailure } from "../effects.ts";
 import type { NodeId } from "../identity.ts";
@@ -26,6 +26,7 @@ import {
   type SwimEvent,
   type SwimReply,
   type SwimRequest,
+  type SwimStats,
   type SwimTimer,
 } from "./swim-messages.ts";
 
@@ -46,17 +47,6 @@ export interface SwimOptions {
   readonly letInBy: () => readonly NodeId[];
 }
 
-/** Counters and gauges for metrics; counters only rise. */
-export interface SwimStats {
-  readonly localHealth: number;
-  readonly openRequests: number;
-  readonly broadcastsQueued: number;
-  readonly broadcastsDropped: number;
-  readonly updatesMalformed: number;
-  readonly relaysRefused: number;
-  readonly requestsRefused: number;
-}
-
 export class Swim {
   readonly #config: SwimConfig;
   readonly #random: RandomSource;
@@ -68,12 +58,13 @@ export class Swim {
   readonly #known: KnownTable;
   readonly #belongs: () => boolean;
   readonly #letInBy: () => readonly NodeId[];
-  #entered: boolean;
+  readonly #enteredBefore: boolean;
+  #isTold = false;
   #requestsRefused = 0;
 
   constructor({ self, config, random, hash, known, entered, belongs, letInBy }: SwimOptions) {
-    this.#entered = entered;
-    this.#belongs = () => this.#entered || belongs();
+    this.#enteredBefore = entered;
+    this.#belongs = () => this.entered || belongs();
     this.#letInBy = letInBy;
     this.#config = config;
     this.#random = random.fork();
@@ -94,7 +85,12 @@ export class Swim {
 
   /** Whether the table is that of a member, be it this node or one from whom it was taken over. */
   get entered(): boolean {
-    return this.#entered;
+    return this.#enteredBefore || this.#isTold;
+  }
+
+  /** Whether a member has told this run its whole table. Of several members a ping makes one known. */
+  get isTold(): boolean {
+    return this.#isTold;
   }
 
   /** See {@link isOfOtherCluster}. */
@@ -291,7 +287,7 @@ export class Swim {
     if ("members" in message) {
       // The members in it may have shown themselves before.
       if (message.belongs && !this.#belongs()) emit(out, { kind: "entered" });
-      this.#entered ||= message.belongs;
+      this.#isTold ||= message.belongs;
       this.#view.absorbTable(message.members, message.retired, nowMs, out);
     }
     if ("updates" in message) this.#view.absorb(message.updates, nowMs, out);

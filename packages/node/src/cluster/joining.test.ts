@@ -36,6 +36,7 @@ describe("a joiner", () => {
   let answers: Map<string, PeerReply>;
   let asked: string[];
   let others: Peer[];
+  let isTold: boolean;
   let entered: (readonly string[])[];
   let letInAt: readonly string[];
   let letInBy: string | null;
@@ -58,6 +59,7 @@ describe("a joiner", () => {
     answers = new Map();
     asked = [];
     others = [];
+    isTold = true;
     entered = [];
     letInAt = [];
     letInBy = null;
@@ -89,6 +91,7 @@ describe("a joiner", () => {
       limits: LIMITS,
       resolveSeed: (seed) => resolve(seed),
       others: () => others,
+      isTold: () => isTold,
       obstacle: async (floor) => {
         if (isStoreDown) throw new Error("unavailable");
         return isApart ? "of_others" : oldest <= floor ? "too_old" : undefined;
@@ -252,6 +255,18 @@ describe("a joiner", () => {
     expect([joining.state.kind, followed]).toEqual(["member", [71, 72]]);
   });
 
+  test("counts nobody before it has heard from a member who else is there: a ping tells of one", async () => {
+    isTold = false;
+    answers.set("a:1", { ...WELCOME, recorded: true });
+    others = [peer("a")];
+    await timers.advance(3 * RETRY_MS);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 0, needed: 1 });
+    isTold = true;
+    others = ["a", "b", "c"].map(peer);
+    await timers.advance(RETRY_MS);
+    expect(joining.state).toEqual({ kind: "joining", recordedBy: 1, needed: 2 });
+  });
+
   test("is no member by the word of those that have gone from the table, or with nobody else in it", async () => {
     answers.set("a:1", { ...WELCOME, recorded: true });
     answers.set("x:1", { ...WELCOME, recorded: true });
@@ -325,6 +340,7 @@ describe("a joiner", () => {
   });
 
   test("begins a cluster with newcomers when there is nobody else at any address, and a majority of them has recorded it", async () => {
+    isTold = false;
     for (const name of ["a", "b"]) answers.set(`${name}:1`, { ...WELCOME, newcomer: true });
     others = ["a", "b", "c"].map(peer);
     await timers.advance(RETRY_MS);
@@ -362,6 +378,10 @@ describe("a joiner", () => {
     await timers.advance(0);
     others = [peer("a"), peer("b")];
     answers.set("a:1", { ...WELCOME, recorded: true });
+    isTold = false;
+    await timers.advance(RETRY_MS);
+    expect(isRecorded).toBe(false);
+    isTold = true;
     await timers.advance(RETRY_MS);
     expect([joining.state.kind, isRecorded]).toEqual(["member", true]);
   });

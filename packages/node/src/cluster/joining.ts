@@ -31,6 +31,8 @@ export interface JoiningPorts {
   resolveSeed(seed: string): Promise<readonly string[]>;
   /** Counted members besides this node. */
   others(): readonly Peer[];
+  /** Whether a member has told it of all others that there are; a ping may have told it of one. */
+  isTold(): boolean;
   /** What keeps this node, where it was alone, from bringing what it holds into a cluster that it is not related to. */
   obstacle(floor: HlcTime): Promise<Obstacle | undefined>;
   /** Enters the member table at these addresses. */
@@ -240,11 +242,15 @@ export class Joining {
       .sort((a, b) => rank(a) - rank(b) || vain(a) - vain(b));
   }
 
-  /** Newcomers are left out, but where this one begins a cluster with them. At least one is needed. */
+  /**
+   * Newcomers are left out, but where this one begins a cluster with them. At least one is needed; and no member counts before one has told
+   * of all.
+   */
   #majorityOf(others: readonly Peer[]): Majority {
     const members = others.filter(({ id }) => !this.#newcomers.has(id));
     const isFounding = this.#isFounding && members.every(({ id }) => !this.#recordedBy.has(id));
-    if (!isFounding) return majorityOf(members, ({ id }) => this.#recordedBy.has(id));
+    if (!isFounding)
+      return majorityOf(members, ({ id }) => this.#ports.isTold() && this.#recordedBy.has(id));
     const recorded = others.filter(({ id }) => this.#recordedByNewcomers.has(id));
     // Of those it was told of, or who came in their place. By the word of others it could begin one beside that of these.
     return majorityOf(this.#found, ({ id, address }) =>

@@ -119,7 +119,11 @@ export async function start(
 }
 
 /** Makes a node known to the member, by a push-pull of its own; a joiner is let in first. */
-export async function introduce({ member }: Running, from: Member): Promise<PeerReply> {
+export async function introduce(
+  { member }: Running,
+  from: Member,
+  belongs: boolean = false,
+): Promise<PeerReply> {
   await member.keeper.letIn(["seed:1"], null);
   return await member.serve(from.id, {
     kind: "push-pull",
@@ -127,7 +131,7 @@ export async function introduce({ member }: Running, from: Member): Promise<Peer
     to: "",
     members: [from],
     retired: [],
-    belongs: false,
+    belongs,
     letInBy: [],
   });
 }

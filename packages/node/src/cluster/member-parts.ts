@@ -235,11 +235,12 @@ function makeJoining(
     limits: config.limits,
     hello: () => {
       const { limits } = config;
-      const belongs = keeper.hasBelonged || membership.entered;
+      const belongs = keeper.hasBelonged || membership.entry.entered;
       return { kind: "hello", limits, knows: membership.someIds(), belongs, letInBy: keeper.boundTo };
     },
     resolveSeed: (seed) => ports.resolveSeed(seed),
     others: () => membership.members().filter(({ id }) => id !== node.id),
+    isTold: () => membership.entry.isTold,
     obstacle: async (floor) => {
       // Where it has heard who else is there they have heard of it, and hold back for it; where not, their floor may have passed it.
       const wasLetIn = keeper.letInAt.length > 0 && membership.members().length === 1;

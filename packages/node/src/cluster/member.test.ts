@@ -356,7 +356,7 @@ test("who was recorded and crashes at once writes nothing below the clocks of th
     if (message.kind !== "hello") throw new PeerFault({ code: "unreachable" });
     return welcome;
   };
-  await introduce(it, FRIEND);
+  await introduce(it, FRIEND, true);
   await it.timers.advance(SWIM_DEFAULTS.joinRetryIntervalMs);
   expect(it.member.joiningState).toEqual({ kind: "member" });
   // What a disk holds that took nothing after the batch in which it is recorded.

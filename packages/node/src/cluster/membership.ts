@@ -193,9 +193,9 @@ export class Membership {
     return this.livePeers().some(({ address }) => address === at) ? undefined : at;
   }
 
-  /** See {@link Swim.entered}. */
-  get entered(): boolean {
-    return this.#swim.entered;
+  /** What this node has taken over of the table of a cluster. */
+  get entry(): Pick<Swim, "entered" | "isTold"> {
+    return this.#swim;
   }
 
   /** Whether this node has an id on disk as a counted member. */
