@@ -64,7 +64,7 @@ export {
   livingBelow,
   type Standing,
 } from "./completeness/admission.ts";
-export { holdsAllThrough, isAgreed } from "./completeness/agreement.ts";
+export { holdsAllThrough, holdsOfRetired, isAgreed } from "./completeness/agreement.ts";
 export { Completeness } from "./completeness/completeness.ts";
 export { watermarkFor } from "./completeness/floor.ts";
 export {

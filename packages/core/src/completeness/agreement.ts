@@ -23,15 +23,22 @@ export function isAgreed(
   return time <= through && among.has(holder) && among.has(writer);
 }
 
+/**
+ * Through which time a node holds or covers what the ids have written that it does not count. Of a retired one no entry is kept: what
+ * it wrote is here once the members have agreed on a time after its retirement was settled.
+ */
+export function holdsOfRetired({ agreement, state }: Pick<Completeness, "agreement" | "state">): HlcTime {
+  return agreement.through >= state.settledAt ? agreement.through : 0;
+}
+
 /** Whether a node holds or covers every write of a node up to and with this one. What a node brings that comes later may be older. */
 export function holdsAllThrough(
-  { vector, agreement, state }: Pick<Completeness, "vector" | "agreement" | "state">,
+  completeness: Pick<Completeness, "vector" | "agreement" | "state">,
   { node, time }: Version,
   { ids }: CountedMembers,
 ): boolean {
+  const { vector, agreement } = completeness;
   if ((vector.get(node) ?? 0) >= time) return true;
-  const { through, among } = agreement;
-  if (time > through) return false;
-  // Of a retired id no entry is kept: what it wrote is here once the members have agreed on a time after its retirement was settled.
-  return among.has(node) || (!ids.includes(node) && through >= state.settledAt);
+  if (isAgreed(agreement, time, node, node)) return true;
+  return !ids.includes(node) && time <= holdsOfRetired(completeness);
 }

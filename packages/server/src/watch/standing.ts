@@ -1,5 +1,12 @@
 /** What this node may say to a watcher about what it holds. */
-import { boundClaims, type Claims, type HlcTime, NO_CLAIMS, type NodeId } from "@hearsay/core";
+import {
+  boundClaims,
+  type Claims,
+  type HlcTime,
+  holdsOfRetired,
+  NO_CLAIMS,
+  type NodeId,
+} from "@hearsay/core";
 import type { ClusterMember } from "@hearsay/node";
 
 export interface Standing {
@@ -12,12 +19,17 @@ export interface Standing {
   readonly floor: HlcTime;
 }
 
+/** What is asked of a member for it. */
+type Holder = Pick<ClusterMember, "joiningState" | "confirmedThrough"> & {
+  readonly keeper: Pick<ClusterMember["keeper"], "completeness" | "members">;
+};
+
 const NOBODY: Standing = { isCaughtUp: false, claims: NO_CLAIMS, table: "", floor: 0 };
 
 /**
  * @param ownThrough every own write up to then is committed, and no later one gets such a time
  */
-export function standingOf(member: ClusterMember | undefined, self: NodeId, ownThrough: HlcTime): Standing {
+export function standingOf(member: Holder | undefined, self: NodeId, ownThrough: HlcTime): Standing {
   if (member === undefined) return NOBODY;
   const { completeness, members } = member.keeper;
   const { floor } = completeness;
@@ -25,7 +37,8 @@ export function standingOf(member: ClusterMember | undefined, self: NodeId, ownT
     completeness.complete && member.joiningState.kind === "member" && member.confirmedThrough > 0;
   const table = members.tableHash;
   if (!isCaughtUp) return { isCaughtUp, claims: NO_CLAIMS, table, floor };
-  const base = completeness.agreement.through;
+  // It stands for all ids without an entry.
+  const base = holdsOfRetired(completeness);
   const entries = new Map<NodeId, HlcTime>();
   for (const id of members.ids) {
     entries.set(id, id === self ? Math.max(base, ownThrough) : (completeness.vector.get(id) ?? 0));
