@@ -1,5 +1,6 @@
 import { platform } from "@hearsay/cli/simulation-platform";
 import { parseVersion } from "@hearsay/core";
+import { PeerFault } from "@hearsay/node";
 import { type Hooks, VirtualCluster } from "@hearsay/simulator";
 import { expect, test } from "vitest";
 
@@ -172,4 +173,54 @@ test("a newcomer that has been pinged by one member, and has not heard of the ot
   // The members bring their tables.
   await cluster.time.until("e takes writes", () => e.notWritable() === undefined, MINUTE_MS);
   expect(e.membership.members()).toHaveLength(5);
+});
+
+test("a node that was alone brings nothing that a member who is down keeps from being purged: it may be forgotten meanwhile", async () => {
+  const cluster = new VirtualCluster(platform, 30, { tombstoneRetentionMs: 20_000 });
+  await cluster.start("a", "b", "c");
+  await cluster.time.advance(10_000);
+  const { id } = cluster.machine("c").running;
+  await cluster.kill("c");
+  await cluster.run("d", []);
+  await cluster.put("d", "old", "v");
+  await cluster.time.advance(MINUTE_MS);
+  await cluster.stop("d");
+  for (const name of ["a", "b"]) cluster.links.delay("d:1", `${name}:1`, 300);
+  const forgotten = cluster.machine("b").running.forget(id);
+  await cluster.run("d", ["a:1"]);
+  await cluster.time.advance(MINUTE_MS);
+  await forgotten;
+  expect(cluster.machine("d").running.notWritable()).toMatchObject({
+    code: "data_too_old",
+    reason: "too_old",
+  });
+  expect([cluster.read("d", "old"), ...cluster.events("ghost_quarantined")]).toEqual(["v"]);
+});
+
+test("a node that was alone, and is let in too late for what it brings, is not recorded any more and keeps it", async () => {
+  const cluster = new VirtualCluster(platform, 31, { tombstoneRetentionMs: 20_000 });
+  await cluster.start("a", "b");
+  await cluster.run("d", []);
+  await cluster.put("d", "old", "v");
+  await cluster.stop("d");
+  let areTablesLost = true;
+  cluster.hooks.push({
+    memberPorts: (ports, { name }) => {
+      if (name !== "d") return undefined;
+      const { transport } = ports;
+      const request: typeof transport.request = async (to, message, timeoutMs) => {
+        if (message.kind === "push-pull" && areTablesLost) throw new PeerFault({ code: "unreachable" });
+        return await transport.request(to, message, timeoutMs);
+      };
+      return { ...ports, transport: { request } };
+    },
+  });
+  const d = await cluster.run("d", ["a:1"]);
+  await cluster.time.advance(5_000);
+  expect(d.keeper.letInAt).toEqual(["a:1"]);
+  await cluster.time.advance(MINUTE_MS);
+  areTablesLost = false;
+  await cluster.time.advance(MINUTE_MS);
+  expect(d.notWritable()).toMatchObject({ code: "data_too_old", reason: "too_old" });
+  expect([cluster.read("d", "old"), cluster.machine("a").running.size]).toEqual(["v", 2]);
 });

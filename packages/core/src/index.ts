@@ -66,7 +66,7 @@ export {
 } from "./completeness/admission.ts";
 export { holdsAllThrough, holdsOfRetired, isAgreed } from "./completeness/agreement.ts";
 export { Completeness } from "./completeness/completeness.ts";
-export { watermarkFor } from "./completeness/floor.ts";
+export { floorAhead, watermarkFor } from "./completeness/floor.ts";
 export {
   type CompletenessEvent,
   type CompletenessState,

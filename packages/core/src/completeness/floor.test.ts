@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hlcFromMs } from "../clock.ts";
-import { floorUnder, watermarkFor } from "./floor.ts";
+import { floorAhead, floorUnder, watermarkFor } from "./floor.ts";
 
 const HOUR = hlcFromMs(3_600_000);
 const time = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 2 * HOUR });
@@ -24,6 +24,18 @@ test("the watermark for a time is the least whose floor reaches it", () => {
       const watermark = watermarkFor(wanted, kept);
       expect(floorUnder(watermark, kept)).toBeGreaterThanOrEqual(wanted);
       if (wanted > 0) expect(floorUnder(watermark - 1, kept)).toBeLessThan(wanted);
+    }),
+  );
+});
+
+test("the floor that a cluster may come to is above any of a watermark within a step's time, and not below where it is", () => {
+  fc.assert(
+    fc.property(time, retention, (now, kept) => {
+      const step = Math.max(1, Math.min(hlcFromMs(10_000), Math.floor(kept / 8)));
+      const ahead = floorAhead(0, now, kept);
+      expect(ahead).toBeGreaterThanOrEqual(floorUnder(now + step, kept));
+      expect(ahead).toBeLessThanOrEqual(Math.max(0, now + step - kept));
+      expect(floorAhead(ahead + 1, now, kept)).toBe(ahead + 1);
     }),
   );
 });

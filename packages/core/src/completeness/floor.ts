@@ -21,6 +21,15 @@ export function watermarkFor(time: HlcTime, retention: HlcTime): HlcTime {
   return time + (over === 0 ? 0 : stepOf(retention) - over) + retention;
 }
 
+/**
+ * The floor that a cluster may come to within the time of a step, however far its watermark trails at that time: whoever holds it
+ * back may be forgotten at any moment.
+ * @param floor where it is
+ */
+export function floorAhead(floor: HlcTime, time: HlcTime, retention: HlcTime): HlcTime {
+  return Math.max(floor, time - retention + stepOf(retention));
+}
+
 function stepOf(retention: HlcTime): HlcTime {
   return Math.max(1, Math.min(STEP_MAX, Math.floor(retention / STEPS_MIN)));
 }

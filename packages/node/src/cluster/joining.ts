@@ -13,7 +13,17 @@
  * watermark could pass them unseen. Why the clock of each who has recorded it, as of then: what that one had said
  * before, without this node in its table, lies below it, and so no watermark reaches this node's writes unseen.
  */
-import type { HelloReply, HelloRequest, HlcTime, NodeId, Peer, PeerReply, SharedLimits } from "@hearsay/core";
+import {
+  floorAhead,
+  type HelloReply,
+  type HelloRequest,
+  type HlcTime,
+  hlcFromMs,
+  type NodeId,
+  type Peer,
+  type PeerReply,
+  type SharedLimits,
+} from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import type { Log } from "../ports.ts";
 import type { RepeatLog } from "../repeat-log.ts";
@@ -35,8 +45,10 @@ export interface JoiningPorts {
   isTold(): boolean;
   /** What keeps this node, where it was alone, from bringing what it holds into a cluster that it is not related to. */
   obstacle(floor: HlcTime): Promise<Obstacle | undefined>;
-  /** Enters the member table at these addresses. */
-  enter(seeds: readonly string[]): void;
+  /** Enters the member table at one address, if the only message that is sent for it gets there. */
+  enter(address: string): void;
+  /** Enters the tables of other newcomers, trying again and again. */
+  found(addresses: readonly string[]): void;
   /** Whether a member's clock is near enough; if so, this node's follows it. */
   follow(time: HlcTime): boolean;
   readonly self: NodeId;
@@ -84,8 +96,8 @@ export class Joining {
   readonly #recordedByNewcomers: Set<NodeId> = new Set();
   #state: JoiningState = { kind: "joining", recordedBy: 0, needed: 1 };
   #cancel: (() => void) | undefined;
-  /** Where it was let into the table. */
-  #enteredAt: string | undefined;
+  /** A member has let it in. */
+  #isIn = false;
   /** Nobody is a member yet, at any address that this node was told of. */
   #isFounding = false;
   /** The others at these addresses, none for one that was told of itself alone. One of an older build does not say who it is. */
@@ -148,9 +160,9 @@ export class Joining {
   #step(): Promise<void> {
     // It stays true whoever goes from the table or comes into it while the disk is full.
     if (this.#majority !== undefined) return this.#becomeMember(this.#majority);
-    // Who was let in by one that has gone since, before it could say who else there is, begins anew.
-    const isIn = this.#enteredAt !== undefined && (this.#isFounding || this.#ports.others().length > 0);
-    return isIn ? this.#askWhoRecorded() : this.#greetSeeds();
+    // Who was let in by one that did not come to say who else there is begins anew: what it brings may have become too old meanwhile.
+    const isTold = this.#isIn && this.#ports.isTold() && this.#ports.others().length > 0;
+    return isTold || this.#isFounding ? this.#askWhoRecorded() : this.#greetSeeds();
   }
 
   async #greetSeeds(): Promise<void> {
@@ -170,10 +182,16 @@ export class Joining {
         newcomers.push({ id: welcome.by ?? ANYONE, address });
         continue;
       }
-      const obstacle = welcome.related ? undefined : await this.#ports.obstacle(welcome.floor);
-      if (obstacle !== undefined) return this.#isNotLetIn(address, welcome.floor, obstacle);
+      if (!this.#follows(welcome, address)) continue;
+      const floor = floorAhead(welcome.floor, welcome.time, hlcFromMs(welcome.limits.tombstoneRetentionMs));
+      const obstacle = welcome.related ? undefined : await this.#ports.obstacle(floor);
+      if (obstacle !== undefined) return this.#isNotLetIn(address, floor, obstacle);
       // Only there: behind another address there may be another cluster, and this node would bring the two together.
-      if (await this.#take(welcome, address, [address])) return this.#enter([address]);
+      await this.#ports.letIn([address], welcome.by, []);
+      await this.#ports.take(welcome.floor, welcome.watermark);
+      this.#isIn = true;
+      this.#ports.enter(address);
+      return;
     }
     if (addresses.length === 0) this.#ports.log.warn("join_failed", { code: "no_address" });
     if (newcomers.length === 0) return;
@@ -187,7 +205,7 @@ export class Joining {
     const obstacle = await this.#ports.obstacle(0);
     if (obstacle !== undefined) return this.#isNotLetIn(addresses.join(","), 0, obstacle);
     await this.#foundWith(newcomers.filter(({ id }) => id !== this.#ports.self));
-    this.#enter(addresses);
+    this.#ports.found(addresses);
     this.#isFounding = true;
   }
 
@@ -204,14 +222,6 @@ export class Joining {
   #isNotLetIn(by: string, floor: HlcTime, reason: Obstacle): void {
     this.#state = { kind: "not_let_in", by, reason };
     this.#ports.log.error("data_too_old", { by, floor, reason });
-  }
-
-  #enter(addresses: readonly string[]): void {
-    const at = addresses.join(",");
-    // It is being tried there again and again.
-    if (at === this.#enteredAt) return;
-    this.#ports.enter(addresses);
-    this.#enteredAt = at;
   }
 
   async #askWhoRecorded(): Promise<void> {
@@ -249,8 +259,7 @@ export class Joining {
   #majorityOf(others: readonly Peer[]): Majority {
     const members = others.filter(({ id }) => !this.#newcomers.has(id));
     const isFounding = this.#isFounding && members.every(({ id }) => !this.#recordedBy.has(id));
-    if (!isFounding)
-      return majorityOf(members, ({ id }) => this.#ports.isTold() && this.#recordedBy.has(id));
+    if (!isFounding) return majorityOf(members, ({ id }) => this.#ports.isTold() && this.#recordedBy.has(id));
     const recorded = others.filter(({ id }) => this.#recordedByNewcomers.has(id));
     // Of those it was told of, or who came in their place. By the word of others it could begin one beside that of these.
     return majorityOf(this.#found, ({ id, address }) =>
@@ -266,7 +275,8 @@ export class Joining {
     if (welcome?.newcomer === true) this.#newcomers.add(id);
     else if (welcome !== undefined) this.#newcomers.delete(id);
     const isNewcomer = this.#newcomers.has(id);
-    const isRecorded = welcome?.recorded === true && (await this.#take(welcome, address));
+    const isRecorded = welcome?.recorded === true && this.#follows(welcome, address);
+    if (isRecorded) await this.#ports.take(welcome.floor, welcome.watermark);
     if (isRecorded) (isNewcomer ? this.#recordedByNewcomers : this.#recordedBy).add(id);
     // A newcomer may be a member when it is asked again.
     if (isNewcomer || !isRecorded) this.#askedInVain.set(id, (this.#askedInVain.get(id) ?? 0) + 1);
@@ -279,19 +289,11 @@ export class Joining {
     this.#ports.log.info("member", majority);
   }
 
-  /** @param letInAt where it is let in by this */
-  async #take(
-    { time, floor, watermark, by }: HelloReply,
-    address: string,
-    letInAt?: readonly string[],
-  ): Promise<boolean> {
-    if (!this.#ports.follow(Math.max(time, floor, watermark))) {
-      this.#ports.log.warn("join_failed", { at: address, code: "clock_drift" });
-      return false;
-    }
-    if (letInAt !== undefined) await this.#ports.letIn(letInAt, by, []);
-    await this.#ports.take(floor, watermark);
-    return true;
+  /** Whether the clock of whoever says this is near enough; if so, this node's follows it. */
+  #follows({ time, floor, watermark }: HelloReply, address: string): boolean {
+    const isNear = this.#ports.follow(Math.max(time, floor, watermark));
+    if (!isNear) this.#ports.log.warn("join_failed", { at: address, code: "clock_drift" });
+    return isNear;
   }
 
   async #hello(peer: Peer): Promise<HelloReply | undefined> {

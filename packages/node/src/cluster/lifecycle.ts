@@ -6,7 +6,14 @@
  * adopted meanwhile it begins again: what the retired one gave this node after the exchange had begun, nobody else may
  * have. If no such exchange comes about the node stays what it was.
  */
-import type { HelloReply, HelloRequest, NodeId, Peer } from "@hearsay/core";
+import {
+  floorAhead,
+  type HelloReply,
+  type HelloRequest,
+  hlcFromMs,
+  type NodeId,
+  type Peer,
+} from "@hearsay/core";
 import { PeerFault } from "../peer-fault.ts";
 import { handOver } from "./handing-over.ts";
 import { differingLimits, HELLO_TIMEOUT_MS, type JoiningState } from "./joining.ts";
@@ -158,7 +165,8 @@ export class Lifecycle {
     const hello = { kind: "hello", limits: this.#config.limits, knows: [], belongs: false, letInBy } as const;
     const reply = await this.#ports.transport.request({ id: "", address }, hello, HELLO_TIMEOUT_MS);
     if (reply.kind !== "welcome") throw new PeerFault({ code: "bad_message", what: reply.kind });
-    const { time, floor, limits } = reply;
+    const { time, limits } = reply;
+    const floor = floorAhead(reply.floor, time, hlcFromMs(limits.tombstoneRetentionMs));
     return { time, floor, differing: differingLimits(this.#config.limits, limits) };
   }
 

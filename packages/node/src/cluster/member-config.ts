@@ -62,6 +62,7 @@ export type NotWritable =
 /** What an introducer says of its cluster. */
 export interface Greeting {
   readonly time: HlcTime;
+  /** Where it may be soon; see {@link floorAhead}. */
   readonly floor: HlcTime;
   /** Limits that this node has otherwise. */
   readonly differing: readonly (keyof SharedLimits)[];

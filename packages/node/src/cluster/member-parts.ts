@@ -1,5 +1,6 @@
 /** The protocols of one member, each given what it needs of the others. */
 import {
+  ANYONE,
   FullView,
   type HlcTime,
   hlcFromMs,
@@ -248,7 +249,8 @@ function makeJoining(
       const isKnown = (id: NodeId): boolean => membership.stateOf(id) !== undefined;
       return await obstacleTo(ports.store, floor, isKnown, wasLetIn);
     },
-    enter: (addresses) => membership.join(addresses),
+    enter: (address) => void membership.exchangeTables({ id: ANYONE, address }),
+    found: (addresses) => membership.join(addresses),
     follow: (time) => node.observe(time) === undefined,
     self: node.id,
     letIn: (at, by, founders) => keeper.letIn(at, by, founders),

@@ -27,7 +27,7 @@ test.each<[string, KeyRecord, Obstacle | undefined, Obstacle?]>([
   ["an old deletion beside a value that stays", recordOf([value(FLOOR + 1), deletion]), "too_old", "too_old"],
   ["what knows of an id of its own cluster", recordOf([value(FLOOR + 1)], OWN), undefined],
   ["what knows of another one", recordOf([value(FLOOR + 1)], OTHER), "of_others"],
-  ["a value at the floor that knows of another one", recordOf([value(FLOOR)], OTHER), "too_old"],
+  ["a value at the floor that knows of another one", recordOf([value(FLOOR)], OTHER), "of_others"],
   ["a deletion that goes, and knows of another one", recordOf([deletion], OTHER), "of_others"],
 ])("what keeps a node outside that brings %s", async (_, record, obstacle, whereItWasLetIn) => {
   const store = new MemoryStore();

@@ -29,8 +29,8 @@ export async function obstacleTo(
     for (const { record } of entries) {
       const isOwn = [...record.context.keys()].every(isKnown);
       if (!isOwn && wasLetIn) continue;
-      if (isTooOld(record, floor)) return "too_old";
       if (!isOwn) return "of_others";
+      if (isTooOld(record, floor)) return "too_old";
     }
     after = next;
   } while (after !== undefined);
