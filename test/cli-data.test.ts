@@ -250,7 +250,7 @@ describe.concurrent("a node and its directory", () => {
     expect(documents(seen)[0]).toContainEqual(expect.objectContaining({ check: "endpoint", status: "ok" }));
     expect(documents(seen)[0]).toContainEqual(expect.objectContaining({ check: "lock", status: "warn" }));
     const locked = await hearsay(["verify", "--data", data]);
-    expect(locked).toMatchObject({ code: 1, text: "", err: expect.stringContaining("another process") });
+    expect(locked).toMatchObject({ code: 1, text: "", err: expect.stringContaining("stop it") });
     const second = await hearsay(["serve", "--data", data, "--listen", "127.0.0.1:0", "--json"]);
     expect(second.code).toBe(2);
     const twice = await hearsay(["serve", "--data", data, "--listen", "127.0.0.1:0"]);
@@ -260,8 +260,11 @@ describe.concurrent("a node and its directory", () => {
     });
     expect(await started.end("SIGTERM")).toBe(0);
     expect(started.log()).toContain('"event":"stopped"');
+    const foreign = await hearsay(["verify", "--data", data, "--cluster", "other"]);
+    expect(foreign).toMatchObject({ code: 1, text: "", err: expect.stringContaining("Set cluster to") });
     const stopped = await hearsay(["verify", "--data", data, "--deep", "--json"]);
-    expect(documents(stopped)).toMatchObject([{ records: 500, damaged: 0, consistent: true, deep: true }]);
+    const sound = { records: 500, damaged: 0, consistent: true, deep: true, events: [] };
+    expect(documents(stopped)).toMatchObject([sound]);
     const unreachable = await hearsay(["doctor", "--data", data, "--json", "-e", started.url]);
     expect(unreachable.code).toBe(1);
     expect(documents(unreachable)[0]).toContainEqual(

@@ -1,6 +1,6 @@
 /** Examines the data directory of a node that does not run. */
 import { resolve } from "node:path";
-import { openStore } from "@hearsay/server";
+import { openingError, openStore } from "@hearsay/server";
 import { CliError, EXIT } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { loadNodeConfig } from "./node-config.ts";
@@ -9,7 +9,7 @@ import type { NodeFlags } from "./node-flags.ts";
 import { type Printer, shownKey } from "./printer.ts";
 import { ProgressLine } from "./progress.ts";
 
-/** Prints the report. Fails when the accounts of the store do not agree or a record is damaged. */
+/** Prints the report. Fails when the directory cannot be opened, or is another node's or cluster's, when the accounts of the store do not agree or a record is damaged. */
 export async function verifyDirectory(
   io: Io,
   print: Printer,
@@ -21,7 +21,9 @@ export async function verifyDirectory(
   await requireDirectory(directory);
   const seen: string[] = [];
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const opened = await openStore(settings, log, ({ code }) => seen.push(code));
+  const opened = await openStore(settings, log, ({ code }) => seen.push(code)).catch((error: unknown) => {
+    throw openingError(error, directory);
+  });
   const progress = new ProgressLine(io, () => performance.now());
   try {
     const onProgress = (entries: number): void => progress.update(() => `${entries} entries read`);

@@ -74,6 +74,22 @@ export interface WantedIdentity {
   readonly now: HlcTime;
 }
 
+/** What a directory stands under that belongs to another cluster or node than is wanted; undefined where it may be used. */
+export function refusalOf(
+  meta: Pick<MetaStore, "get">,
+  wanted: Pick<WantedIdentity, "cluster" | "name">,
+): IdentityError | undefined {
+  const stored = meta.get(META_NAME);
+  const found = stored === undefined ? undefined : parseIdentity(stored);
+  if (found === undefined) return undefined;
+  if (found.cluster !== wanted.cluster) {
+    return new IdentityError({ code: "wrong_cluster", expected: wanted.cluster, found: found.cluster });
+  }
+  const name = nodeName(found.id);
+  if (wanted.name === undefined || wanted.name === name) return undefined;
+  return new IdentityError({ code: "wrong_name", expected: wanted.name, found: name });
+}
+
 /**
  * The directory's identity: read back, minted for a new directory, or minted anew when the store may have lost
  * what this node acknowledged (doubt), so that no version is ever issued twice.
@@ -91,19 +107,13 @@ export async function establishIdentity(
   if (stored !== undefined && found === undefined && !wanted.doubt) {
     throw new IdentityError({ code: "identity_unreadable" });
   }
-  if (found !== undefined) {
-    if (found.cluster !== wanted.cluster) {
-      throw new IdentityError({ code: "wrong_cluster", expected: wanted.cluster, found: found.cluster });
-    }
-    if (wanted.name !== undefined && nodeName(found.id) !== wanted.name) {
-      throw new IdentityError({ code: "wrong_name", expected: wanted.name, found: nodeName(found.id) });
-    }
+  const refusal = refusalOf(meta, wanted);
+  if (refusal !== undefined) throw refusal;
+  if (found !== undefined && !wanted.doubt) {
+    const { cluster, id, retired, since = wanted.now } = found;
     // An earlier build did not note it down: from now on it is this moment.
-    if (!wanted.doubt) {
-      const { cluster, id, retired, since = wanted.now } = found;
-      if (found.since === undefined) await keep(meta, { ...found, since });
-      return { cluster, id, since, retired };
-    }
+    if (found.since === undefined) await keep(meta, { ...found, since });
+    return { cluster, id, since, retired };
   }
   const name = wanted.name ?? (found === undefined ? wanted.fallbackName : nodeName(found.id));
   const identity: Identity = {

@@ -29,7 +29,13 @@ export type { Content } from "./content.ts";
 export type { Comparison, KeyDifference } from "./exchange/compare.ts";
 export type { ExchangeOutcome, ExchangeProgress } from "./exchange/outcome.ts";
 export { EXCHANGE_LIMITS, type ExchangeLimits } from "./exchange/session.ts";
-export { establishIdentity, type Identity, IdentityError, type IdentityFault } from "./identity.ts";
+export {
+  establishIdentity,
+  type Identity,
+  IdentityError,
+  type IdentityFault,
+  refusalOf,
+} from "./identity.ts";
 export type { Admitted, FloorsDiffer, WriteFault } from "./merging.ts";
 export { Node, type NodeConfig, type NodePorts, type Written } from "./node.ts";
 export { PeerFault, type PeerFaultReason } from "./peer-fault.ts";

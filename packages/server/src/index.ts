@@ -12,4 +12,4 @@ export { type OpenedStore, openStore } from "./open-store.ts";
 export { type ResetReport, resetDirectory } from "./reset.ts";
 export { type RunningServer, type StartOptions, startServer } from "./server.ts";
 export { inspectSnapshot, passSnapshot, type SnapshotSummary } from "./snapshot/records.ts";
-export { StartError, type StartFault } from "./start-error.ts";
+export { openingError, StartError, type StartFault } from "./start-error.ts";

@@ -1,7 +1,7 @@
 /** Opens the store of a data directory, for a running node and for commands that work on a stopped one. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import type { Log } from "@hearsay/node";
+import { type Log, refusalOf } from "@hearsay/node";
 import {
   type Database,
   DEFAULT_STORE_LIMITS,
@@ -27,7 +27,7 @@ export interface OpenedStore {
 /** Free space beyond what reopening the database writes by itself. */
 const ROOM_MARGIN_BYTES = 16 * 1024 * 1024;
 
-/** @throws StoreError, or the file system's error for the directory */
+/** @throws StoreError, IdentityError where it belongs to another cluster or node, or the file system's error for the directory */
 export async function openStore(
   settings: Settings,
   log: Log,
@@ -58,6 +58,12 @@ export async function openStore(
       yieldToEventLoop: setImmediate,
       hasRoom: () => directory.hasRoom(2 * settings["store.writeBufferBytes"] + ROOM_MARGIN_BYTES),
       onEvent,
+      // Before its digests are computed anew with another cluster's key.
+      refusal: (metas) =>
+        refusalOf(metas, {
+          cluster: settings.cluster,
+          name: settings.name === "" ? undefined : settings.name,
+        }),
       limits: {
         ...DEFAULT_STORE_LIMITS,
         cacheMaxBytes: settings["store.cacheMaxBytes"],
@@ -81,7 +87,7 @@ export async function openStore(
   } catch (error) {
     rmSync(directory.opening, { force: true });
     directory.close();
-    throw error;
+    throw error instanceof StoreError && error.fault.code === "store_refused" ? error.cause : error;
   }
 }
 

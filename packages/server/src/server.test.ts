@@ -239,6 +239,8 @@ describe("a start", () => {
       code: "wrong_cluster",
       found: "hearsay",
     });
+    // Its digests were not computed anew for the cluster it was refused to.
+    expect(logged.filter(({ event }) => event === "fingerprints_rebuilt")).toEqual([]);
     writeFileSync(join(directory, "file"), "");
     expect((await startFault("file", {})).fault.code).toBe("data_directory_unusable");
     expect((await startFault("e", { listen: "192.0.2.1:0", insecure: true })).fault.code).toBe(
@@ -246,6 +248,7 @@ describe("a start", () => {
     );
     const again = await start("d");
     expect(await get(again, "k")).toBe(404);
+    expect(logged.filter(({ event }) => event === "fingerprints_rebuilt")).toEqual([]);
   });
 
   it("goes on without the members it is to join, reads, and says what it waits for", async () => {

@@ -11,6 +11,8 @@ export type StoreFault =
   | { readonly code: "store_unreadable"; readonly detail: string }
   /** Written by a newer version of this program. */
   | { readonly code: "store_version"; readonly found: number; readonly supported: number }
+  /** By {@link StoreOptions.refusal}, with what that gave as its cause; nothing was changed. */
+  | { readonly code: "store_refused" }
   /** The record fails its checksum or is missing. `versions` is what the index knows of it. */
   | { readonly code: "record_damaged"; readonly key: string; readonly versions: readonly Version[] }
   /** The database cannot read a part of its own files. Restart: opening salvages what can be read. */
@@ -48,6 +50,8 @@ function describe(fault: StoreFault): string {
       return `the store does not open: ${fault.detail}`;
     case "store_version":
       return `the store has layout ${fault.found}, this program knows ${fault.supported}`;
+    case "store_refused":
+      return "the store is not to be opened";
     case "record_damaged":
       return `the record of key ${JSON.stringify(fault.key)} is damaged`;
     case "read_failed":

@@ -33,7 +33,7 @@ export interface OpenReport {
   readonly doubt: readonly DoubtReason[];
 }
 
-/** @throws StoreError `store_locked`, `store_unreadable`, `store_version`, `disk_full` */
+/** @throws StoreError `store_locked`, `store_unreadable`, `store_version`, `store_refused`, `disk_full` */
 export async function openState(options: StoreOptions): Promise<{ state: OpenedState; report: OpenReport }> {
   const opening = new Opening(options);
   await opening.openDatabase();
@@ -112,6 +112,8 @@ class Opening {
     const fresh = found === undefined && newest === 0 && this.#doubt.size === 0;
     this.#compareEnvironment(found, checkpoint !== undefined || fresh);
     const { metas, lost } = await this.#readMetas();
+    const refusal = this.#options.refusal?.(metas);
+    if (refusal !== undefined) throw new StoreError({ code: "store_refused" }, { cause: refusal });
     if (found !== undefined && found.digestKeyId !== this.#digestKeyId) {
       await rebucket(this.handle, this.#codec, this.#hasher);
     }

@@ -112,5 +112,7 @@ export interface StoreOptions {
   /** Whether the disk has room again, with a margin: reopening itself writes up to `writeBufferBytes`. */
   hasRoom(): Promise<boolean>;
   onEvent(event: StoreEvent): void;
+  /** Called with what is stored beside the records, before any of them is looked at or changed: why the store is not to be opened. */
+  readonly refusal?: (metas: ReadonlyMap<string, Uint8Array>) => Error | undefined;
   readonly limits: StoreLimits;
 }
