@@ -85,10 +85,10 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["ack_exceeds_members", EXIT.usage],
 ]);
 
-/** Undefined when there is nothing to say: help was shown, or commander has said it. */
+/** Undefined when there is nothing to say: help was shown, or the user or another command has ended it. */
 export function reportOf(error: unknown): Report | undefined {
-  if (error instanceof CommanderError || error instanceof Stopped || error instanceof ExitWith)
-    return undefined;
+  if (error instanceof Stopped || error instanceof ExitWith) return undefined;
+  if (error instanceof CommanderError) return reportOfUsage(error);
   if (error instanceof CliError) {
     return { code: error.code, message: error.message, next: error.next, exit: error.exit };
   }
@@ -121,6 +121,17 @@ export function exitOf(error: unknown): number {
   if (error instanceof ExitWith) return error.exit;
   if (error instanceof Stopped) return error.signalName === "SIGINT" ? 130 : 143;
   return reportOf(error)?.exit ?? EXIT.error;
+}
+
+function reportOfUsage({ code, message, exitCode }: CommanderError): Report | undefined {
+  if (exitCode === 0 || code === "commander.help") return undefined;
+  return {
+    // commander.unknownOption is unknown_option.
+    code: code.replace(/^commander\./, "").replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    message: message.replace(/^error: /, ""),
+    next: "Add --help to the command: it starts with examples.",
+    exit: EXIT.usage,
+  };
 }
 
 function reportOfClient(error: HearsayError): Report {

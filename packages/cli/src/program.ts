@@ -60,6 +60,8 @@ Client commands talk to --endpoint, else HEARSAY_ENDPOINT, else http://127.0.0.1
     .configureOutput({
       writeOut: (text) => void io.out.write(text),
       writeErr: (text) => void io.err.write(text),
+      // They are thrown as well, and told as every other failure is.
+      outputError: () => undefined,
       getOutHasColors: () => io.out.isTerminal && (io.env["NO_COLOR"] ?? "") === "",
       getErrHasColors: () => io.err.isTerminal && (io.env["NO_COLOR"] ?? "") === "",
     })

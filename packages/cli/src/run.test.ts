@@ -136,6 +136,7 @@ describe("usage", () => {
     [["leave", "--yes", "-e", "a:1", "-e", "b:1"], "one node"],
     [["join", "c:1", "-e", "a:1", "-e", "b:1"], "one node"],
     [["serve", "--join", "no address"], "join"],
+    [["put", "k", "caf\uFFFD"], "not UTF-8"],
   ])("%j exits with 2 and says why", async (args, reason) => {
     const { code, out, err } = await hearsay(args);
     expect({ code, out }).toEqual({ code: 2, out: "" });
@@ -146,6 +147,18 @@ describe("usage", () => {
     const { code, err } = await hearsay(["get", "", "--json"]);
     expect(code).toBe(2);
     expect(JSON.parse(err)).toMatchObject({ error: { code: "bad_key", exit: 2, next: expect.any(String) } });
+    const mistyped = await hearsay(["get", "k", "--jsno", "--json"]);
+    expect([mistyped.code, JSON.parse(mistyped.err)]).toEqual([
+      2,
+      {
+        error: {
+          code: "unknown_option",
+          message: "unknown option '--jsno'\n(Did you mean --json?)",
+          next: expect.stringContaining("--help"),
+          exit: 2,
+        },
+      },
+    ]);
   });
 });
 
