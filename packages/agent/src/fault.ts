@@ -33,6 +33,7 @@ export type AgentFault =
       readonly end: string;
       readonly output: string;
     }
+  | { readonly code: "command_not_started"; readonly command: string; readonly reason: string }
   | {
       readonly code: "command_timed_out";
       readonly command: string;
@@ -58,7 +59,7 @@ export type AgentFault =
   | { readonly code: "not_everywhere"; readonly lacking: readonly string[] };
 
 const NEXT: { readonly [Code in AgentFault["code"]]: string } = {
-  settings_invalid: "Correct the lines; docs/agent.md has every setting.",
+  settings_invalid: "Correct what is named; docs/agent.md has every setting.",
   state_unusable: "Set state to a directory this user may write to.",
   status_unusable: "Set status to a free port of this machine.",
   source_down: "Check that a node runs and that endpoints names it; the agent keeps trying.",
@@ -76,9 +77,10 @@ const NEXT: { readonly [Code in AgentFault["code"]]: string } = {
   file_unusable: "Make the path one that the agent may write to.",
   owner_unknown: "Name a user and group of this machine, or numbers.",
   command_failed: "Its output says why; the agent tries again.",
+  command_not_started: "Name a program that is there and may be run.",
   command_timed_out: "It was ended with all it had started. Raise its time-out if it needs longer.",
   environment_invalid: "Correct or rename the keys.",
-  directory_invalid: "Nothing was written. Correct the files, or leave them out with --exclude.",
+  directory_invalid: "Nothing was written. Correct what is named, or leave it out with --exclude.",
   mass_deletion: "Nothing was written. Check the directory, or add --allow-mass-delete.",
   apply_incomplete: "Run it again: it writes what still differs.",
   apply_conflict: "Run it again: it plans with what is there now, and shows it.",
@@ -135,6 +137,8 @@ function describe(fault: AgentFault): string {
       return `there is no user or group ${fault.owner}`;
     case "command_failed":
       return withOutput(`${fault.command} ended with ${fault.end}`, fault.output);
+    case "command_not_started":
+      return `${fault.command} cannot be started: ${fault.reason}`;
     case "command_timed_out":
       return withOutput(`${fault.command} was not done after ${fault.afterMs} ms`, fault.output);
     case "environment_invalid":

@@ -86,7 +86,8 @@ export function describeConvergence(report: ConvergenceReport): string {
     case "converged":
       return "all members hold the same";
     case "converging": {
-      const about = report.keys === null ? "" : ` in about ${report.keys} keys`;
+      // 0 where the last exchange had nothing to move: how many there are is not known then either.
+      const about = (report.keys ?? 0) === 0 ? "" : ` in about ${report.keys} keys`;
       const { differing } = report;
       return `${list(differing.map(({ name }) => name))} ${differing.length === 1 ? "differs" : "differ"}${about}`;
     }

@@ -2,7 +2,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { AgentError } from "../fault.ts";
 import { ManualPorts } from "../ports.contract.ts";
 import { FakeSource } from "../values/source.contract.ts";
 import { type ExecOptions, RunningExec } from "./run-exec.ts";
@@ -165,6 +164,6 @@ describe("exec", () => {
   it("fails when the command cannot be started", async () => {
     const { source, code } = startExec({ words: ["/no/such/command"] });
     source.backlog("app/", { colour: "red" });
-    await expect(code).rejects.toThrow(AgentError);
+    await expect(code).rejects.toMatchObject({ fault: { code: "command_not_started" } });
   });
 });

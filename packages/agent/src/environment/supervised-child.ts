@@ -34,7 +34,7 @@ export class SupervisedChild {
     return this.#child !== undefined;
   }
 
-  /** Starts the command, or brings the change to the one that runs. @throws AgentError `command_failed` when it cannot start */
+  /** Starts the command, or brings the change to the one that runs. @throws AgentError `command_not_started` when it cannot start */
   async use(variables: Readonly<Record<string, string>>): Promise<void> {
     const { signal } = this.#options;
     if (this.#child === undefined) return await this.#start(variables);
@@ -73,7 +73,7 @@ export class SupervisedChild {
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
       child.once("error", (error) => {
-        const fault = { code: "command_failed", command: file, end: reasonOf(error), output: "" } as const;
+        const fault = { code: "command_not_started", command: file, reason: reasonOf(error) } as const;
         reject(new AgentError(fault, { cause: error }));
       });
     });

@@ -95,6 +95,9 @@ async function get(session: Session, key: string, flags: GetFlags): Promise<void
     throw new CliError(`${shownKey(key)} ${deleted ? "was deleted" : "has no value"}`, {
       code: "not_found",
       exit: EXIT.notFound,
+      next: deleted
+        ? "hearsay history KEY lists what this node still has of it."
+        : "Nothing to do if that was expected; another node may know of a newer write.",
     });
   }
   if (print.json) return print.document(valueDocument(key, found));

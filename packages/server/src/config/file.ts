@@ -18,6 +18,10 @@ export function readConfigFile(path: string, faults: string[]): Map<KnobName, Gi
     faults.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
     return given;
   }
+  if (text.trim() === "") {
+    faults.push(`${path}: it is empty; a comment alone is enough where all defaults are meant`);
+    return given;
+  }
   if (text.length > CONFIG_MAX_BYTES) {
     faults.push(`${path}: larger than ${CONFIG_MAX_BYTES} bytes; this is no configuration`);
     return given;

@@ -122,6 +122,9 @@ describe("configuration", () => {
     expect(faults({ file: join(directory, "missing.yaml") })).toContain("ENOENT");
     expect(faults({ file: file("just text\n") })).toContain("node.yaml:1: the file is a map of settings");
     expect(faults({ file: file("name: a\nname: b\n") })).toContain("node.yaml:2");
+    // As a template that failed leaves it; a node with all defaults would begin a cluster of its own.
+    expect(faults({ file: file("\n") })).toContain("it is empty");
+    expect(load({ file: file("# all defaults\n") }).settings.name).toBe("");
   });
 
   it("refuses to forget deletions before the slowest clock has seen them expire", () => {
