@@ -52,6 +52,7 @@ export const CLUSTER_PROBLEMS = {
     status: 502,
     title: "The member does not answer",
     next: "Try again when it is back; GET /cluster tells its state.",
+    outcome: "none",
   },
   auth_missing: {
     status: 401,

@@ -35,9 +35,7 @@ function requireUtf8(args: readonly string[]): void {
 function format(io: Io, report: Report, asJson: boolean): string {
   if (asJson) return `${JSON.stringify({ error: report })}\n`;
   const outcome =
-    report.outcome === "unknown"
-      ? "The write may have taken effect: read the key before writing again.\n"
-      : "";
+    report.outcome === "unknown" ? "It may have taken effect: look before you do it again.\n" : "";
   const next = report.next === undefined ? "" : `${report.next}\n`;
   return `${style.bad(io, "err", "error:")} ${report.message}\n${outcome}${next}`;
 }

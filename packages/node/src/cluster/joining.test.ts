@@ -535,7 +535,11 @@ describe("a joiner", () => {
   test("takes nothing else for a welcome", async () => {
     answers.set("a:1", { kind: "state-done" });
     await timers.advance(0);
-    expect(log.of("join_failed")).toContainEqual({ at: "a:1", code: "bad_message" });
+    expect(log.of("join_failed")).toContainEqual({
+      at: "a:1",
+      code: "bad_message",
+      what: expect.any(String),
+    });
     expect(entered).toEqual([]);
   });
 

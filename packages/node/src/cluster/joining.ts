@@ -303,7 +303,8 @@ export class Joining {
       if (!(error instanceof PeerFault)) throw error;
       const { reason } = error;
       const said = reason.code === "refused" ? reason.reason : undefined;
-      this.#ports.log.warn("join_failed", { at: peer.address, code: said ?? reason.code });
+      const what = reason.code === "bad_message" ? { what: reason.what } : {};
+      this.#ports.log.warn("join_failed", { at: peer.address, code: said ?? reason.code, ...what });
       // With nobody in its table there is nobody else who would tell it.
       if (said === "retired") this.#ports.retired();
       return undefined;

@@ -207,7 +207,17 @@ describe("who belongs to the cluster", () => {
     await begin("n1");
     await cluster.run("n2", undefined, { "limits.maxValueBytes": "4096" });
     const join = (address: string): Promise<Asked> => cluster.post("n2", "/cluster/join", { address });
-    expect(await join("127.0.0.1:1")).toMatchObject({ status: 502, body: { code: "peer_unreachable" } });
+    const unreachable = { code: "peer_unreachable", outcome: "none" };
+    expect(await join("127.0.0.1:1")).toMatchObject({ status: 502, body: unreachable });
+    await cluster.run("n3", undefined, { cluster: "other" });
+    expect(await join(cluster.address("n3"))).toMatchObject({
+      status: 502,
+      body: { ...unreachable, reason: "wrong_cluster", next: expect.stringContaining("cluster name") },
+    });
+    await cluster.run("n4", undefined, { "security.clusterSecret": "0123456789abcdef" });
+    expect(await join(cluster.address("n4"))).toMatchObject({
+      body: { ...unreachable, reason: "auth_missing", next: expect.stringContaining("clusterSecret") },
+    });
     for (const address of ["169.254.1.1:80", "nonsense"]) {
       expect(await join(address)).toMatchObject({ status: 400, body: { code: "peer_address_refused" } });
     }

@@ -1,9 +1,13 @@
 /** Members and moments as answers show them, and members as callers name them. */
-import type { MemberRef } from "@hearsay/api";
+import { type MemberRef, PROBLEMS } from "@hearsay/api";
 import { type HlcTime, hlcToMs, isNodeId, type Member, nodeName } from "@hearsay/core";
 import { type ClusterMember, PeerFault } from "@hearsay/node";
 import { ApiProblem } from "../http/problem.ts";
 import { isoTime } from "../http/render.ts";
+
+const STEPS: ReadonlyMap<string, string> = new Map(
+  Object.entries(PROBLEMS).map(([code, { next }]) => [code, next]),
+);
 
 export function memberRef({ id, state }: Pick<Member, "id" | "state">): MemberRef {
   return { id, name: nodeName(id), state };
@@ -59,5 +63,10 @@ export function peerProblem(error: unknown, { id, address }: Pick<Member, "id" |
   const code = reason.code === "refused" ? reason.reason : reason.code;
   if (code === "peer_address_refused") return new ApiProblem(code, { detail: `The address is ${address}.` });
   const who = id === "" ? address : `${nodeName(id)} at ${address}`;
-  return new ApiProblem("peer_unreachable", { detail: `${who}: ${code}.`, members: { reason: code } });
+  const what = reason.code === "bad_message" ? `, ${reason.what}` : "";
+  const detail = `${who}: ${code}${what}.`;
+  // What it refuses with is mostly a mistake in the settings, and does not go away by itself.
+  const next = STEPS.get(code);
+  const facts = { detail, members: { reason: code } };
+  return new ApiProblem("peer_unreachable", next === undefined ? facts : { ...facts, next });
 }

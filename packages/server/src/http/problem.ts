@@ -3,6 +3,8 @@ import { MEDIA_TYPES, type Outcome, PROBLEMS, type ProblemCode } from "@hearsay/
 export interface ProblemFacts {
   /** One sentence about this very case. */
   readonly detail?: string;
+  /** Takes the place of the table's step. */
+  readonly next?: string;
   /** Takes the place of the table's outcome. */
   readonly outcome?: Outcome;
   /** Becomes the header of that name too. */
@@ -44,7 +46,7 @@ export function renderProblem(problem: ApiProblem): RenderedProblem {
     code: problem.code,
     title: kind.title,
     ...(detail === undefined ? {} : { detail }),
-    next: kind.next,
+    next: problem.facts.next ?? kind.next,
     ...(outcome === undefined ? {} : { outcome }),
     ...members,
   });
