@@ -104,7 +104,9 @@ async function get(session: Session, key: string, flags: GetFlags): Promise<void
   await io.out.write(found.bytes);
   if (io.out.isTerminal && found.bytes.at(-1) !== 0x0a) await io.out.write("\n");
   if (found.conflicts > 0) {
-    await print.note(`${found.conflicts} concurrent values stand beside this one: hearsay get --siblings`);
+    const others =
+      found.conflicts === 1 ? "1 concurrent value stands" : `${found.conflicts} concurrent values stand`;
+    await print.note(`${others} beside this one: hearsay get --siblings`);
   }
 }
 

@@ -25,7 +25,7 @@ import { inTurn } from "./pipeline.ts";
 import { ApiProblem } from "./problem.ts";
 import type { RouteDescription } from "./route-description.ts";
 import { routeDescriptions } from "./routes.ts";
-import { KEY_ROUTE, routedTarget } from "./target.ts";
+import { CONSUL_KEY_ROUTE, KEY_ROUTE, routedTarget } from "./target.ts";
 import { cutUnread } from "./unread.ts";
 
 export async function buildApp(services: Services): Promise<FastifyInstance> {
@@ -146,9 +146,14 @@ function respond(
   });
 }
 
+const KEY_ROUTES: ReadonlyMap<string, string> = new Map([
+  [routedTarget("/kv/"), KEY_ROUTE],
+  [routedTarget("/v1/kv/"), CONSUL_KEY_ROUTE],
+]);
+
 function refuseUnrouted(request: FastifyRequest, descriptions: readonly RouteDescription[]): never {
-  const path = (request.raw.url ?? "").split("?")[0];
-  const routed = path === routedTarget("/kv/") ? KEY_ROUTE : path;
+  const [path = ""] = (request.raw.url ?? "").split("?");
+  const routed = KEY_ROUTES.get(path) ?? path;
   const allowed = new Set<HTTPMethods>();
   for (const { url, method } of descriptions) if (url === routed) allowed.add(method);
   if (allowed.size === 0) throw new ApiProblem("route_not_found");

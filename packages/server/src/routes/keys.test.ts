@@ -286,6 +286,7 @@ describe("refusals", () => {
     ["GET", "/cluster?peer=n2", {}, "invalid_query"],
     ["PATCH", "/kv/a", {}, "method_not_allowed"],
     ["POST", "/livez", {}, "method_not_allowed"],
+    ["POST", "/v1/kv/a", {}, "method_not_allowed"],
     ["GET", "/nowhere", {}, "route_not_found"],
     ["GET", "/%zz", {}, "bad_request"],
     ["GET", "/docs/static/../../package.json", {}, "route_not_found"],
