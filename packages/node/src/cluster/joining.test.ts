@@ -184,6 +184,9 @@ describe("a joiner", () => {
 
   test("begins no cluster with other newcomers while a name leads to nobody: a member may be behind it", async () => {
     for (const at of ["a:1", "b:1"]) answers.set(at, { ...WELCOME, newcomer: true });
+    resolve = async () => [];
+    await timers.advance(RETRY_MS);
+    expect(log.of("join_failed").at(-1)).toEqual({ at: "a:1,b:1", code: "no_address" });
     resolve = async (seed) => (seed === "b:1" ? [] : [seed]);
     await timers.advance(3 * RETRY_MS);
     expect([entered, joining.isFounding]).toEqual([[], false]);

@@ -193,7 +193,9 @@ export class Joining {
       this.#ports.enter(address);
       return;
     }
-    if (addresses.length === 0) this.#ports.log.warn("join_failed", { code: "no_address" });
+    if (addresses.length === 0) {
+      this.#ports.log.warn("join_failed", { at: this.#seeds.join(","), code: "no_address" });
+    }
     if (newcomers.length === 0) return;
     const isNobodyMissing =
       newcomers.length === addresses.length && resolved.every((found) => found.length > 0);
