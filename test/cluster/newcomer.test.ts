@@ -224,3 +224,42 @@ test("a node that was alone, and is let in too late for what it brings, is not r
   expect(d.notWritable()).toMatchObject({ code: "data_too_old", reason: "too_old" });
   expect([cluster.read("d", "old"), cluster.machine("a").running.size]).toEqual(["v", 2]);
 });
+
+test("a node that was let in with what has become too old is not recorded by a member that looks at its address for another one", async () => {
+  const cluster = new VirtualCluster(platform, 32, { tombstoneRetentionMs: 20_000 });
+  await cluster.start("a", "b", "d");
+  const { id } = cluster.machine("d").running;
+  await cluster.kill("d");
+  cluster.wipe("d");
+  await cluster.run("d", []);
+  await cluster.put("d", "old", "v");
+  await cluster.stop("d");
+  let areTablesLost = true;
+  const isLost = (name: string, to: string): boolean => areTablesLost && (name === "d" || to === "d:1");
+  cluster.hooks.push({
+    memberPorts: (ports, { name }) => {
+      const { transport } = ports;
+      const request: typeof transport.request = async (to, message, timeoutMs) => {
+        if (message.kind === "push-pull" && isLost(name, to.address))
+          throw new PeerFault({ code: "unreachable" });
+        return await transport.request(to, message, timeoutMs);
+      };
+      return { ...ports, transport: { request } };
+    },
+  });
+  for (const name of ["a", "b"]) {
+    await cluster.stop(name);
+    await cluster.run(name, []);
+  }
+  const d = await cluster.run("d", ["b:1"]);
+  await cluster.time.advance(MINUTE_MS);
+  expect([d.notWritable()?.code, d.keeper.letInAt]).toEqual(["data_too_old", ["b:1"]]);
+  areTablesLost = false;
+  const forgotten = cluster.machine("b").running.forget(id);
+  // Its own look at that address is of before.
+  await cluster.time.advance(1500);
+  const found = cluster.machine("a").running.membership.exchangeTables({ id: "", address: "d:1" });
+  await cluster.time.advance(MINUTE_MS);
+  await Promise.all([forgotten, found]);
+  expect([cluster.read("d", "old"), cluster.machine("a").running.size]).toEqual(["v", 2]);
+});

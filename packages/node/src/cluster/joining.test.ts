@@ -98,6 +98,7 @@ describe("a joiner", () => {
       troubles: new RepeatLog(log, 0, () => 0),
       limits: LIMITS,
       resolveSeed: (seed) => resolve(seed),
+      now: () => 0,
       others: () => others,
       isTold: () => isTold,
       obstacle: async (floor) => {

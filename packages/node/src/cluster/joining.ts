@@ -29,6 +29,7 @@ import type { Log } from "../ports.ts";
 import type { RepeatLog } from "../repeat-log.ts";
 import type { Obstacle } from "./obstacle.ts";
 import type { Timers, Transport } from "./ports.ts";
+import { type Majority, Recorders } from "./recorders.ts";
 
 export interface JoiningPorts {
   readonly transport: Transport;
@@ -39,6 +40,8 @@ export interface JoiningPorts {
   /** What this node says of itself. */
   hello(): HelloRequest;
   resolveSeed(seed: string): Promise<readonly string[]>;
+  /** What the wall clock shows. */
+  now(): HlcTime;
   /** Counted members besides this node. */
   others(): readonly Peer[];
   /** Whether a member has told it of all others that there are; a ping may have told it of one. */
@@ -74,10 +77,7 @@ export type JoiningState =
 
 export const HELLO_TIMEOUT_MS = 2_000;
 
-/**
- * Members asked at one time: all of an ordinary cluster. Where a hundred nodes join at once, each asking all the others
- * over and over would be what keeps them from answering.
- */
+/** Members asked at one time: where a hundred nodes join at once, each asking all others again and again would keep them from answering. */
 const HELLOS_AT_ONCE = 16;
 
 /** Whoever answers at an address. */
@@ -88,12 +88,7 @@ export class Joining {
   readonly #seeds: readonly string[];
   readonly #retryMs: number;
   readonly #timeoutMs: number;
-  readonly #recordedBy: Set<NodeId> = new Set();
-  /** How often each was asked in vain: those asked least come first. */
-  readonly #askedInVain: Map<NodeId, number> = new Map();
-  /** Those that have said that they are newcomers, until they say otherwise, and those of them that have recorded this node. */
-  readonly #newcomers: Set<NodeId> = new Set();
-  readonly #recordedByNewcomers: Set<NodeId> = new Set();
+  readonly #recorders: Recorders = new Recorders();
   #state: JoiningState = { kind: "joining", recordedBy: 0, needed: 1 };
   #cancel: (() => void) | undefined;
   /** A member has let it in. */
@@ -132,6 +127,12 @@ export class Joining {
       this.#apart = undefined;
       throw error;
     }
+  }
+
+  /** Whether it may be recorded with what it holds by a member that it has not asked for the floor: it may be that of today. */
+  async mayBeFound(): Promise<boolean> {
+    const { limits, now, obstacle } = this.#ports;
+    return (await obstacle(floorAhead(0, now(), hlcFromMs(limits.tombstoneRetentionMs)))) === undefined;
   }
 
   /** Goes on until this node is a member, or an introducer refuses its limits. */
@@ -228,7 +229,7 @@ export class Joining {
 
   async #askWhoRecorded(): Promise<void> {
     const others = this.#ports.others();
-    const open = this.#openOf(others);
+    const open = this.#recorders.openOf(others);
     let { counted, needed } = this.#majorityOf(others);
     for (let at = 0; at < open.length && counted < needed; at += HELLOS_AT_ONCE) {
       const asked = open.slice(at, at + HELLOS_AT_ONCE);
@@ -245,44 +246,17 @@ export class Joining {
     await this.#becomeMember(this.#majority);
   }
 
-  /** Those asked least come first, and newcomers, by which nothing is decided mostly, last. */
-  #openOf(others: readonly Peer[]): Peer[] {
-    const rank = ({ id }: Peer): number => (this.#newcomers.has(id) ? 1 : 0);
-    const vain = ({ id }: Peer): number => this.#askedInVain.get(id) ?? 0;
-    return others
-      .filter(({ id }) => !this.#recordedBy.has(id))
-      .sort((a, b) => rank(a) - rank(b) || vain(a) - vain(b));
-  }
-
-  /**
-   * Newcomers are left out, but where this one begins a cluster with them. At least one is needed; and no member counts before one has told
-   * of all.
-   */
   #majorityOf(others: readonly Peer[]): Majority {
-    const members = others.filter(({ id }) => !this.#newcomers.has(id));
-    const isFounding = this.#isFounding && members.every(({ id }) => !this.#recordedBy.has(id));
-    if (!isFounding) return majorityOf(members, ({ id }) => this.#ports.isTold() && this.#recordedBy.has(id));
-    const recorded = others.filter(({ id }) => this.#recordedByNewcomers.has(id));
-    // Of those it was told of, or who came in their place. By the word of others it could begin one beside that of these.
-    return majorityOf(this.#found, ({ id, address }) =>
-      recorded.some((other) => other.id === id || other.address === address),
-    );
+    const founders = this.#isFounding ? this.#found : undefined;
+    return this.#recorders.majorityOf(others, founders, this.#ports.isTold());
   }
 
   /** @returns whether the answer brings a majority nearer */
   async #askWhetherRecorded(peer: Peer): Promise<boolean> {
-    const { id, address } = peer;
     const welcome = await this.#hello(peer);
-    const wasNewcomer = this.#newcomers.has(id);
-    if (welcome?.newcomer === true) this.#newcomers.add(id);
-    else if (welcome !== undefined) this.#newcomers.delete(id);
-    const isNewcomer = this.#newcomers.has(id);
-    const isRecorded = welcome?.recorded === true && this.#follows(welcome, address);
+    const isRecorded = welcome?.recorded === true && this.#follows(welcome, peer.address);
     if (isRecorded) await this.#ports.take(welcome.floor, welcome.watermark);
-    if (isRecorded) (isNewcomer ? this.#recordedByNewcomers : this.#recordedBy).add(id);
-    // A newcomer may be a member when it is asked again.
-    if (isNewcomer || !isRecorded) this.#askedInVain.set(id, (this.#askedInVain.get(id) ?? 0) + 1);
-    return isRecorded || (isNewcomer && !wasNewcomer);
+    return this.#recorders.heard(peer.id, welcome?.newcomer, isRecorded);
   }
 
   async #becomeMember(majority: { readonly recordedBy: number; readonly of: number }): Promise<void> {
@@ -312,12 +286,6 @@ export class Joining {
       return undefined;
     }
   }
-}
-
-type Majority = Readonly<Record<"counted" | "needed", number>>;
-
-function majorityOf(peers: readonly Peer[], isCounted: (peer: Peer) => boolean): Majority {
-  return { counted: peers.filter(isCounted).length, needed: Math.floor(peers.length / 2) + 1 };
 }
 
 /** The names of those that are not the same. */

@@ -224,7 +224,7 @@ function makeJoining(
   membership: Membership,
   keeper: CompletenessKeeper,
 ): Joining {
-  const { node, transport, timers, log } = ports;
+  const { node, transport, timers, log, clock } = ports;
   // A node that comes back as another one announces itself to the addresses it knows: whoever is there may be another, too. One that was
   // to begin a cluster does not with others before it has asked those it found first: they may have begun one that counts it.
   const seeds = [...new Set([...config.seeds, ...membership.knownAddresses, ...keeper.letInAt])];
@@ -240,6 +240,7 @@ function makeJoining(
       return { kind: "hello", limits, knows: membership.someIds(), belongs, letInBy: keeper.boundTo };
     },
     resolveSeed: (seed) => ports.resolveSeed(seed),
+    now: () => hlcFromMs(clock.nowMs()),
     others: () => membership.members().filter(({ id }) => id !== node.id),
     isTold: () => membership.entry.isTold,
     obstacle: async (floor) => {

@@ -4,15 +4,16 @@
  * Order of business for a message: refuse all until what an earlier run left is settled, then the retired, then those
  * nobody knows; else the protocol it belongs to takes it. Nothing is answered before what it brought is committed.
  */
-import type {
-  ExchangeReply,
-  ExchangeRequest,
-  FetchReply,
-  NodeId,
-  PeerReply,
-  PeerRequest,
-  PushPull,
-  Version,
+import {
+  ANYONE,
+  type ExchangeReply,
+  type ExchangeRequest,
+  type FetchReply,
+  type NodeId,
+  type PeerReply,
+  type PeerRequest,
+  type PushPull,
+  type Version,
 } from "@hearsay/core";
 import { readOrLost } from "../damaged.ts";
 import { PeerFault } from "../peer-fault.ts";
@@ -84,8 +85,11 @@ export class Serving {
    * So does a newcomer that has found this one, where it was to begin a cluster and had found nobody itself.
    * @throws PeerFault `busy` where that is not so yet, or for another newcomer, or one that may not let this one in with what it holds
    */
-  async #found({ from, belongs }: PushPull): Promise<void> {
+  async #found({ from, to, belongs }: PushPull): Promise<void> {
     const { keeper, joining } = this.#ports.parts;
+    // Who knows its id has recorded it already.
+    const isNews = !keeper.hasBelonged && belongs && to === ANYONE;
+    if (isNews && (await joining?.mayBeFound()) === false) throw new PeerFault({ code: "busy" });
     if (keeper.mayBeRecorded) return;
     const mayBe = belongs ? !keeper.isOutside : joining?.isFounding === true;
     if (!mayBe) throw new PeerFault({ code: "busy" });
