@@ -156,7 +156,7 @@ export {
 } from "./membership/swim-config.ts";
 export {
   ANYONE,
-  LET_IN_BY_MAX,
+  BOUND_TO_MAX,
   type Ping,
   type PingReq,
   type PushPull,

@@ -75,8 +75,8 @@ export interface HelloRequest {
   readonly knows: readonly NodeId[];
   /** The sender has been a member, or has taken over the table of one, and those are ids of its cluster. */
   readonly belongs: boolean;
-  /** See {@link PushPull.letInBy}. */
-  readonly letInBy: readonly NodeId[];
+  /** See {@link PushPull.boundTo}. */
+  readonly boundTo: readonly NodeId[];
 }
 
 export interface HelloReply {

@@ -30,7 +30,7 @@ export class Exchange {
   readonly #requests: OpenRequests;
   readonly #random: RandomSource;
   readonly #belongs: () => boolean;
-  readonly #letInBy: () => readonly NodeId[];
+  readonly #boundTo: () => readonly NodeId[];
   /** Addresses with a push-pull under way: one each is enough. */
   readonly #contacted: Set<string> = new Set();
   #seeds: readonly string[] = [];
@@ -42,10 +42,10 @@ export class Exchange {
     requests: OpenRequests,
     random: RandomSource,
     belongs: () => boolean,
-    letInBy: () => readonly NodeId[],
+    boundTo: () => readonly NodeId[],
   ) {
     this.#belongs = belongs;
-    this.#letInBy = letInBy;
+    this.#boundTo = boundTo;
     this.#view = view;
     this.#requests = requests;
     this.#random = random;
@@ -131,8 +131,8 @@ export class Exchange {
     if (this.#contacted.has(peer.address)) return;
     this.#contacted.add(peer.address);
     const { table, self, config } = this.#view;
-    const letInBy = this.#letInBy();
-    const message: PushPull = { kind: "push-pull", from: self, to: peer.id, ...this.#statement(), letInBy };
+    const boundTo = this.#boundTo();
+    const message: PushPull = { kind: "push-pull", from: self, to: peer.id, ...this.#statement(), boundTo };
     this.#requests.ask(peer, message, config.pushPullTimeoutMs, out, (outcome, _at, effects) => {
       this.#contacted.delete(peer.address);
       if (outcome.kind === "failed" || outcome.message.kind !== "state") return;

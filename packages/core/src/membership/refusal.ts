@@ -18,10 +18,10 @@ import {
  * Who was let in and has no table yet knows the member that did it, and a founder knows those it has found.
  */
 export function isOfOtherCluster(
-  { table, letInBy }: Pick<Receiver, "table" | "letInBy">,
+  { table, boundTo }: Pick<Receiver, "table" | "boundTo">,
   theirs: readonly NodeId[],
 ): boolean {
-  return theirs.every((id) => !letInBy.includes(id) && table.stateOf(id) === undefined);
+  return theirs.every((id) => !boundTo.includes(id) && table.stateOf(id) === undefined);
 }
 
 /** What this node is, as far as it decides whom it lets in. */
@@ -29,8 +29,8 @@ export interface Receiver {
   readonly self: Member;
   readonly table: MemberTable;
   readonly belongs: boolean;
-  /** See {@link PushPull.letInBy}. */
-  readonly letInBy: readonly NodeId[];
+  /** See {@link PushPull.boundTo}. */
+  readonly boundTo: readonly NodeId[];
 }
 
 /**
@@ -39,12 +39,12 @@ export interface Receiver {
  */
 export function isStranger(
   receiver: Omit<Receiver, "self">,
-  theirs: TableStatement & Partial<Pick<PushPull, "letInBy">>,
+  theirs: TableStatement & Partial<Pick<PushPull, "boundTo">>,
 ): boolean {
-  const { members, retired, letInBy = [] } = theirs;
-  const isOneLetIn = receiver.letInBy.length > 0 || letInBy.length > 0;
+  const { members, retired, boundTo = [] } = theirs;
+  const isOneLetIn = receiver.boundTo.length > 0 || boundTo.length > 0;
   if (!isOneLetIn && !(receiver.belongs && theirs.belongs)) return false;
-  return isOfOtherCluster(receiver, [...members.map(({ id }) => id), ...retired, ...letInBy]);
+  return isOfOtherCluster(receiver, [...members.map(({ id }) => id), ...retired, ...boundTo]);
 }
 
 /** Why a node refuses a request; undefined when it takes it. */

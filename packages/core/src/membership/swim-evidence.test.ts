@@ -48,7 +48,7 @@ describe("evidence", () => {
       { ...memberOf("d"), state: "dead" },
     ];
     swim.request(
-      { kind: "push-pull", from: C, to: ANYONE, members, retired: [], belongs: true, letInBy: [] },
+      { kind: "push-pull", from: C, to: ANYONE, members, retired: [], belongs: true, boundTo: [] },
       0,
       0,
     );

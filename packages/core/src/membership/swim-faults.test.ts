@@ -140,7 +140,7 @@ test("a node counts the members of its earlier run from the moment it exists", (
   const swim = new Swim({
     entered: false,
     belongs: () => true,
-    letInBy: () => [],
+    boundTo: () => [],
     self,
     config: cluster.config,
     random: new SeededRandom(1),

@@ -10,7 +10,7 @@ export const ANYONE: NodeId = "";
 export const RETIRED_PAGE = 256;
 
 /** Those that one names who let it in, at most: as many as it has addresses to enter at. */
-export const LET_IN_BY_MAX = 64;
+export const BOUND_TO_MAX = 64;
 
 interface Envelope {
   /** The sender as it sees itself: alive or stopped. */
@@ -49,9 +49,9 @@ export interface PushPull extends Addressed, TableStatement {
   readonly kind: "push-pull";
   /**
    * The member that let the sender in, and those it has found to begin a cluster with, until the sender is a member itself: whoever
-   * is there may count the sender as one of theirs. At most {@link LET_IN_BY_MAX}.
+   * is there may count the sender as one of theirs. At most {@link BOUND_TO_MAX}.
    */
-  readonly letInBy: readonly NodeId[];
+  readonly boundTo: readonly NodeId[];
 }
 
 /** One page of the sender's retired ids after `after` in byte order; an empty `ids` is the end. */

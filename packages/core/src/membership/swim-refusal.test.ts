@@ -82,7 +82,7 @@ describe("another cluster of the same name", () => {
     kind: "push-pull",
     to: ANYONE,
     ...theirs,
-    letInBy: [],
+    boundTo: [],
     ...changes,
   });
   const table = (swim: Swim): unknown => [swim.table.members(), swim.table.counted()];
@@ -133,12 +133,12 @@ describe("another cluster of the same name", () => {
     expect(replyIn(swim.request(pushPull({ from: B, members: [B] }), 0, 0))).toMatchObject({ kind: "state" });
   });
 
-  test.each<[string, Partial<PushPull>, { belongs?: boolean; letInBy?: readonly string[] }]>([
-    ["the sender was let in by another member", { belongs: false, letInBy: [D.id] }, { belongs: true }],
-    ["the sender was, and this node is a newcomer", { belongs: false, letInBy: [D.id] }, {}],
-    ["this node was let in by another member", {}, { letInBy: [B.id] }],
-    ["this node was, and the sender is a newcomer", { belongs: false }, { letInBy: [B.id] }],
-    ["both were, by different ones", { belongs: false, letInBy: [D.id] }, { letInBy: [B.id] }],
+  test.each<[string, Partial<PushPull>, { belongs?: boolean; boundTo?: readonly string[] }]>([
+    ["the sender was let in by another member", { belongs: false, boundTo: [D.id] }, { belongs: true }],
+    ["the sender was, and this node is a newcomer", { belongs: false, boundTo: [D.id] }, {}],
+    ["this node was let in by another member", {}, { boundTo: [B.id] }],
+    ["this node was, and the sender is a newcomer", { belongs: false }, { boundTo: [B.id] }],
+    ["both were, by different ones", { belongs: false, boundTo: [D.id] }, { boundTo: [B.id] }],
   ])("is what somebody is of where %s", (_, changes, known) => {
     const swim = new VirtualCluster({ seed: 1 }).start(A, known);
     const before = table(swim);
@@ -149,17 +149,17 @@ describe("another cluster of the same name", () => {
     ]);
   });
 
-  test.each<[string, Partial<PushPull>, { members?: readonly Member[]; letInBy?: readonly string[] }]>([
-    ["which let the sender in", { letInBy: [B.id] }, { members: [B] }],
-    ["which let this node in", { members: [C, B] }, { letInBy: [B.id] }],
-    ["which let both in", { letInBy: [B.id] }, { letInBy: [B.id] }],
-    ["or newcomer that both have found", { letInBy: ["x", B.id] }, { letInBy: [D.id, B.id] }],
-    ["and that is this node, by its introducer", { members: [C, A] }, { letInBy: [B.id] }],
+  test.each<[string, Partial<PushPull>, { members?: readonly Member[]; boundTo?: readonly string[] }]>([
+    ["which let the sender in", { boundTo: [B.id] }, { members: [B] }],
+    ["which let this node in", { members: [C, B] }, { boundTo: [B.id] }],
+    ["which let both in", { boundTo: [B.id] }, { boundTo: [B.id] }],
+    ["or newcomer that both have found", { boundTo: ["x", B.id] }, { boundTo: [D.id, B.id] }],
+    ["and that is this node, by its introducer", { members: [C, A] }, { boundTo: [B.id] }],
   ])("is not what somebody is of who knows a member %s", (_, changes, known) => {
     const swim = new VirtualCluster({ seed: 1 }).start(A, known);
     expect(replyIn(swim.request(pushPull(changes), 0, 0))).toMatchObject({ kind: "state" });
     const join = swim.join(["x:1"]).find((effect) => effect.kind === "request");
-    expect(join?.message).toMatchObject({ letInBy: known.letInBy ?? [] });
+    expect(join?.message).toMatchObject({ boundTo: known.boundTo ?? [] });
   });
 
   test("is not joined either: what it answers is not taken, and what it refuses is told", () => {

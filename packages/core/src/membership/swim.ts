@@ -43,8 +43,8 @@ export interface SwimOptions {
   readonly entered: boolean;
   /** Whether this node has been a member, and its table is that of a cluster; it may become one at any time. */
   readonly belongs: () => boolean;
-  /** See {@link PushPull.letInBy}. */
-  readonly letInBy: () => readonly NodeId[];
+  /** See {@link PushPull.boundTo}. */
+  readonly boundTo: () => readonly NodeId[];
 }
 
 export class Swim {
@@ -57,22 +57,22 @@ export class Swim {
   readonly #announcer: Announcer;
   readonly #known: KnownTable;
   readonly #belongs: () => boolean;
-  readonly #letInBy: () => readonly NodeId[];
+  readonly #boundTo: () => readonly NodeId[];
   readonly #enteredBefore: boolean;
   #isTold = false;
   #requestsRefused = 0;
 
-  constructor({ self, config, random, hash, known, entered, belongs, letInBy }: SwimOptions) {
+  constructor({ self, config, random, hash, known, entered, belongs, boundTo }: SwimOptions) {
     this.#enteredBefore = entered;
     this.#belongs = () => this.entered || belongs();
-    this.#letInBy = letInBy;
+    this.#boundTo = boundTo;
     this.#config = config;
     this.#random = random.fork();
     this.#known = known;
     this.#view = new MemberView(config, self, known, random.fork(), hash);
     this.#prober = new Prober(this.#view, this.#requests, random.fork());
     this.#announcer = new Announcer(this.#view, this.#prober, random.fork());
-    this.#exchange = new Exchange(this.#view, this.#requests, random.fork(), this.#belongs, letInBy);
+    this.#exchange = new Exchange(this.#view, this.#requests, random.fork(), this.#belongs, boundTo);
   }
 
   get self(): Member {
@@ -275,7 +275,7 @@ export class Swim {
   }
 
   #receiver(): Receiver {
-    return { self: this.self, table: this.table, belongs: this.#belongs(), letInBy: this.#letInBy() };
+    return { self: this.self, table: this.table, belongs: this.#belongs(), boundTo: this.#boundTo() };
   }
 
   #answer(kind: "ack" | "nack", to: Member): SwimReply {

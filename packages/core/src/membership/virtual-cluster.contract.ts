@@ -94,17 +94,17 @@ export class VirtualCluster {
       members?: readonly Member[];
       retired?: readonly NodeId[];
       belongs?: boolean;
-      letInBy?: readonly NodeId[];
+      boundTo?: readonly NodeId[];
     } = {},
   ): Swim {
-    const { members = [], retired = [], belongs = false, letInBy = [] } = known;
+    const { members = [], retired = [], belongs = false, boundTo = [] } = known;
     const options = { self: member, config: this.config, random: this.#random.fork(), hash: identityHash };
     const swim = new Swim({
       ...options,
       known: { members, retired },
       entered: false,
       belongs: () => belongs,
-      letInBy: () => letInBy,
+      boundTo: () => boundTo,
     });
     const process = { swim, member, running: true, pausedUntilMs: 0, blockedUntilMs: 0, held: [] };
     const earlier = this.#processes.get(member.id);

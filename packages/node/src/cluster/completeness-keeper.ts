@@ -6,13 +6,13 @@
  * until then the members of before the retirement stand.
  */
 import {
+  BOUND_TO_MAX,
   Completeness,
   type CompletenessEvent,
   type CompletenessUnit,
   type CountedMembers,
   type HeldBack,
   type HlcTime,
-  LET_IN_BY_MAX,
   type NodeId,
 } from "@hearsay/core";
 import type { WriteFault } from "../merging.ts";
@@ -195,7 +195,7 @@ export class CompletenessKeeper {
     return this.#entry.founders;
   }
 
-  /** See {@link PushPull.letInBy}. */
+  /** See {@link PushPull.boundTo}. */
   get boundTo(): readonly NodeId[] {
     return this.letInBy === null ? this.founders : [this.letInBy, ...this.founders];
   }
@@ -222,7 +222,7 @@ export class CompletenessKeeper {
     const entry = {
       letInAt: at,
       letInBy: before.letInBy ?? by,
-      founders: before.founders.length > 0 ? before.founders : founders.slice(0, LET_IN_BY_MAX - 1),
+      founders: before.founders.length > 0 ? before.founders : founders.slice(0, BOUND_TO_MAX - 1),
     };
     if (this.#hasBelonged || JSON.stringify(entry) === JSON.stringify(before)) return;
     this.#entry = entry;

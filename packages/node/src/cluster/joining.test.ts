@@ -32,7 +32,7 @@ const WELCOME: HelloReply = {
   related: false,
   by: null,
 };
-const HELLO: HelloRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: [] };
+const HELLO: HelloRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, boundTo: [] };
 const RETRY_MS = 1000;
 
 const peer = (name: string): Peer => ({ id: `${name}~0123456789`, address: `${name}:1` });

@@ -1,4 +1,4 @@
-import { decodeUtf8, encodeUtf8, LET_IN_BY_MAX } from "@hearsay/core";
+import { BOUND_TO_MAX, decodeUtf8, encodeUtf8 } from "@hearsay/core";
 import { expect, test } from "vitest";
 import { MemoryReplica } from "../exchange/memory-replica.contract.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
@@ -30,7 +30,7 @@ test("notes which newcomers it found first, as many as it can name beside a memb
   const store = new MemoryStore();
   const open = async (): Promise<CompletenessKeeper> =>
     (await MemoryReplica.open({ name: "a", store, company: "strangers" })).keeper;
-  const ids = Array.from({ length: LET_IN_BY_MAX }, (_, i) => `f${i}~0123456789`);
+  const ids = Array.from({ length: BOUND_TO_MAX }, (_, i) => `f${i}~0123456789`);
   const found = ids.slice(0, -1);
   const [b, c] = ["b~0123456789", "c~0123456789"];
   const keeper = await open();

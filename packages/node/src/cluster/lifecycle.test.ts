@@ -23,7 +23,7 @@ import {
 } from "./lone-member.contract.ts";
 import { rest } from "./manual-timers.contract.ts";
 
-const HELLO: PeerRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: [] };
+const HELLO: PeerRequest = { kind: "hello", limits: LIMITS, knows: [], belongs: false, boundTo: [] };
 const EQUAL: PeerReply = {
   kind: "exchange-equal",
   standing,
@@ -169,7 +169,7 @@ test("a newcomer takes no table before it is durable that its sender may record 
     members: [FRIEND],
     retired: [],
     belongs: true,
-    letInBy: [],
+    boundTo: [],
   } as const;
   const push = (belongs: boolean): Promise<PeerReply> =>
     it.member.serve(FRIEND.id, { kind: "push-pull", ...table, belongs });
@@ -190,7 +190,7 @@ test("a newcomer turns nobody away, of whatever cluster, and says that it is one
     limits: LIMITS,
     knows: [STRANGER.id],
     belongs: true,
-    letInBy: [],
+    boundTo: [],
   } as const;
   expect(await it.member.serve(STRANGER.id, hello)).toMatchObject({ newcomer: true, related: false });
   const member = await start();
@@ -204,8 +204,8 @@ describe("who was let in by a member, and has no table yet,", () => {
 
   test("is turned away by another cluster, and not where that member is known", async () => {
     const { member } = await start();
-    const ask = (...letInBy: string[]): Promise<PeerReply> =>
-      member.serve(STRANGER.id, { ...hello, letInBy });
+    const ask = (...boundTo: string[]): Promise<PeerReply> =>
+      member.serve(STRANGER.id, { ...hello, boundTo });
     await expect(ask(FRIEND.id)).rejects.toMatchObject({ reason: { code: "other_cluster" } });
     const welcome = { by: member.id, related: false, newcomer: false };
     expect(await ask()).toMatchObject(welcome);
@@ -218,13 +218,13 @@ describe("who was let in by a member, and has no table yet,", () => {
     const { member } = it;
     await member.keeper.letIn(["seed:1"], FRIEND.id);
     const ask = (changes: Partial<HelloRequest>): Promise<PeerReply> =>
-      member.serve(STRANGER.id, { ...hello, letInBy: [], ...changes });
+      member.serve(STRANGER.id, { ...hello, boundTo: [], ...changes });
     await expect(ask({})).rejects.toMatchObject({ reason: { code: "busy" } });
-    for (const changes of [{ letInBy: [FRIEND.id] }, { knows: [FRIEND.id] }, { knows: [member.id] }]) {
+    for (const changes of [{ boundTo: [FRIEND.id] }, { knows: [FRIEND.id] }, { knows: [member.id] }]) {
       expect(await ask(changes)).toMatchObject({ newcomer: true });
     }
     await member.greet("x:1").catch(() => undefined);
-    expect(it.sent.at(-1)?.message).toMatchObject({ kind: "hello", letInBy: [FRIEND.id] });
+    expect(it.sent.at(-1)?.message).toMatchObject({ kind: "hello", boundTo: [FRIEND.id] });
   });
 });
 
@@ -233,14 +233,14 @@ test("who begins a cluster with newcomers turns those of another away, and not t
   const { member } = it;
   await member.keeper.letIn(["seed:1"], null, [FRIEND.id]);
   const hello = { kind: "hello", limits: LIMITS, knows: [STRANGER.id] } as const;
-  const ask = (changes: Pick<HelloRequest, "belongs" | "letInBy">): Promise<PeerReply> =>
+  const ask = (changes: Pick<HelloRequest, "belongs" | "boundTo">): Promise<PeerReply> =>
     member.serve(STRANGER.id, { ...hello, ...changes });
-  const another = { belongs: false, letInBy: ["x~0123456789"] };
-  for (const changes of [{ belongs: true, letInBy: [] }, another]) {
+  const another = { belongs: false, boundTo: ["x~0123456789"] };
+  for (const changes of [{ belongs: true, boundTo: [] }, another]) {
     await expect(ask(changes)).rejects.toMatchObject({ reason: { code: "other_cluster" } });
   }
-  for (const letInBy of [[], [FRIEND.id], [member.id]]) {
-    expect(await ask({ belongs: false, letInBy })).toMatchObject({ newcomer: true, recorded: false });
+  for (const boundTo of [[], [FRIEND.id], [member.id]]) {
+    expect(await ask({ belongs: false, boundTo })).toMatchObject({ newcomer: true, recorded: false });
   }
 });
 
@@ -257,7 +257,7 @@ test("a newcomer that was told of itself alone takes the table of another one th
       members: [FRIEND],
       retired: [],
       belongs: false,
-      letInBy: [member.id],
+      boundTo: [member.id],
     });
   await expect(push()).rejects.toMatchObject({ reason: { code: "busy" } });
   const where = { time: 1, floor: 0, watermark: 0 };
@@ -272,8 +272,8 @@ test("a newcomer that was told of itself alone takes the table of another one th
   const stored = decodeUtf8(store.committed.meta.get("completeness") ?? new Uint8Array());
   expect(stored).toContain(`"letInAt":["${FRIEND.address}"],"letInBy":null,"founders":["${FRIEND.id}"]`);
   await member.membership.saved();
-  for (const letInBy of [[], [member.id]]) {
-    expect(await member.serve(FRIEND.id, { ...hello, letInBy })).toMatchObject({ recorded: true });
+  for (const boundTo of [[], [member.id]]) {
+    expect(await member.serve(FRIEND.id, { ...hello, boundTo })).toMatchObject({ recorded: true });
   }
 });
 
@@ -300,14 +300,14 @@ test("who begins a cluster with newcomers counts for none that was told of fewer
     [[member.id], false],
     [[member.id, STRANGER.id], true],
   ];
-  for (const [letInBy, recorded] of told) {
-    expect(await member.serve(FRIEND.id, { ...hello, letInBy })).toMatchObject({ recorded });
+  for (const [boundTo, recorded] of told) {
+    expect(await member.serve(FRIEND.id, { ...hello, boundTo })).toMatchObject({ recorded });
   }
 });
 
 test("a member that greets itself, as at an address of many, finds no member there", async () => {
   const { member } = await start();
-  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: [] } as const;
+  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false, boundTo: [] } as const;
   expect(await member.serve(member.id, hello)).toMatchObject({ newcomer: true });
   expect(await member.serve(FRIEND.id, hello)).toMatchObject({ newcomer: false });
 });

@@ -124,12 +124,12 @@ export class Lifecycle {
   }
 
   /** Answers a node that asks to be let in. */
-  async welcome(from: NodeId, { knows, belongs, letInBy }: HelloRequest): Promise<HelloReply> {
+  async welcome(from: NodeId, { knows, belongs, boundTo }: HelloRequest): Promise<HelloReply> {
     const { keeper, membership, joining, troubles } = this.#parts;
     const { completeness } = keeper;
     const related = !membership.isOfOtherCluster(knows);
-    const areBoth = (belongs || letInBy.length > 0) && (keeper.hasBelonged || keeper.boundTo.length > 0);
-    const isStrange = membership.isOfOtherCluster([...knows, ...letInBy]);
+    const areBoth = (belongs || boundTo.length > 0) && (keeper.hasBelonged || keeper.boundTo.length > 0);
+    const isStrange = membership.isOfOtherCluster([...knows, ...boundTo]);
     const isSelf = from === this.#ports.node.id;
     const isApart = keeper.isOutside && !isSelf && (await joining?.isApart()) === true;
     if (isApart || (areBoth && isStrange)) {
@@ -143,7 +143,7 @@ export class Lifecycle {
     const { hasBelonged, founders } = keeper;
     // One that was told of fewer would begin a cluster by this one's word, and the others that this one was told of another one. An older
     // build does not say of how many.
-    const isOfAsMany = letInBy.length === 0 || letInBy.length >= founders.length;
+    const isOfAsMany = boundTo.length === 0 || boundTo.length >= founders.length;
     return {
       kind: "welcome",
       limits: this.#config.limits,
@@ -161,8 +161,8 @@ export class Lifecycle {
   /** Asks whoever is at an address what joining there would mean; nothing changes by it. @throws PeerFault */
   async greet(address: string): Promise<Greeting> {
     // It would enter as a newcomer.
-    const { boundTo: letInBy } = this.#parts.keeper;
-    const hello = { kind: "hello", limits: this.#config.limits, knows: [], belongs: false, letInBy } as const;
+    const { boundTo } = this.#parts.keeper;
+    const hello = { kind: "hello", limits: this.#config.limits, knows: [], belongs: false, boundTo } as const;
     const reply = await this.#ports.transport.request({ id: "", address }, hello, HELLO_TIMEOUT_MS);
     if (reply.kind !== "welcome") throw new PeerFault({ code: "bad_message", what: reply.kind });
     const { time, limits } = reply;

@@ -132,7 +132,7 @@ export async function introduce(
     members: [from],
     retired: [],
     belongs,
-    letInBy: [],
+    boundTo: [],
   });
 }
 

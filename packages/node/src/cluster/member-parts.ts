@@ -75,7 +75,7 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   // Until it is let in with what it holds, one that was alone is of a cluster of its own, and takes nobody's table.
   const membership = makeMembership(recipe, {
     belongs: () => keeper.hasBelonged || keeper.isOutside,
-    letInBy: () => keeper.boundTo,
+    boundTo: () => keeper.boundTo,
   });
   const keeper: CompletenessKeeper = makeKeeper(recipe, membership);
   const replica = makeReplica(recipe, membership, keeper);
@@ -90,7 +90,7 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
 
 function makeMembership(
   { config, ports, events, troubles }: Recipe,
-  { belongs, letInBy }: Pick<MembershipOptions, "belongs" | "letInBy">,
+  { belongs, boundTo }: Pick<MembershipOptions, "belongs" | "boundTo">,
 ): Membership {
   const { node, store, clock, log, timers, transport, random } = ports;
   const { address, zone, protocol, build, swim, hash } = config;
@@ -102,7 +102,7 @@ function makeMembership(
       hash,
       generation: clock.nowMs(),
       belongs,
-      letInBy,
+      boundTo,
     },
     { meta: store.meta, transport, timers, random: random.fork(), log, troubles },
     {
@@ -237,7 +237,7 @@ function makeJoining(
     hello: () => {
       const { limits } = config;
       const belongs = keeper.hasBelonged || membership.entry.entered;
-      return { kind: "hello", limits, knows: membership.someIds(), belongs, letInBy: keeper.boundTo };
+      return { kind: "hello", limits, knows: membership.someIds(), belongs, boundTo: keeper.boundTo };
     },
     resolveSeed: (seed) => ports.resolveSeed(seed),
     now: () => hlcFromMs(clock.nowMs()),

@@ -76,7 +76,7 @@ test("a member that is told while it starts that it is retired exchanges and pub
     member.membership.join = (seeds) => {
       join.call(member.membership, seeds);
       const [from, retired] = [FRIEND, [member.id]];
-      const state = { from, to: "", members: [from], retired, belongs: true, letInBy: [] } as const;
+      const state = { from, to: "", members: [from], retired, belongs: true, boundTo: [] } as const;
       member.serve(FRIEND.id, { kind: "push-pull", ...state }).catch(() => undefined);
     };
   });
@@ -118,7 +118,7 @@ test("a member that was alone, and is to join, is not found by others: they have
     members: [FRIEND],
     retired: [],
     belongs: true,
-    letInBy: [],
+    boundTo: [],
   } as const;
   await expect(it.member.serve(FRIEND.id, found)).rejects.toMatchObject({ reason: { code: "busy" } });
   expect([it.member.keeper.isOutside, it.member.size]).toEqual([true, 1]);

@@ -43,7 +43,7 @@ const needMembership: PeerRequest[] = [
   { kind: "state-delta", deltas: [] },
 ];
 const needNone: PeerRequest[] = [
-  { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: [] },
+  { kind: "hello", limits: LIMITS, knows: [], belongs: false, boundTo: [] },
   { kind: "ping", from: STRANGER, to: "", updates: [] },
 ];
 
@@ -208,7 +208,7 @@ test("a node that was told it is retired says so again after a restart, before a
     members: [FRIEND],
     retired,
     belongs: true,
-    letInBy: [],
+    boundTo: [],
   } as const;
   await first.member.serve(FRIEND.id, state);
   expect(first.retired).toBe(true);
@@ -229,7 +229,7 @@ test("who was let into a table has noted that also where the members in it had s
   };
   await it.member.serve(FRIEND.id, { kind: "ping", from: FRIEND, to: it.member.id, updates: [] });
   expect([it.member.membership.stateOf(FRIEND.id), await notes()]).toEqual(["alive", false]);
-  const state = { to: "", members: [FRIEND], retired: [], belongs: true, letInBy: [] } as const;
+  const state = { to: "", members: [FRIEND], retired: [], belongs: true, boundTo: [] } as const;
   await it.member.serve(FRIEND.id, { kind: "push-pull", from: FRIEND, ...state });
   expect(await notes()).toBe(true);
 });
@@ -239,7 +239,7 @@ test.each([true, false])(
   async (isNoted) => {
     const store = new MemoryStore();
     const letIn = async (it: Awaited<ReturnType<typeof start>>, from: typeof FRIEND) => {
-      const state = { from, to: "", members: [from], retired: [], belongs: true, letInBy: [] } as const;
+      const state = { from, to: "", members: [from], retired: [], belongs: true, boundTo: [] } as const;
       await it.member.keeper.letIn([from.address], null);
       return await it.member.serve(from.id, { kind: "push-pull", ...state });
     };
@@ -271,7 +271,7 @@ test("a retirement is not settled before it is on the disk, which would come bac
   expect(keeper.members.ids).toContain(FRIEND.id);
   const before = keeper.completeness.state.settledAt;
   store.failNext = true;
-  const table = { to: "", members: [STRANGER], retired: [FRIEND.id], belongs: true, letInBy: [] };
+  const table = { to: "", members: [STRANGER], retired: [FRIEND.id], belongs: true, boundTo: [] };
   await it.member.serve(STRANGER.id, { kind: "push-pull", from: STRANGER, ...table });
   await rest();
   expect(it.log.of("members_not_saved")).toHaveLength(1);
@@ -330,7 +330,7 @@ test("who asks whether it is recorded is told as of before the clock is read tha
     await it.member.membership.saved();
     return time;
   };
-  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false, letInBy: [] } as const;
+  const hello = { kind: "hello", limits: LIMITS, knows: [], belongs: false, boundTo: [] } as const;
   expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: false });
   expect(await it.member.serve(FRIEND.id, hello)).toMatchObject({ recorded: true });
 });

@@ -98,7 +98,7 @@ test("the rest of the node hears of live peers only when one comes, goes or move
       hash: (text) => text,
       generation: START_MS,
       belongs: () => false,
-      letInBy: () => [],
+      boundTo: () => [],
     },
     {
       meta: new MemoryStore().meta,
@@ -182,7 +182,7 @@ describe("a refusal in a reply", () => {
           limits: LIMITS,
           knows: [],
           belongs: false,
-          letInBy: [],
+          boundTo: [],
         }),
       ).rejects.toMatchObject({
         reason: { code: "busy" },

@@ -52,7 +52,7 @@ export interface MembershipOptions {
   readonly generation: number;
   /** Whether this node has been a member, and before that, who let it in; see {@link SwimOptions}. */
   readonly belongs: () => boolean;
-  readonly letInBy: () => readonly NodeId[];
+  readonly boundTo: () => readonly NodeId[];
 }
 
 export interface MembershipListener {
@@ -106,7 +106,7 @@ export class Membership {
       hash: options.hash,
       entered: known.entered && this.knownAddresses.length > 0,
       belongs: options.belongs,
-      letInBy: options.letInBy,
+      boundTo: options.boundTo,
       known: {
         members: known.members.filter(({ id }) => id !== options.self.id),
         retired: [...known.retired.filter((id) => !options.retired.includes(id)), ...options.retired],

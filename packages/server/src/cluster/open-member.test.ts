@@ -1,7 +1,7 @@
 import {
+  BOUND_TO_MAX,
   CONTEXT_MAX_NODES,
   type KeyRecord,
-  LET_IN_BY_MAX,
   type Member,
   type NodeId,
   type PeerRequest,
@@ -42,7 +42,7 @@ test.each<[string, PeerRequest]>([
       members: many(SWIM_DEFAULTS.membersMax, member),
       retired: many(RETIRED_PAGE, longest),
       belongs: true,
-      letInBy: many(LET_IN_BY_MAX, longest),
+      boundTo: many(BOUND_TO_MAX, longest),
     },
   ],
   [

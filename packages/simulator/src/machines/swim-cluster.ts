@@ -72,7 +72,7 @@ export class SwimCluster {
       const known = knownMax === undefined ? this.members : someOf(this.members, knownMax, random);
       const options = { self: member, config: effective, random: random.fork(), hash };
       const begun = { known: { members: known, retired: [] }, entered: false };
-      const swim = new Swim({ ...options, ...begun, belongs: () => false, letInBy: () => [] });
+      const swim = new Swim({ ...options, ...begun, belongs: () => false, boundTo: () => [] });
       const node: SwimNode = { member, swim, answers: new Map() };
       this.#nodes.set(member.id, node);
       this.network.serve(member.address, (_from, message, answer) => {

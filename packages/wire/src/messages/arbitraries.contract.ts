@@ -180,7 +180,7 @@ export const requests: Requests = {
     members,
     retired: ids,
     belongs: fc.boolean(),
-    letInBy: ids,
+    boundTo: ids,
   }),
   "retired-page": fc.record({ ...kind("retired-page"), ...addressed, after: addressee, ids }),
   rumors: fc.record({
@@ -219,7 +219,7 @@ export const requests: Requests = {
   "state-delta": fc.record({ ...kind("state-delta"), deltas }),
   fetch: fc.record({ ...kind("fetch"), key }),
   holds: fc.record({ ...kind("holds"), key, version }),
-  hello: fc.record({ ...kind("hello"), limits, knows: ids, belongs: fc.boolean(), letInBy: ids }),
+  hello: fc.record({ ...kind("hello"), limits, knows: ids, belongs: fc.boolean(), boundTo: ids }),
 };
 
 export const replies: Replies = {

@@ -9,7 +9,7 @@ import type {
   SwimReply,
   Update,
 } from "@hearsay/core";
-import { isNodeId, LET_IN_BY_MAX, RETIRED_PAGE, SWIM_DEFAULTS } from "@hearsay/core";
+import { BOUND_TO_MAX, isNodeId, RETIRED_PAGE, SWIM_DEFAULTS } from "@hearsay/core";
 import {
   bool,
   count,
@@ -64,7 +64,7 @@ export const updates: Shape<readonly Update[]> = list(update, UPDATES_MAX);
 const members: Shape<readonly Member[]> = list(member, MEMBERS_MAX);
 const retired: Shape<readonly string[]> = list(nodeId, RETIRED_PAGE);
 const belongs: Shape<boolean> = optional(bool, false);
-export const letInBy: Shape<readonly string[]> = optional(list(nodeId, LET_IN_BY_MAX), []);
+export const boundTo: Shape<readonly string[]> = optional(list(nodeId, BOUND_TO_MAX), []);
 
 /** A node id, or empty for whoever answers at the address. */
 const addressee: Shape<string> = textLike(
@@ -88,7 +88,7 @@ export const pushPull: Shape<Body<PushPull>> = object({
   members,
   retired,
   belongs,
-  letInBy,
+  boundTo,
 });
 
 export const retiredPage: Shape<Body<RetiredPage>> = object({
