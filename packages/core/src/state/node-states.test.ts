@@ -72,6 +72,17 @@ describe("a delta", () => {
   });
 });
 
+test("of whoever is no member is neither taken nor asked for, and takes no room from one who is", () => {
+  const [member, madeUp] = ["b~0000000000", "x~0000000000"];
+  const limits = { maxNodes: 2, maxKeysPerNode: 2, maxKeyLength: 8, maxTextLength: 4 };
+  const states = new NodeStates(SELF, 1, limits, (id) => id === member);
+  expect(states.apply(delta(1, 0, [entry("a", 1, 1)], madeUp))).toBe("stranger");
+  expect(states.behind([madeUp, member].map((node) => ({ node, generation: 1, maxVersion: 1 })))).toEqual([
+    { node: member, generation: 0, maxVersion: 0 },
+  ]);
+  expect(states.apply(delta(1, 0, [entry("a", 1, 1)], member))).toBe("applied");
+});
+
 describe("a node's own state", () => {
   test("counts a version for each change only, and a value taken back spreads as null", () => {
     const states = new NodeStates(SELF, 1);

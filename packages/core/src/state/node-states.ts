@@ -30,7 +30,7 @@ export interface NodeState {
   readonly values: ReadonlyMap<string, { readonly value: StateValue; readonly version: number }>;
 }
 
-/** What a delta came to. `outranked`: it speaks of this very node in a later generation than its own. */
+/** What a delta came to. `stranger`: it speaks of nobody that is a member. `outranked`: it speaks of this very node in a later generation than its own. */
 export type DeltaOutcome =
   | "applied"
   | "nothing_new"
@@ -38,6 +38,7 @@ export type DeltaOutcome =
   | "gap"
   | "retired"
   | "over_limit"
+  | "stranger"
   | "malformed"
   | "outranked";
 
@@ -53,9 +54,19 @@ export class NodeStates {
   readonly #limits: NodeStateLimits;
   readonly #states = new Map<NodeId, MutableState>();
   readonly #retired = new Set<NodeId>();
+  readonly #isMember: (node: NodeId) => boolean;
 
-  /** @param generation above that of every earlier start of this node */
-  constructor(self: NodeId, generation: number, limits: NodeStateLimits = NODE_STATE_LIMITS) {
+  /**
+   * @param generation above that of every earlier start of this node
+   * @param isMember of whom a state is taken: ids that somebody has made up would leave no room for the members
+   */
+  constructor(
+    self: NodeId,
+    generation: number,
+    limits: NodeStateLimits = NODE_STATE_LIMITS,
+    isMember: (node: NodeId) => boolean = () => true,
+  ) {
+    this.#isMember = isMember;
     this.#self = { node: self, generation, maxVersion: 0, values: new Map() };
     this.#limits = limits;
     this.#states.set(self, this.#self);
@@ -119,7 +130,7 @@ export class NodeStates {
     return digests.flatMap(({ node, generation, maxVersion }) => {
       if (node === this.#self.node || this.#retired.has(node)) return [];
       const known = this.#states.get(node);
-      if (known === undefined) return [{ node, generation: 0, maxVersion: 0 }];
+      if (known === undefined) return this.#isMember(node) ? [{ node, generation: 0, maxVersion: 0 }] : [];
       const less =
         known.generation < generation || (known.generation === generation && known.maxVersion < maxVersion);
       return less ? [{ node, generation: known.generation, maxVersion: known.maxVersion }] : [];
@@ -156,6 +167,7 @@ export class NodeStates {
     }
     if (!this.#isWellFormed(delta)) return "malformed";
     const known = this.#states.get(delta.node);
+    if (known === undefined && !this.#isMember(delta.node)) return "stranger";
     if (known === undefined && this.#states.size >= this.#limits.maxNodes) return "over_limit";
     if (known !== undefined && delta.generation < known.generation) return "stale";
     const continues = known !== undefined && delta.generation === known.generation;

@@ -61,7 +61,7 @@ export class StateGossip {
   readonly #options: StateGossipOptions;
   readonly #sampler: PeerSampler;
   readonly #random: RandomSource;
-  readonly #ignored = { stale: 0, gap: 0, retired: 0, over_limit: 0, malformed: 0 };
+  readonly #ignored = { stale: 0, gap: 0, retired: 0, over_limit: 0, stranger: 0, malformed: 0 };
   #open: { readonly id: number; readonly to: Peer } | undefined;
   #lastId = 0;
   /** Meetings since the timer last rang. */
@@ -76,7 +76,9 @@ export class StateGossip {
   }
 
   /** Deltas that changed nothing because of a rule or a limit, by reason. */
-  get ignored(): Readonly<Record<"stale" | "gap" | "retired" | "over_limit" | "malformed", number>> {
+  get ignored(): Readonly<
+    Record<"stale" | "gap" | "retired" | "over_limit" | "stranger" | "malformed", number>
+  > {
     return this.#ignored;
   }
 

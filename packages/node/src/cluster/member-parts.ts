@@ -82,7 +82,7 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   const transport = askingMembers(ports.transport, (id) => membership.isRetired(id));
   const rumors = makeRumors(recipe, { membership, replica, sampler, transport });
   const repair = makeRepair(recipe, { membership, replica, transport });
-  const states = makeStates(recipe, repair, sampler);
+  const states = makeStates(recipe, { membership, repair, sampler });
   const isToJoin = !keeper.completeness.recorded && !membership.wasRetired;
   const joining = isToJoin ? makeJoining(recipe, membership, keeper) : undefined;
   return { membership, keeper, replica, sampler, transport, rumors, repair, states, joining, troubles };
@@ -207,7 +207,10 @@ function makeRepair(
   });
 }
 
-function makeStates({ config, ports, events }: Recipe, repair: Repair, sampler: FullView): States {
+function makeStates(
+  { config, ports, events }: Recipe,
+  { membership, repair, sampler }: Pick<MemberParts, "membership" | "repair" | "sampler">,
+): States {
   const { node, clock, timers, transport, random } = ports;
   return new States(node.id, clock.nowMs(), config.stateIntervalMs, {
     timers,
@@ -215,6 +218,7 @@ function makeStates({ config, ports, events }: Recipe, repair: Repair, sampler: 
     random,
     sampler,
     stretch: () => repair.stretch,
+    isMember: (id) => membership.peer(id) !== undefined,
     learnt: (id, state) => events.learnt(id, state),
   });
 }

@@ -4,6 +4,7 @@ import {
   DEFAULT_STATE_GOSSIP_OPTIONS,
   type HlcTime,
   isHlcTime,
+  NODE_STATE_LIMITS,
   type NodeId,
   NodeStates,
   type Peer,
@@ -41,6 +42,7 @@ export interface StatePorts {
   readonly sampler: PeerSampler;
   /** Times the interval until the next round: 1, or more while nothing is going on. */
   stretch(): number;
+  isMember(id: NodeId): boolean;
   /** A peer's state became known, or newer. */
   learnt(id: NodeId, state: PublishedState): void;
 }
@@ -55,7 +57,7 @@ export class States {
   /** @param generation above that of every earlier start of this node */
   constructor(self: NodeId, generation: number, intervalMs: number, ports: StatePorts) {
     this.#ports = ports;
-    this.#states = new NodeStates(self, generation);
+    this.#states = new NodeStates(self, generation, NODE_STATE_LIMITS, (id) => ports.isMember(id));
     const options = { ...DEFAULT_STATE_GOSSIP_OPTIONS, intervalMs };
     this.#gossip = new StateGossip(this.#states, options, ports.sampler, ports.random.fork());
     this.#driver = new EffectDriver(
@@ -72,6 +74,11 @@ export class States {
         expectState(await ports.transport.request(to, message, timeoutMs)),
       ports.timers,
     );
+  }
+
+  /** See {@link StateGossip.ignored}. */
+  get ignored(): StateGossip["ignored"] {
+    return this.#gossip.ignored;
   }
 
   start(): void {

@@ -183,5 +183,16 @@ function droppedCounters(services: Services): MetricSource[] {
         }).map(([reason, value]) => ({ labels: { reason }, value }));
       },
     },
+    {
+      kind: "counter",
+      name: "hearsay_states_ignored_total",
+      help: "News of how nodes are that were not taken, by reason",
+      labelNames: ["reason"],
+      read: () =>
+        Object.entries(services.cluster.attached?.states.ignored ?? {}).map(([reason, value]) => ({
+          labels: { reason },
+          value,
+        })),
+    },
   ];
 }
