@@ -283,3 +283,16 @@ test.each([1, 4])(
     for (const name of ["a", ...late, ...others]) expect(held(cluster, name)).toBe("founded");
   },
 );
+
+test.each([3, 5])("%i nodes that are told of one another all take writes within seconds", async (count) => {
+  const cluster = new VirtualCluster(platform, 117, SETTINGS);
+  const names = Array.from({ length: count }, (_, i) => `n${i}`);
+  const seeds = names.map((name) => `${name}:1`);
+  for (const name of names) {
+    await cluster.run(name, seeds);
+    // So that one is a member before the others ask.
+    await cluster.time.advance(300);
+  }
+  const isDone = (): boolean => names.every((name) => code(cluster, name) === undefined);
+  await cluster.time.until("all take writes", isDone, 5_000);
+});

@@ -106,7 +106,7 @@ describe("a joiner", () => {
         return isApart ? "of_others" : oldest <= floor ? "too_old" : undefined;
       },
       enter: (address) => {
-        expect(letInAt).toEqual([address]);
+        expect(letInAt).toContain(address);
         entered.push([address]);
       },
       found: (addresses) => {
@@ -397,7 +397,7 @@ describe("a joiner", () => {
     answers.set("a:1", { ...WELCOME, recorded: true });
     isTold = false;
     await timers.advance(RETRY_MS);
-    expect(isRecorded).toBe(false);
+    expect([isRecorded, entered.at(-1)]).toEqual([false, ["a:1"]]);
     isTold = true;
     await timers.advance(RETRY_MS);
     expect([joining.state.kind, isRecorded]).toEqual(["member", true]);

@@ -256,6 +256,8 @@ export class Joining {
     const welcome = await this.#hello(peer);
     const isRecorded = welcome?.recorded === true && this.#follows(welcome, peer.address);
     if (isRecorded) await this.#ports.take(welcome.floor, welcome.watermark);
+    // The first founder that is a member: it tells who else there is, which counts from then on.
+    if (welcome?.newcomer === false && !this.#ports.isTold()) this.#ports.enter(peer.address);
     return this.#recorders.heard(peer.id, welcome?.newcomer, isRecorded);
   }
 
