@@ -96,6 +96,13 @@ export function optional<T>(shape: Shape<T>, value: T): Shape<T> {
   return { ...shape, absent: { value } };
 }
 
+/** The place of a field that is no more: nothing is said there, and what an older sender says is not read. */
+export const gone: Shape<undefined> = {
+  toPlain: () => null,
+  fromPlain: () => undefined,
+  absent: { value: undefined },
+};
+
 export function list<T>(shape: Shape<T>, maxItems: number): Shape<readonly T[]> {
   return {
     toPlain(items) {

@@ -239,11 +239,14 @@ describe("mixed versions", () => {
 
   test("of who let it in, an older newcomer says nothing, nor an older introducer of who it is", () => {
     const limits = [1, 1, 1, 1, Buffer.alloc(8)];
-    const hello = handmade(13, [limits, [FROM], true]);
-    expect(decodeRequest(hello, LIMIT_BYTES)).toHaveProperty("envelope.message.boundTo", []);
     const self = [FROM, "a:1", 1, 0, "", [1, 1], ""];
-    const table = handmade(3, [self, "", [self], [], true]);
-    expect(decodeRequest(table, LIMIT_BYTES)).toHaveProperty("envelope.message.boundTo", []);
+    // One build named who had let it in, alone.
+    for (const one of [[], [null], [FROM]]) {
+      const hello = handmade(13, [limits, [FROM], true, ...one]);
+      expect(decodeRequest(hello, LIMIT_BYTES)).toHaveProperty("envelope.message.boundTo", []);
+      const table = handmade(3, [self, "", [self], [], true, ...one]);
+      expect(decodeRequest(table, LIMIT_BYTES)).toHaveProperty("envelope.message.boundTo", []);
+    }
     const welcome = encodePlain([WIRE_VERSION, FROM, [17, [limits, 7, 0, 0, true, false, true]]]);
     expect(decodeReply(welcome, LIMIT_BYTES)).toHaveProperty("envelope.message.by", null);
   });

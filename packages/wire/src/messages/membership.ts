@@ -13,6 +13,7 @@ import { BOUND_TO_MAX, isNodeId, RETIRED_PAGE, SWIM_DEFAULTS } from "@hearsay/co
 import {
   bool,
   count,
+  gone,
   list,
   nullable,
   object,
@@ -64,6 +65,13 @@ export const updates: Shape<readonly Update[]> = list(update, UPDATES_MAX);
 const members: Shape<readonly Member[]> = list(member, MEMBERS_MAX);
 const retired: Shape<readonly string[]> = list(nodeId, RETIRED_PAGE);
 const belongs: Shape<boolean> = optional(bool, false);
+
+/** Of who let the sender in, a build said one id. */
+export interface LetInByOne {
+  readonly letInBy?: undefined;
+}
+
+export const letInBy: Shape<undefined> = gone;
 export const boundTo: Shape<readonly string[]> = optional(list(nodeId, BOUND_TO_MAX), []);
 
 /** A node id, or empty for whoever answers at the address. */
@@ -82,12 +90,13 @@ export const pingReq: Shape<Body<PingReq>> = object({
   updates,
 });
 
-export const pushPull: Shape<Body<PushPull>> = object({
+export const pushPull: Shape<Body<PushPull>> = object<Body<PushPull> & LetInByOne>({
   from: member,
   to: addressee,
   members,
   retired,
   belongs,
+  letInBy,
   boundTo,
 });
 

@@ -14,7 +14,7 @@ import type {
 } from "@hearsay/core";
 import { HELLO_IDS_MAX } from "@hearsay/core";
 import { bool, count, list, nullable, object, oneOf, optional, type Shape } from "../shape.ts";
-import { boundTo, updates } from "./membership.ts";
+import { boundTo, type LetInByOne, letInBy, updates } from "./membership.ts";
 import {
   type Body,
   hex,
@@ -85,10 +85,11 @@ const limits: Shape<SharedLimits> = object({
   digestKeyId: hex(16),
 });
 
-export const hello: Shape<Body<HelloRequest>> = object({
+export const hello: Shape<Body<HelloRequest>> = object<Body<HelloRequest> & LetInByOne>({
   limits,
   knows: optional(list(nodeId, HELLO_IDS_MAX), []),
   belongs: optional(bool, false),
+  letInBy,
   boundTo,
 });
 export const welcome: Shape<Body<HelloReply>> = object({
