@@ -126,6 +126,13 @@ describe("another cluster of the same name", () => {
     expect(join?.message).toMatchObject({ kind: "push-pull", belongs: true });
   });
 
+  test("is told of anew in each run, though its table was taken over in an earlier one", () => {
+    const swim = new VirtualCluster({ seed: 1 }).start(A, { members: [B], entered: true });
+    expect([swim.entered, swim.isTold]).toEqual([true, false]);
+    swim.request(pushPull({ from: B, members: [B, C] }), 0, 0);
+    expect([swim.entered, swim.isTold]).toEqual([true, true]);
+  });
+
   test("is none that two newcomers are of, which have entered nothing yet", () => {
     const swim = new VirtualCluster({ seed: 1 }).start(A);
     expect(replyIn(swim.request(pushPull({ belongs: false }), 0, 0))).toMatchObject({ belongs: false });

@@ -93,16 +93,17 @@ export class VirtualCluster {
     known: {
       members?: readonly Member[];
       retired?: readonly NodeId[];
+      entered?: boolean;
       belongs?: boolean;
       boundTo?: readonly NodeId[];
     } = {},
   ): Swim {
-    const { members = [], retired = [], belongs = false, boundTo = [] } = known;
+    const { members = [], retired = [], entered = false, belongs = false, boundTo = [] } = known;
     const options = { self: member, config: this.config, random: this.#random.fork(), hash: identityHash };
     const swim = new Swim({
       ...options,
       known: { members, retired },
-      entered: false,
+      entered,
       belongs: () => belongs,
       boundTo: () => boundTo,
     });

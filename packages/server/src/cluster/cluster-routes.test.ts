@@ -159,6 +159,7 @@ describe("what three nodes tell", () => {
     expect(body).toMatch(/^hearsay_watermark_age_seconds [0-9.]+$/m);
     expect(body).toMatch(/^hearsay_rumor_requests_total [1-9]/m);
     expect(body).toMatch(/^hearsay_rumors_dropped_total\{reason="full"\} 0$/m);
+    expect(body).toMatch(/^hearsay_states_ignored_total\{reason="stranger"\} 0$/m);
     expect(body).toMatch(/^hearsay_peer_messages_total\{kind="exchange-start"\} [1-9]/m);
     expect(body).toMatch(/^hearsay_events_total\{event="hearsay_exchanges_total"\} [1-9]/m);
   });
