@@ -263,3 +263,36 @@ test("a node that was let in with what has become too old is not recorded by a m
   await Promise.all([forgotten, found]);
   expect([cluster.read("d", "old"), cluster.machine("a").running.size]).toEqual(["v", 2]);
 });
+
+test("a node that is recorded in time by one that is cut off then, and too late for another, goes on to join when it hears of that", async () => {
+  const cluster = new VirtualCluster(platform, 33, { tombstoneRetentionMs: 20_000 });
+  await cluster.start("a", "b");
+  await cluster.run("d", []);
+  await cluster.put("d", "old", "v");
+  await cluster.stop("d");
+  // Less than an eighth of the retention is left.
+  await cluster.time.advance(15_000);
+  let isFirst = true;
+  cluster.hooks.push({
+    memberPorts: (ports, { name }) => {
+      if (name !== "d") return undefined;
+      const { transport } = ports;
+      const request: typeof transport.request = async (to, message, timeoutMs) => {
+        const reply = await transport.request(to, message, timeoutMs);
+        if (message.kind !== "push-pull" || !isFirst) return reply;
+        isFirst = false;
+        cluster.partition(["a"], ["b", "d"]);
+        throw new PeerFault({ code: "unreachable" });
+      };
+      return { ...ports, transport: { request } };
+    },
+  });
+  const d = await cluster.run("d", ["a:1", "b:1"]);
+  await cluster.time.until("d is not let in", () => d.joiningState.kind === "not_let_in", MINUTE_MS);
+  expect(cluster.machine("a").running.membership.stateOf(d.id)).toBeDefined();
+  cluster.heal();
+  await cluster.time.until("d takes writes", () => d.notWritable() === undefined, MINUTE_MS);
+  await cluster.converged("a", "b", "d");
+  for (const name of ["a", "b", "d"]) expect(cluster.read(name, "old")).toBe("v");
+  expect(cluster.events("ghost_quarantined")).toEqual([]);
+});

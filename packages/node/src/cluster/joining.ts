@@ -75,6 +75,8 @@ export type JoiningState =
   | { readonly kind: "not_let_in"; readonly by: string; readonly reason: Obstacle }
   | { readonly kind: "member" };
 
+const JOINING: JoiningState = { kind: "joining", recordedBy: 0, needed: 1 };
+
 export const HELLO_TIMEOUT_MS = 2_000;
 
 /** Members asked at one time: where a hundred nodes join at once, each asking all others again and again would keep them from answering. */
@@ -89,7 +91,7 @@ export class Joining {
   readonly #retryMs: number;
   readonly #timeoutMs: number;
   readonly #recorders: Recorders = new Recorders();
-  #state: JoiningState = { kind: "joining", recordedBy: 0, needed: 1 };
+  #state: JoiningState = JOINING;
   #cancel: (() => void) | undefined;
   /** A member has let it in. */
   #isIn = false;
@@ -135,7 +137,10 @@ export class Joining {
     return (await obstacle(floorAhead(0, now(), hlcFromMs(limits.tombstoneRetentionMs)))) === undefined;
   }
 
-  /** Goes on until this node is a member, or an introducer refuses its limits. */
+  /**
+   * Goes on until this node is a member, or an introducer refuses its limits. Where it is not let in with what it holds, it asks nobody
+   * any more.
+   */
   start(): void {
     this.#cancel = this.#ports.timers.after(0, () => this.#attempt());
   }
@@ -152,18 +157,24 @@ export class Joining {
     });
     step
       .finally(() => {
-        if (this.#cancel === undefined || this.#state.kind !== "joining") return;
+        const isOver = this.#state.kind === "member" || this.#state.kind === "refused";
+        if (this.#cancel === undefined || isOver) return;
         this.#cancel = this.#ports.timers.after(this.#retryMs, () => this.#attempt());
       })
       .catch(() => undefined);
   }
 
-  #step(): Promise<void> {
+  async #step(): Promise<void> {
     // It stays true whoever goes from the table or comes into it while the disk is full.
     if (this.#majority !== undefined) return this.#becomeMember(this.#majority);
+    const hasHeard = this.#ports.isTold() && this.#ports.others().length > 0;
+    if (this.#state.kind === "not_let_in") {
+      // Only who has recorded it tells it: what it sent to enter, in time, was under way, or came to one that was cut off since.
+      if (!hasHeard) return;
+      this.#state = JOINING;
+    }
     // Who was let in by one that did not come to say who else there is begins anew: what it brings may have become too old meanwhile.
-    const isTold = this.#isIn && this.#ports.isTold() && this.#ports.others().length > 0;
-    return isTold || this.#isFounding ? this.#askWhoRecorded() : this.#greetSeeds();
+    await ((this.#isIn && hasHeard) || this.#isFounding ? this.#askWhoRecorded() : this.#greetSeeds());
   }
 
   async #greetSeeds(): Promise<void> {
