@@ -41,6 +41,7 @@ export class MemberView {
   #refutedAddress: string | undefined;
   #malformed = 0;
   #refuted = false;
+  #beyondBounds = 0;
 
   /** @param known what an earlier run knew: counted from the first moment, and no news, so nothing of it is spread */
   constructor(
@@ -81,6 +82,11 @@ export class MemberView {
   /** Updates left out because a field was out of bounds. */
   get malformed(): number {
     return this.#malformed;
+  }
+
+  /** Updates about ids for which the table has no room. */
+  get beyondBounds(): number {
+    return this.#beyondBounds;
   }
 
   /** Members that answer as far as is known, without this node. */
@@ -197,7 +203,7 @@ export class MemberView {
 
   #retire(id: NodeId, out: SwimEffect[]): void {
     const applied = this.table.apply({ kind: "retired", id });
-    if (applied.kind === "full") out.push({ kind: "event", event: { kind: "table-full", id } });
+    if (applied.kind === "full") this.#refuseRoom(id, out);
     if (applied.kind !== "retired") return;
     this.#suspicions.delete(id);
     this.order.remove(id);
@@ -209,7 +215,7 @@ export class MemberView {
   /** Takes an entry over that wins over the one in the table, if there is room. */
   #change(member: Member, accuser: NodeId | undefined, nowMs: number, out: SwimEffect[]): void {
     const applied = this.table.apply({ kind: "member", member });
-    if (applied.kind === "full") out.push({ kind: "event", event: { kind: "table-full", id: member.id } });
+    if (applied.kind === "full") this.#refuseRoom(member.id, out);
     if (applied.kind !== "changed") return;
     const { previous } = applied;
     this.queue.put(accuser === undefined ? { kind: "member", member } : { kind: "member", member, accuser });
@@ -222,6 +228,11 @@ export class MemberView {
     const revived = isLiveMember(member) && (previous === undefined || !isLiveMember(previous));
     const namesake = revived ? this.table.liveNamesake(member) : undefined;
     if (namesake !== undefined) this.#reportClash(namesake, member, out);
+  }
+
+  #refuseRoom(id: NodeId, out: SwimEffect[]): void {
+    this.#beyondBounds += 1;
+    out.push({ kind: "event", event: { kind: "table-full", id } });
   }
 
   #suspect(member: Member, accuser: NodeId | undefined, nowMs: number, out: SwimEffect[]): void {

@@ -147,6 +147,8 @@ export interface SwimStats {
   readonly broadcastsQueued: number;
   readonly broadcastsDropped: number;
   readonly updatesMalformed: number;
+  /** About ids that the table had no room for. */
+  readonly updatesBeyondBounds: number;
   readonly relaysRefused: number;
   readonly requestsRefused: number;
 }

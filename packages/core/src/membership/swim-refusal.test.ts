@@ -44,6 +44,29 @@ describe("a message is refused, and changes nothing", () => {
     expect(swim.stats.updatesMalformed).toBe(2);
   });
 
+  test("of ids that a peer makes up a table takes as many as are left to its bounds, counts and names the rest, and keeps those it knew", () => {
+    const cluster = new VirtualCluster({ seed: 1, config: { membersMax: 5, retiredMax: 4 } });
+    const known = `gone~${"0".repeat(10)}`;
+    const swim = cluster.start(A, { members: [B], retired: [known] });
+    const invented = (kind: string, count: number): string[] =>
+      Array.from({ length: count }, (_, i) => `${kind}${i}~${"0".repeat(10)}`);
+    const effects = swim.request(
+      ping(B, A.id, [
+        ...invented("m", 10).map((id) => about({ ...C, id, address: `${id}:1` })),
+        ...invented("r", 10).map((id) => ({ kind: "retired", id }) as const),
+      ]),
+      0,
+      0,
+    );
+    expect([swim.table.members().length, swim.table.retiredCount]).toEqual([5, 4]);
+    expect(swim.stats.updatesBeyondBounds).toBe(7 + 7);
+    const refused = effects.flatMap((effect) =>
+      effect.kind === "event" && effect.event.kind === "table-full" ? [effect.event.id] : [],
+    );
+    expect(refused).toEqual([...invented("r", 10).slice(3), ...invented("m", 10).slice(3)]);
+    expect([swim.table.isRetired(known), swim.table.stateOf(B.id)]).toEqual([true, "alive"]);
+  });
+
   test("a peer that gives the same retired ids over and over is not asked without end", () => {
     const swim = new VirtualCluster({ seed: 1 }).start(A, { members: [B] });
     const ids = Array.from({ length: RETIRED_PAGE }, (_, i) => `r${String(i).padStart(5, "0")}~0000000000`);

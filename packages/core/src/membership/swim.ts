@@ -99,13 +99,14 @@ export class Swim {
   }
 
   get stats(): SwimStats {
-    const { health, queue, malformed } = this.#view;
+    const { health, queue, malformed, beyondBounds } = this.#view;
     return {
       localHealth: health.score,
       openRequests: this.#requests.size,
       broadcastsQueued: queue.size,
       broadcastsDropped: queue.dropped,
       updatesMalformed: malformed,
+      updatesBeyondBounds: beyondBounds,
       relaysRefused: this.#prober.relaysRefused,
       requestsRefused: this.#requestsRefused,
     };

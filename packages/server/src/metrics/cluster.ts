@@ -174,12 +174,12 @@ function droppedCounters(services: Services): MetricSource[] {
       read: () => {
         const stats = services.cluster.attached?.membership.stats;
         if (stats === undefined) return [];
-        const { broadcastsDropped, updatesMalformed, relaysRefused, requestsRefused } = stats;
         return Object.entries({
-          broadcasts: broadcastsDropped,
-          malformed: updatesMalformed,
-          relays: relaysRefused,
-          refused: requestsRefused,
+          broadcasts: stats.broadcastsDropped,
+          malformed: stats.updatesMalformed,
+          table_full: stats.updatesBeyondBounds,
+          relays: stats.relaysRefused,
+          refused: stats.requestsRefused,
         }).map(([reason, value]) => ({ labels: { reason }, value }));
       },
     },
