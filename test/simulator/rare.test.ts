@@ -196,3 +196,25 @@ test("a machine is replaced by another under its name, and nodes come to agree t
   expect(report.violation).toBeUndefined();
   expect(report.fired).toEqual({ replaced: 1, retention_changed: 1 });
 });
+
+test.each([
+  ["some begin a second cluster", 14, {}, "of two clusters"],
+  [
+    "a founder that was stopped is left outside",
+    40,
+    { founded: 1, founder_stopped: 1 },
+    "not members within",
+  ],
+])(
+  "nodes that are told of one another begin one cluster; with who does not answer taken for nobody, %s",
+  async (_, seed, fired, detail) => {
+    const plan = makePlan({ seed, mode: "safety", nodes: 5, minutes: 1 });
+    const report = await runPlan(platform, plan);
+    expect(report.violation).toBeUndefined();
+    expect(report.fired).toMatchObject(fired);
+    const hooks = MUTANTS.find(({ name }) => name === "founded_with_whoever_answers")?.hooks() ?? {};
+    const planted = await runPlan(platform, plan, { hooks });
+    expect(planted.violation?.invariant).toBe("founding");
+    expect(planted.violation?.detail).toContain(detail);
+  },
+);

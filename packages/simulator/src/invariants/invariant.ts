@@ -16,6 +16,8 @@ export const INVARIANTS = {
   healing: "what is damaged is healed or forgotten in bounded time, however often its node is restarted",
   alarm: "who finds that data was lost without a trace says so, and nobody else does",
   membership: "a healthy, reachable member is not dead for good",
+  founding:
+    "nodes that are told of one another begin one cluster, and are members soon after faults have stopped",
   bounds: "every queue, list and cache stays below its bound",
   quiescence: "once converged and idle, no records are exchanged",
   acknowledgement: "as many replicas hold a write as its acknowledgement says",

@@ -53,6 +53,31 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    // Who does not answer is taken for nobody.
+    name: "founded_with_whoever_answers",
+    breaks: "who begins a cluster has found all that it was told of",
+    hooks: () => ({
+      memberPorts: (ports, { address }) => {
+        const silent = new Set<string>();
+        return {
+          ...ports,
+          resolveSeed: async (seed) => {
+            const found = await ports.resolveSeed(seed);
+            return found.map((other) => (silent.has(other) ? address : other));
+          },
+          transport: {
+            request: async (to, message, timeoutMs) => {
+              if (message.kind === "hello") silent.add(to.address);
+              const reply = await ports.transport.request(to, message, timeoutMs);
+              silent.delete(to.address);
+              return reply;
+            },
+          },
+        };
+      },
+    }),
+  },
+  {
     name: "acknowledged_by_nobody",
     breaks: "an acknowledgement of n is given when n replicas hold the write",
     hooks: () => ({

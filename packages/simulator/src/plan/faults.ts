@@ -41,6 +41,9 @@ export const FAULTS = {
   begun_beside: "a node that lost its directory begins a cluster of its own beside the others",
   alone_beside: "a node is reset to go on alone, while the others still run",
   legacy: "a directory is lost whose last write one other node alone has",
+  founded: "the nodes are told of one another, and begin a cluster together",
+  founder_stopped:
+    "a node is killed or stopped after it has found others to begin a cluster with, and before it is a member",
   restored: "all directories are gone, and a snapshot is put back as it was",
 } as const;
 
@@ -62,6 +65,8 @@ const RARE: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "begun_beside",
   "alone_beside",
   "legacy",
+  "founded",
+  "founder_stopped",
   "restored",
 ]);
 

@@ -13,6 +13,7 @@ import { EXCHANGE_LIMITS } from "@hearsay/node";
 import { COMMON_SETTINGS, type CommonSettings } from "../cluster/composition.ts";
 import type { DiskLatency } from "../disk/virtual-disk.ts";
 import type { Action, Fault, Operation } from "./actions.ts";
+import { type Beginning, drawBeginning } from "./beginnings.ts";
 import { COMMON_FAULT_KINDS, type FaultKind } from "./faults.ts";
 import { pick } from "./pick.ts";
 import { drawLegacies, drawMistakes, drawPartings, drawRareFaults, drawWorn, viewed } from "./rare-draws.ts";
@@ -27,6 +28,8 @@ export interface Plan {
   readonly durationMs: number;
   readonly settings: CommonSettings;
   readonly disk: DiskLatency;
+  /** Undefined: the first node begins the cluster by itself, and the others enter it one after the other. */
+  readonly beginning: Beginning | undefined;
   readonly actions: readonly Action[];
 }
 
@@ -68,8 +71,9 @@ export function makePlan({ seed, mode, nodes, minutes }: PlanOptions): Plan {
   const legacies = drawLegacies(random.fork(), FIRST_MS, durationMs);
   const drawnApart = [...rare, ...partings, ...worn, ...mistakes, ...legacies];
   const all = [...operations, ...requests, ...faults, ...drawnApart];
-  const actions = all.sort((a, b) => a.atMs - b.atMs);
-  return { seed, mode, nodes, durationMs, settings, disk, actions };
+  const { beginning, actions } = drawBeginning(random.fork(), nodes, all);
+  const inOrder = [...actions].sort((a, b) => a.atMs - b.atMs);
+  return { seed, mode, nodes, durationMs, settings, disk, beginning, actions: inOrder };
 }
 
 function drawSettings(random: RandomSource): CommonSettings {

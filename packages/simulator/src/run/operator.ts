@@ -79,8 +79,7 @@ export class Operator {
     try {
       await this.#ports.cluster.begin(name, this.#seedsFor(name));
     } catch (error) {
-      if (!this.#isOwn(name, before)) return;
-      await this.#cannotStart(name, error);
+      if (this.#isOwn(name, before)) await this.#cannotStart(name, error);
       return;
     }
     if (this.machine(name).member === undefined) return;
@@ -302,6 +301,7 @@ export class Operator {
   }
 
   #seedsFor(name: string): string[] {
+    this.introductions.areMembers(this.up.filter((other) => this.machine(other).member?.keeper.hasBelonged));
     return this.introductions.of(name, this.present).map((other) => this.machine(other).address);
   }
 

@@ -16,6 +16,7 @@ import type { RequestCounts } from "../plan/requests.ts";
 import type { Platform } from "../platform.ts";
 import { Watcher } from "../watch/watcher.ts";
 import { Asking } from "./asking.ts";
+import { Beginnings } from "./beginnings.ts";
 import { BesideFaults } from "./beside-faults.ts";
 import { Clients, type OperationCounts } from "./clients.ts";
 import { Inspection } from "./inspection.ts";
@@ -81,6 +82,7 @@ class Simulation {
   readonly #rebuilding: RebuildingFaults;
   readonly #beside: BesideFaults;
   readonly #legacy: LegacyFault;
+  readonly #beginnings: Beginnings;
   readonly #inspection: Inspection;
   readonly #fired: FaultCounts = {};
   readonly #counted: Record<string, number> = {};
@@ -137,6 +139,7 @@ class Simulation {
     this.#rebuilding = new RebuildingFaults({ ...ports, fired, hashing: platform.hashing });
     this.#beside = new BesideFaults({ ...ports, fired });
     this.#legacy = new LegacyFault({ ...ports, asking: this.#asking, fired });
+    this.#beginnings = new Beginnings({ ...ports, fired });
     this.#inspection = new Inspection(ports);
   }
 
@@ -159,6 +162,7 @@ class Simulation {
     this.#rebuilding.stop();
     this.#beside.stop();
     this.#legacy.stop();
+    this.#beginnings.stop();
     const settling = new Settling({
       cluster: this.#cluster,
       operator: this.#operator,
@@ -176,8 +180,13 @@ class Simulation {
 
   async #start(): Promise<void> {
     const names = Array.from({ length: this.#plan.nodes }, (_, i) => `n${i + 1}`);
+    for (const name of names) this.#cluster.machine(name).disk.latency = this.#plan.disk;
+    const { beginning } = this.#plan;
+    if (beginning !== undefined) {
+      this.#beginnings.begin(names, beginning);
+      return;
+    }
     for (const name of names) {
-      this.#cluster.machine(name).disk.latency = this.#plan.disk;
       this.#operator.introduce(name);
       void this.#operator.start(name);
       await this.#cluster.time.advance(20 * this.#plan.disk.mostMs);
@@ -210,7 +219,7 @@ class Simulation {
     this.#trace.note(`fault ${fault.fault} at ${name} for ${Math.round(fault.durationMs)} ms`);
     const strike = this.#network.strike(fault, names);
     if (strike === undefined) {
-      const kinds = [this.#machines, this.#membership, this.#beside, this.#legacy];
+      const kinds = [this.#beginnings, this.#machines, this.#membership, this.#beside, this.#legacy];
       if (!kinds.some((kind) => kind.strike(fault, name))) this.#rebuilding.strike(fault, name);
       return;
     }
