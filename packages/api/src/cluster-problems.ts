@@ -57,12 +57,12 @@ export const CLUSTER_PROBLEMS = {
   auth_missing: {
     status: 401,
     title: "The message is not signed",
-    next: "Give all nodes of the cluster the same security.clusterSecret.",
+    next: "One of the two nodes has no security.clusterSecret: give all nodes of the cluster the same one.",
   },
   auth_wrong: {
     status: 401,
     title: "The message's signature is wrong",
-    next: "Give all nodes of the cluster the same security.clusterSecret.",
+    next: "The two nodes have different secrets: give all nodes of the cluster the same security.clusterSecret.",
   },
   auth_outside_window: {
     status: 401,

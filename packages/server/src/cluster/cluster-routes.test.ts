@@ -219,6 +219,13 @@ describe("who belongs to the cluster", () => {
     expect(await join(cluster.address("n4"))).toMatchObject({
       body: { ...unreachable, reason: "auth_missing", next: expect.stringContaining("clusterSecret") },
     });
+    expect(await cluster.post("n4", "/cluster/join", { address: cluster.address("n1") })).toMatchObject({
+      body: { ...unreachable, reason: "auth_missing", next: expect.stringContaining("has no security.") },
+    });
+    await cluster.run("n5", undefined, { "security.clusterSecret": "another 0123456789abcdef" });
+    expect(await cluster.post("n5", "/cluster/join", { address: cluster.address("n4") })).toMatchObject({
+      body: { ...unreachable, reason: "auth_wrong", next: expect.stringContaining("different secrets") },
+    });
     for (const address of ["169.254.1.1:80", "nonsense"]) {
       expect(await join(address)).toMatchObject({ status: 400, body: { code: "peer_address_refused" } });
     }

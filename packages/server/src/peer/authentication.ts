@@ -67,10 +67,13 @@ export class Authentication {
     return { nonce: parsed.nonce };
   }
 
-  checkReply(requestNonce: string, header: string | undefined, body: Uint8Array): boolean {
-    if (this.#options.secrets.length === 0) return true;
+  /** Why the reply is not to be believed; undefined when it answers the request of that nonce. */
+  checkReply(requestNonce: string, header: string | undefined, body: Uint8Array): AuthFault | undefined {
+    if (this.#options.secrets.length === 0) return undefined;
     const parsed = parseHeader(header);
-    return parsed !== undefined && parsed.nonce === requestNonce && this.#isGenuine("reply", parsed, body);
+    if (parsed === undefined) return "auth_missing";
+    const isOurs = parsed.nonce === requestNonce && this.#isGenuine("reply", parsed, body);
+    return isOurs ? undefined : "auth_wrong";
   }
 
   #sign(subject: string, nonce: string, body: Uint8Array): string | undefined {

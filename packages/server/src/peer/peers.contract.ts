@@ -27,8 +27,10 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-export function signer(secret: string = SECRET): Authentication {
-  return new Authentication({ secrets: [secret], windowMs: 30_000, maxNonces: 1000, nowMs: () => 1e12 });
+/** @param secret null for a node without one, which signs nothing */
+export function signer(secret: string | null = SECRET): Authentication {
+  const secrets = secret === null ? [] : [secret];
+  return new Authentication({ secrets, windowMs: 30_000, maxNonces: 1000, nowMs: () => 1e12 });
 }
 
 export interface Caller {
@@ -118,8 +120,8 @@ export async function answering(answer: () => Answer): Promise<Listening> {
       const header = request.headers[AUTH_HEADER];
       const checked = signer().checkRequest(request.url ?? "", String(header), Buffer.concat(chunks));
       const { status = 200, bytes, by = signer() } = answer();
-      const signature = by.signReply("nonce" in checked ? checked.nonce : "", bytes) ?? "";
-      response.writeHead(status, { [AUTH_HEADER]: signature }).end(bytes);
+      const signature = by.signReply("nonce" in checked ? checked.nonce : "", bytes);
+      response.writeHead(status, signature === undefined ? {} : { [AUTH_HEADER]: signature }).end(bytes);
     });
   });
 }

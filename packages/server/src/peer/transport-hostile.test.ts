@@ -63,8 +63,14 @@ test.each<[string, () => Answer, PeerFaultReason, string]>([
   [
     "a reply signed under another secret",
     () => ({ ...GOOD, by: other() }),
-    { code: "bad_message", what: "the reply's signature" },
-    "bad_message",
+    { code: "refused", reason: "auth_wrong" },
+    "auth_wrong",
+  ],
+  [
+    "a reply of a node that has no secret",
+    () => ({ ...GOOD, by: signer(null) }),
+    { code: "refused", reason: "auth_missing" },
+    "auth_missing",
   ],
   [
     "bytes that are no message",
@@ -114,8 +120,8 @@ test("a reply to an earlier request, played back, is not taken for the answer to
   const { transport } = caller();
   await transport.request(peer.to, MESSAGE, PATIENT_MS);
   expect(await faultOf(transport.request(peer.to, MESSAGE, PATIENT_MS))).toEqual({
-    code: "bad_message",
-    what: "the reply's signature",
+    code: "refused",
+    reason: "auth_wrong",
   });
 });
 

@@ -77,11 +77,12 @@ export class HttpTransport implements Transport {
       timeoutMs,
     );
     traffic.count(kind, body.length, bytes.length);
-    const isSigned = authentication.checkReply(nonce, signature, bytes);
+    const authFault = authentication.checkReply(nonce, signature, bytes);
     if (statusCode !== 200) {
-      throw new PeerFault({ code: "refused", reason: refusalOf(bytes, { isSigned }) });
+      const reason = refusalOf(bytes, { isSigned: authFault === undefined });
+      throw new PeerFault({ code: "refused", reason });
     }
-    if (!isSigned) throw new PeerFault({ code: "bad_message", what: "the reply's signature" });
+    if (authFault !== undefined) throw new PeerFault({ code: "refused", reason: authFault });
     const decoded = decodeReply(bytes, maxMessageBytes);
     if ("fault" in decoded) throw new PeerFault({ code: "bad_message", what: decoded.fault.code });
     return expectFrom(to, decoded.envelope);
