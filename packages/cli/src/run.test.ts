@@ -190,10 +190,25 @@ describe("settings", () => {
     const env = { HEARSAY_CLUSTER: "blue", HEARSAY_CONFIG: file };
     const shown = await hearsay(["config", "show", "--set", "durability=os", "--json"], { env });
     const rows: unknown = JSON.parse(shown.out);
-    expect(rows).toContainEqual({ name: "limits.maxScans", value: "3", origin: `${file}:2` });
-    expect(rows).toContainEqual({ name: "durability", value: "os", origin: "--durability" });
-    expect(rows).toContainEqual({ name: "cluster", value: "blue", origin: "HEARSAY_CLUSTER" });
-    expect(rows).toContainEqual({ name: "listen", value: "127.0.0.1:7171", origin: "default" });
+    expect(rows).toContainEqual({ name: "limits.maxScans", value: "3", raw: 3, origin: `${file}:2` });
+    expect(rows).toContainEqual({
+      name: "durability",
+      value: "os",
+      raw: "os",
+      origin: "--durability",
+    });
+    expect(rows).toContainEqual({
+      name: "cluster",
+      value: "blue",
+      raw: "blue",
+      origin: "HEARSAY_CLUSTER",
+    });
+    expect(rows).toContainEqual({
+      name: "listen",
+      value: "127.0.0.1:7171",
+      raw: "127.0.0.1:7171",
+      origin: "default",
+    });
     expect((await hearsay(["config", "show", "--origin"])).out).toMatch(
       /^listen +127\.0\.0\.1:7171 +default$/m,
     );

@@ -29,7 +29,7 @@ export function addConfigCommands(program: Command, io: Io): void {
   withNodeFlags(show).action(async (flags: ShowFlags) => {
     const print = new Printer(io, { json: flags.json === true });
     const { settingRows } = await import("../setting-rows.ts");
-    const rows = settingRows(flags, io);
+    const rows = settingRows(flags, io.env);
     if (print.json) return print.document(rows);
     const columns = flags.origin === true ? ["SETTING", "VALUE", "ORIGIN"] : ["SETTING", "VALUE"];
     await print.table(
