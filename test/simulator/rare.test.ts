@@ -218,3 +218,18 @@ test.each([
     expect(planted.violation?.detail).toContain(detail);
   },
 );
+
+test("a node that goes on alone is left without an address to join until others have entered, also when it is killed before", async () => {
+  const report = await runPlan(platform, makePlan({ seed: 11, mode: "safety", nodes: 5, minutes: 1 }));
+  expect(report.violation).toBeUndefined();
+  expect(report.fired.reset_alone).toBe(1);
+});
+
+test("a write that its node alone had, and brings back after it was given up, may be taken for a loss, and that is no false alarm", async () => {
+  const plan = makePlan({ seed: 4031, mode: "safety", nodes: 5, minutes: 10 });
+  const durationMs = 183_000;
+  const actions = plan.actions.filter(({ atMs }) => atMs < durationMs);
+  const report = await runPlan(platform, { ...plan, beginning: undefined, durationMs, actions });
+  expect(report.violation).toBeUndefined();
+  expect(report.counted["hearsay_silent_loss_alarms_total"]).toBeGreaterThan(0);
+});

@@ -25,8 +25,8 @@ export class LossWatch {
   readonly #lost: Set<string> = new Set();
   /** The same by the id of the node that has lost it. */
   readonly #lostBy: Set<string> = new Set();
-  /** Records for which an alarm is due, by machine and key. */
-  readonly #due: Set<string> = new Set();
+  /** What is taken where an alarm is due for it, by machine and key. */
+  readonly #due: Map<string, readonly Version[]> = new Map();
   /** Old records are put into these on purpose. */
   readonly restoring: Set<Machine> = new Set();
 
@@ -63,12 +63,11 @@ export class LossWatch {
     if (old.length === 0) return;
     const held = latest(key, store);
     this.#ports.count("alarm");
-    if (
-      held === "unreadable" ||
-      old.every(({ version }) => held !== undefined && covers(held.context, version))
-    )
-      return;
-    this.#due.add(`${machine.name} ${key}`);
+    if (held === "unreadable") return;
+    const taken = old
+      .map(({ version }) => version)
+      .filter((version) => held === undefined || !covers(held.context, version));
+    if (taken.length > 0) this.#due.set(`${machine.name} ${key}`, taken);
   }
 
   /** What it was about to store is stored, and whatever was to be said of it was said. */
@@ -82,10 +81,20 @@ export class LossWatch {
     if (event === DROP && typeof key === "string") this.#ports.replica(machine).leaving(key);
     if (event !== ALARM) return;
     const { name } = machine;
+    const taken = this.#due.get(`${name} ${key}`) ?? [];
     this.#due.delete(`${name} ${key}`);
-    if (typeof key === "string" && this.#lost.has(key)) return;
+    if (typeof key === "string" && (this.#lost.has(key) || this.#wasGivenUp(taken))) return;
     const detail = `${name} says that ${key} was lost without a trace, and it was not`;
     this.#ports.report({ invariant: "alarm", detail });
+  }
+
+  /**
+   * Whether an operator has given up all of these, and nobody else had them. Should one come back just below a floor that not all have
+   * heard of, a node cries loss (docs/protocol.md, *Why the larger P*).
+   */
+  #wasGivenUp(versions: readonly Version[]): boolean {
+    const { ledger } = this.#ports;
+    return versions.length > 0 && versions.every((version) => ledger.find(version)?.isExcused === true);
   }
 }
 
