@@ -77,7 +77,7 @@ export class Beginnings {
   async #watch(membersByMs: number | undefined): Promise<void> {
     const { cluster, operator, watcher, fired } = this.#ports;
     while (!this.#isOver) {
-      for (const { id } of this.#founding()) this.#founders.add(id);
+      for (const name of this.#founding()) this.#founders.add(operator.machine(name).running.id);
       const members = this.#running().filter(({ keeper }) => keeper.hasBelonged);
       this.#checkOne(members);
       if (members.length === this.#names.length) {
@@ -117,7 +117,7 @@ export class Beginnings {
     const endMs = time.monotonicMs() + FOUNDER_WITHIN_MS - STOPPED_AFTER_MS;
     while (this.#founding().length === 0 && time.monotonicMs() < endMs) await time.sleep(LOOK_MS);
     await time.sleep(STOPPED_AFTER_MS * strength ** 3);
-    const names = this.#names.filter((name) => this.#isFounding(name));
+    const names = this.#founding().filter((name) => operator.is(name, "up"));
     const name = chosen(names, node);
     if (name === "" || this.#isOver) return;
     fired("founder_stopped");
@@ -132,12 +132,9 @@ export class Beginnings {
     return this.#names.map((name) => operator.machine(name).member).filter((member) => member !== undefined);
   }
 
-  #founding(): ClusterMember[] {
-    return this.#running().filter(({ keeper }) => keeper.founders.length > 0);
-  }
-
-  #isFounding(name: string): boolean {
+  /** Those that have found others to begin with, and are not members yet. */
+  #founding(): string[] {
     const { operator } = this.#ports;
-    return operator.is(name, "up") && (operator.machine(name).member?.keeper.founders.length ?? 0) > 0;
+    return this.#names.filter((name) => (operator.machine(name).member?.keeper.founders.length ?? 0) > 0);
   }
 }
