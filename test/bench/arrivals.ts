@@ -1,4 +1,5 @@
 /** When nodes tell of keys. A node tells of a commit, and what is committed can be read there. */
+import { Client } from "undici";
 import type { BenchNode } from "./nodes.ts";
 
 const GIVE_UP_MS = 30_000;
@@ -7,19 +8,23 @@ export class Arrivals {
   readonly #node: BenchNode;
   readonly #at: Map<string, number> = new Map();
   readonly #waiting: Map<string, (atMs: number) => void> = new Map();
-  readonly #abort: AbortController = new AbortController();
+  /**
+   * Of its own: a pool connects again after a stream was ended in it, asks nothing there, and after `limits.headersTimeoutMs` the
+   * node answers 408, which is then the answer to whatever is asked just then.
+   */
+  readonly #connection: Client;
 
   private constructor(node: BenchNode) {
     this.#node = node;
+    this.#connection = new Client(node.url);
   }
 
   /** Watches the keys below a prefix from now on; each of them is written once. */
   static async of(node: BenchNode, prefix: string): Promise<Arrivals> {
     const arrivals = new Arrivals(node);
-    const { body } = await node.pool.request({
+    const { body } = await arrivals.#connection.request({
       method: "GET",
       path: `/watch?since=now&keys=true&prefix=${encodeURIComponent(prefix)}`,
-      signal: arrivals.#abort.signal,
     });
     const chunks = body[Symbol.asyncIterator]();
     await chunks.next();
@@ -41,8 +46,8 @@ export class Arrivals {
     });
   }
 
-  close(): void {
-    this.#abort.abort();
+  async close(): Promise<void> {
+    await this.#connection.destroy();
   }
 
   async #follow(chunks: AsyncIterable<Buffer>): Promise<void> {
@@ -61,7 +66,7 @@ export class Arrivals {
         }
       }
     } catch (error) {
-      if (!this.#abort.signal.aborted) throw error;
+      if (!this.#connection.destroyed) throw error;
     }
   }
 }

@@ -111,7 +111,7 @@ async function load(
     );
   }
   const delays = await Promise.all(writes);
-  for (const each of arrivals) each.close();
+  for (const each of arrivals) await each.close();
   return delays;
 }
 

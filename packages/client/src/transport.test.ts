@@ -185,6 +185,12 @@ describe("writes", () => {
     expect(urls).toHaveLength(3);
   });
 
+  it("are repeated when the node has closed the connection on which nothing came, just as it was used", async () => {
+    const { platform, urls } = scripted([problem(408, "request_timeout"), written()]);
+    await client(platform).put("k", "v");
+    expect(urls).toHaveLength(2);
+  });
+
   it("are definitely not done where a header cannot be sent, or fetch refuses the port", async () => {
     const unsendable = async (_: string, init: FetchInit) => {
       new Headers(init.headers);

@@ -60,7 +60,8 @@ export interface TransportOptions {
   readonly platform: Platform;
 }
 
-const REPEATABLE_STATUS = new Set([429, 502, 503, 507]);
+/** 408: the request did not come whole, or a connection nothing was sent on was closed just as it was used (RFC 9110, 15.5.9). */
+const REPEATABLE_STATUS = new Set([408, 429, 502, 503, 507]);
 const REPEATABLE_READ_STATUS = new Set([500, 504]);
 
 export class Transport {
