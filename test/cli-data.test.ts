@@ -107,7 +107,7 @@ describe.concurrent("export and import", () => {
     for (const value of ["a", "b"]) await at("put", "both/k", value, "--context", "");
     const { code, text, err } = await at("export", "both/");
     expect([code, text.split("\n").length]).toEqual([0, 2]);
-    expect(err).toMatch(/^1 records exported\nwarning: 1 key has concurrent values, .*snapshot save/);
+    expect(err).toMatch(/^1 record exported\nwarning: 1 key has concurrent values, .*snapshot save/);
   });
 
   it.runIf(existsSync("/dev/full"))(

@@ -15,6 +15,7 @@ import { confirm } from "./confirm.ts";
 import { CliError, EXIT } from "./failure.ts";
 import { paintPlanLine } from "./plan-output.ts";
 import { ProgressLine } from "./progress.ts";
+import { quantity } from "./quantity.ts";
 import type { Session } from "./session.ts";
 
 const WAIT_MS = 60_000;
@@ -45,14 +46,15 @@ export async function apply(session: Session, directory: string, flags: ApplyFla
   if (flags.dryRun === true || plan.changes.length === 0) {
     return await report(session, { ...counts, batches, dryRun: flags.dryRun === true, seconds: undefined });
   }
-  if (deleted > 0 && !curl) await confirm(io, `Delete ${deleted} keys?`, flags);
+  if (deleted > 0 && !curl) await confirm(io, `Delete ${quantity(deleted, "key")}?`, flags);
   const progress = new ProgressLine(io, () => performance.now());
   await writePlan(client, plan, {
     signal,
     prefix,
     waitMs: flags.wait === true ? (flags.timeout ?? WAIT_MS) : undefined,
     nowMs: () => performance.now(),
-    onProgress: (written) => progress.update(() => `${written} of ${plan.changes.length} keys written`),
+    onProgress: (written) =>
+      progress.update(() => `${written} of ${quantity(plan.changes.length, "key")} written`),
   }).finally(() => progress.end());
   const seconds = Number(((performance.now() - begun) / 1000).toFixed(3));
   await report(session, { ...counts, batches, dryRun: false, seconds, everywhere: flags.wait === true });
@@ -84,5 +86,5 @@ async function report({ print }: Session, done: Done): Promise<void> {
   const keys = done.created + done.updated + done.deleted;
   if (done.seconds === undefined) return await print.line("nothing to do");
   const where = done.everywhere === true ? "held by every member" : "written";
-  await print.line(`${keys} keys ${where} in ${done.seconds} s`);
+  await print.line(`${quantity(keys, "key")} ${where} in ${done.seconds} s`);
 }

@@ -3,6 +3,7 @@ import type { ConvergenceReport, ReceiptReport } from "@hearsay/api";
 import { type Client, HearsayError } from "@hearsay/client";
 import type { KeyVersion } from "./key-version.ts";
 import { pause, TimeLimit } from "./pause.ts";
+import { quantity } from "./quantity.ts";
 
 const ASK_MS = 100;
 /** A node that is asked just before the time is over has so long to answer. */
@@ -87,7 +88,7 @@ export function describeConvergence(report: ConvergenceReport): string {
       return "all members hold the same";
     case "converging": {
       // 0 where the last exchange had nothing to move: how many there are is not known then either.
-      const about = (report.keys ?? 0) === 0 ? "" : ` in about ${report.keys} keys`;
+      const about = (report.keys ?? 0) === 0 ? "" : ` in about ${quantity(report.keys ?? 0, "key")}`;
       const { differing } = report;
       return `${list(differing.map(({ name }) => name))} ${differing.length === 1 ? "differs" : "differ"}${about}`;
     }

@@ -7,6 +7,7 @@ import { loadNodeConfig } from "./node-config.ts";
 import { requireDirectory } from "./node-directory.ts";
 import { Printer } from "./printer.ts";
 import { ProgressLine } from "./progress.ts";
+import { quantity } from "./quantity.ts";
 
 export async function reset(io: Io, flags: ResetFlags): Promise<void> {
   const print = new Printer(io, { json: flags.json === true });
@@ -27,10 +28,12 @@ export async function reset(io: Io, flags: ResetFlags): Promise<void> {
   const report = await resetDirectory(settings, {
     empty,
     alone,
-    onProgress: (removed) => progress.update(() => `${removed} records removed`),
+    onProgress: (removed) => progress.update(() => `${quantity(removed, "record")} removed`),
   }).finally(() => progress.end());
   if (print.json) return print.document({ directory, ...report });
-  await print.line(`${report.node} is given up; ${report.kept} records stay, ${report.removed} are removed.`);
+  await print.line(
+    `${report.node} is given up; kept: ${quantity(report.kept, "record")}, removed: ${report.removed}.`,
+  );
   await print.note(
     alone
       ? "The next start takes a new id and begins a cluster of one. Start it without --join; others join it, each after hearsay reset --empty --alone."

@@ -7,6 +7,7 @@ import { shownAge, shownCount, shownDuration } from "./member-rows.ts";
 import { pause } from "./pause.ts";
 import { Printer } from "./printer.ts";
 import { shownBytes } from "./progress.ts";
+import { quantity } from "./quantity.ts";
 import type { Session } from "./session.ts";
 
 const CLEAR = "\u001b[H\u001b[2J";
@@ -62,7 +63,7 @@ async function show({ print }: Session, { status, convergence }: Seen): Promise<
   const nowMs = Date.now();
   const behind = watermarkAgeMs === null ? "none" : `${shownDuration(watermarkAgeMs)} behind`;
   await print.line(
-    `${status.cluster}  ${totals.live}/${totals.members} live  ${totals.keys} keys  ${shownBytes(totals.bytes)}  watermark ${behind}`,
+    `${status.cluster}  ${totals.live}/${totals.members} live  ${quantity(totals.keys, "key")}  ${shownBytes(totals.bytes)}  watermark ${behind}`,
   );
   await print.line(`${convergence.verdict}: ${describeConvergence(convergence)}\n`);
   await print.table(
@@ -96,6 +97,6 @@ function row(member: ClusterMemberItem, nowMs: number): string[] {
     clockOffsetMs === null ? "-" : `${clockOffsetMs > 0 ? "+" : ""}${Math.round(clockOffsetMs)} ms`,
     lastExchange === null
       ? "-"
-      : `${shownAge(lastExchange.at, nowMs)} ago${lastExchange.equal ? ", equal" : `, ${lastExchange.keysSent + lastExchange.keysReceived} keys`}`,
+      : `${shownAge(lastExchange.at, nowMs)} ago${lastExchange.equal ? ", equal" : `, ${quantity(lastExchange.keysSent + lastExchange.keysReceived, "key")}`}`,
   ];
 }

@@ -5,6 +5,7 @@ import { asideOf, renameSynced } from "@hearsay/agent";
 import { passSnapshot } from "@hearsay/server";
 import { CliError, EXIT } from "./failure.ts";
 import { ProgressLine, shownBytes } from "./progress.ts";
+import { quantity } from "./quantity.ts";
 import type { Session } from "./session.ts";
 import { inspectFile } from "./snapshot-file.ts";
 import { noteUnlessWhole } from "./whole.ts";
@@ -36,7 +37,7 @@ async function saveTo(session: Session, parts: AsyncIterable<Uint8Array>, file: 
     const summary = await inspectFile(aside);
     await renameSynced(aside, file);
     if (print.json) await print.document({ file, bytes, ...summary });
-    else await print.note(`${file}: ${summary.records} records, ${shownBytes(bytes)}`);
+    else await print.note(`${file}: ${quantity(summary.records, "record")}, ${shownBytes(bytes)}`);
     await noteDamaged(session, summary.damaged);
     await noteUnlessWhole(session);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { type Findings, type History, summarize } from "@hearsay/chaos";
 import { type Printer, shownKey } from "../printer.ts";
+import { quantity } from "../quantity.ts";
 
 /** Violations that are printed; the report has all. */
 const SHOWN_MAX = 20;
@@ -21,7 +22,7 @@ export async function printFindings(
   const rows = [
     [
       "work",
-      `${writes.acknowledged} writes acknowledged, ${writes.unknown} uncertain, ${writes.refused} refused; ${reads.answered} reads; ${summary.keys} keys`,
+      `${writes.acknowledged} writes acknowledged, ${writes.unknown} uncertain, ${writes.refused} refused; ${reads.answered} reads; ${quantity(summary.keys, "key")}`,
     ],
     [
       "faults",

@@ -25,6 +25,7 @@ import type { Io } from "../io.ts";
 import { makeDirectory } from "../make-directory.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
+import { quantity } from "../quantity.ts";
 import { printFindings } from "./print-findings.ts";
 
 const SEED_BOUND = 2 ** 31;
@@ -122,7 +123,7 @@ const PROGRESS_MS = 250;
 
 function progressOf(recorder: Recorder): string {
   const { operations, faults } = recorder.history;
-  return `${Math.round(recorder.nowMs() / 1_000)} s, ${operations.length} operations, ${faults.length} faults`;
+  return `${Math.round(recorder.nowMs() / 1_000)} s, ${quantity(operations.length, "operation")}, ${quantity(faults.length, "fault")}`;
 }
 
 async function workloadOf({ workload }: ChaosFlags): Promise<WorkloadSpec> {
@@ -160,7 +161,7 @@ async function conclude(
   if (violations.length === 0) return;
   const onlyLate = violations.every(({ code }) => code === "not_converged");
   const data = kept?.directory === undefined ? "" : `\nThe nodes' data is kept in ${kept.directory}.`;
-  throw new CliError(`${violations.length} ${violations.length === 1 ? "violation" : "violations"}`, {
+  throw new CliError(quantity(violations.length, "violation"), {
     code: onlyLate ? "not_converged" : "promise_broken",
     exit: onlyLate ? EXIT.timedOut : EXIT.error,
     next: `Run it again with:\n  ${history.begin?.command ?? ""}${data}`,

@@ -9,6 +9,7 @@ import { MEMBER_COLUMNS, memberRows, shownAge, shownDuration } from "../member-r
 import { count } from "../options.ts";
 import { shownKey } from "../printer.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
+import { quantity } from "../quantity.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
 
 export function addClusterCommands(program: Command, io: Io): void {
@@ -182,11 +183,11 @@ once every member has, and the retention is over.`,
 
 function tombstoneLines({ count: kept, oldest, watermark, blockedBy }: TombstoneReport): string[] {
   const nowMs = Date.now();
-  if (kept === 0) return ["no deletions are kept"];
+  if (kept === 0) return ["no deletions kept"];
   const age = oldest === null ? "" : `, the oldest since ${shownAge(oldest, nowMs)}`;
   const at = watermark === null ? "there is no watermark yet" : `the watermark is at ${watermark}`;
   return [
-    `${kept} deletions are kept${age}; ${at}`,
+    `${quantity(kept, "deletion")} kept${age}; ${at}`,
     ...blockedBy.map(({ name, state, id, completeThrough }) => {
       const through = completeThrough === null ? "nothing" : `everything through ${completeThrough}`;
       const way = state === "alive" ? "" : ` Bring it back, or: hearsay forget ${id}`;

@@ -6,6 +6,7 @@ import { CliError, EXIT } from "../failure.ts";
 import { type Io, readAll } from "../io.ts";
 import { ack, count, duration, lifetime } from "../options.ts";
 import { jsonValue, shownKey } from "../printer.ts";
+import { quantity } from "../quantity.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
 
 interface AckFlags extends ClientFlags {
@@ -246,7 +247,9 @@ async function deletePrefix(session: Session, prefix: string, flags: DelFlags): 
     await client.batch(operations, { signal, ack: flags.ack, ackTimeoutMs: flags.ackTimeout });
     deleted += operations.length;
   }
-  await (print.json ? print.document({ prefix, deleted }) : print.line(`${deleted} keys deleted`));
+  await (print.json
+    ? print.document({ prefix, deleted })
+    : print.line(`${quantity(deleted, "key")} deleted`));
 }
 
 function addLs(program: Command, io: Io): void {

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { confirm } from "../confirm.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
+import { quantity } from "../quantity.ts";
 import { type ClientFlags, endpointsOf, inSession, type Session, withClientFlags } from "../session.ts";
 
 interface ConfirmedFlags extends ClientFlags {
@@ -32,7 +33,7 @@ function addJoin(program: Command, io: Io): void {
       if (print.json) return print.document(report);
       await print.line(
         report.state === "member"
-          ? `${report.node} is one of ${report.members} members`
+          ? `${report.node} is one of ${quantity(report.members, "member")}`
           : `${report.node} is joining; it goes on by itself, and hearsay status tells when it takes writes`,
       );
     }),

@@ -6,6 +6,7 @@ import type { Io } from "../io.ts";
 import { count } from "../options.ts";
 import { shownKey } from "../printer.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
+import { quantity } from "../quantity.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
 
 export function addRepairCommands(program: Command, io: Io): void {
@@ -25,7 +26,9 @@ export function addRepairCommands(program: Command, io: Io): void {
       });
       if (print.json) return print.document(report);
       await print.line(
-        report.equal ? `${report.name} holds the same` : `${report.name} differs in ${report.keys} keys`,
+        report.equal
+          ? `${report.name} holds the same`
+          : `${report.name} differs in ${quantity(report.keys, "key")}`,
       );
       if (report.items.length > 0) await print.table(DIFF_COLUMNS, diffRows(report));
     }),
@@ -82,13 +85,13 @@ function describe(line: RepairLine): string {
     case "begin":
       return `${line.name}: comparing`;
     case "progress":
-      return `${line.name}: ${moved(line)}, ${line.keysLeft} keys left`;
+      return `${line.name}: ${moved(line)}, ${quantity(line.keysLeft, "key")} left`;
     case "done":
       return `${line.name}: ${line.equal ? "held the same" : moved(line)}`;
     case "failed":
       return `${line.name}: failed: ${line.code}`;
     case "end":
-      return `${line.members} members, ${line.failed} failed: ${moved(line)}`;
+      return `${quantity(line.members, "member")}, ${line.failed} failed: ${moved(line)}`;
   }
 }
 
@@ -100,5 +103,5 @@ interface Moved {
 }
 
 function moved({ keysSent, keysReceived, bytesSent, bytesReceived }: Moved): string {
-  return `${keysSent} keys (${shownBytes(bytesSent)}) sent, ${keysReceived} keys (${shownBytes(bytesReceived)}) received`;
+  return `${quantity(keysSent, "key")} (${shownBytes(bytesSent)}) sent, ${quantity(keysReceived, "key")} (${shownBytes(bytesReceived)}) received`;
 }

@@ -9,6 +9,7 @@ import type { Io } from "../io.ts";
 import { oneOf } from "../options.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
+import { quantity } from "../quantity.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
 
 interface RestoreFlags extends ClientFlags {
@@ -98,7 +99,7 @@ async function restore(session: Session, file: string, flags: RestoreFlags): Pro
   if (print.json) return print.document(report);
   const done = report.dryRun ? "would be applied" : "applied";
   await print.line(
-    `${report.records} records in the snapshot: ${report.applied} ${done}, ${report.skippedHeld} left as they have a value here, ${report.skippedDeleted} left as they are deleted`,
+    `${quantity(report.records, "record")} in the snapshot: ${report.applied} ${done}, ${report.skippedHeld} left as they have a value here, ${report.skippedDeleted} left as they are deleted`,
   );
 }
 

@@ -7,6 +7,7 @@ import { importRecords } from "../import-stream.ts";
 import type { Io } from "../io.ts";
 import { count } from "../options.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
+import { quantity } from "../quantity.ts";
 import { formatRecordLine } from "../record-line.ts";
 import { type ClientFlags, inSession, PATIENT_ROUNDS, type Session, withClientFlags } from "../session.ts";
 import { noteUnlessWhole } from "../whole.ts";
@@ -58,20 +59,19 @@ async function exportRecords(session: Session, prefix: string, flags: ClientFlag
       if (chunk.length < EXPORT_CHUNK_LENGTH) continue;
       await io.out.write(chunk);
       chunk = "";
-      if (!io.out.isTerminal) progress.update(() => `${records} records`);
+      if (!io.out.isTerminal) progress.update(() => quantity(records, "record"));
     }
     if (chunk !== "") await io.out.write(chunk);
   } finally {
     progress.end();
   }
-  await io.err.write(`${records} records exported\n`);
+  await io.err.write(`${quantity(records, "record")} exported\n`);
   if (conflicts > 0) await io.err.write(`warning: ${conflictsLeft(conflicts)}\n`);
   await noteUnlessWhole(session);
 }
 
 function conflictsLeft(keys: number): string {
-  const [of, have] = keys === 1 ? ["1 key", "has"] : [`${keys} keys`, "have"];
-  return `${of} ${have} concurrent values, of which only the winners are exported; hearsay snapshot save keeps them all`;
+  return `${quantity(keys, "key")} ${keys === 1 ? "has" : "have"} concurrent values, of which only the winners are exported; hearsay snapshot save keeps them all`;
 }
 
 function addImport(program: Command, io: Io): void {
@@ -112,7 +112,7 @@ async function importFile(session: Session, file: string, flags: ImportFlags): P
         progress.update(() => {
           const share = size === undefined ? "" : `${Math.floor((bytesRead / Math.max(size, 1)) * 100)}%, `;
           const rate = Math.round(records / Math.max(progress.seconds, 0.001));
-          return `${share}${records} records, ${rate} a second, ${shownBytes(bytesRead)} read`;
+          return `${share}${quantity(records, "record")}, ${rate} a second, ${shownBytes(bytesRead)} read`;
         }),
     });
     const seconds = Number(progress.seconds.toFixed(3));
@@ -123,7 +123,9 @@ async function importFile(session: Session, file: string, flags: ImportFlags): P
       return print.document({ records, expired, bytes, seconds, perSecond });
     }
     const expired = done.expired === 0 ? "" : `, ${done.expired} left out because their time is over`;
-    await print.note(`${done.records} records imported in ${seconds} s (${perSecond} a second)${expired}`);
+    await print.note(
+      `${quantity(done.records, "record")} imported in ${seconds} s (${perSecond} a second)${expired}`,
+    );
   } finally {
     progress.end();
   }

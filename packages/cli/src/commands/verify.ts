@@ -5,6 +5,7 @@ import { type NodeFlags, withNodeFlags } from "../node-flags.ts";
 import { duration } from "../options.ts";
 import { Printer, shownKey } from "../printer.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
+import { quantity } from "../quantity.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
 import { type ClusterComparison, type Comparison, compareAll } from "../verify-cluster.ts";
 
@@ -111,7 +112,7 @@ function describe({ member: { name }, result }: Comparison): string {
     case "equal":
       return `${name} holds the same`;
     case "differs":
-      return `${name} differs in ${result.diff.keys} keys`;
+      return `${name} differs in ${quantity(result.diff.keys, "key")}`;
     case "unknown":
       return `${name} cannot be asked: ${result.reason}`;
   }

@@ -76,8 +76,9 @@ export function say(io: Io, name: string, text: string): void {
 }
 
 function notStarted(nodes: number, known: number): string {
-  const which = known === nodes + 1 ? `n${known} is` : `n${nodes + 1} to n${known} are`;
-  return `${which} not started and still counted as members of the cluster, which waits for them.`;
+  return known === nodes + 1
+    ? `n${known} is not started and still a member of the cluster, which waits for it.`
+    : `n${nodes + 1} to n${known} are not started and still members of the cluster, which waits for them.`;
 }
 
 function lossOf({ log }: LocalNode, ending: Ending): string {

@@ -4,6 +4,7 @@ import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
+import { quantity } from "../quantity.ts";
 import { Pool } from "./pool.ts";
 import { printSummary, Summary } from "./summary.ts";
 
@@ -19,7 +20,7 @@ export async function runSeeds(io: Io, flags: RunFlags): Promise<void> {
   const run = async (seed: number): Promise<void> => {
     const options = { seed, nodes, minutes, mode };
     summary.add(await pool.run<"run">({ kind: "run", options, twice: flags.twice === true }));
-    line.update(() => `${bar(summary.runs, total)} ${summary.violations} violations`);
+    line.update(() => `${bar(summary.runs, total)} ${quantity(summary.violations, "violation")}`);
   };
   const before = process.cpuUsage();
   await Promise.all(Array.from({ length: total }, (_, i) => run(seeds.from + i))).finally(() => pool.close());

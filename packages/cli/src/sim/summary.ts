@@ -10,6 +10,7 @@ import {
   type Violation,
 } from "@hearsay/simulator";
 import type { Printer } from "../printer.ts";
+import { quantity } from "../quantity.ts";
 import type { SeedRun } from "./jobs.ts";
 
 /** Violations that are kept and shown. */
@@ -115,7 +116,7 @@ export async function printSummary(print: Printer, summary: Summary, mode: Mode)
   }
   const hours = (summary.simulatedMs / 3_600_000).toFixed(1);
   await print.line(
-    `${runs} seeds in mode ${mode}, ${hours} simulated hours, ${summary.writes} writes, ${summary.violations} violations; ${summary.kindsFired} kinds of fault fired; ${Math.round(speed)} simulated seconds a second and processor`,
+    `${quantity(runs, "seed")} in mode ${mode}, ${hours} simulated hours, ${summary.writes} writes, ${quantity(summary.violations, "violation")}; ${summary.kindsFired} kinds of fault fired; ${Math.round(speed)} simulated seconds a second and processor`,
   );
   if (compared > 0) await print.line(`${compared} seeds were run twice, ${unequal.length} went another way`);
 }
