@@ -217,7 +217,7 @@ describe("apply and rollback", () => {
     const changed = await apply("--wait", "--timeout", "20s");
     expect(changed, changed.err).toMatchObject({
       code: 0,
-      text: expect.stringMatching(/^1 keys held by every member in [\d.]+ s\n$/),
+      text: expect.stringMatching(/^1 key held by every member in [\d.]+ s\n$/),
     });
     expect(changed.err).toContain("    -one\n    +two\n");
     expect((await on(1, "get", "conf/deep/b")).text).toBe("two\n");
