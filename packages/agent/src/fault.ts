@@ -131,7 +131,7 @@ function describe(fault: AgentFault): string {
     case "would_shrink":
       return `${fault.path} would shrink from ${fault.fromBytes} to ${fault.toBytes} bytes, by more than ${fault.maxShrinkPercent}%`;
     case "prefix_shrank":
-      if (fault.toKeys === 0) return `${JSON.stringify(fault.prefix)} lost all its ${fault.fromKeys} keys`;
+      if (fault.toKeys === 0) return `${JSON.stringify(fault.prefix)} went from ${fault.fromKeys} to no keys`;
       return `${JSON.stringify(fault.prefix)} went from ${fault.fromKeys} to ${fault.toKeys} keys, by more than ${fault.maxShrinkPercent}%`;
     case "owner_unknown":
       return `there is no user or group ${fault.owner}`;

@@ -114,7 +114,7 @@ describe("exec", () => {
     const shrank = first.ports.next("prefix_shrank");
     first.source.put("app/", { colour: undefined });
     first.ports.pass(60);
-    expect((await shrank).facts).toMatchObject({ message: '"app/" lost all its 1 keys' });
+    expect((await shrank).facts).toMatchObject({ message: '"app/" went from 1 to no keys' });
     await first.exec.stop("SIGTERM");
     await first.code;
     const second = startExec({ state, prefixes });
