@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -114,6 +116,29 @@ describe("a cluster of three", () => {
     });
     expect(await at("n1", "forget", "n9", "--yes")).toMatchObject({ code: 3, text: "" });
     expect(await at("n1", "diff", "n9")).toMatchObject({ code: 3, text: "" });
+  });
+});
+
+describe("a cluster behind one address", () => {
+  it("is verified as one node sees it, whichever answers each time", async () => {
+    let turn = 0;
+    const balancer = createServer((request, response) => {
+      const { url } = dev.nodes[turn++ % dev.nodes.length] ?? node("n1");
+      void fetch(url + request.url).then(async (answer) => {
+        response.writeHead(answer.status, { ...Object.fromEntries(answer.headers) });
+        response.end(Buffer.from(await answer.arrayBuffer()));
+      });
+    });
+    await new Promise<void>((resolve) => balancer.listen(0, "127.0.0.1", resolve));
+    const { port } = balancer.address() as AddressInfo;
+    const verified = await hearsay(["verify", "--json", "-e", `http://127.0.0.1:${port}`]);
+    balancer.close();
+    expect(verified).toMatchObject({ code: 0, err: "" });
+    const [report] = documents(verified) as [{ node: string; members: { id: string; result: string }[] }];
+    const compared = report.members.map(({ id, result }) => `${id} ${result}`);
+    const others = dev.nodes.filter(({ id }) => id !== report.node);
+    expect(compared).toEqual(others.map(({ id }) => `${id} equal`));
+    expect(others).toHaveLength(2);
   });
 });
 

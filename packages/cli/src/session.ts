@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { CurlPrinted, toCurl } from "./curl.ts";
 import { CliError, EXIT } from "./failure.ts";
 import type { Io } from "./io.ts";
+import { fromOneNode } from "./one-node.ts";
 import { collect, duration } from "./options.ts";
 import { Printer } from "./printer.ts";
 
@@ -48,6 +49,8 @@ export interface SessionNeeds {
   readonly bodyFile?: string | undefined;
   /** How often every endpoint is tried, instead of the client's own number. */
   readonly rounds?: number;
+  /** All that is asked are reads, and one node has to answer them all. */
+  readonly oneNode?: boolean;
 }
 
 /**
@@ -71,6 +74,19 @@ export async function inSession(
     ...(needs.rounds === undefined ? undefined : { retry: { rounds: needs.rounds } }),
   };
   try {
+    if (flags.curl !== true && needs.oneNode === true) {
+      const astray = new AbortController();
+      const ask = fromOneNode(fetch, (error) => astray.abort(error));
+      const signal = AbortSignal.any([io.stopped, astray.signal]);
+      await command({
+        client: new Client({ ...options, platform: { fetch: ask } }),
+        io,
+        print,
+        signal,
+        curl: false,
+      });
+      return;
+    }
     if (flags.curl !== true) {
       await command({ client: new Client(options), io, print, signal: io.stopped, curl: false });
       return;

@@ -37,7 +37,7 @@ every record and checks its checksum. Exits with 1 when data is damaged, and wit
     );
   withClientFlags(withNodeFlags(command)).action(async (flags: VerifyFlags) => {
     if (flags.data === undefined) {
-      await inSession(io, flags, (session) => verifyNode(session, flags));
+      await inSession(io, flags, (session) => verifyNode(session, flags), { oneNode: true });
       return;
     }
     const { verifyDirectory } = await import("../verify-directory.ts");
@@ -53,10 +53,12 @@ const NOT_OF_DATA = new Set(["complete", "joining", "kept aside"]);
 async function verifyNode(session: Session, flags: VerifyFlags): Promise<void> {
   const { client, print, signal } = session;
   const bytesRead = flags.deep === true ? await readEverything(session) : undefined;
-  const { ready, checks = [] } = await client.readiness({ signal });
   const compared = await compareAll(client, { signal, settleMs: flags.settle, limit: NAMED_KEYS });
+  // After what only a node that is ready does: of several endpoints one that is not shall not be the one that is meant.
+  const { ready, checks = [] } = await client.readiness({ signal });
   if (print.json) {
     await print.document({
+      node: compared.self?.id,
       ready,
       deep: flags.deep === true,
       bytesRead,
@@ -81,7 +83,9 @@ async function verifyNode(session: Session, flags: VerifyFlags): Promise<void> {
   throw new CliError(others.map(describe).join("; "), {
     code: "not_converged",
     exit: EXIT.timedOut,
-    next: "hearsay wait --converged waits until they agree; hearsay repair brings those that answer together now.",
+    next: others.some(({ result }) => result.kind === "differs")
+      ? "hearsay wait --converged waits until they agree; hearsay repair brings those that answer together now."
+      : "Start again what is down, or give up what is gone for good: hearsay forget NODE.",
   });
 }
 
