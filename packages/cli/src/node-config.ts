@@ -1,5 +1,6 @@
 import {
   ConfigError,
+  type ConfigSources,
   isKnobName,
   KNOB_NAMES,
   type KnobName,
@@ -13,11 +14,7 @@ import type { NodeFlags } from "./node-flags.ts";
 /** @throws CliError naming every fault with its place */
 export function loadNodeConfig(flags: NodeFlags, env: Io["env"]): LoadedConfig {
   try {
-    return loadConfig({
-      flags: knobTexts(flags),
-      environment: env,
-      file: flags.config ?? env["HEARSAY_CONFIG"],
-    });
+    return loadConfig({ ...fromFlags(flags), environment: env, file: flags.config ?? env["HEARSAY_CONFIG"] });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new CliError(`the configuration is not valid:\n  ${error.faults.join("\n  ")}`, {
@@ -28,7 +25,7 @@ export function loadNodeConfig(flags: NodeFlags, env: Io["env"]): LoadedConfig {
   }
 }
 
-function knobTexts(flags: NodeFlags): Partial<Record<KnobName, string>> {
+function fromFlags(flags: NodeFlags): Required<Pick<ConfigSources, "flags" | "ownFlags">> {
   const texts: Partial<Record<KnobName, string>> = {};
   for (const assignment of flags.set ?? []) {
     const equals = assignment.indexOf("=");
@@ -36,28 +33,30 @@ function knobTexts(flags: NodeFlags): Partial<Record<KnobName, string>> {
     if (equals === -1 || !isKnobName(name)) throw unknownKnob(assignment, equals === -1 ? assignment : name);
     texts[name] = assignment.slice(equals + 1);
   }
-  const own: Partial<Record<KnobName, string | undefined>> = {
-    name: flags.name,
-    data: flags.data,
-    listen: flags.listen,
-    advertise: flags.advertise,
-    join: flags.join?.join(","),
-    cluster: flags.cluster,
-    insecure: flags.insecure === undefined ? undefined : String(flags.insecure),
-    "log.level": flags.logLevel,
+  const own: Partial<Record<KnobName, readonly [flag: string, text: string | undefined]>> = {
+    name: ["--name", flags.name],
+    data: ["--data", flags.data],
+    listen: ["--listen", flags.listen],
+    advertise: ["--advertise", flags.advertise],
+    join: ["--join", flags.join?.join(",")],
+    cluster: ["--cluster", flags.cluster],
+    insecure: ["--insecure", flags.insecure === undefined ? undefined : String(flags.insecure)],
+    "log.level": ["--log-level", flags.logLevel],
   };
+  const ownFlags: Partial<Record<KnobName, string>> = {};
   for (const name of KNOB_NAMES) {
-    const text = own[name];
-    if (text === undefined) continue;
+    const [flag, text] = own[name] ?? [];
+    if (flag === undefined || text === undefined) continue;
     if (texts[name] !== undefined) {
-      throw new CliError(`${name} is given twice, by a flag of its own and by --set`, {
+      throw new CliError(`${name} is given twice, by ${flag} and by --set`, {
         code: "usage",
         exit: EXIT.usage,
       });
     }
     texts[name] = text;
+    ownFlags[name] = flag;
   }
-  return texts;
+  return { flags: texts, ownFlags };
 }
 
 function unknownKnob(assignment: string, name: string): CliError {

@@ -124,7 +124,9 @@ describe("usage", () => {
     [["serve", "--set", "limits.maxValueByte=1"], "limits.maxValueByte"],
     [["serve", "--set", "durability"], "--set durability=VALUE"],
     [["serve", "--log-level", "loud"], "log.level"],
-    [["serve", "--name", "a", "--set", "name=b"], "given twice"],
+    [["serve", "--name", "a", "--set", "name=b"], "given twice, by --name and by --set"],
+    [["serve", "--set", "durability=x", "--log-level", "x"], "\n  --set durability: durability is"],
+    [["serve", "--set", "durability=x", "--log-level", "x"], "\n  --log-level: log.level is"],
     [["serve", "--listen", "0.0.0.0:0"], "loopback"],
     [["verify", "--data", "/nowhere/at/all"], "no data directory"],
     [["reset", "--data", "/nowhere/at/all"], "no data directory"],
@@ -195,7 +197,7 @@ describe("settings", () => {
       name: "durability",
       value: "os",
       raw: "os",
-      origin: "--durability",
+      origin: "--set durability",
     });
     expect(rows).toContainEqual({
       name: "cluster",

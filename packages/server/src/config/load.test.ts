@@ -43,7 +43,8 @@ describe("configuration", () => {
     const { settings, origins } = load({
       file: path,
       environment: { HEARSAY_NAME: "from-environment", HEARSAY_CLUSTER: "from-environment", PATH: "/bin" },
-      flags: { name: "from-flag" },
+      flags: { name: "from-flag", zone: "a" },
+      ownFlags: { name: "--name" },
     });
     expect([settings.name, settings.cluster, settings.data]).toEqual([
       "from-flag",
@@ -51,6 +52,7 @@ describe("configuration", () => {
       "from-file",
     ]);
     expect(origins.get("name")).toBe("--name");
+    expect(origins.get("zone")).toBe("--set zone");
     expect(origins.get("cluster")).toBe("HEARSAY_CLUSTER");
     expect(origins.get("data")).toBe(`${path}:3`);
     expect(origins.get("limits.maxScans")).toBe(`${path}:5`);
@@ -113,7 +115,7 @@ describe("configuration", () => {
     expect(message).toContain(`${path}:1: durability is fsync or os, not "maybe"`);
     expect(message).toContain(`${path}:2: "history" is a map of settings`);
     expect(message).toContain(`${path}:3: name is`);
-    expect(message).toContain("--limits.maxScans: limits.maxScans is a whole number from 1 to 10000");
+    expect(message).toContain("--set limits.maxScans: limits.maxScans is a whole number from 1 to 10000");
     expect(message).toContain("HEARSAY_CLUSTER: cluster is");
   });
 
@@ -184,7 +186,7 @@ describe("configuration", () => {
     const hooked = { ...clock, "test.hooks": "true" };
     expect(load({ flags: hooked }).settings["test.clockFile"]).toBe("/tmp/shift");
     expect(faults({ flags: hooked, environment: { NODE_ENV: "production" } })).toContain(
-      "test.hooks (--test",
+      "test.hooks (--set test",
     );
     const open = { listen: "0.0.0.0:7171", insecure: "true", advertise: "10.0.0.7:7171" };
     expect(faults({ flags: { ...hooked, ...open } })).toContain("loopback interface only");

@@ -12,12 +12,14 @@ import { contradictions } from "./relations.ts";
 export interface ConfigSources {
   /** Texts by knob name, as the command line gave them. */
   readonly flags: Readonly<Partial<Record<KnobName, string>>>;
+  /** What gave a text, where that was not `--set`. */
+  readonly ownFlags?: Readonly<Partial<Record<KnobName, string>>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Path of a YAML file. */
   readonly file: string | undefined;
 }
 
-/** Where a value came from, as a person would look for it: `--listen`, `HEARSAY_LISTEN`, `node.yaml:3`, `default`. */
+/** Where a value came from, as a person would look for it: `--listen`, `--set zone`, `HEARSAY_LISTEN`, `node.yaml:3`, `default`. */
 export type Origin = string;
 
 export interface LoadedConfig {
@@ -57,7 +59,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     const given: GivenText | undefined =
       flagText === undefined
         ? (fromEnvironment.get(name) ?? fromFile.get(name))
-        : { text: flagText, origin: `--${name}` };
+        : { text: flagText, origin: sources.ownFlags?.[name] ?? `--set ${name}` };
     origins.set(name, given?.origin ?? "default");
     const fault = set(settings, name, given);
     if (fault !== undefined) faults.push(fault);
