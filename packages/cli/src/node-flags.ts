@@ -22,7 +22,11 @@ export function withNodeFlags(command: Command): Command {
     .option("--data <dir>", "the data directory")
     .option("--listen <host:port>", "the address to listen on; port 0 takes a free one")
     .option("--advertise <host:port>", "where other nodes reach this one, if not where it listens")
-    .option("--join <host:port>", "a member to join through; repeat it for others to try", collect)
+    .option(
+      "--join <host:port>",
+      "a member to join through, or dns:NAME:PORT; repeat it for others to try",
+      collect,
+    )
     .option("--cluster <name>", "the cluster's name")
     .option("--config <file>", "a YAML file of settings; also HEARSAY_CONFIG")
     .option("--insecure", "listen on more than the loopback interface although no tokens are checked")

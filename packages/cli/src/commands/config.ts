@@ -12,6 +12,7 @@ export function addConfigCommands(program: Command, io: Io): void {
   const config = program
     .command("config")
     .summary("show a node's settings")
+    .addHelpText("before", "Examples:\n  hearsay config show --origin\n")
     .description("Settings of a node.");
   const show = config
     .command("show")

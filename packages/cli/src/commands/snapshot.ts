@@ -25,6 +25,14 @@ export function addSnapshotCommands(program: Command, io: Io): void {
   const snapshot = program
     .command("snapshot")
     .summary("save, restore and inspect snapshots")
+    .addHelpText(
+      "before",
+      `Examples:
+  hearsay snapshot save backup.snapshot
+  hearsay snapshot inspect backup.snapshot
+  hearsay snapshot restore backup.snapshot --mode missing
+`,
+    )
     .description("A snapshot holds everything a node has: values, concurrent versions and deletes.");
   addSave(snapshot, io);
   addRestore(snapshot, io);
