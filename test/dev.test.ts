@@ -73,6 +73,20 @@ describe("hearsay dev", () => {
     expect(dev.said()).not.toContain("error");
   });
 
+  it("says who is not started, and what to do where too few run to take writes", async () => {
+    const dev = await startDev(directory.path, "--data", "f");
+    const port = new URL(dev.nodes[0]?.url ?? "").port;
+    expect(await dev.end("SIGTERM")).toBe(0);
+    const fewer = await startDev(directory.path, "--data", "f", "--nodes", "2");
+    expect(fewer.said()).toMatch(
+      new RegExp(
+        `^n3 is not started\\. Unless forgotten, it is still counted.*\nStart it.*--nodes 3.*\n.*forget n3 -e http://127.0.0.1:${port}$`,
+        "m",
+      ),
+    );
+    expect(await fewer.end("SIGTERM")).toBe(0);
+  });
+
   it("says which port is taken and what to do", async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));

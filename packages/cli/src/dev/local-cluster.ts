@@ -180,10 +180,13 @@ export async function untilWritable(node: LocalNode, signal: AbortSignal): Promi
 
 function notWritable({ name, data, log }: LocalNode, { code, message }: HearsayError): CliError {
   const reset = `The node has left, or was forgotten. Bring it back as a new one: hearsay reset --data ${data}`;
+  const joining = `More than half of the cluster's members have to run for that: start all of them (--nodes). Where they are gone for
+good, hearsay reset --alone --data ${data} goes on with this one's data. Its log: ${log}`;
+  const next = code === "retired" ? reset : code === "joining" ? joining : `Its log says more: ${log}`;
   return new CliError(`${name} takes no writes: ${message}`, {
     code: "not_writable",
     exit: EXIT.error,
-    next: code === "retired" ? reset : `Its log says more: ${log}`,
+    next,
   });
 }
 

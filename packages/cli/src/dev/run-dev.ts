@@ -40,7 +40,7 @@ export async function runDev(io: Io, flags: DevFlags): Promise<void> {
   );
   try {
     if (!print.json) await print.note(`Starting ${nodes === 1 ? "a node" : `${nodes} nodes`} ...`);
-    if (recorded.length > nodes) await print.note(notStarted(nodes, recorded.length));
+    if (recorded.length > nodes) await print.note(notStarted(nodes, recorded.length, ports[0] ?? 0));
     await cluster.start(io.stopped);
     if (print.json) await print.document({ nodes: cluster.nodes.map(factsOf) });
     else await welcome(print, cluster.nodes);
@@ -75,10 +75,13 @@ export function say(io: Io, name: string, text: string): void {
   io.err.write(`${style.warn(io, "err", name)}: ${text}\n`).catch(() => undefined);
 }
 
-function notStarted(nodes: number, known: number): string {
-  return known === nodes + 1
-    ? `n${known} is not started and still a member of the cluster, which waits for it.`
-    : `n${nodes + 1} to n${known} are not started and still members of the cluster, which waits for them.`;
+/** The ports of a node that was forgotten stay recorded: whether one is still a member, the cluster alone knows. */
+function notStarted(nodes: number, known: number, port: number): string {
+  const names = Array.from({ length: known - nodes }, (_, i) => `n${nodes + 1 + i}`);
+  const [are, they, them] = names.length === 1 ? ["is", "it is", "it"] : ["are", "they are", "them"];
+  return `${names.join(", ")} ${are} not started. Unless forgotten, ${they} still counted, and the cluster waits for ${them}.
+Start ${them} as well with --nodes ${known}, or once the others take writes give ${them} up for good:
+  ${names.map((name) => `${invocation()} forget ${name} -e http://127.0.0.1:${port}`).join("\n  ")}`;
 }
 
 function lossOf({ log }: LocalNode, ending: Ending): string {
