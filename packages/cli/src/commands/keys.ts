@@ -86,7 +86,9 @@ async function get(session: Session, key: string, flags: GetFlags): Promise<void
         sibling.version,
         sibling.time,
         sibling.node,
-        sibling.deleted ? "deleted" : `${sibling.size ?? 0} bytes of ${sibling.contentType ?? ""}`,
+        sibling.deleted
+          ? "deleted"
+          : `${quantity(sibling.size ?? 0, "byte")} of ${sibling.contentType ?? ""}`,
       ]),
     );
   }

@@ -2,6 +2,7 @@ import type { WatchEvent } from "@hearsay/client";
 import type { Command } from "commander";
 import type { Io } from "../io.ts";
 import { jsonValue, shownKey } from "../printer.ts";
+import { quantity } from "../quantity.ts";
 import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
 
 interface WatchFlags extends ClientFlags {
@@ -72,6 +73,8 @@ function eventLine(event: Extract<WatchEvent, { kind: "put" | "delete" }>, keysO
   if (keysOnly) return `put     ${key}`;
   const shown = jsonValue(event.value);
   const isShort = "text" in shown && shown.text.length <= SHOWN_MAX_LENGTH;
-  const text = isShort ? JSON.stringify(shown.text) : `${event.value.length} bytes of ${event.contentType}`;
+  const text = isShort
+    ? JSON.stringify(shown.text)
+    : `${quantity(event.value.length, "byte")} of ${event.contentType}`;
   return `put     ${key}  ${text}`;
 }
