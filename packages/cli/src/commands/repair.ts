@@ -73,9 +73,10 @@ async function runRepair(
     progress.end();
   }
   if (failures === 0) return;
-  throw new CliError(`${failures} exchanges failed`, {
+  const what = peer === undefined ? quantity(failures, "exchange") : `the exchange with ${peer}`;
+  throw new CliError(`${what} failed`, {
     code: "repair_failed",
-    exit: EXIT.error,
+    exit: peer === undefined ? EXIT.error : EXIT.unreachable,
     next: "hearsay members tells who is down; what was not repaired now is repaired once they answer.",
   });
 }
