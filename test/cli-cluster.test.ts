@@ -120,25 +120,40 @@ describe("a cluster of three", () => {
 });
 
 describe("a cluster behind one address", () => {
-  it("is verified as one node sees it, whichever answers each time", async () => {
+  /** Answers each request by the next node. The node with the name says of itself that it has not caught up. */
+  async function balanced(behind: string, ...args: readonly string[]): Promise<Finished> {
     let turn = 0;
     const balancer = createServer((request, response) => {
-      const { url } = dev.nodes[turn++ % dev.nodes.length] ?? node("n1");
+      const { url, name } = dev.nodes[turn++ % dev.nodes.length] ?? node("n1");
       void fetch(url + request.url).then(async (answer) => {
-        response.writeHead(answer.status, { ...Object.fromEntries(answer.headers) });
-        response.end(Buffer.from(await answer.arrayBuffer()));
+        const body = Buffer.from(await answer.arrayBuffer());
+        const lacks = { ready: true, checks: [{ name: "complete", ok: false, detail: "behind" }] };
+        const isLate = name === behind && request.url?.startsWith("/readyz") === true;
+        const headers = [...answer.headers].filter(([field]) => field !== "content-length");
+        response.writeHead(answer.status, headers.flat());
+        response.end(isLate ? JSON.stringify(lacks) : body);
       });
     });
     await new Promise<void>((resolve) => balancer.listen(0, "127.0.0.1", resolve));
     const { port } = balancer.address() as AddressInfo;
-    const verified = await hearsay(["verify", "--json", "-e", `http://127.0.0.1:${port}`]);
+    const finished = await hearsay([...args, "-e", `http://127.0.0.1:${port}`]);
     balancer.close();
+    return finished;
+  }
+
+  it("is verified as one node sees it, whichever answers each time", async () => {
+    const verified = await balanced("none", "verify", "--json");
     expect(verified).toMatchObject({ code: 0, err: "" });
     const [report] = documents(verified) as [{ node: string; members: { id: string; result: string }[] }];
     const compared = report.members.map(({ id, result }) => `${id} ${result}`);
     const others = dev.nodes.filter(({ id }) => id !== report.node);
     expect(compared).toEqual(others.map(({ id }) => `${id} equal`));
     expect(others).toHaveLength(2);
+  });
+
+  it("is warned of by the node that a snapshot is of, where that one has not caught up", async () => {
+    const saved = await balanced("n1", "snapshot", "save", join(directory.path, "one.snapshot"));
+    expect(saved).toMatchObject({ code: 0, err: expect.stringContaining("has not caught up") });
   });
 });
 
