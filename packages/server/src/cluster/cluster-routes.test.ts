@@ -92,6 +92,20 @@ describe("what three nodes tell", () => {
     });
   });
 
+  it("a batch tells of each write how many replicas hold it, when it waits for them", async () => {
+    const operations = [
+      { op: "put", key: "batch/a", value: "YQ==" },
+      { op: "get", key: "batch/a" },
+      { op: "delete", key: "batch/b" },
+    ];
+    const acks = async (query: string): Promise<unknown> =>
+      (await cluster.post("n2", `/kv${query}`, { operations })).body;
+    expect(await acks("?ack=all&timeout=20s")).toMatchObject({
+      results: [{ acks: 3 }, { found: false }, { acks: 3 }],
+    });
+    expect(await acks("")).toMatchObject({ results: [{ acks: 1 }, { found: true }, { acks: 1 }] });
+  });
+
   it.each([
     ["/cluster/receipt?key=k", 400, "invalid_query"],
     ["/cluster/receipt?key=k&version=1", 400, "invalid_query"],

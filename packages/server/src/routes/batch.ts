@@ -71,8 +71,8 @@ interface BatchWish {
 }
 
 interface Applied {
-  /** What the answer says of each operation, as JSON; undefined when it says nothing. */
-  readonly outcomes: readonly string[] | undefined;
+  /** What the answer says of each operation, as JSON, of writes without its end; undefined when it says nothing. */
+  readonly outcomes: string[] | undefined;
   readonly writes: readonly KeyVersion[];
   /** All writes of one turn are committed together, and share their promise. */
   readonly commits: ReadonlySet<Promise<void>>;
@@ -93,8 +93,10 @@ async function runBatch(
     throw fault;
   }
   await within(Promise.all(commits), wish.ack);
-  await handOn(services, writes, wish.ack);
-  return outcomes === undefined ? undefined : `{"results":[${outcomes.join(",")}]}`;
+  const acks = await handOn(services, writes, wish.ack);
+  if (outcomes === undefined) return undefined;
+  for (const [i, { at }] of writes.entries()) outcomes[at] += `${acks?.[i] ?? 1}}`;
+  return `{"results":[${outcomes.join(",")}]}`;
 }
 
 /** Checks, reads and writes, all in one synchronous turn: among others, that this node has not begun to leave meanwhile. */
@@ -113,7 +115,7 @@ function apply(services: Services, operations: readonly CheckedOperation[], wish
       const written = services.node.write(operation.key, operation.content, operation.seen);
       if ("code" in written) throw clockDrift(written);
       commits.add(written.committed);
-      writes.push({ key: operation.key, version: written.version });
+      writes.push({ at: i, key: operation.key, version: written.version });
       if (outcomes !== undefined) outcomes[i] = writeOutcome(operation, written);
     }
   } catch (fault) {
@@ -129,26 +131,33 @@ function prefersMinimal(headers: IncomingHttpHeaders): boolean {
 }
 
 interface KeyVersion {
+  /** Of its operation in the batch. */
+  readonly at: number;
   readonly key: string;
   readonly version: Version;
 }
 
-/** Hands committed writes on to the other members and, where that is asked for, waits until enough hold all of them. */
+/**
+ * Hands committed writes on to the other members and, where that is asked for, waits until enough hold all of them.
+ * @returns how many hold each; undefined where nobody asked
+ */
 async function handOn(
   services: Services,
   writes: readonly KeyVersion[],
   ack: AckWish | undefined,
-): Promise<void> {
+): Promise<readonly number[] | undefined> {
   const { cluster } = services;
   if (ack === undefined || ack.needed <= 1) {
     for (const { key } of writes) cluster.spread(key);
-    return;
+    return undefined;
   }
   const acknowledged = await Promise.all(
     writes.map(({ key, version }) => cluster.acknowledged(key, version, ack.needed, ack.timeoutMs)),
   );
-  const acks = Math.min(...acknowledged.map(({ holders }) => holders));
+  const holders = acknowledged.map((one) => one.holders);
+  const acks = Math.min(...holders);
   if (acks < cluster.enoughFor(ack)) throw new ApiProblem("ack_timeout", { members: { acks } });
+  return holders;
 }
 
 /**
@@ -198,11 +207,11 @@ function readOutcome(
   return { op: "get", found: true, context, ...item, value: item.value };
 }
 
-/** A `BatchOutcome`. Versions and contexts are plain ASCII without quotes; only the key needs escaping. */
+/** A `BatchOutcome` up to how many hold it. Versions and contexts are plain ASCII without quotes; only the key needs escaping. */
 function writeOutcome({ op, key }: WriteOperation, written: Written): string {
   const version = formatVersion(written.version);
   const context = contextText(written.context, written.version, version);
-  return `{"op":"${op}","key":${JSON.stringify(key)},"version":"${version}","context":"${context}","acks":1}`;
+  return `{"op":"${op}","key":${JSON.stringify(key)},"version":"${version}","context":"${context}","acks":`;
 }
 
 /** @throws ApiProblem `ack_timeout` when it takes longer than was asked for */
