@@ -110,6 +110,15 @@ describe.concurrent("keys", () => {
     expect((await at("resolve", "torn")).err).toBe("torn had 1 concurrent value\n");
   });
 
+  it("that were deleted are said to have a concurrent value when they have one", async () => {
+    const first = await at("put", "half", "one", "--json");
+    const [{ context } = { context: "" }] = documents(first) as { context: string }[];
+    await at("put", "half", "two", "--context", context);
+    await at("del", "half", "--context", context);
+    const found = await at("get", "half");
+    expect([found.code, found.err]).toEqual([3, expect.stringContaining("1 concurrent value stands")]);
+  });
+
   it("are watched, and what has happened since a cursor is told", async () => {
     await at("put", "seen/a", "one");
     const first = await at("watch", "seen/", "--until-synced");

@@ -136,6 +136,7 @@ const BatchMissing = Type.Object({
   deleted: Type.Boolean(),
   version: Type.Optional(VersionText),
   context: Type.Optional(ContextText),
+  conflicts: Type.Optional(Type.Integer({ minimum: 1, description: "Siblings beside the deletion" })),
 });
 
 /** One for each operation, in order. */

@@ -31,6 +31,8 @@ export interface NoValue extends Source {
   readonly deleted: boolean;
   readonly version: string | undefined;
   readonly context: string | undefined;
+  /** Concurrent siblings beside what deleted it. */
+  readonly conflicts: number;
 }
 
 /** The winner still is the version that `unlessVersion` named. */
@@ -60,10 +62,15 @@ export function storedValue(answer: Answer & { readonly body: Uint8Array }): Sto
     contentType: headers.get("content-type") ?? "application/octet-stream",
     version,
     context: headers.get(HEADERS.context) ?? undefined,
-    conflicts: Number(headers.get(HEADERS.conflicts) ?? 0),
+    conflicts: conflictsOf(headers),
     expiresAt: expires === null ? undefined : new Date(expires),
     ...sourceOf(answer),
   };
+}
+
+/** How many siblings stand beside the winner. */
+export function conflictsOf(headers: Headers): number {
+  return Number(headers.get(HEADERS.conflicts) ?? 0);
 }
 
 /** The entity tag without its quotes. */

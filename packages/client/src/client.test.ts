@@ -137,12 +137,20 @@ describe("reads", () => {
   it("tell a delete from a key that never was, and an unchanged value from a new one", async () => {
     const missing = { status: 404, code: "not_found", title: "t", next: "n" };
     const { client } = answering(
-      Response.json({ ...missing, deleted: true, version }, { status: 404 }),
+      Response.json(
+        { ...missing, deleted: true, version },
+        { status: 404, headers: { "Hearsay-Conflicts": "1" } },
+      ),
       Response.json(missing, { status: 404 }),
       new Response(null, { status: 304 }),
     );
-    expect(await client.get("k")).toMatchObject({ kind: "missing", deleted: true, version });
-    expect(await client.get("k")).toMatchObject({ kind: "missing", deleted: false, version: undefined });
+    expect(await client.get("k")).toMatchObject({ kind: "missing", deleted: true, version, conflicts: 1 });
+    expect(await client.get("k")).toMatchObject({
+      kind: "missing",
+      deleted: false,
+      version: undefined,
+      conflicts: 0,
+    });
     expect((await client.get("k", { unlessVersion: version })).kind).toBe("unchanged");
   });
 });

@@ -12,7 +12,15 @@ import {
   SiblingList,
   WriteResult,
 } from "@hearsay/api";
-import { parseMissing, type ReadResult, sourceOf, storedValue, understood, versionOf } from "./answers.ts";
+import {
+  conflictsOf,
+  parseMissing,
+  type ReadResult,
+  sourceOf,
+  storedValue,
+  understood,
+  versionOf,
+} from "./answers.ts";
 import { type BatchDraft, JsonDraft, MsgpackDraft, type Operation, toBytes } from "./batch.ts";
 import { ClusterCalls } from "./cluster.ts";
 import { conflictPages, listItems, listPages } from "./listing.ts";
@@ -90,6 +98,7 @@ export class Client {
       deleted,
       version: version ?? versionOf(answer.headers),
       context: answer.headers.get(HEADERS.context) ?? undefined,
+      conflicts: conflictsOf(answer.headers),
       ...sourceOf(answer),
     };
   }

@@ -95,22 +95,28 @@ async function get(session: Session, key: string, flags: GetFlags): Promise<void
   const found = await client.get(key, options);
   if (found.kind !== "value") {
     const deleted = found.kind === "missing" && found.deleted;
+    const conflicts = found.kind === "missing" ? found.conflicts : 0;
     throw new CliError(`${shownKey(key)} ${deleted ? "was deleted" : "has no value"}`, {
       code: "not_found",
       exit: EXIT.notFound,
-      next: deleted
-        ? "hearsay history KEY lists what this node still has of it."
-        : "Nothing to do if that was expected; another node may know of a newer write.",
+      next:
+        conflicts > 0
+          ? `${othersThan(conflicts)} beside the deletion: hearsay get --siblings`
+          : deleted
+            ? "hearsay history KEY lists what this node still has of it."
+            : "Nothing to do if that was expected; another node may know of a newer write.",
     });
   }
   if (print.json) return print.document(valueDocument(key, found));
   await io.out.write(found.bytes);
   if (io.out.isTerminal && found.bytes.at(-1) !== 0x0a) await io.out.write("\n");
   if (found.conflicts > 0) {
-    const others =
-      found.conflicts === 1 ? "1 concurrent value stands" : `${found.conflicts} concurrent values stand`;
-    await print.note(`${others} beside this one: hearsay get --siblings`);
+    await print.note(`${othersThan(found.conflicts)} beside this one: hearsay get --siblings`);
   }
+}
+
+function othersThan(conflicts: number): string {
+  return conflicts === 1 ? "1 concurrent value stands" : `${conflicts} concurrent values stand`;
 }
 
 function valueDocument(key: string, found: StoredValue): unknown {

@@ -202,6 +202,7 @@ function readOutcome(
       deleted: true,
       version: formatVersion(winner(record).version),
       context,
+      ...(record.siblings.length > 1 ? { conflicts: record.siblings.length - 1 } : {}),
     };
   }
   return { op: "get", found: true, context, ...item, value: item.value };

@@ -127,6 +127,21 @@ describe("a key", () => {
     expect((await h.app.inject({ url: "/kv/k" })).headers["hearsay-conflicts"]).toBeUndefined();
   });
 
+  it("says beside a deletion that a value which it had not seen is still there", async () => {
+    const { context } = (await put("k", "one")).json();
+    await put("k", "two", { "hearsay-context": context });
+    const removal = { method: "DELETE", url: "/kv/k", headers: { "hearsay-context": context } } as const;
+    const { version } = (await h.app.inject(removal)).json();
+    const read = await h.app.inject({ url: "/kv/k" });
+    expect([read.statusCode, read.json()]).toMatchObject([404, { deleted: true, version }]);
+    expect(read.headers["hearsay-conflicts"]).toBe("1");
+    const payload = { operations: [{ op: "get", key: "k" }] };
+    const [found] = (await h.app.inject({ method: "POST", url: "/kv", payload })).json().results;
+    expect(found).toMatchObject({ found: false, deleted: true, conflicts: 1 });
+    await h.app.inject({ ...removal, headers: { "hearsay-context": found.context } });
+    expect((await h.app.inject({ url: "/kv/k" })).headers["hearsay-conflicts"]).toBeUndefined();
+  });
+
   it("has a history", async () => {
     await put("k", "one");
     await put("k", "two");

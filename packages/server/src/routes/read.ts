@@ -1,5 +1,5 @@
 /** `GET` and `HEAD /kv/{key}`. What has neither a query nor conditions is answered without a detour. */
-import { type HistoryList, ReadQuery, type SiblingList } from "@hearsay/api";
+import { HEADERS, type HistoryList, ReadQuery, type SiblingList } from "@hearsay/api";
 import { formatVersion, isLive, type KeyRecord, winner } from "@hearsay/core";
 import { checkConditions, hasConditions } from "../http/conditions.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -79,9 +79,11 @@ function sendWinner(services: Services, exchange: Exchange, key: string): void {
 function notFound(record: KeyRecord | undefined): ApiProblem {
   if (record === undefined) return new ApiProblem("not_found", { members: { deleted: false } });
   const { version } = winner(record);
+  const headers = [HEADERS.context, recordContext(record)];
+  if (record.siblings.length > 1) headers.push(HEADERS.conflicts, String(record.siblings.length - 1));
   return new ApiProblem("not_found", {
     members: { deleted: true, version: formatVersion(version) },
-    headers: ["Hearsay-Context", recordContext(record)],
+    headers,
   });
 }
 
@@ -94,7 +96,7 @@ function sendSiblings(services: Services, exchange: Exchange, key: string): void
     context: recordContext(record),
     siblings: record.siblings.map((sibling) => siblingItem(sibling, nowMs)),
   };
-  exchange.json(200, list, ["Hearsay-Context", list.context]);
+  exchange.json(200, list, [HEADERS.context, list.context]);
 }
 
 function sendHistory(services: Services, exchange: Exchange, key: string): void {
