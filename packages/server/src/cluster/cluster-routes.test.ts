@@ -283,6 +283,10 @@ describe("who belongs to the cluster", () => {
       blockedBy: [{ name: "n2", state: "stopped" }],
       items: [{ key: "gone" }],
     });
+    expect(await cluster.get("n1", "/kv/gone?ack=all&timeout=1ms")).toMatchObject({
+      status: 504,
+      body: { code: "ack_timeout", outcome: "none", acks: 1, next: expect.stringMatching(/^Read again/) },
+    });
     const asked = await cluster.post("n1", "/cluster/forget", { node: "n2" });
     const losses = { node: idOf("n2"), heldThrough: expect.stringMatching(/^20/) };
     expect(asked).toMatchObject({ status: 400, body: { code: "confirmation_needed", ...losses } });

@@ -107,7 +107,11 @@ export class Cluster {
     if (member === undefined || wanted <= 1) return;
     const answers = await this.#fetchFromMany(member, key, wanted - 1, timeoutMs);
     if (answers.length + 1 < wanted) {
-      throw new ApiProblem("ack_timeout", { outcome: "none", members: { acks: answers.length + 1 } });
+      throw new ApiProblem("ack_timeout", {
+        next: "Read again, or ask fewer replicas; GET /cluster tells which members are there.",
+        outcome: "none",
+        members: { acks: answers.length + 1 },
+      });
     }
     const merged = this.#node.get(key);
     if (merged !== undefined && answers.some((held) => isStale(held, merged)))
