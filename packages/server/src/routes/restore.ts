@@ -37,6 +37,9 @@ export class RestoreRoute {
       const query = targetQuery(exchange.target);
       restoreQuery.check(query);
       const checked = parsedQuery.Parse(Object.fromEntries(query));
+      const revive = checked.revive === "true";
+      if (revive && checked.mode !== "as-new")
+        throw new ApiProblem("invalid_query", { detail: '"revive" goes with mode=as-new.' });
       refuseEncoded(exchange);
       if (checked.mode === "exact" && services.store.stats().records > 0)
         throw new ApiProblem("store_not_empty");
@@ -44,7 +47,7 @@ export class RestoreRoute {
       const report = await this.#restore(exchange, {
         mode: checked.mode,
         dryRun: checked["dry-run"] === "true",
-        revive: checked.revive === "true",
+        revive,
       });
       services.log.info("restored", { ...report });
       exchange.json(200, report);

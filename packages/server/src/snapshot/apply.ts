@@ -110,9 +110,8 @@ function decide(
     progress.skippedDeleted += 1;
     return undefined;
   }
-  const revives = revive && mode === "as-new";
-  const held = revives ? undefined : services.node.latest(key);
-  const isDeleted = held === undefined ? !revives && isPurged(services, value) : !isLive(winner(held), nowMs);
+  const held = revive ? undefined : services.node.latest(key);
+  const isDeleted = held === undefined ? !revive && isPurged(services, value) : !isLive(winner(held), nowMs);
   if (isDeleted) {
     progress.skippedDeleted += 1;
     return undefined;
