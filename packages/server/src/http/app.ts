@@ -39,6 +39,7 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     keepAliveTimeout: settings["limits.keepAliveTimeoutMs"],
     http: {
       maxHeaderSize: settings["limits.maxHeaderBytes"],
+      requireHostHeader: false,
       headersTimeout: settings["limits.headersTimeoutMs"],
       connectionsCheckingInterval: settings["limits.timeoutCheckMs"],
     },
@@ -66,6 +67,8 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     });
   });
   continueOnceRead(app.server);
+  // Others need not be met (RFC 9110, section 10.1.1). Node would refuse them by itself, without a code.
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   const endLooks = cutUnread(app.server, settings["limits.slowReaderTimeoutMs"]);
   app.addHook("onClose", async () => endLooks());
   await describe(app);
@@ -139,11 +142,21 @@ function respond(
   const exchange = new Exchange(services.exchange, operation, request.raw, reply.raw);
   inTurn(reply.raw, () => {
     try {
+      refuseNameless(request.raw);
       handle(exchange)?.catch((error: unknown) => exchange.fail(error));
     } catch (error) {
       exchange.fail(error);
     }
   });
+}
+
+/**
+ * RFC 9112, section 3.2. Node would answer by itself, without a code.
+ * @throws ApiProblem `bad_request`
+ */
+function refuseNameless({ headers, httpVersion }: IncomingMessage): void {
+  if (headers.host !== undefined || httpVersion === "1.0") return;
+  throw new ApiProblem("bad_request", { detail: "The Host header is missing." });
 }
 
 const KEY_ROUTES: ReadonlyMap<string, string> = new Map([
@@ -155,12 +168,16 @@ function refuseUnrouted(request: FastifyRequest, descriptions: readonly RouteDes
   const [path = ""] = (request.raw.url ?? "").split("?");
   const routed = KEY_ROUTES.get(path) ?? path;
   const allowed = new Set<HTTPMethods>();
-  for (const { url, method } of descriptions) if (url === routed) allowed.add(method);
+  for (const { url, method } of descriptions) if (isRoute(url, routed)) allowed.add(method);
   if (allowed.size === 0) throw new ApiProblem("route_not_found");
   throw new ApiProblem("method_not_allowed", {
     detail: PROBLEMS.method_not_allowed.title,
     headers: ["Allow", [...allowed].join(", ")],
   });
+}
+
+function isRoute(url: string, path: string): boolean {
+  return url.endsWith("/*") ? path.startsWith(url.slice(0, -1)) : url === path;
 }
 
 async function describe(app: FastifyInstance): Promise<void> {

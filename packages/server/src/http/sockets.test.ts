@@ -124,6 +124,12 @@ describe("Expect: 100-continue", () => {
     expect((await answer).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 100", "HTTP/1.1 201", "HTTP/1.1 200"]);
   });
 
+  it("is the only expectation that counts", async () => {
+    const port = await start();
+    const answer = await rawExchange(port, request("PUT", "/kv/k", ["Expect: more"], "v"));
+    expect(status(answer)).toBe(201);
+  });
+
   it.each([
     ["is too large", "/kv/k", 11, 413],
     ["has no place to go", "/kv/k?wrong=1", 1, 400],
@@ -186,6 +192,13 @@ describe("limits of connections", () => {
     const port = await start();
     const answer = await rawExchange(port, request("GET", "/kv/k", [`X-Long: ${"a".repeat(20_000)}`]));
     expect([status(answer), problemCode(answer)]).toEqual([431, "headers_too_large"]);
+  });
+
+  it("refuses what names no host with 400, but for HTTP/1.0, which need not", async () => {
+    const port = await start();
+    const answer = await rawExchange(port, "GET /kv/k HTTP/1.1\r\nConnection: close\r\n\r\n");
+    expect([status(answer), problemCode(answer)]).toEqual([400, "bad_request"]);
+    expect(status(await rawExchange(port, "GET /kv/k HTTP/1.0\r\n\r\n"))).toBe(404);
   });
 
   it("refuses what is no HTTP with 400", async () => {

@@ -302,6 +302,7 @@ describe("refusals", () => {
     ["PATCH", "/kv/a", {}, "method_not_allowed"],
     ["POST", "/livez", {}, "method_not_allowed"],
     ["POST", "/v1/kv/a", {}, "method_not_allowed"],
+    ["GET", "/peer/probe", {}, "method_not_allowed"],
     ["GET", "/nowhere", {}, "route_not_found"],
     ["GET", "/%zz", {}, "bad_request"],
     ["GET", "/docs/static/../../package.json", {}, "route_not_found"],
@@ -309,6 +310,7 @@ describe("refusals", () => {
     ["PROPFIND", "/kv/a", { "content-type": "a/b" }, "method_not_allowed"],
     ["POST", "/restore?mode=wrong", {}, "invalid_query"],
     ["POST", "/restore", {}, "invalid_query"],
+    ["POST", "/restore?mode=missing&revive=true", {}, "invalid_query"],
   ] as const)("%s %s with %j is %s", async (method, url, headers, code) => {
     const payload = method === "GET" ? {} : { payload: "x" };
     const answer = await h.app.inject({ method, url, headers: { ...headers }, ...payload });
