@@ -40,8 +40,10 @@ export { HEADERS, MEDIA_TYPES } from "./headers.ts";
 export {
   BatchOperation,
   BatchOutcome,
+  BatchQuery,
   BatchRequest,
   BatchResult,
+  DeleteQuery,
   HistoryList,
   ListItem,
   ListPage,

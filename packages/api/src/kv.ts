@@ -159,17 +159,25 @@ export const ReadQuery = Type.Object(
 );
 export type ReadQuery = Static<typeof ReadQuery>;
 
-/** Query of `PUT`, `DELETE /kv/{key}` (no `ttl`) and `POST /kv` (no `key`, no `ttl`). */
+const acknowledged = { ack: Type.Optional(Ack), timeout: Type.Optional(Duration) };
+
+/** Query of `PUT /kv/{key}`. */
 export const WriteQuery = Type.Object(
-  {
-    key: Type.Optional(Key),
-    ttl: Type.Optional(Duration),
-    ack: Type.Optional(Ack),
-    timeout: Type.Optional(Duration),
-  },
+  { key: Type.Optional(Key), ttl: Type.Optional(Duration), ...acknowledged },
   { title: "WriteQuery", additionalProperties: false },
 );
 export type WriteQuery = Static<typeof WriteQuery>;
+
+/** Query of `DELETE /kv/{key}`. */
+export const DeleteQuery = Type.Object(
+  { key: Type.Optional(Key), ...acknowledged },
+  { title: "DeleteQuery", additionalProperties: false },
+);
+export type DeleteQuery = Static<typeof DeleteQuery>;
+
+/** Query of `POST /kv`. */
+export const BatchQuery = Type.Object(acknowledged, { title: "BatchQuery", additionalProperties: false });
+export type BatchQuery = Static<typeof BatchQuery>;
 
 /** Query of `GET /kv` without a key. */
 export const ListQuery = Type.Object(

@@ -182,6 +182,7 @@ function isRoute(url: string, path: string): boolean {
 
 async function describe(app: FastifyInstance): Promise<void> {
   await app.register(fastifySwagger, {
+    exposeHeadRoutes: true,
     openapi: {
       openapi: "3.1.0",
       info: {

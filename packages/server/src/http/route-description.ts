@@ -29,7 +29,7 @@ export function content(
   type: string,
   schema: Schema<unknown>,
   description: string = schemaTitle(schema),
-): unknown {
+): object {
   return { description, content: { [type]: { schema } } };
 }
 

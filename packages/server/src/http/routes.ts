@@ -1,8 +1,11 @@
 /** Every path of the API with its schemas. OpenAPI is made from this list; so are the routes. */
 import {
+  BatchQuery,
   BatchRequest,
   BatchResult,
   ConflictPage,
+  DeleteQuery,
+  HEADERS,
   HistoryList,
   ListPage,
   ListQuery,
@@ -57,6 +60,23 @@ const WriteHeaders = Type.Object({
   ),
 });
 
+const told = (description: string): { type: string; description: string } => ({
+  type: "string",
+  description,
+});
+const WRITE_ANSWER = {
+  ETag: told("The version, quoted"),
+  [HEADERS.context]: told("What the client has seen of the key; opaque"),
+  [HEADERS.node]: told("The id of the node that answered"),
+  [HEADERS.completeThrough]: told("ISO 8601: the node holds every write made up to then"),
+};
+const READ_ANSWER = {
+  ...WRITE_ANSWER,
+  "Last-Modified": told("When the winner was written, to the second"),
+  [HEADERS.conflicts]: told("How many siblings stand beside the winner; absent when none"),
+  [HEADERS.expires]: told("ISO 8601: when the value expires; absent when never"),
+};
+
 const BatchHeaders = Type.Object({
   ...many,
   Prefer: header("return=minimal: 204 instead of the results, where no operation is a get"),
@@ -106,6 +126,10 @@ function describeRoute(openApi: () => unknown): RouteDescription {
   };
 }
 
+function written(description: string): unknown {
+  return { ...content(MEDIA_TYPES.json, WriteResult, description), headers: WRITE_ANSWER };
+}
+
 function keyRoutes(services: Services): RouteDescription[] {
   const read: Omit<RouteDescription, "method"> = {
     url: KEY_ROUTE,
@@ -119,6 +143,7 @@ function keyRoutes(services: Services): RouteDescription[] {
       response: {
         200: {
           description: "The value, or a list of versions",
+          headers: READ_ANSWER,
           content: {
             "*/*": { schema: Bytes },
             [MEDIA_TYPES.json]: { schema: Type.Union([SiblingList, HistoryList]) },
@@ -145,8 +170,8 @@ function keyRoutes(services: Services): RouteDescription[] {
         headers: WriteHeaders,
         body: { content: { "*/*": { schema: Bytes } } },
         response: {
-          200: content(MEDIA_TYPES.json, WriteResult, "Replaced"),
-          201: content(MEDIA_TYPES.json, WriteResult, "Created"),
+          200: written("Replaced"),
+          201: written("Created"),
           ...problems,
         },
       },
@@ -160,9 +185,9 @@ function keyRoutes(services: Services): RouteDescription[] {
         summary: "Writes a tombstone, also when the key was absent here",
         tags: ["keys"],
         params: KeyParams,
-        querystring: WriteQuery,
+        querystring: DeleteQuery,
         headers: WriteHeaders,
-        response: { 200: content(MEDIA_TYPES.json, WriteResult, "Deleted"), ...problems },
+        response: { 200: written("Deleted"), ...problems },
       },
       handle: (exchange) => deleteKey(services, exchange),
     },
@@ -191,7 +216,7 @@ function collectionRoutes(services: Services): RouteDescription[] {
       schema: {
         summary: "Several operations, applied atomically on this node",
         tags: ["keys"],
-        querystring: WriteQuery,
+        querystring: BatchQuery,
         headers: BatchHeaders,
         body: {
           content: {

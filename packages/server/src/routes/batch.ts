@@ -3,7 +3,7 @@
  * synchronous turn, which the store commits as one batch. Reads see what was committed before the batch.
  */
 import type { IncomingHttpHeaders } from "node:http";
-import { type BatchOutcome, WriteQuery } from "@hearsay/api";
+import { type BatchOutcome, BatchQuery } from "@hearsay/api";
 import { formatVersion, type Version, winner } from "@hearsay/core";
 import type { Written } from "@hearsay/node";
 import { readBody } from "../http/body.ts";
@@ -17,16 +17,13 @@ import type { Services } from "../services.ts";
 import { bodyDecoder, type CheckedOperation, checkedOperations, type WriteOperation } from "./batch-body.ts";
 import { untilAllHeld } from "./until-held.ts";
 
-const writeQuery = queryValidator(WriteQuery);
+const batchQuery = queryValidator(BatchQuery);
 
 export function postBatch(services: Services, exchange: Exchange): void {
   services.gate.admitWrite();
   services.cluster.admitWrite();
   const query = targetQuery(exchange.target);
-  writeQuery.check(query);
-  if (query.has("key") || query.has("ttl")) {
-    throw new ApiProblem("invalid_query", { detail: "Keys and ttl stand in the operations of a batch." });
-  }
+  batchQuery.check(query);
   const ack = parseAck(query, services.cluster.size);
   const maxValueBytes = services.settings["limits.maxValueBytes"];
   const decode = bodyDecoder(exchange.headers, {

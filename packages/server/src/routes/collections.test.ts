@@ -257,6 +257,12 @@ describe("the description", () => {
     expect(
       paths["/kv"].post.requestBody.content["application/json"].schema.properties.operations,
     ).toBeDefined();
+    expect(paths["/kv/{key}"].head).toBeDefined();
+    expect(paths["/kv/{key}"].get.responses["200"].headers).toHaveProperty("Hearsay-Conflicts");
+    const queryOf = ({ parameters }: { parameters: { in: string; name: string }[] }): string[] =>
+      parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name);
+    expect(queryOf(paths["/kv/{key}"].delete)).toEqual(["key", "ack", "timeout"]);
+    expect(queryOf(paths["/kv"].post)).toEqual(["ack", "timeout"]);
     const page = await h.app.inject({ url: "/docs/" });
     expect(page.statusCode).toBe(200);
     expect(page.headers["content-security-policy"]).not.toMatch(/https?:|upgrade/);
