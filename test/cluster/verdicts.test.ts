@@ -59,6 +59,15 @@ test("all nodes say converged once all hold the same, and it is true whenever on
   expect(await cluster.agree("a", "b", "c")).toBe(true);
 });
 
+test("a node that is still to be let in does not say converged, though it knows of nobody who differs", async () => {
+  const cluster = new VirtualCluster(platform, 30);
+  await cluster.run("a", ["b:1"]);
+  await cluster.time.advance(10_000);
+  expect(await verdict(cluster, "a")).toEqual({ kind: "converging", differing: [] });
+  await cluster.run("b", []);
+  await saysConverged(cluster, "a", "b");
+});
+
 test("a node that is cut off stops saying converged, names the sides, and says it again after the heal", async () => {
   const cluster = new VirtualCluster(platform, 32);
   await cluster.start("a", "b", "c");

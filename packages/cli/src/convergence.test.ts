@@ -102,6 +102,7 @@ describe("a verdict", () => {
     expect(describeConvergence(converged)).toBe("all members hold the same");
     expect(describeConvergence(converging)).toBe("n2 differs in about 7 keys");
     expect(describeConvergence({ ...converging, keys: 0 })).toBe("n2 differs");
+    expect(describeConvergence({ ...converging, differing: [] })).toBe("this node is still joining");
     expect(describeConvergence(partitioned)).toBe("cut off: n2 (dead)");
   });
 });

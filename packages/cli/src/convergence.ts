@@ -90,6 +90,7 @@ export function describeConvergence(report: ConvergenceReport): string {
       // 0 where the last exchange had nothing to move: how many there are is not known then either.
       const about = (report.keys ?? 0) === 0 ? "" : ` in about ${quantity(report.keys ?? 0, "key")}`;
       const { differing } = report;
+      if (differing.length === 0) return "this node is still joining";
       return `${list(differing.map(({ name }) => name))} ${differing.length === 1 ? "differs" : "differ"}${about}`;
     }
     case "partitioned": {

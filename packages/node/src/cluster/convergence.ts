@@ -1,7 +1,7 @@
 /**
  * Whether the cluster has converged, as far as this node can know.
  *
- * `converged` is said only when every counted member is live, has been heard of lately, and published this node's own
+ * `converged` is said only by a member, when every counted one is live, has been heard of lately, and published this node's own
  * present root. A node that is cut off does not hear of the others any more, so it stops saying so: as soon as it
  * suspects them, and at the latest when their news are older than {@link newsExpireMs}.
  */
@@ -72,7 +72,9 @@ function verdictOn(
   const differing = statuses
     .filter((status) => !status.isSelf && status.root !== root)
     .map((status) => ({ member: status, keys: differingKeys(member, status) }));
-  return differing.length === 0 ? { kind: "converged" } : { kind: "converging", differing };
+  // Who is still to be let in may not know yet who else there is.
+  const isMember = member.joiningState.kind === "member";
+  return differing.length === 0 && isMember ? { kind: "converged" } : { kind: "converging", differing };
 }
 
 function differingKeys(member: ClusterMember, { id, lastExchange }: MemberStatus): number | undefined {
