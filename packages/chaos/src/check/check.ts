@@ -1,8 +1,8 @@
 /** All checks over one history. */
 import type { History } from "../history/history.ts";
-import { Aborts, type Note } from "./aborts.ts";
 import { checkEnd, type EndCounts } from "./at-end.ts";
 import { checkBounds, checkCompleteness } from "./claims.ts";
+import { Flipped, type Note } from "./flipped.ts";
 import { showingsOf, WritesByKey } from "./key-writes.ts";
 import { Losses } from "./losses.ts";
 import { checkProcesses } from "./processes.ts";
@@ -21,19 +21,19 @@ export function check(history: History): Findings {
   const showings = showingsOf(history);
   const writes = new WritesByKey(history, showings);
   const losses = new Losses(history, writes, goneIds(history));
-  const aborts = new Aborts(history);
+  const flipped = new Flipped(history);
   const end = checkEnd(history, writes, losses);
   const violations = [
     ...end.violations,
     ...checkShowings(showings, writes, history.begin?.clockErrorMs ?? 0),
     ...checkBounds(history, showings, writes),
     ...checkCompleteness(history, showings, writes, losses),
-    ...checkProcesses(history, aborts),
+    ...checkProcesses(history, flipped),
     ...unfinished(history),
   ];
   return {
     violations: violations.sort((a, b) => a.atMs - b.atMs),
-    notes: aborts.notes,
+    notes: flipped.notes,
     counts: end.counts,
   };
 }

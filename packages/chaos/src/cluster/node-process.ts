@@ -39,11 +39,14 @@ export interface NodeEvents {
 export class NodeEndedError extends Error {
   readonly fault: { readonly code: "node_ended"; readonly name: string };
   readonly next: string;
+  /** The first line of its standard error; empty when it has said nothing. */
+  readonly complaint: string;
 
-  constructor({ name, log }: NodePlace, ending: Ending) {
+  constructor({ name, log }: NodePlace, ending: Ending, complaint: string) {
     super(`${name} ended with ${describeEnding(ending)} before it was ready`);
     this.name = "NodeEndedError";
     this.fault = { code: "node_ended", name };
+    this.complaint = complaint;
     this.next = `What it said stands above, and in its log: ${log}`;
   }
 }
@@ -55,6 +58,7 @@ export class NodeProcess {
   readonly #child: ChildProcess;
   readonly #log: WriteStream;
   readonly #events: NodeEvents;
+  #complaint = "";
 
   /** @param args of `serve`, beside those of the place */
   constructor(place: NodePlace, command: HearsayCommand, args: readonly string[], events: NodeEvents) {
@@ -87,7 +91,7 @@ export class NodeProcess {
         const ready = parseReady(message);
         if (ready !== undefined) resolve(ready);
       });
-      this.ended.then((ending) => reject(new NodeEndedError(this.place, ending)), reject);
+      this.ended.then((ending) => reject(new NodeEndedError(this.place, ending, this.#complaint)), reject);
     });
   }
 
@@ -120,6 +124,7 @@ export class NodeProcess {
     if (stderr !== null) {
       createInterface(stderr).on("line", (line) => {
         this.#log.write(`${line}\n`);
+        if (this.#complaint === "") this.#complaint = line;
         this.#events.complained(line);
       });
     }

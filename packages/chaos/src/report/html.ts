@@ -1,6 +1,7 @@
 /** The report as one page that needs nothing from anywhere. */
-import type { Note } from "../check/aborts.ts";
+
 import type { Findings } from "../check/check.ts";
+import type { Note } from "../check/flipped.ts";
 import type { Violation } from "../check/violation.ts";
 import type { FaultEvent } from "../history/events.ts";
 import type { History } from "../history/history.ts";

@@ -38,6 +38,7 @@ export const destroyData: Act = async (injector, fault) => {
     await pause(fault.forMs, injector.healing);
   }
   const lostId = place.id;
+  let isGone = fault.kind === "disk-lost";
   // Nothing else goes on until the node is back, or others would not come to hold what it holds.
   const came = await injector.mutexes.hold(
     everythingOf(injector.cluster.places.length),
@@ -47,12 +48,13 @@ export const destroyData: Act = async (injector, fault) => {
         return { skipped: "others did not hold all of its writes in time" };
       await place.kill();
       const detail = await destroy(place, fault, copy);
-      await injector.start(place);
+      // As long as all is held: what it acknowledges later nobody else may have when its directory goes.
+      isGone = (await injector.start(place, fault.kind === "flip-bits")) || isGone;
       const { keptThrough } = gate;
       return { lostId, detail, kills: 1, ...(keptThrough === "" ? undefined : { keptThrough }) };
     },
   );
-  if (fault.kind === "disk-lost" && came.lostId !== undefined) await forget(injector, place, came.lostId);
+  if (isGone && came.lostId !== undefined) await forget(injector, place, came.lostId);
   return came;
 };
 

@@ -1,5 +1,7 @@
 /** Does what was planned, each lane in order, and records what came of it. */
+import { UNREADABLE } from "../check/flipped.ts";
 import type { ChaosCluster } from "../cluster/chaos-cluster.ts";
+import { loseDirectory } from "../cluster/disk.ts";
 import { NodeEndedError } from "../cluster/node-process.ts";
 import type { Place } from "../cluster/place.ts";
 import type { FaultEvent } from "../history/events.ts";
@@ -89,7 +91,7 @@ export class Injector {
 
   /** When the faults are over: whoever ended by itself is started too. */
   async startAll(): Promise<void> {
-    await Promise.all(this.cluster.places.map((place) => (place.runs ? undefined : this.start(place))));
+    await Promise.all(this.cluster.places.map(async (place) => place.runs || (await this.start(place))));
   }
 
   place(index: number): Place {
@@ -98,14 +100,24 @@ export class Injector {
     return place;
   }
 
-  /** Starts a node in its place, again if need be. One that does not start is recorded. */
-  async start(place: Place): Promise<void> {
+  /**
+   * Starts a node in its place, again if need be. One that does not start is recorded.
+   * @param replaces whether to do what a node asks for that cannot read its directory: to give it an empty one
+   * @returns whether that was done
+   */
+  async start(place: Place, replaces: boolean = false): Promise<boolean> {
+    let isReplaced = false;
     for (let tries = 1; ; tries++) {
       try {
         await place.start(this.cluster.joinFor(place));
-        return;
+        return isReplaced;
       } catch (error) {
         if (!(error instanceof NodeEndedError)) throw error;
+        if (replaces && !isReplaced && UNREADABLE.test(error.complaint)) {
+          await loseDirectory(place.data);
+          isReplaced = true;
+          continue;
+        }
         if (tries === STARTS_MAX) {
           const { recorder } = this;
           const atMs = recorder.nowMs();
@@ -117,7 +129,7 @@ export class Injector {
             expected: false,
             ending: error.message,
           });
-          return;
+          return isReplaced;
         }
         await pause(START_AGAIN_MS, new AbortController().signal);
       }

@@ -81,3 +81,53 @@ describe("an assertion of LevelDB that ends a process", () => {
     expect(told.notes()).toEqual([]);
   });
 });
+
+describe("a directory that cannot be read", () => {
+  const said = (text: string): HistoryEvent => ({ type: "log", atMs: 20, node: "n1", text });
+  const refused = said("error: /d/n1: what it knows of its cluster cannot be read");
+  const advice = said("Start with an empty directory and let peers fill it, or restore a snapshot into one.");
+  const ended: HistoryEvent = {
+    type: "process",
+    atMs: 21,
+    node: "n1",
+    event: "ended",
+    ending: "code 1",
+    expected: false,
+  };
+  const back: HistoryEvent = {
+    type: "process",
+    atMs: 30,
+    node: "n1",
+    event: "started",
+    id: idOf("n1", 2),
+    expected: true,
+  };
+  const flip: HistoryEvent = {
+    type: "fault",
+    atMs: 10,
+    endMs: 31,
+    kind: "flip-bits",
+    nodes: ["n1"],
+    detail: "",
+  };
+
+  it("is noted, where bits of it were flipped and the node came back with an empty one", () => {
+    const told = new ToldHistory();
+    for (const event of [flip, refused, advice, ended, back]) told.tell(event);
+    expect(told.codes()).toEqual([]);
+    expect(told.notes()).toEqual([
+      "n1 refused a directory of which bits had been flipped, and came back with an empty one",
+    ]);
+  });
+
+  it.each<[string, readonly HistoryEvent[], readonly string[]]>([
+    ["no bits were flipped", [refused, advice, ended, back], ["alarm", "crashed"]],
+    ["the node did not come back", [flip, refused, advice, ended], ["alarm", "crashed"]],
+    ["it refused for another reason", [flip, said("error: no memory"), ended, back], ["alarm", "crashed"]],
+  ])("is held against the node where %s", (_, events, codes) => {
+    const told = new ToldHistory();
+    for (const event of events) told.tell(event);
+    expect(told.codes()).toEqual(codes);
+    expect(told.notes()).toEqual([]);
+  });
+});

@@ -1,0 +1,66 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SeededRandom } from "@hearsay/core";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { ChaosCluster } from "../cluster/chaos-cluster.ts";
+import { Place } from "../cluster/place.ts";
+import { Injector } from "./injector.ts";
+import { Recorder } from "./recorder.ts";
+import type { Targets } from "./target.ts";
+
+/** Stands for a node: refuses a directory with a file `bad` in it, and is ready over any other. */
+const NODE = `
+const { existsSync } = require("node:fs");
+const data = process.argv[process.argv.indexOf("--data") + 1];
+if (existsSync(data + "/bad")) {
+  console.error("error: " + data + ": what it knows of its cluster cannot be read");
+  process.exit(1);
+}
+process.send({ url: "http://127.0.0.1:1", id: "n1~0123456789" });
+setInterval(() => undefined, 1000);
+process.on("disconnect", () => process.exit(0));
+`;
+
+let directory: string;
+let place: Place;
+let injector: Injector;
+const said: string[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "hearsay-injector-"));
+  const data = join(directory, "n1");
+  mkdirSync(data);
+  writeFileSync(join(data, "bad"), "");
+  place = new Place(
+    {
+      index: 0,
+      name: "n1",
+      host: "127.0.0.1",
+      proxyHost: "127.0.0.1",
+      data,
+      log: join(directory, "n1.log"),
+      clockFile: join(directory, "clock"),
+      command: { file: process.execPath, args: ["-e", NODE] },
+      set: [],
+      random: new SeededRandom(1),
+      linkFrom: () => ({ kind: "open" }),
+    },
+    { started: () => undefined, ended: (ending) => void said.push(ending), complained: () => undefined },
+  );
+  const cluster = { places: [place], joinFor: () => [] } as unknown as ChaosCluster;
+  const recorder = new Recorder(join(directory, "history.ndjson"));
+  injector = new Injector(cluster, {} as Targets, recorder, new AbortController().signal);
+});
+
+afterEach(async () => {
+  await place.close();
+  await injector.recorder.close();
+  rmSync(directory, { recursive: true });
+});
+
+it("gives an empty directory to a node that cannot read its own, where its data was spoilt on purpose", async () => {
+  expect(await injector.start(place, true)).toBe(true);
+  expect([place.runs, place.id, existsSync(join(place.data, "bad"))]).toEqual([true, "n1~0123456789", false]);
+  expect(said).toEqual(["code 1"]);
+});
