@@ -66,12 +66,12 @@ const told = (description: string): { type: string; description: string } => ({
 });
 const WRITE_ANSWER = {
   ETag: told("The version, quoted"),
-  [HEADERS.context]: told("What the client has seen of the key; opaque"),
   [HEADERS.node]: told("The id of the node that answered"),
   [HEADERS.completeThrough]: told("ISO 8601: the node holds every write made up to then"),
 };
 const READ_ANSWER = {
   ...WRITE_ANSWER,
+  [HEADERS.context]: told("What the reader now knows of the key; opaque"),
   "Last-Modified": told("When the winner was written, to the second"),
   [HEADERS.conflicts]: told("How many siblings stand beside the winner; absent when none"),
   [HEADERS.expires]: told("ISO 8601: when the value expires; absent when never"),

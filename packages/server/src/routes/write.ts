@@ -2,7 +2,7 @@
  * `PUT` and `DELETE /kv/{key}`. Everything up to the commit happens in one synchronous turn, once the body is there. In that
  * turn it is asked again whether this node takes writes: one that has begun to leave meanwhile hands over no more.
  */
-import { HEADERS, WriteQuery } from "@hearsay/api";
+import { WriteQuery } from "@hearsay/api";
 import { formatVersion, hlcToMs, isLive, type KeyRecord, winner } from "@hearsay/core";
 import type { Content, Written } from "@hearsay/node";
 import { type BodyLimit, readBody } from "../http/body.ts";
@@ -193,5 +193,5 @@ function answerWritten(
   const { previous } = written;
   const replaced = previous !== undefined && isLive(winner(previous), services.clock.nowMs());
   const status = write.content.kind === "value" && !replaced ? 201 : 200;
-  exchange.jsonText(status, body, ["ETag", `"${version}"`, HEADERS.context, context]);
+  exchange.jsonText(status, body, ["ETag", `"${version}"`]);
 }
