@@ -74,21 +74,12 @@ export async function inSession(
     ...(needs.rounds === undefined ? undefined : { retry: { rounds: needs.rounds } }),
   };
   try {
-    if (flags.curl !== true && needs.oneNode === true) {
-      const astray = new AbortController();
-      const ask = fromOneNode(fetch, (error) => astray.abort(error));
-      const signal = AbortSignal.any([io.stopped, astray.signal]);
-      await command({
-        client: new Client({ ...options, platform: { fetch: ask } }),
-        io,
-        print,
-        signal,
-        curl: false,
-      });
-      return;
-    }
     if (flags.curl !== true) {
-      await command({ client: new Client(options), io, print, signal: io.stopped, curl: false });
+      const astray = new AbortController();
+      const platform = { fetch: fromOneNode(fetch, (error) => astray.abort(error)) };
+      const client = new Client(needs.oneNode === true ? { ...options, platform } : options);
+      const signal = AbortSignal.any([io.stopped, astray.signal]);
+      await command({ client, io, print, signal, curl: false });
       return;
     }
     const printed = new AbortController();
