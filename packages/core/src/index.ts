@@ -119,6 +119,7 @@ export {
   nodeName,
 } from "./identity.ts";
 export { compareKeys, decodeUtf8, encodeUtf8, KEY_MAX_BYTES, type KeyFault, keyFault } from "./key.ts";
+export { readNodeId } from "./known-ids.ts";
 export { retransmitLimit } from "./membership/broadcast-queue.ts";
 export {
   ADDRESS_MAX_LENGTH,

@@ -9,7 +9,8 @@
  */
 import { isHlcTime } from "./clock.ts";
 import { covers } from "./context.ts";
-import { isNodeId, type NodeId } from "./identity.ts";
+import type { NodeId } from "./identity.ts";
+import { readNodeId } from "./known-ids.ts";
 import type { KeyRecord, Sibling } from "./record.ts";
 import { Slabs } from "./slabs.ts";
 import { compareVersions } from "./version.ts";
@@ -72,10 +73,10 @@ function contextFromTuple(tuple: unknown, nodes: NodeId[]): Map<NodeId, number> 
     return undefined;
   const context = new Map<NodeId, number>();
   for (let i = 0; i < tuple.length; i += 2) {
-    const node: unknown = tuple[i];
+    const text: unknown = tuple[i];
     const time: unknown = tuple[i + 1];
-    if (typeof node !== "string" || !isNodeId(node) || !isHlcTime(time) || context.has(node))
-      return undefined;
+    const node = typeof text === "string" ? readNodeId(text) : undefined;
+    if (node === undefined || !isHlcTime(time) || context.has(node)) return undefined;
     context.set(node, time);
     nodes.push(node);
   }

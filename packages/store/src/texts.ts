@@ -2,7 +2,7 @@
  * Node ids and content types repeat from record to record, and encoding or decoding a short text costs several
  * times a look at a table. Both directions remember what they have seen, bounded.
  */
-import { decodeUtf8, encodeUtf8 } from "@hearsay/core";
+import { decodeUtf8, encodeUtf8, readNodeId } from "@hearsay/core";
 
 const REMEMBERED_MAX = 1024;
 /** Longer texts are rare and would fill the memory with what never repeats. */
@@ -31,7 +31,8 @@ export class TextMemo {
     if (known !== undefined && matches(known.bytes, source, start, length)) return known.text;
     // A copy, and not a view that would keep the whole source in memory.
     const bytes = new Uint8Array(source.subarray(start, start + length));
-    const text = decodeUtf8(bytes);
+    const decoded = decodeUtf8(bytes);
+    const text = decoded === undefined ? undefined : (readNodeId(decoded) ?? decoded);
     if (text === undefined || bytes.length !== length) throw new RangeError("no UTF-8 text of that length");
     if (length <= REMEMBERED_MAX_BYTES) {
       if (this.#byHash.size >= REMEMBERED_MAX) this.#byHash = new Map();

@@ -6,11 +6,11 @@ import {
   fromHex,
   type HlcTime,
   isHlcTime,
-  isNodeId,
   type KeyedRecord,
   type KeyRecord,
   keyFault,
   type NodeId,
+  readNodeId,
   recordFromTuple,
   recordToTuple,
   type Standing,
@@ -18,7 +18,7 @@ import {
   toHex,
   type Version,
 } from "@hearsay/core";
-import { bool, bytes, list, Malformed, mapOf, object, type Shape, text, textLike } from "../shape.ts";
+import { bool, bytes, list, Malformed, mapOf, object, type Shape, text } from "../shape.ts";
 
 /** Members in one message: as many as a member table holds. */
 export const MEMBERS_MAX: number = SWIM_DEFAULTS.membersMax;
@@ -27,7 +27,14 @@ const VECTOR_MAX: number = 2 * MEMBERS_MAX;
 /** Siblings of a record, and versions named of one. */
 const SIBLINGS_MAX = 1024;
 
-export const nodeId: Shape<NodeId> = textLike("a node id", isNodeId);
+export const nodeId: Shape<NodeId> = {
+  toPlain: (id) => id,
+  fromPlain(plain) {
+    const id = typeof plain === "string" ? readNodeId(plain) : undefined;
+    if (id === undefined) throw new Malformed("a node id");
+    return id;
+  },
+};
 export const address: Shape<string> = text(261);
 
 export const hlcTime: Shape<HlcTime> = {
