@@ -306,3 +306,11 @@ test("a deletion that lost by policy goes at the floor although a member has nev
   expect(report.fired).toMatchObject({ isolate: 1, forget: 1, forgotten_returns: 1 });
   expect(report.lines.filter((line) => line.endsWith("n4 drops k"))).toHaveLength(1);
 });
+
+test("where all that work have lost their directories and none is a member any more, one of them goes on alone", async () => {
+  const plan = makePlan({ seed: 1977, mode: "liveness", nodes: 5, minutes: 10 });
+  const report = await runPlan(platform, plan, { keepsLines: true });
+  expect(report.violation).toBeUndefined();
+  const core = report.lines.findIndex((line) => line.includes("the core is"));
+  expect(report.lines.slice(core).filter((line) => line.includes("goes on alone"))).toHaveLength(1);
+});

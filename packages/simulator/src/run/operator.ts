@@ -206,10 +206,9 @@ export class Operator {
 
   /**
    * Nobody is a member any more, and nobody can become one: of those that hold the same, one goes on alone, and all others
-   * enter its cluster empty (docs/cluster.md, When the others are gone for good).
+   * of `names` enter its cluster empty (docs/cluster.md, When the others are gone for good).
    */
-  async beginAnew(alike: readonly string[]): Promise<void> {
-    const names = this.present;
+  async beginAnew(alike: readonly string[], names: readonly string[]): Promise<void> {
     const founder = alike.find((name) => this.machine(name).store?.stats().damaged === 0) ?? alike[0];
     if (founder === undefined) return;
     await Promise.all(names.map((name) => this.stop(name)));

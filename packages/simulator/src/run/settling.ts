@@ -50,7 +50,12 @@ export class Settling {
       SETTLE_MS,
       () => this.#noStrays() || this.#isMajorityGone(names),
     );
-    if (this.#isMajorityGone(names)) await this.#beginAnew(names);
+    if (this.#isMajorityGone(names)) {
+      await this.#beginAnew(names);
+      await this.#comesTrue("membership", "nobody waits for a node that is gone", SETTLE_MS, () =>
+        this.#noStrays(),
+      );
+    }
     await this.#comesTrue("membership", "every node takes writes", SETTLE_MS, () => this.#writable(names));
     await this.#heals(names);
     await this.#comesTrue("membership", "every node is alive to every other", SETTLE_MS, () =>
@@ -83,15 +88,12 @@ export class Settling {
     if (this.#hasBroken) return;
     if (this.#isMajorityGone(names)) {
       let hasBegun = false;
-      void operator.beginAnew(entered).then(() => {
+      void operator.beginAnew(entered, names).then(() => {
         hasBegun = true;
       });
       await this.#comesTrue("membership", "one goes on alone", SETTLE_MS, () => hasBegun);
       await this.#comesTrue("membership", "every node runs", SETTLE_MS, () => this.#run(names));
     }
-    await this.#comesTrue("membership", "nobody waits for a node that is gone", SETTLE_MS, () =>
-      this.#noStrays(),
-    );
   }
 
   /** A majority works again, the others are broken for good: the core becomes one. */
@@ -119,6 +121,7 @@ export class Settling {
       else cluster.partition([name], core);
     }
     await this.#comesTrue("membership", "the core runs", CORE_MS, () => this.#run(core));
+    if (this.#isMajorityGone(core)) await this.#beginAnew(core);
     await this.#comesTrue("membership", "the core is alive to itself", CORE_MS, () => {
       // Time passes only outside of this check.
       void emptyStrangers(operator);
