@@ -54,7 +54,11 @@ export const destroyData: Act = async (injector, fault) => {
       return { lostId, detail, kills: 1, ...(keptThrough === "" ? undefined : { keptThrough }) };
     },
   );
-  if (isGone && came.lostId !== undefined) await forget(injector, place, came.lostId);
+  if (isGone && came.lostId !== undefined) {
+    injector.gone.add(came.lostId);
+    const others = injector.cluster.places.filter((other) => other !== place);
+    await forget(injector, came.lostId, others, injector.recorder.nowMs() + FORGET_MS);
+  }
   return came;
 };
 
@@ -70,14 +74,21 @@ async function destroy(place: Place, { kind, seed }: PlannedFault, copy: string)
 
 const FORGET_MS = 20_000;
 
-/** What an operator does who knows that a directory is gone: nothing in a new one could tell that it follows another. */
-async function forget({ targets, cluster, recorder }: Injector, { index }: Place, id: string): Promise<void> {
-  const endMs = recorder.nowMs() + FORGET_MS;
+/**
+ * What an operator does who knows that a directory is gone: nothing in a new one could tell that it follows another. Any of the places may
+ * do it.
+ */
+async function forget(
+  injector: Injector,
+  id: string,
+  places: readonly Place[],
+  endMs: number,
+): Promise<void> {
+  const { targets, recorder } = injector;
   while (recorder.nowMs() < endMs) {
-    const others = cluster.places.filter((other) => other.index !== index && other.runs);
-    for (const other of others) {
+    for (const { index } of places.filter(({ runs }) => runs)) {
       try {
-        await targets.client(targets.at(other.index)).cluster.forget(id, { confirm: true });
+        await targets.client(targets.at(index)).cluster.forget(id, { confirm: true });
         return;
       } catch (error) {
         if (!(error instanceof HearsayError)) throw error;
@@ -87,6 +98,14 @@ async function forget({ targets, cluster, recorder }: Injector, { index }: Place
     }
     await pause(ASK_MS, NEVER);
   }
+}
+
+/** When the faults are over: the one that was told may have lost its own directory before it had told anybody else. */
+export async function forgetAgain(injector: Injector): Promise<void> {
+  const { cluster, gone, recorder } = injector;
+  const endMs = recorder.nowMs() + FORGET_MS;
+  for (const id of gone)
+    await Promise.all(cluster.places.map((place) => forget(injector, id, [place], endMs)));
 }
 
 interface Gate {

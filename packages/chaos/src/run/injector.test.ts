@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { HearsayError } from "@hearsay/client";
 import { SeededRandom } from "@hearsay/core";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ChaosCluster } from "../cluster/chaos-cluster.ts";
@@ -26,6 +27,8 @@ let directory: string;
 let place: Place;
 let injector: Injector;
 const said: string[] = [];
+/** Ids that the node was asked to forget; the first time it is busy. */
+const forgotten: string[] = [];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "hearsay-injector-"));
@@ -50,7 +53,14 @@ beforeEach(() => {
   );
   const cluster = { places: [place], joinFor: () => [] } as unknown as ChaosCluster;
   const recorder = new Recorder(join(directory, "history.ndjson"));
-  injector = new Injector(cluster, {} as Targets, recorder, new AbortController().signal);
+  const forget = async (id: string): Promise<void> => {
+    forgotten.push(id);
+    if (forgotten.length > 1) return;
+    const fault = { code: "timed_out", endpoint: "http://127.0.0.1:1", afterMs: 1 } as const;
+    throw new HearsayError(fault, { outcome: "unknown", attempts: 1 });
+  };
+  const targets = { at: () => undefined, client: () => ({ cluster: { forget } }) } as unknown as Targets;
+  injector = new Injector(cluster, targets, recorder, new AbortController().signal);
 });
 
 afterEach(async () => {
@@ -63,4 +73,11 @@ it("gives an empty directory to a node that cannot read its own, where its data 
   expect(await injector.start(place, true)).toBe(true);
   expect([place.runs, place.id, existsSync(join(place.data, "bad"))]).toEqual([true, "n1~0123456789", false]);
   expect(said).toEqual(["code 1"]);
+});
+
+it("has ids whose directories are gone forgotten once more when the faults are over, also by one that is busy at first", async () => {
+  await injector.start(place, true);
+  injector.gone.add("n9~0123456789");
+  await injector.startAll();
+  expect(forgotten).toEqual(["n9~0123456789", "n9~0123456789"]);
 });

@@ -8,7 +8,7 @@ import type { FaultEvent } from "../history/events.ts";
 import type { FaultName } from "../plan/faults.ts";
 import type { PlannedFault } from "../plan/schedule.ts";
 import { nodeName } from "../plan/shapes.ts";
-import { destroyData, fillDisk } from "./disk-faults.ts";
+import { destroyData, fillDisk, forgetAgain } from "./disk-faults.ts";
 import { CLOCKS, Mutexes, NETWORK } from "./mutexes.ts";
 import { breakLinks, moveClock } from "./outer-faults.ts";
 import { pause } from "./pause.ts";
@@ -72,6 +72,8 @@ export class Injector {
   /** Aborted when everything has to be in order again. */
   readonly healing: AbortSignal;
   readonly mutexes: Mutexes = new Mutexes();
+  /** Ids whose directories are gone for good. */
+  readonly gone: Set<string> = new Set();
 
   constructor(cluster: ChaosCluster, targets: Targets, recorder: Recorder, healing: AbortSignal) {
     this.cluster = cluster;
@@ -89,9 +91,10 @@ export class Injector {
     }
   }
 
-  /** When the faults are over: whoever ended by itself is started too. */
+  /** When the faults are over: whoever ended by itself is started too, and nobody goes on counting one that is gone. */
   async startAll(): Promise<void> {
     await Promise.all(this.cluster.places.map(async (place) => place.runs || (await this.start(place))));
+    await forgetAgain(this);
   }
 
   place(index: number): Place {
