@@ -155,6 +155,15 @@ describe("what three nodes tell", () => {
     }
   });
 
+  it("forgets nobody when two are named for one", async () => {
+    const answer = await fetch(`${cluster.server("n1").address}/cluster/forget`, {
+      method: "POST",
+      body: '{"node":"n2","node":"n3","confirm":true}',
+      headers: { "content-type": "application/json" },
+    });
+    expect([answer.status, await answer.json()]).toMatchObject([400, { code: "invalid_body" }]);
+  });
+
   it("readiness has the checks of a member, and none of them fails", async () => {
     const ready = checked(await cluster.get("n2", "/readyz?verbose"), Readiness);
     const names = ["retired", "joining", "clock", "complete", "other cluster", "silent loss"];

@@ -3,11 +3,13 @@ import { MEDIA_TYPES, type Schema } from "@hearsay/api";
 import type { Services } from "../services.ts";
 import { type BodyLimit, readBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
+import { decodeJson, type Json, refuseDoubledNames } from "./json.ts";
 import { ApiProblem } from "./problem.ts";
 import { schemaFault } from "./schema-fault.ts";
 import { validatorOf } from "./validator.ts";
 
 const LIMIT: BodyLimit = { maxBytes: 4096, knob: "fixed" };
+const NO_BODY: Json = { text: "{}", value: {} };
 
 /**
  * A reader for bodies of one schema; no body at all counts as an empty object.
@@ -16,11 +18,15 @@ const LIMIT: BodyLimit = { maxBytes: 4096, knob: "fixed" };
 export function jsonBodyReader<T>(schema: Schema<T>): (services: Services, exchange: Exchange) => Promise<T> {
   const validator = validatorOf(schema);
   return async (services, exchange) => {
-    const body = parsed(await bytesOf(services, exchange));
-    if (validator.Check(body)) return body;
-    const [, faults] = validator.Errors(body);
-    const detail = schemaFault(faults, schema, "field");
-    throw new ApiProblem("invalid_body", { detail });
+    const bytes = await bytesOf(services, exchange);
+    const json = bytes.length === 0 ? NO_BODY : decodeJson(bytes);
+    const { value } = json;
+    if (!validator.Check(value)) {
+      const [, faults] = validator.Errors(value);
+      throw new ApiProblem("invalid_body", { detail: schemaFault(faults, schema, "field") });
+    }
+    refuseDoubledNames(json);
+    return value;
   };
 }
 
@@ -38,15 +44,4 @@ function bytesOf({ budget }: Services, exchange: Exchange): Promise<Uint8Array> 
       else reject(problem);
     });
   });
-}
-
-function parsed(bytes: Uint8Array): unknown {
-  if (bytes.length === 0) return {};
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new ApiProblem("invalid_body", {
-      detail: `Not JSON: ${error instanceof Error ? error.message : ""}`,
-    });
-  }
 }

@@ -7,6 +7,7 @@ import { BatchRequest, LIMITS, MEDIA_TYPES } from "@hearsay/api";
 import { type ClientContext, keyFault } from "@hearsay/core";
 import type { Content } from "@hearsay/node";
 import { decodePlain, type ScanLimits } from "@hearsay/wire";
+import { decodeJson, refuseDoubledNames } from "../http/json.ts";
 import { ApiProblem } from "../http/problem.ts";
 import { isContentType, parseSeen, parseTtl } from "../http/query.ts";
 import { fromBase64 } from "../http/render.ts";
@@ -30,6 +31,8 @@ type ValueForm = "text" | "bytes";
 export interface DecodedBody {
   readonly body: unknown;
   readonly values: ValueForm;
+  /** Of JSON. The decoder of MessagePack refuses doubled names itself. */
+  readonly text?: string;
 }
 
 export interface BodyLimits {
@@ -45,7 +48,11 @@ export function bodyDecoder(
   const encoding = headers["content-encoding"];
   const type = headers["content-type"]?.split(";")[0]?.trim().toLowerCase() ?? MEDIA_TYPES.json;
   if (encoding === undefined || encoding === "identity") {
-    if (type === MEDIA_TYPES.json) return (bytes) => ({ body: decodeJson(bytes), values: "text" });
+    if (type === MEDIA_TYPES.json)
+      return (bytes) => {
+        const { text, value } = decodeJson(bytes);
+        return { body: value, values: "text", text };
+      };
     if (type === MEDIA_TYPES.msgpack)
       return (bytes) => ({ body: decodeMsgpack(bytes, limits), values: "bytes" });
   }
@@ -53,16 +60,6 @@ export function bodyDecoder(
     detail: `A batch is ${MEDIA_TYPES.json} or ${MEDIA_TYPES.msgpack}, without Content-Encoding.`,
     headers: ["Accept-Encoding", "identity"],
   });
-}
-
-function decodeJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new ApiProblem("invalid_body", {
-      detail: `Not JSON: ${error instanceof Error ? error.message : ""}`,
-    });
-  }
 }
 
 /** Members of the body, of an operation, and the operations' fields. */
@@ -86,9 +83,13 @@ function decodeMsgpack(bytes: Uint8Array, limits: BodyLimits): unknown {
 }
 
 /** @throws ApiProblem `invalid_body`, `invalid_key`, `invalid_context`, `body_too_large` */
-export function checkedOperations({ body, values }: DecodedBody, maxValueBytes: number): CheckedOperation[] {
+export function checkedOperations(
+  { body, values, text }: DecodedBody,
+  maxValueBytes: number,
+): CheckedOperation[] {
   const operations = operationsOf(body, values);
   if (operations === undefined) throw invalidBody(body, values);
+  if (text !== undefined) refuseDoubledNames({ text, value: body });
   return operations.map((operation, i) => checkedOperation(operation, `operations[${i}]`, maxValueBytes));
 }
 

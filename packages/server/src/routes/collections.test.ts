@@ -189,6 +189,24 @@ describe("a batch", () => {
     expect((await batch([operation])).json()).toMatchObject({ detail });
   });
 
+  it.each([
+    '{"operations":[{"op":"put","key":"a","key":"b","value":""}]}',
+    '{"operations":[{"op":"get","key":"a"}],"operations":[{"op":"put","key":"a","value":""}]}',
+  ])("of which it is not clear what is meant is refused: %s", async (payload) => {
+    const headers = { "content-type": "application/json" };
+    const answer = await h.app.inject({ method: "POST", url: "/kv", payload, headers });
+    expect([answer.statusCode, answer.json()]).toMatchObject([
+      400,
+      {
+        code: "invalid_body",
+        detail: "A field is there twice in one object.",
+        next: expect.any(String),
+        outcome: "none",
+      },
+    ]);
+    expect(h.store.committed.size).toBe(0);
+  });
+
   it("reads no more than a page holds, and writes nothing where it asks for more", async () => {
     await h.close();
     h = await harness({ "limits.maxPageBytes": 1024, "limits.maxScans": 1 });
