@@ -78,6 +78,19 @@ describe("a listing", () => {
     expect(some.body.trimEnd().split("\n").length).toBe(5);
   });
 
+  it.each([
+    ["application/x-ndjson;q=0", "application/json"],
+    ["application/json, application/x-ndjson; q=0.000", "application/json"],
+    ["*/*;q=0", "application/json"],
+    ["application/x-ndjson-like", "application/json"],
+    ["application/x-ndjson;q=0.5", "application/x-ndjson"],
+    ["application/x-ndjson, */*;q=0", "application/x-ndjson"],
+    ["application/json;q=0, Application/X-NDJSON;Q=0.001", "application/x-ndjson"],
+  ])("answers Accept: %s with %s", async (accept, type) => {
+    const answer = await h.app.inject({ url: "/kv", headers: { accept } });
+    expect(answer.headers["content-type"]).toBe(type);
+  });
+
   it("gives up its place when it ends", async () => {
     await h.app.inject({ url: "/kv" });
     await h.app.inject({ url: "/kv?limit=x" });

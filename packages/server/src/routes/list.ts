@@ -45,8 +45,13 @@ export async function listKeys(services: Services, exchange: Exchange): Promise<
   }
 }
 
-function acceptsLines(exchange: Exchange): boolean {
-  return exchange.headers.accept?.toLowerCase().includes(MEDIA_TYPES.ndjson) ?? false;
+/** A page is the default, so lines have to be named, and not with the weight 0, which refuses them (RFC 9110, section 12.4.2). */
+function acceptsLines({ headers }: Exchange): boolean {
+  const ranges = headers.accept?.toLowerCase().split(",") ?? [];
+  return ranges.some((range) => {
+    const [type, ...parameters] = range.split(";").map((part) => part.trim());
+    return type === MEDIA_TYPES.ndjson && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter));
+  });
 }
 
 /** Records read for one page at most, so that a page among many deleted keys ends too. */
