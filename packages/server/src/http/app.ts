@@ -142,7 +142,7 @@ function respond(
   const exchange = new Exchange(services.exchange, operation, request.raw, reply.raw);
   inTurn(reply.raw, () => {
     try {
-      refuseNameless(request.raw);
+      refuseUnlessOneHost(request.raw);
       handle(exchange)?.catch((error: unknown) => exchange.fail(error));
     } catch (error) {
       exchange.fail(error);
@@ -151,12 +151,19 @@ function respond(
 }
 
 /**
- * RFC 9112, section 3.2. Node would answer by itself, without a code.
+ * RFC 9112, section 3.2. Node would answer by itself where there is none, without a code, and of several take the first, where
+ * what stands in between may take another one.
  * @throws ApiProblem `bad_request`
  */
-function refuseNameless({ headers, httpVersion }: IncomingMessage): void {
-  if (headers.host !== undefined || httpVersion === "1.0") return;
-  throw new ApiProblem("bad_request", { detail: "The Host header is missing." });
+function refuseUnlessOneHost({ rawHeaders, httpVersion }: IncomingMessage): void {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name?.length === 4 && name.toLowerCase() === "host") hosts += 1;
+  }
+  if (hosts === 1 || (hosts === 0 && httpVersion === "1.0")) return;
+  const detail = hosts === 0 ? "The Host header is missing." : "There are several Host headers.";
+  throw new ApiProblem("bad_request", { detail });
 }
 
 const KEY_ROUTES: ReadonlyMap<string, string> = new Map([

@@ -194,6 +194,19 @@ describe("limits of connections", () => {
     expect([status(answer), problemCode(answer)]).toEqual([431, "headers_too_large"]);
   });
 
+  it.each(["1.1", "1.0"])(
+    "refuses what names two hosts with 400, in HTTP/%s, and writes nothing",
+    async (version) => {
+      const port = await start();
+      for (const second of ["Host: y", "hOST: x"]) {
+        const head = `PUT /kv/k HTTP/${version}\r\nHost: x\r\nContent-Length: 1\r\n${second}\r\nConnection: close`;
+        const answer = await rawExchange(port, `${head}\r\n\r\nv`);
+        expect([status(answer), problemCode(answer)]).toEqual([400, "bad_request"]);
+      }
+      expect(h.store.committed.size).toBe(0);
+    },
+  );
+
   it("refuses what names no host with 400, but for HTTP/1.0, which need not", async () => {
     const port = await start();
     const answer = await rawExchange(port, "GET /kv/k HTTP/1.1\r\nConnection: close\r\n\r\n");
