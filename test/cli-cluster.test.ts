@@ -120,18 +120,23 @@ describe("a cluster of three", () => {
 });
 
 describe("a cluster behind one address", () => {
-  /** Answers each request by the next node. The node with the name says of itself that it has not caught up. */
+  /**
+   * Answers each request by the next node, and says with a verdict on convergence which one gave it, as the age of its news. The node
+   * with the name says of itself that it has not caught up.
+   */
   async function balanced(behind: string, ...args: readonly string[]): Promise<Finished> {
     let turn = 0;
     const balancer = createServer((request, response) => {
-      const { url, name } = dev.nodes[turn++ % dev.nodes.length] ?? node("n1");
-      void fetch(url + request.url).then(async (answer) => {
-        const body = Buffer.from(await answer.arrayBuffer());
+      const { url = "", headers: asked } = request;
+      const asks = turn++ % dev.nodes.length;
+      const { url: origin, name } = dev.nodes[asks] ?? node("n1");
+      void fetch(origin + url, { headers: { accept: asked.accept ?? "*/*" } }).then(async (answer) => {
+        let text = Buffer.from(await answer.arrayBuffer()).toString("latin1");
         const lacks = { ready: true, checks: [{ name: "complete", ok: false, detail: "behind" }] };
-        const isLate = name === behind && request.url?.startsWith("/readyz") === true;
+        if (name === behind && url.startsWith("/readyz")) text = JSON.stringify(lacks);
+        if (url === "/cluster/convergence") text = text.replace(/"newsAgeMs":\d+/, `"newsAgeMs":${asks}`);
         const headers = [...answer.headers].filter(([field]) => field !== "content-length");
-        response.writeHead(answer.status, headers.flat());
-        response.end(isLate ? JSON.stringify(lacks) : body);
+        response.writeHead(answer.status, headers.flat()).end(text, "latin1");
       });
     });
     await new Promise<void>((resolve) => balancer.listen(0, "127.0.0.1", resolve));
@@ -151,10 +156,20 @@ describe("a cluster behind one address", () => {
     expect(others).toHaveLength(2);
   });
 
-  it("is warned of by the node that a snapshot is of, where that one has not caught up", async () => {
-    const saved = await balanced("n1", "snapshot", "save", join(directory.path, "one.snapshot"));
-    expect(saved).toMatchObject({ code: 0, err: expect.stringContaining("has not caught up") });
+  it.each([["status"], ["top", "--once"]])("is shown by %s as one node sees it", async (...command) => {
+    const [shown] = documents(await balanced("none", ...command, "--json")) as [
+      { node: string; convergence: { newsAgeMs: number } },
+    ];
+    expect(dev.nodes[shown.convergence.newsAgeMs]?.id).toBe(shown.node);
   });
+
+  it.each([["snapshot", "save", join(directory.path, "one.snapshot")]])(
+    "is warned of by the node that %s takes it from, where that one has not caught up",
+    async (...command) => {
+      const saved = await balanced("n1", ...command);
+      expect(saved).toMatchObject({ code: 0, err: expect.stringContaining("has not caught up") });
+    },
+  );
 });
 
 describe("a cluster with one node down", () => {

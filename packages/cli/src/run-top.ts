@@ -1,7 +1,9 @@
-import type { ClusterMemberItem, ClusterStatus, ConvergenceReport } from "@hearsay/api";
+import type { ClusterMemberItem } from "@hearsay/api";
 import { HearsayError } from "@hearsay/client";
+import { type ClusterLook, lookAtCluster } from "./cluster-look.ts";
 import type { TopFlags } from "./commands/top.ts";
 import { describeConvergence } from "./convergence.ts";
+import { CliError } from "./failure.ts";
 import { type Io, Stopped } from "./io.ts";
 import { shownAge, shownCount, shownDuration } from "./member-rows.ts";
 import { pause } from "./pause.ts";
@@ -15,12 +17,13 @@ const CLEAR = "\u001b[H\u001b[2J";
 /** Draws until the user has seen enough: that is how it ends. */
 export async function runTop(session: Session, flags: TopFlags): Promise<void> {
   const { io, print, signal } = session;
-  if (flags.once === true || !io.out.isTerminal || print.json) return show(session, await look(session));
+  if (flags.once === true || !io.out.isTerminal || print.json)
+    return show(session, await lookAtCluster(session));
   try {
     for (;;) {
       const lines: string[] = [];
-      const seen = await look(session).catch((error: unknown) => {
-        if (!(error instanceof HearsayError)) throw error;
+      const seen = await lookAtCluster(session).catch((error: unknown) => {
+        if (!(error instanceof HearsayError || error instanceof CliError)) throw error;
         lines.push(error.message);
         return undefined;
       });
@@ -33,18 +36,8 @@ export async function runTop(session: Session, flags: TopFlags): Promise<void> {
   }
 }
 
-interface Seen {
-  readonly status: ClusterStatus;
-  readonly convergence: ConvergenceReport;
-}
-
-async function look({ client, signal }: Session): Promise<Seen> {
-  const status = await client.cluster.status({ signal });
-  return { status, convergence: await client.cluster.convergence({ signal }) };
-}
-
 /** A screen is written at once, so that it does not flicker. */
-async function drawInto(session: Session, seen: Seen, lines: string[]): Promise<void> {
+async function drawInto(session: Session, seen: ClusterLook, lines: string[]): Promise<void> {
   const io: Io = {
     ...session.io,
     out: {
@@ -57,7 +50,7 @@ async function drawInto(session: Session, seen: Seen, lines: string[]): Promise<
   await show({ ...session, io, print: new Printer(io, { json: false }) }, seen);
 }
 
-async function show({ print }: Session, { status, convergence }: Seen): Promise<void> {
+async function show({ print }: Session, { status, convergence }: ClusterLook): Promise<void> {
   if (print.json) return print.document({ ...status, convergence });
   const { totals, watermarkAgeMs } = status;
   const nowMs = Date.now();

@@ -1,6 +1,6 @@
 /** What the commands that talk to a node have in common. */
 import { DEFAULT_ENDPOINT } from "@hearsay/api";
-import { Client } from "@hearsay/client";
+import { Client, type Platform } from "@hearsay/client";
 import type { Command } from "commander";
 import { CurlPrinted, toCurl } from "./curl.ts";
 import { CliError, EXIT } from "./failure.ts";
@@ -24,6 +24,11 @@ export interface Session {
   readonly signal: AbortSignal;
   /** With --curl: the command's request is printed, not made. */
   readonly curl: boolean;
+  /**
+   * For reads alone, that are put together: one node answers all that is asked meanwhile. Not while another one runs.
+   * @returns rejects with CliError `several_nodes` where that node is not met again
+   */
+  ofOneNode<T>(reads: (session: Session) => Promise<T>): Promise<T>;
 }
 
 export function withClientFlags(command: Command): Command {
@@ -49,8 +54,6 @@ export interface SessionNeeds {
   readonly bodyFile?: string | undefined;
   /** How often every endpoint is tried, instead of the client's own number. */
   readonly rounds?: number;
-  /** All that is asked are reads, and one node has to answer them all. */
-  readonly oneNode?: boolean;
 }
 
 /**
@@ -75,11 +78,23 @@ export async function inSession(
   };
   try {
     if (flags.curl !== true) {
-      const astray = new AbortController();
-      const platform = { fetch: fromOneNode(fetch, (error) => astray.abort(error)) };
-      const client = new Client(needs.oneNode === true ? { ...options, platform } : options);
-      const signal = AbortSignal.any([io.stopped, astray.signal]);
-      await command({ client, io, print, signal, curl: false });
+      let ask: Platform["fetch"] = fetch;
+      const client = new Client({ ...options, platform: { fetch: (url, init) => ask(url, init) } });
+      const session: Session = {
+        client,
+        io,
+        print,
+        signal: io.stopped,
+        curl: false,
+        ofOneNode: (reads) => {
+          const astray = new AbortController();
+          ask = fromOneNode(fetch, (error) => astray.abort(error));
+          return reads({ ...session, signal: AbortSignal.any([io.stopped, astray.signal]) }).finally(() => {
+            ask = fetch;
+          });
+        },
+      };
+      await command(session);
       return;
     }
     const printed = new AbortController();
@@ -92,7 +107,15 @@ export async function inSession(
       },
     };
     const client = new Client({ ...options, platform, batchFormat: "json" });
-    await command({ client, io, print, signal: printed.signal, curl: true });
+    const session: Session = {
+      client,
+      io,
+      print,
+      signal: printed.signal,
+      curl: true,
+      ofOneNode: (reads) => reads(session),
+    };
+    await command(session);
   } catch (error) {
     if (error instanceof CurlPrinted) return;
     if (error instanceof TypeError && error.message.includes("URL")) {

@@ -1,6 +1,7 @@
 /** What a node says of its cluster: `members`, `status`, `wait`, `tombstones`. */
 import type { ClusterStatus, ConvergenceReport, TombstoneReport } from "@hearsay/api";
 import type { Command } from "commander";
+import { lookAtCluster } from "../cluster-look.ts";
 import { describeConvergence, untilConverged, untilEverywhere } from "../convergence.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
@@ -47,9 +48,9 @@ function addStatus(program: Command, io: Io): void {
     .addHelpText("before", "Examples:\n  hearsay status\n  hearsay status -e http://other:7171 --json\n")
     .description("Tells whether all members hold the same, who is away, and what keeps the watermark back.");
   withClientFlags(command).action((flags: ClientFlags) =>
-    inSession(io, flags, async ({ client, print, signal }) => {
-      const status = await client.cluster.status({ signal });
-      const convergence = await client.cluster.convergence({ signal });
+    inSession(io, flags, async (session) => {
+      const { print } = session;
+      const { status, convergence } = await lookAtCluster(session);
       if (print.json) return print.document({ ...status, convergence });
       await print.table(["FACT", "VALUE"], statusRows(status, convergence));
     }),

@@ -55,16 +55,11 @@ function addSave(snapshot: Command, io: Io): void {
       "Saves a consistent snapshot. The file appears under its name only once it is whole, checked and on disk.",
     );
   withClientFlags(command).action((file: string, flags: ClientFlags) =>
-    inSession(
-      io,
-      flags,
-      async (session) => {
-        const { saveSnapshot } = await import("../save-snapshot.ts");
-        await saveSnapshot(session, file);
-      },
+    inSession(io, flags, async ({ ofOneNode }) => {
+      const { saveSnapshot } = await import("../save-snapshot.ts");
       // Another node does not know what is missing in it.
-      { oneNode: true },
-    ),
+      await ofOneNode((session) => saveSnapshot(session, file));
+    }),
   );
 }
 

@@ -37,7 +37,7 @@ every record and checks its checksum. Exits with 1 when data is damaged, and wit
     );
   withClientFlags(withNodeFlags(command)).action(async (flags: VerifyFlags) => {
     if (flags.data === undefined) {
-      await inSession(io, flags, (session) => verifyNode(session, flags), { oneNode: true });
+      await inSession(io, flags, ({ ofOneNode }) => ofOneNode((session) => verifyNode(session, flags)));
       return;
     }
     const { verifyDirectory } = await import("../verify-directory.ts");
