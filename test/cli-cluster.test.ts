@@ -163,7 +163,7 @@ describe("a cluster behind one address", () => {
     expect(dev.nodes[shown.convergence.newsAgeMs]?.id).toBe(shown.node);
   });
 
-  it.each([["snapshot", "save", join(directory.path, "one.snapshot")]])(
+  it.each([["export"], ["snapshot", "save", join(directory.path, "one.snapshot")]])(
     "is warned of by the node that %s takes it from, where that one has not caught up",
     async (...command) => {
       const saved = await balanced("n1", ...command);

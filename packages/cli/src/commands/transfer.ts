@@ -40,7 +40,7 @@ function addExport(program: Command, io: Io): void {
       "Writes one JSON object a line: key, text (or value, in base64), contentType, expiresAt, version. Values only: deletes and conflicts are in a snapshot.",
     );
   withClientFlags(command).action((prefix: string, flags: ClientFlags) =>
-    inSession(io, flags, (session) => exportRecords(session, prefix, flags)),
+    inSession(io, flags, ({ ofOneNode }) => ofOneNode((session) => exportRecords(session, prefix, flags))),
   );
 }
 
