@@ -1,4 +1,5 @@
 /** One run of a node: its store, its port, its part in the cluster, from the opening to the close. */
+import { existsSync } from "node:fs";
 import { type Log, REPEAT_LOG_INTERVAL_MS, RepeatLog } from "@hearsay/node";
 import type { StoreEvent } from "@hearsay/store";
 import type { FastifyInstance } from "fastify";
@@ -10,6 +11,7 @@ import { parseListen } from "./config/relations.ts";
 import { Deadline } from "./deadline.ts";
 import { buildApp } from "./http/app.ts";
 import { watchLag } from "./machine/lag.ts";
+import { tryListening } from "./machine/try-listening.ts";
 import type { EventCounts } from "./metrics/events.ts";
 import { openStore } from "./open-store.ts";
 import type { Services } from "./services.ts";
@@ -77,6 +79,8 @@ export class RunningNode {
       ports.restart(reason);
     };
     try {
+      // Whoever takes another port may mean another directory or name too: nothing is left behind. It may still be taken meanwhile.
+      if (!existsSync(settings.data)) await tryListening(settings.listen);
       let isOpen = false;
       const opened = await openStore(settings, log, (event) => {
         const { code, ...facts } = event;

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -229,6 +229,7 @@ describe("a start", () => {
     expect([locked.fault.code, locked.next.length > 0]).toEqual(["store_locked", true]);
     const { host } = new URL(server.address);
     expect((await startFault("e", { listen: host })).fault.code).toBe("address_in_use");
+    expect(existsSync(join(directory, "e"))).toBe(false);
     await server.close();
     expect((await startFault("d", { name: "n2" })).fault).toMatchObject({
       code: "wrong_name",
@@ -274,6 +275,7 @@ describe("a start", () => {
   });
 
   it("leaves nothing open when it fails", async () => {
+    await (await start("d")).close();
     const blocker = createServer().listen(0, "127.0.0.1");
     await once(blocker, "listening");
     const address = blocker.address();
