@@ -149,13 +149,18 @@ const LEAF_BYTES = 1 + DIGEST_BYTES + 4;
 
 /** Of each bucket the sum and then the count. */
 const BUCKET_WORDS = WORDS + 1;
-const PAGE_BUCKETS = 64;
-const PAGES = BUCKET_COUNT / PAGE_BUCKETS;
+
+/** What is kept of the buckets is kept in pages of so many, so that it takes little while few of them have a record. */
+export const PAGE_BUCKETS = 64;
+/** Pages of all buckets. */
+export const BUCKET_PAGES: number = BUCKET_COUNT / PAGE_BUCKETS;
+const PAGE_WORDS = PAGE_BUCKETS * BUCKET_WORDS;
+export const FINGERPRINTS_PAGE_BYTES: number = 4 * PAGE_WORDS;
 
 /** The fingerprints of all buckets, 2.25 MiB, or less while few buckets have a record. */
 export class Fingerprints {
   /** Where no record has been, there is no page. */
-  readonly #pages: (Uint32Array | undefined)[] = new Array(PAGES).fill(undefined);
+  readonly #pages: (Uint32Array | undefined)[] = new Array(BUCKET_PAGES).fill(undefined);
   readonly #leaf: Uint8Array = new Uint8Array(LEAF_BYTES);
   readonly #leafView: DataView = new DataView(this.#leaf.buffer);
 
@@ -219,37 +224,31 @@ export class Fingerprints {
     return this.#leaf;
   }
 
-  /** All fingerprints as 2,359,296 bytes, little-endian: the sums, then the counts. */
-  toBytes(): Uint8Array {
-    const bytes = new Uint8Array(FINGERPRINTS_BYTES);
-    const view = new DataView(bytes.buffer);
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      if (this.#pages[pageOf(bucket)] === undefined) continue;
-      for (let word = 0; word < BUCKET_WORDS; word++) {
-        view.setUint32(byteOf(bucket, word), this.#word(bucket, word), true);
-      }
-    }
-    return bytes;
+  /** Whether a record has ever been in one of the page's buckets. */
+  hasPage(page: number): boolean {
+    return this.#pages[page] !== undefined;
   }
 
-  /** Undefined when the length is wrong. */
-  static fromBytes(bytes: Uint8Array): Fingerprints | undefined {
-    if (bytes.length !== FINGERPRINTS_BYTES) return undefined;
-    const restored = new Fingerprints();
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      for (let word = 0; word < BUCKET_WORDS; word++) {
-        const value = view.getUint32(byteOf(bucket, word), true);
-        if (value !== 0) restored.#page(bucket)[wordOf(bucket) + word] = value;
-      }
-    }
-    return restored;
+  /** Writes a page, {@link FINGERPRINTS_PAGE_BYTES} of it, over zeros: of each bucket the sum and the count, little-endian. */
+  writePage(page: number, bytes: Uint8Array, start: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset + start, FINGERPRINTS_PAGE_BYTES);
+    const words = this.#pages[page];
+    for (let at = 0; words !== undefined && at < PAGE_WORDS; at++)
+      view.setUint32(4 * at, words[at] ?? 0, true);
+  }
+
+  /** Takes a page as {@link writePage} wrote it. */
+  readPage(page: number, bytes: Uint8Array, start: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset + start, FINGERPRINTS_PAGE_BYTES);
+    const words = new Uint32Array(PAGE_WORDS);
+    for (let at = 0; at < PAGE_WORDS; at++) words[at] = view.getUint32(4 * at, true);
+    this.#pages[page] = words;
   }
 
   /** While few buckets have a record, most pages need no look at what is in them. */
   #bucketsWhere(onPage: (page: number) => boolean, holds: (bucket: number) => boolean): number[] {
     const found: number[] = [];
-    for (let page = 0; page < PAGES; page++) {
+    for (let page = 0; page < BUCKET_PAGES; page++) {
       if (!onPage(page)) continue;
       const end = (page + 1) * PAGE_BUCKETS;
       for (let bucket = page * PAGE_BUCKETS; bucket < end; bucket++) if (holds(bucket)) found.push(bucket);
@@ -267,7 +266,7 @@ export class Fingerprints {
   /** For a change. */
   #page(bucket: number): Uint32Array {
     const at = pageOf(bucket);
-    const page = this.#pages[at] ?? new Uint32Array(PAGE_BUCKETS * BUCKET_WORDS);
+    const page = this.#pages[at] ?? new Uint32Array(PAGE_WORDS);
     this.#pages[at] = page;
     return page;
   }
@@ -286,15 +285,8 @@ function wordOf(bucket: number): number {
   return (bucket % PAGE_BUCKETS) * BUCKET_WORDS;
 }
 
-/** Where a word of a bucket lies among the bytes of all. */
-function byteOf(bucket: number, word: number): number {
-  return 4 * (word < WORDS ? bucket * WORDS + word : BUCKET_COUNT * WORDS + bucket);
-}
-
 /** Little-endian. */
 function wordAt(digest: Digest, at: number): number {
   const low = digest.charCodeAt(at) | (digest.charCodeAt(at + 1) << 8) | (digest.charCodeAt(at + 2) << 16);
   return low + digest.charCodeAt(at + 3) * 0x100_0000;
 }
-
-const FINGERPRINTS_BYTES = BUCKET_COUNT * (DIGEST_BYTES + 4);

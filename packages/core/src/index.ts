@@ -92,11 +92,14 @@ export {
 } from "./context.ts";
 export {
   BUCKET_COUNT,
+  BUCKET_PAGES,
   DIGEST_BYTES,
   type Digest,
+  FINGERPRINTS_PAGE_BYTES,
   Fingerprints,
   type Hashing,
   type KeyPlace,
+  PAGE_BUCKETS,
   RecordHasher,
 } from "./digest.ts";
 export type {

@@ -5,10 +5,11 @@
 import type { RecordHasher } from "@hearsay/core";
 import { BucketTree } from "./bucket-tree.ts";
 import type { Change, Commit } from "./change.ts";
+import { encodeCheckpoint } from "./checkpoint.ts";
 import type { Codec } from "./codec.ts";
 import { CommitPipeline, type Group } from "./commit.ts";
 import type { DatabaseHandle } from "./database-handle.ts";
-import { DAMAGE_NOTE, encodeCheckpoint, encodeDoubt } from "./environment.ts";
+import { DAMAGE_NOTE, encodeDoubt } from "./environment.ts";
 import { type DoubtReason, errorDetail, isDiskFull, StoreError, type StoreFault } from "./faults.ts";
 import { journalHolds } from "./journal.ts";
 import { journalKey, metaKey, systemKey } from "./keyspace.ts";

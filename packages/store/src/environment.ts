@@ -1,9 +1,7 @@
-/** What a store notes down about where it runs, and the checkpoint a clean close leaves behind. */
-import { decodeUtf8, encodeUtf8, Fingerprints } from "@hearsay/core";
+/** What a store notes down about where it runs. */
+import { decodeUtf8, encodeUtf8 } from "@hearsay/core";
 import type { DoubtReason } from "./faults.ts";
 import type { Durability } from "./ports.ts";
-import { PRESENCE_BYTES, Presence } from "./presence.ts";
-import { type Counters, Tally } from "./tally.ts";
 
 export const LAYOUT_VERSION = 1;
 
@@ -66,42 +64,4 @@ function parseJson(bytes: Uint8Array): unknown {
   } catch {
     return undefined;
   }
-}
-
-export interface Checkpoint {
-  readonly sequence: number;
-  readonly tally: Tally;
-  readonly presence: Presence;
-}
-
-const NUMBERS = 5;
-
-export function encodeCheckpoint({ sequence, tally, presence }: Checkpoint): Uint8Array {
-  const { records, tombstones, purgeable, bytes } = tally.counters;
-  const fingerprints = tally.fingerprints.toBytes();
-  const encoded = new Uint8Array(NUMBERS * 8 + PRESENCE_BYTES + fingerprints.length);
-  const view = new DataView(encoded.buffer);
-  for (const [i, number] of [sequence, records, tombstones, purgeable, bytes].entries()) {
-    view.setFloat64(i * 8, number);
-  }
-  presence.writeTo(encoded, NUMBERS * 8);
-  encoded.set(fingerprints, NUMBERS * 8 + PRESENCE_BYTES);
-  return encoded;
-}
-
-/** Undefined when it is none. */
-export function parseCheckpoint(encoded: Uint8Array): Checkpoint | undefined {
-  const fingerprintsAt = NUMBERS * 8 + PRESENCE_BYTES;
-  if (encoded.length < fingerprintsAt) return undefined;
-  const fingerprints = Fingerprints.fromBytes(encoded.subarray(fingerprintsAt));
-  if (fingerprints === undefined) return undefined;
-  const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength);
-  const counters: Counters = {
-    records: view.getFloat64(8),
-    tombstones: view.getFloat64(16),
-    purgeable: view.getFloat64(24),
-    bytes: view.getFloat64(32),
-  };
-  const presence = Presence.from(encoded.subarray(NUMBERS * 8, fingerprintsAt));
-  return { sequence: view.getFloat64(0), tally: new Tally(fingerprints, counters), presence };
 }

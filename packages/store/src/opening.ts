@@ -1,15 +1,14 @@
 /** Opening a store: what is found, what may be missing, and what has to be rebuilt. */
 import { decodeUtf8, RecordHasher } from "@hearsay/core";
+import { type Checkpoint, parseCheckpoint } from "./checkpoint.ts";
 import { Codec } from "./codec.ts";
 import { DatabaseHandle } from "./database-handle.ts";
 import type { OpenedState } from "./engine.ts";
 import {
-  type Checkpoint,
   DAMAGE_NOTE,
   encodeDoubt,
   encodeEnvironment,
   LAYOUT_VERSION,
-  parseCheckpoint,
   parseDoubt,
   parseEnvironment,
   type StoredEnvironment,

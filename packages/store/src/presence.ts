@@ -6,31 +6,18 @@
  * such a key need not be looked up. Keys are never taken out, and bits of a put that failed stay. Bound: 2 MiB, however
  * many keys there are, and less while they are few; "maybe" for an absent key is 0.3% likely with 1,000,000 of them, and 68% with 10,000,000.
  */
-import { BUCKET_COUNT, type KeyPlace } from "@hearsay/core";
+import { BUCKET_PAGES, type KeyPlace, PAGE_BUCKETS } from "@hearsay/core";
 
 const BUCKET_BYTES = 32;
-const PAGE_BUCKETS = 64;
-const PAGE_BYTES = PAGE_BUCKETS * BUCKET_BYTES;
-
-export const PRESENCE_BYTES: number = BUCKET_COUNT * BUCKET_BYTES;
+export const PRESENCE_PAGE_BYTES: number = PAGE_BUCKETS * BUCKET_BYTES;
 
 export class Presence {
   /** What no key has touched is not there. */
-  readonly #pages: (Uint8Array | undefined)[] = new Array(BUCKET_COUNT / PAGE_BUCKETS).fill(undefined);
-
-  /** @param bytes of which {@link PRESENCE_BYTES} were written by {@link writeTo} */
-  static from(bytes: Uint8Array): Presence {
-    const presence = new Presence();
-    for (const page of presence.#pages.keys()) {
-      const bits = bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
-      if (bits.some((byte) => byte !== 0)) presence.#pages[page] = bits.slice();
-    }
-    return presence;
-  }
+  readonly #pages: (Uint8Array | undefined)[] = new Array(BUCKET_PAGES).fill(undefined);
 
   add({ bucket, mark }: KeyPlace): void {
     const page = Math.floor(bucket / PAGE_BUCKETS);
-    const bits = this.#pages[page] ?? new Uint8Array(PAGE_BYTES);
+    const bits = this.#pages[page] ?? new Uint8Array(PRESENCE_PAGE_BYTES);
     this.#pages[page] = bits;
     const start = (bucket % PAGE_BUCKETS) * BUCKET_BYTES;
     for (let shift = 0; shift < 32; shift += 8) {
@@ -51,10 +38,19 @@ export class Presence {
     return true;
   }
 
-  /** Writes the filter, {@link PRESENCE_BYTES} of it, over zeros. */
-  writeTo(bytes: Uint8Array, start: number): void {
-    for (const [page, bits] of this.#pages.entries()) {
-      if (bits !== undefined) bytes.set(bits, start + page * PAGE_BYTES);
-    }
+  /** Whether a key has ever been added to one of the page's buckets. */
+  hasPage(page: number): boolean {
+    return this.#pages[page] !== undefined;
+  }
+
+  /** Writes a page, {@link PRESENCE_PAGE_BYTES} of it, over zeros. */
+  writePage(page: number, bytes: Uint8Array, start: number): void {
+    const bits = this.#pages[page];
+    if (bits !== undefined) bytes.set(bits, start);
+  }
+
+  /** Takes a page as {@link writePage} wrote it. */
+  readPage(page: number, bytes: Uint8Array, start: number): void {
+    this.#pages[page] = bytes.slice(start, start + PRESENCE_PAGE_BYTES);
   }
 }

@@ -1,5 +1,12 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { BUCKET_COUNT, DIGEST_BYTES, type Digest, Fingerprints } from "../digest.ts";
+import {
+  BUCKET_COUNT,
+  BUCKET_PAGES,
+  DIGEST_BYTES,
+  type Digest,
+  FINGERPRINTS_PAGE_BYTES,
+  Fingerprints,
+} from "../digest.ts";
 import { randomBelow, SeededRandom } from "../random.ts";
 import type { BucketEntry } from "./bucket-entries.ts";
 import { FullTree, reconcile, type WalkedReplica } from "./full-tree.contract.ts";
@@ -45,8 +52,12 @@ beforeAll(() => {
 
 /** The common million with some records replaced by another version, or taken away. */
 function replica(changes: ReadonlyMap<number, ReadonlyMap<number, number | "absent">>): WalkedReplica {
-  const fingerprints = Fingerprints.fromBytes(common.toBytes());
-  if (fingerprints === undefined) throw new Error("fingerprints do not come back");
+  const fingerprints = new Fingerprints();
+  const bytes = new Uint8Array(FINGERPRINTS_PAGE_BYTES);
+  for (let page = 0; page < BUCKET_PAGES; page++) {
+    common.writePage(page, bytes, 0);
+    fingerprints.readPage(page, bytes, 0);
+  }
   for (const [bucket, changed] of changes) {
     for (const [ordinal, version] of changed) {
       fingerprints.subtract(bucket, digestAt(bucket, ordinal, 0));
