@@ -314,3 +314,12 @@ test("where all that work have lost their directories and none is a member any m
   const core = report.lines.findIndex((line) => line.includes("the core is"));
   expect(report.lines.slice(core).filter((line) => line.includes("goes on alone"))).toHaveLength(1);
 });
+
+test("an old copy of a directory of a cluster in whose place another was begun is emptied, with whoever it has let in", async () => {
+  const plan = makePlan({ seed: 4771, mode: "safety", nodes: 5, minutes: 10 });
+  const report = await runPlan(platform, plan, { keepsLines: true });
+  expect(report.violation).toBeUndefined();
+  const end = report.lines.findIndex((line) => line.includes("everything works again"));
+  const emptied = report.lines.slice(end).filter((line) => line.includes("the directory of"));
+  expect(emptied.length).toBeGreaterThan(0);
+});

@@ -1,8 +1,11 @@
+import type { NodeId } from "@hearsay/core";
+
 /** Who is told of whom at its start: what an operator writes into `join`. */
 export class Introductions {
   /** Begins a new cluster, so it is told of nobody. */
   #founder: string | undefined;
   #hasFounded = false;
+  #beginner: NodeId | undefined;
   /** Begun anew beside the others, by a mistake that lasts: they are told nothing of it, nor is it told of them. */
   readonly #beside: Set<string> = new Set();
   /** Whom those are told of that begin a cluster together, where it is not of all. */
@@ -14,8 +17,15 @@ export class Introductions {
     this.#hasFounded = false;
   }
 
-  started(name: string): void {
-    if (name === this.#founder) this.#hasFounded = true;
+  started(name: string, id: NodeId): void {
+    if (name !== this.#founder || this.#hasFounded) return;
+    this.#hasFounded = true;
+    this.#beginner = id;
+  }
+
+  /** The id that began the cluster there is, in the place of an older one or as the first; undefined where several did it together. */
+  get beginner(): NodeId | undefined {
+    return this.#beginner;
   }
 
   /** @param members that are up */

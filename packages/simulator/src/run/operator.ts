@@ -84,8 +84,8 @@ export class Operator {
     }
     if (this.machine(name).member === undefined) return;
     this.#set(name, "up");
-    this.introductions.started(name);
     const id = this.machine(name).node?.id ?? "";
+    this.introductions.started(name, id);
     if (id === oldId) return;
     this.#ports.trace.note(`${name} is ${id} now`);
     if (this.#forgotten.delete(name)) this.#ports.returned();

@@ -2,6 +2,7 @@
  * What an operator puts right who looks at the members: ids whose directories are gone, under which nothing will ever come back, and
  * directories of a cluster that has been begun anew without them.
  */
+import type { ClusterMember } from "@hearsay/node";
 import type { Operator } from "./operator.ts";
 import type { Trace } from "./trace.ts";
 
@@ -32,13 +33,13 @@ export async function forgetStrays(
  * else is a member, it is the cluster, and the others wait for it (*Beginning a cluster*).
  */
 export async function emptyStrangers(operator: Operator): Promise<void> {
+  await emptyOlder(operator);
   for (const name of operator.up) {
     const { member } = operator.machine(name);
     const kind = member?.joiningState.kind;
     // The others have met it as well. It is the one that none of them knows.
     const isRefused =
-      kind === "joining" &&
-      member?.membership.otherClusterAt !== undefined &&
+      hasMetOthers(member) &&
       !operator.up.some((other) => other !== name && knownTo(operator, other).has(member.id));
     if (!isRefused && kind !== "not_let_in") continue;
     const others = operator.present.filter((other) => other !== name);
@@ -50,6 +51,30 @@ export async function emptyStrangers(operator: Operator): Promise<void> {
     else operator.wipe(name);
     void operator.start(name);
   }
+}
+
+/**
+ * Of a cluster in whose place another was begun: an old copy of a directory, and whoever has been let in by that one. All at one time,
+ * or one of them lets in the next.
+ */
+async function emptyOlder(operator: Operator): Promise<void> {
+  const { beginner } = operator.introductions;
+  if (beginner === undefined) return;
+  const { up } = operator;
+  const knows = (name: string): boolean =>
+    operator.machine(name).member?.membership.stateOf(beginner) !== undefined;
+  if (!up.some(knows)) return;
+  const older = up.filter((name) => !knows(name) && hasMetOthers(operator.machine(name).member));
+  for (const name of older) {
+    await operator.kill(name);
+    operator.wipe(name);
+  }
+  for (const name of older) void operator.start(name);
+}
+
+/** A newcomer that is refused, because it and who answers are of two clusters. */
+function hasMetOthers(member: ClusterMember | undefined): member is ClusterMember {
+  return member?.joiningState.kind === "joining" && member.membership.otherClusterAt !== undefined;
 }
 
 function knownTo(operator: Operator, name: string): ReadonlySet<string> {
