@@ -55,6 +55,7 @@ function replica(changes: ReadonlyMap<number, ReadonlyMap<number, number | "abse
   const fingerprints = new Fingerprints();
   const bytes = new Uint8Array(FINGERPRINTS_PAGE_BYTES);
   for (let page = 0; page < BUCKET_PAGES; page++) {
+    if (!common.hasPage(page)) continue;
     common.writePage(page, bytes, 0);
     fingerprints.readPage(page, bytes, 0);
   }
