@@ -211,7 +211,7 @@ describe("an old copy of a directory with a value that was deleted and purged", 
   });
 });
 
-test("when all are in doubt at once they agree on what they have, and are complete again", async () => {
+test("when all are in doubt at once they agree on what they have, say so, and are complete again", async () => {
   const cluster = new VirtualCluster(platform, 66);
   await cluster.start(...NAMES);
   await cluster.put("a", "kept", "v");
@@ -223,6 +223,7 @@ test("when all are in doubt at once they agree on what they have, and are comple
   expect(NAMES.some((name) => isComplete(cluster, name))).toBe(false);
   await writable(cluster, ...NAMES);
   await allComplete(cluster);
+  expect(cluster.events("complete_by_agreement")).not.toEqual([]);
   for (const name of NAMES) expect(cluster.read(name, "kept")).toBe("v");
 });
 

@@ -297,7 +297,8 @@ export class CompletenessKeeper {
   #follow(events: readonly CompletenessEvent[]): void {
     for (const event of events) {
       if (event.kind === "complete") {
-        this.#ports.log.info("complete", { node: this.#self, floor: event.floor });
+        // Deletions purged before may have come undone: nobody was left who knew of them.
+        this.#ports.log.warn("complete_by_agreement", { node: this.#self, floor: event.floor });
       } else if (event.kind === "incomplete") {
         this.#ports.log.warn("incomplete", {
           node: this.#self,

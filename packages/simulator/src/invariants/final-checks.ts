@@ -89,7 +89,8 @@ function checkNothingBack(ledger: WriteLedger, state: FinalState, record: KeyRec
     if (!isLive(sibling, state.nowMs)) continue;
     const write = ledger.find(sibling.version);
     const later = write?.superseders.find(
-      ({ outcome, isExcused, isForgotten }) => outcome === "acknowledged" && !isExcused && !isForgotten,
+      ({ outcome, isExcused, isForgotten, isUndone }) =>
+        outcome === "acknowledged" && !isExcused && !isForgotten && !isUndone,
     );
     if (write === undefined || later === undefined) continue;
     return {

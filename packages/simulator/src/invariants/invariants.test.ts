@@ -9,7 +9,7 @@ const B = "b~0000000000";
 const NOW = { nowMs: 0, complete: true };
 
 /** Two concurrent values, and a deletion that covers the first. */
-function history(): { ledger: WriteLedger; first: Write; second: Write; deletion: Write } {
+function history() {
   const ledger = new WriteLedger();
   const issue = (
     node: string,
@@ -25,7 +25,7 @@ function history(): { ledger: WriteLedger; first: Write; second: Write; deletion
   };
   const first = issue(A, 10, "one", []);
   const second = issue(B, 11, "two", []);
-  return { ledger, first, second, deletion: issue(A, 20, undefined, [[A, 10]]) };
+  return { ledger, first, second, deletion: issue(A, 20, undefined, [[A, 10]]), issue };
 }
 
 function siblingOf({ version, text }: Write): Sibling {
@@ -181,6 +181,17 @@ describe("in the end", () => {
     second.isExcused = true;
     const back = state([["k", recordOf([[A, 10]], first)]], { floor: 20 });
     expect(checkFinalStates(ledger, [back]).map(({ invariant }) => invariant)).toEqual(["resurrection"]);
+  });
+
+  test("what was deleted may be back when its deletion was undone, and not when it was deleted once more", () => {
+    const { ledger, first, second, deletion, issue } = history();
+    second.isExcused = true;
+    const back = state([["k", recordOf([[A, 10]], first)]], { floor: 30 });
+    const found = (): string[] => checkFinalStates(ledger, [back]).map(({ invariant }) => invariant);
+    deletion.isUndone = true;
+    expect(found()).toEqual([]);
+    issue(B, 30, undefined, [[A, 10]]);
+    expect(found()).toEqual(["resurrection"]);
   });
 
   test("replicas that differ, and roots that do not say so, are noticed", () => {

@@ -43,6 +43,8 @@ export interface Write extends WriteFacts {
    * write, until somebody who has it brings it back.
    */
   isForgotten: boolean;
+  /** It was purged, then every counted member came into doubt, and what it covers was there: nobody knew any better. */
+  isUndone: boolean;
   /** It fell off a record of more siblings than are kept. */
   isDropped: boolean;
 }
@@ -76,6 +78,11 @@ export class Superseders {
 
   some(is: (later: Write) => boolean): boolean {
     return this.find(is) !== undefined;
+  }
+
+  all(): readonly Write[] {
+    this.find(() => false);
+    return this.#found;
   }
 }
 
@@ -150,6 +157,7 @@ export class WriteLedger {
       wasHeld: false,
       isExcused: false,
       isForgotten: false,
+      isUndone: false,
       isDropped: false,
     };
     ofKey.push(write);
@@ -202,6 +210,12 @@ export function isSuperseded(write: Write): boolean {
 /** Whether it was given up on the word of a replica that had forgotten it without a trace, or what covers it. */
 export function wasGivenUpWrongly({ isForgotten, superseders }: Write): boolean {
   return superseders.some((later) => later.isForgotten) || (isForgotten && !superseders.some(() => true));
+}
+
+/** Whether all that covered it was undone. */
+export function isRevived({ superseders }: Write): boolean {
+  const covering = superseders.all().filter(({ outcome }) => outcome === "acknowledged");
+  return covering.length > 0 && covering.every(({ isUndone }) => isUndone);
 }
 
 /** Whether it has to be somewhere: a value for good that was acknowledged, and neither replaced, given up nor forgotten since. */

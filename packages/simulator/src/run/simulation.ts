@@ -14,6 +14,7 @@ import type { FaultCounts, FaultKind } from "../plan/faults.ts";
 import type { Mode, Plan } from "../plan/plan.ts";
 import type { RequestCounts } from "../plan/requests.ts";
 import type { Platform } from "../platform.ts";
+import { noteRevivals } from "../watch/revivals.ts";
 import { Watcher } from "../watch/watcher.ts";
 import { Asking } from "./asking.ts";
 import { Beginnings } from "./beginnings.ts";
@@ -106,7 +107,10 @@ class Simulation {
       {
         arrived: (_from, _to, bytes) => this.#trace.bytes(bytes),
         happened: (event) => this.#linkEvents.set(event, (this.#linkEvents.get(event) ?? 0) + 1),
-        logged: (...line) => this.#watcher.losses.logged(...line),
+        logged: (machine, event, fields) => {
+          this.#watcher.losses.logged(machine, event, fields);
+          noteRevivals(this.#watcher, machine, event);
+        },
         doubted: (machine, run) => this.#operator.doubted(machine, run),
         retired: (machine) => this.#operator.retired(machine),
         counted: (_machine, name, amount) => {

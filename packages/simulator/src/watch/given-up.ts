@@ -1,7 +1,7 @@
 /** What a replica may give up of a record on a peer's word, what it must not forget otherwise, and what it must not show again. */
 import { type Context, covers, holds, isLive, type KeyRecord, type Sibling } from "@hearsay/core";
 import type { Violation } from "../invariants/invariant.ts";
-import { describeWrite, type WriteLedger, wasGivenUpWrongly } from "../invariants/ledger.ts";
+import { describeWrite, isRevived, type WriteLedger, wasGivenUpWrongly } from "../invariants/ledger.ts";
 import { forgottenBy } from "../invariants/record-checks.ts";
 
 /**
@@ -40,7 +40,7 @@ export function comingBack(
     if (!isLive(sibling, nowMs)) continue;
     if (!covers(seen, version) || (held !== undefined && holds(held, version))) continue;
     const write = ledger.find(version);
-    if (write !== undefined && wasGivenUpWrongly(write)) continue;
+    if (write !== undefined && (wasGivenUpWrongly(write) || isRevived(write))) continue;
     const what = write === undefined ? key : describeWrite(write);
     const detail = `${machine} had done with ${what} and shows it again`;
     return { invariant: "resurrection", detail };
