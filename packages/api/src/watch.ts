@@ -36,6 +36,7 @@ export const WatchDelete = Type.Object(
     key: Type.String(),
     version: Type.String({ description: "The tombstone's; of an expired value its own" }),
     expired: Type.Boolean({ description: "Nobody deleted it: its time was over" }),
+    conflicts: Type.Optional(Type.Integer({ minimum: 1, description: "Siblings beside it" })),
   },
   { title: "WatchDelete" },
 );

@@ -85,7 +85,7 @@ describe("a watch", () => {
       cursor: "c0",
     });
     expect(second).toEqual({ kind: "synced", cursor: "c1" });
-    expect(third).toEqual({ kind: "delete", key: "p/é", version, expired: true, cursor: "c2" });
+    expect(third).toEqual({ kind: "delete", key: "p/é", version, expired: true, conflicts: 0, cursor: "c2" });
     expect(urls).toEqual(["http://a:1/watch?prefix=p%2F&since=c0"]);
   });
 

@@ -47,6 +47,8 @@ export interface WatchedDelete extends Cursored {
   /** The tombstone's; of an expired value its own. */
   readonly version: string;
   readonly expired: boolean;
+  /** Concurrent siblings beside it, as the deletion had not seen them. */
+  readonly conflicts: number;
 }
 
 /** The backlog is done: what has been seen is the state of the prefix on the node. Comes once for each connection. */
@@ -153,8 +155,8 @@ function eventOf(message: Message, answer: Answer, call: Call, cursor: string): 
     case "put":
       return putOf(read(isPut), cursor);
     case "delete": {
-      const { key, version, expired } = read(isDelete);
-      return { kind: "delete", key, version, expired, cursor };
+      const { key, version, expired, conflicts = 0 } = read(isDelete);
+      return { kind: "delete", key, version, expired, conflicts, cursor };
     }
     case "synced":
       return { kind: "synced", cursor };

@@ -17,6 +17,7 @@ export class WatchedChange {
   readonly kind: "put" | "delete";
   readonly #record: KeyRecord | undefined;
   readonly #expired: boolean;
+  readonly #conflicts: number;
   readonly #nowMs: number;
   /** Rendered once for all readers. */
   readonly #data: [whole: string | undefined, keyOnly: string | undefined] = [undefined, undefined];
@@ -30,6 +31,7 @@ export class WatchedChange {
     this.kind = isPut ? "put" : "delete";
     this.#record = isPut ? record : undefined;
     this.#expired = !isPut && isValue;
+    this.#conflicts = (record?.siblings.length ?? 1) - 1;
     this.#nowMs = nowMs;
   }
 
@@ -63,8 +65,12 @@ export class WatchedChange {
     if (this.#record !== undefined) {
       return listItem(this.key, this.#record, { nowMs: this.#nowMs, values: !keysOnly });
     }
-    const version = formatVersion(this.version);
-    return { key: this.key, version, expired: this.#expired } satisfies WatchDelete;
+    return {
+      key: this.key,
+      version: formatVersion(this.version),
+      expired: this.#expired,
+      ...(this.#conflicts > 0 ? { conflicts: this.#conflicts } : {}),
+    } satisfies WatchDelete;
   }
 }
 

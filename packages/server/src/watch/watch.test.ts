@@ -68,6 +68,22 @@ describe("a watch", () => {
     reader.close();
   });
 
+  it("says of a deletion that a value which it had not seen stands beside it", async () => {
+    const url = `${cluster.server("n1").address}/kv/beside/a`;
+    const first = await fetch(url, { method: "PUT", body: "1" });
+    const { context } = (await first.json()) as { context: string };
+    await cluster.put("n1", "beside/a", "2");
+    const reader = await open(cluster, "n1", { prefix: "beside/" });
+    await reader.until("synced");
+    const deleted = await fetch(url, { method: "DELETE", headers: { "hearsay-context": context } });
+    const { version } = (await deleted.json()) as { version: string };
+    expect(await reader.next()).toMatchObject({
+      event: "delete",
+      data: { key: "beside/a", version, expired: false, conflicts: 1 },
+    });
+    reader.close();
+  });
+
   it("goes on behind its cursor on the same node and on another one, deletions included", async () => {
     for (const key of ["a", "b", "c", "d"]) await cluster.put("n1", `two/${key}`, "1");
     const first = await open(cluster, "n1", { prefix: "two/" });
