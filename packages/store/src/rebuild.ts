@@ -126,7 +126,10 @@ export async function rebucket(handle: DatabaseHandle, codec: Codec, hasher: Rec
       const moved = text === undefined ? bucket : hasher.bucketOf(text);
       if (moved === bucket) continue;
       fixes.del(at);
-      if (summary !== undefined) fixes.put(indexKey(moved, key), (to) => codec.encodeSummary(to, summary));
+      // One that cannot be read stays as unreadable, and the key in it tells of a record still.
+      fixes.put(indexKey(moved, key), (to) =>
+        summary === undefined ? value : codec.encodeSummary(to, summary),
+      );
     }
   });
 }
@@ -241,13 +244,11 @@ async function quarantineMissing(
       const { bucket, key } = parseIndexKey(at);
       if (!buckets.has(bucket)) continue;
       const text = decodeUtf8(key);
-      const readable = text !== undefined && codec.decodeSummary(at, value) !== undefined;
-      if (!readable || hasher.bucketOf(text) !== bucket) {
-        // Says nothing that could be believed; if there is a record, its entry has just been written.
-        fixes.del(at);
-        continue;
-      }
-      if (handle.get(recordKey(key)) !== undefined || handle.get(quarantineKey(key)) !== undefined) continue;
+      // One that lies where its key belongs tells of a record, whatever has become of its value.
+      const isPlaced = text !== undefined && hasher.bucketOf(text) === bucket;
+      if (!isPlaced || codec.decodeSummary(at, value) === undefined) fixes.del(at);
+      if (!isPlaced || handle.get(recordKey(key)) !== undefined) continue;
+      if (handle.get(quarantineKey(key)) !== undefined) continue;
       missing.push(text);
       onLoss(fixes);
       fixes.put(quarantineKey(key), () => EMPTY);

@@ -1,7 +1,15 @@
 /** What a rebuild finds and mends beside the records, so that nothing is missed later on. */
 import { encodeUtf8, RecordHasher } from "@hearsay/core";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { type Backend, hashing, memoryBackend, recordOf, tombstone, value } from "./backend.contract.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  type Backend,
+  hashing,
+  memoryBackend,
+  type OpenOverrides,
+  recordOf,
+  tombstone,
+  value,
+} from "./backend.contract.ts";
 import { Codec } from "./codec.ts";
 import { graveyardKey, indexKey, recordKey, systemKey } from "./keyspace.ts";
 import type { Database } from "./ports.ts";
@@ -25,13 +33,17 @@ beforeEach(async () => {
 afterEach(() => backend.dispose());
 
 /** Undefined: the entry goes. */
-async function reopened(at: Uint8Array, bytes: Uint8Array | undefined): Promise<Store> {
+async function reopened(
+  at: Uint8Array,
+  bytes: Uint8Array | undefined,
+  overrides: OpenOverrides = {},
+): Promise<Store> {
   await backend.crash();
   const batch = (await backend.raw()).batch();
   if (bytes === undefined) batch.del(at);
   else batch.put(at, bytes);
   await batch.write({ sync: false });
-  return (await backend.open()).store;
+  return (await backend.open(overrides)).store;
 }
 
 it("a key whose record alone is gone is damaged for readers, and not absent", async () => {
@@ -39,6 +51,23 @@ it("a key whose record alone is gone is damaged for readers, and not absent", as
   expect(() => store.get("k")).toThrow(
     expect.objectContaining({ fault: expect.objectContaining({ code: "record_damaged" }) }),
   );
+});
+
+describe("a key whose record is gone, and whose index entry cannot be read,", () => {
+  const at = indexKey(hasher.bucketOf("k"), KEY);
+  const unreadable = encodeUtf8("what fails its checksum");
+  const damaged = { fault: { code: "record_damaged", key: "k", versions: [] } };
+
+  it.each([
+    ["", undefined],
+    [" under another digest key", new Uint8Array(32).fill(8)],
+  ])("is damaged for readers, and not absent%s", async (_, digestKey) => {
+    await reopened(at, unreadable);
+    const store = await reopened(recordKey(KEY), undefined, digestKey === undefined ? {} : { digestKey });
+    expect(() => store.get("k")).toThrow(expect.objectContaining(damaged));
+    expect(store.stats()).toMatchObject({ damaged: 1, doubt: ["damaged_records"] });
+    expect(await store.damaged(10)).toEqual([{ key: "k", versions: [] }]);
+  });
 });
 
 it("a deletion whose grave is gone has one again, and is purged", async () => {
