@@ -180,6 +180,18 @@ test.each(["begun_beside", "alone_beside"] as const)(
   },
 );
 
+test("what is copied while a node is a cluster of its own is not put back once it is in that of the others again", async () => {
+  const actions = [
+    put(6_000, "k"),
+    faultAt(20_000, "begun_beside", 0, 12_000),
+    faultAt(30_000, "old_copy", 0, 2_000),
+  ];
+  const report = await runOf(actions, 60_000);
+  expect(report.violation).toBeUndefined();
+  expect(report.lines.filter((line) => line.includes("fault old_copy at n1"))).toHaveLength(1);
+  expect(report.fired).toEqual({ begun_beside: 1 });
+});
+
 test("a node may be stopped once another has what it alone was given before the giver went for good, and not before", async () => {
   const actions = [put(6_000, "k"), faultAt(12_000, "legacy", 0, 5_000)];
   const report = await runOf(actions, 20_000, { nodes: 4 });

@@ -1,7 +1,7 @@
 import { EMPTY_CLIENT_CONTEXT, encodeUtf8, type KeyRecord, type Sibling, type Siblings } from "@hearsay/core";
 import { describe, expect, test } from "vitest";
 import { checkFinalStates, type FinalState } from "./final-checks.ts";
-import { type Write, WriteLedger } from "./ledger.ts";
+import { type Write, WriteLedger, wasGivenUpWrongly } from "./ledger.ts";
 import { checkRecord } from "./record-checks.ts";
 
 const A = "a~0000000000";
@@ -181,6 +181,14 @@ describe("in the end", () => {
     second.isExcused = true;
     const back = state([["k", recordOf([[A, 10]], first)]], { floor: 20 });
     expect(checkFinalStates(ledger, [back]).map(({ invariant }) => invariant)).toEqual(["resurrection"]);
+  });
+
+  test("what was given up on the word of a replica that had forgotten it was so wrongly, unless something covers it", () => {
+    const { first, deletion } = history();
+    first.isForgotten = true;
+    expect(wasGivenUpWrongly(first)).toBe(false);
+    deletion.isExcused = true;
+    expect(wasGivenUpWrongly(first)).toBe(true);
   });
 
   test("what was deleted may be back when its deletion was undone, and not when it was deleted once more", () => {

@@ -209,7 +209,8 @@ export function isSuperseded(write: Write): boolean {
 
 /** Whether it was given up on the word of a replica that had forgotten it without a trace, or what covers it. */
 export function wasGivenUpWrongly({ isForgotten, superseders }: Write): boolean {
-  return superseders.some((later) => later.isForgotten) || (isForgotten && !superseders.some(() => true));
+  const isCovered = superseders.some(({ isExcused }) => !isExcused);
+  return superseders.some((later) => later.isForgotten) || (isForgotten && !isCovered);
 }
 
 /** Whether all that covered it was undone. */

@@ -150,9 +150,13 @@ export class MachineFaults {
   /** A copy is taken now, and put back when much has happened since. */
   async #restoreOld(machine: Machine, { durationMs }: Fault): Promise<void> {
     const { cluster, operator, watcher, fired } = this.#ports;
+    const { introductions } = operator;
     const copy = await machine.disk.copy();
+    const wasBeside = introductions.isBeside(machine.name);
     await cluster.time.sleep(COPY_AGE * durationMs);
     if (this.#isOver || !operator.is(machine.name, "up")) return;
+    // It would be in a cluster of its own again, or no more, and nobody would know.
+    if (introductions.isBeside(machine.name) !== wasBeside) return;
     await operator.kill(machine.name);
     if (!operator.is(machine.name, "down")) return;
     watcher.replica(machine).mayLack = true;
