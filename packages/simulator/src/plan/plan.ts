@@ -16,7 +16,15 @@ import type { Action, Fault, Operation } from "./actions.ts";
 import { type Beginning, drawBeginning } from "./beginnings.ts";
 import { COMMON_FAULT_KINDS, type FaultKind } from "./faults.ts";
 import { pick } from "./pick.ts";
-import { drawLegacies, drawMistakes, drawPartings, drawRareFaults, drawWorn, viewed } from "./rare-draws.ts";
+import {
+  drawLegacies,
+  drawMistakes,
+  drawPairs,
+  drawPartings,
+  drawRareFaults,
+  drawWorn,
+  viewed,
+} from "./rare-draws.ts";
 import { drawRequests, narrowed } from "./second-draws.ts";
 
 export type Mode = "safety" | "liveness";
@@ -69,9 +77,11 @@ export function makePlan({ seed, mode, nodes, minutes }: PlanOptions): Plan {
   const worn = drawWorn(random.fork(), FIRST_MS, durationMs);
   const mistakes = drawMistakes(random.fork(), FIRST_MS, durationMs);
   const legacies = drawLegacies(random.fork(), FIRST_MS, durationMs);
-  const drawnApart = [...rare, ...partings, ...worn, ...mistakes, ...legacies];
+  const beginnings = random.fork();
+  const pairs = drawPairs(random.fork(), FIRST_MS, durationMs);
+  const drawnApart = [...rare, ...partings, ...worn, ...mistakes, ...legacies, ...pairs];
   const all = [...operations, ...requests, ...faults, ...drawnApart];
-  const { beginning, actions } = drawBeginning(random.fork(), nodes, all);
+  const { beginning, actions } = drawBeginning(beginnings, nodes, all);
   const inOrder = [...actions].sort((a, b) => a.atMs - b.atMs);
   return { seed, mode, nodes, durationMs, settings, disk, beginning, actions: inOrder };
 }

@@ -114,6 +114,16 @@ export function drawLegacies(random: RandomSource, firstMs: number, durationMs: 
   }
 }
 
+const PAIR_SHARE = 0.3;
+
+/** In some runs two nodes lose their directories behind a partition, once. */
+export function drawPairs(random: RandomSource, firstMs: number, durationMs: number): Fault[] {
+  if (random.next() >= PAIR_SHARE) return [];
+  const atMs = firstMs + (durationMs - firstMs) * random.next();
+  const [node, other] = [random.next(), random.next()];
+  return [{ kind: "fault", atMs, fault: "pair_lost", durationMs: 0, node, other, strength: 0 }];
+}
+
 /** Partitions in which a node may be left with a write that nobody else has. */
 const PARTING: readonly FaultKind[] = ["isolate", "halves", "swizzle_clog", "asymmetric", "pause"];
 const PARTING_SHARE = 0.5;
