@@ -102,8 +102,8 @@ describe("when to meet", () => {
           nowMs += due.pauseMs(nowMs);
           // Before this exchange, all earlier ones are paid for.
           expect(spent).toBeLessThanOrEqual(((nowMs - 1_000_000) / 1000) * budget + 1e-3);
-          due.met(nowMs, cost, EQUAL);
-          due.met(nowMs, 1000, EQUAL);
+          due.spent(nowMs, cost);
+          due.spent(nowMs, 1000);
           spent += cost + 1000;
         }
       }),
@@ -112,14 +112,14 @@ describe("when to meet", () => {
 
   test("an unused budget is not saved up", () => {
     const due = schedule({ intervalMs: 1, maxBytesPerSecond: 1000 });
-    due.met(3_600_000, 5000, EQUAL);
+    due.spent(3_600_000, 5000);
     expect(due.pauseMs(3_600_000)).toBe(5000);
     expect(due.pauseMs(3_602_000)).toBe(3000);
   });
 
   test("without a budget no exchange delays the next", () => {
     const due = schedule({ intervalMs: 1000, jitter: 0 });
-    due.met(0, 1e12, EQUAL);
+    due.spent(0, 1e12);
     expect(due.pauseMs(0)).toBe(1000);
   });
 
@@ -142,7 +142,7 @@ describe("calm", () => {
     const due = schedule({ jitter: 0 });
     for (let i = 0; i <= 6; i++) {
       expect(due.pauseMs(i)).toBe(1000);
-      due.met(i, 0, EQUAL);
+      due.met(EQUAL);
     }
     return due;
   };
@@ -154,8 +154,8 @@ describe("calm", () => {
   });
 
   test.each<[string, (due: ExchangeSchedule) => void]>([
-    ["a difference", (due) => due.met(10, 0, { equal: false, root: "a" })],
-    ["a change here", (due) => due.met(10, 0, { equal: true, root: "b" })],
+    ["a difference", (due) => due.met({ equal: false, root: "a" })],
+    ["a change here", (due) => due.met({ equal: true, root: "b" })],
     ["a write or a peer that comes or goes", (due) => due.disturbed()],
   ])("%s ends it", (_, disturb) => {
     const due = calm();

@@ -10,8 +10,8 @@ export interface AntiEntropyConfig {
   /** Share of the interval by which each pause varies to either side, 0 to 1. */
   readonly jitter: number;
   /**
-   * Record and digest bytes a second that exchanges may cost this node on average; 0 for no bound. Those that
-   * peers start are never refused, and do not count.
+   * Bytes of records a second that exchanges may cost this node on average; 0 for no bound. Those that peers start are never
+   * refused, and do not count.
    */
   readonly maxBytesPerSecond: number;
   /** Hours of the day, UTC, in which no exchange is started; fresh writes still spread as rumors. Empty for none. */
@@ -116,10 +116,14 @@ export class ExchangeSchedule {
   }
 
   /** An exchange that this node began has ended well. */
-  met(nowMs: number, bytes: number, { equal, root }: Finding): void {
+  met({ equal, root }: Finding): void {
     this.#backoff = 1;
     this.#equalInARow = equal && root === this.#root ? this.#equalInARow + 1 : 0;
     this.#root = root;
+  }
+
+  /** An exchange that this node began has cost so much, however it has ended. */
+  spent(nowMs: number, bytes: number): void {
     if (this.#config.maxBytesPerSecond === 0) return;
     this.#settle(nowMs);
     this.#debtBytes += bytes;

@@ -1,9 +1,10 @@
-import { ANTI_ENTROPY_DEFAULTS, type Peer, SeededRandom } from "@hearsay/core";
+import { ANTI_ENTROPY_DEFAULTS, type AntiEntropyConfig, type Peer, SeededRandom } from "@hearsay/core";
 import { expect, test } from "vitest";
 import type { AskPeer } from "../exchange/ask.ts";
 import { dialogue, exchange, knows, pair } from "../exchange/dialogue.contract.ts";
 import { MemoryReplica, meet } from "../exchange/memory-replica.contract.ts";
 import { EXCHANGE_LIMITS } from "../exchange/session.ts";
+import { PeerFault } from "../peer-fault.ts";
 import { REPEAT_LOG_INTERVAL_MS, RepeatLog } from "../repeat-log.ts";
 import { EventLog } from "./event-log.contract.ts";
 import { ManualTimers, rest } from "./manual-timers.contract.ts";
@@ -26,7 +27,7 @@ interface Scheduled {
 }
 
 /** The first of two replicas repairs itself with the second on its schedule. */
-async function scheduled(): Promise<Scheduled> {
+async function scheduled(config: Partial<AntiEntropyConfig> = {}): Promise<Scheduled> {
   const [a, b] = await pair();
   const { ask } = dialogue(a, b, EXCHANGE_LIMITS);
   const timers = new ManualTimers();
@@ -34,7 +35,7 @@ async function scheduled(): Promise<Scheduled> {
   const claimed: (Peer | undefined)[] = [];
   const tables = { exchange: (): void => undefined };
   let begun = 0;
-  const repair = new Repair(a.replica, { ...ANTI_ENTROPY_DEFAULTS, jitter: 0 }, EXCHANGE_LIMITS, {
+  const repair = new Repair(a.replica, { ...ANTI_ENTROPY_DEFAULTS, jitter: 0, ...config }, EXCHANGE_LIMITS, {
     clock: { nowMs: () => 1_900_000_000_000 + timers.monotonicMs() },
     timers,
     transport: {
@@ -186,6 +187,16 @@ test("tables that differ are exchanged first, a few times at most", async () => 
   meet(b);
   await expect(repair.exchange(peer)).rejects.toMatchObject({ reason: { code: "exchange_broken" } });
   expect(rounds).toBe(5);
+});
+
+test("an exchange that breaks off is paid for as well, with what it had moved", async () => {
+  const { a, b, repair, during } = await scheduled({ maxBytesPerSecond: 10 });
+  await a.write("k", "v");
+  const breakOff = (): never => {
+    throw new PeerFault({ code: "busy" });
+  };
+  await expect(repair.exchange({ id: b.id, address: "h:1" }, breakOff)).rejects.toThrow("busy");
+  expect(await during(4 * INTERVAL_MS)).toBe(1);
 });
 
 test("nothing is begun after the stop, whatever disturbs", async () => {

@@ -185,6 +185,7 @@ export class Repair {
     onProgress: (progress: ExchangeProgress) => void = () => undefined,
   ): Promise<ExchangeOutcome> {
     this.#running += 1;
+    let moved = { bytesSent: 0, bytesReceived: 0 };
     try {
       const outcome = await this.#underOneTable(peer, (session, ask) => {
         const asker = new ExchangeAsker(this.#replica, this.#limits, {
@@ -193,6 +194,7 @@ export class Repair {
           ask,
           nowMs: () => this.#ports.timers.monotonicMs(),
           onProgress: (progress) => {
+            moved = progress;
             this.#progress.set(peer.id, progress);
             onProgress(progress);
           },
@@ -208,6 +210,7 @@ export class Repair {
       if (error instanceof PeerFault) this.#ports.ended(peer.id, error);
       throw error;
     } finally {
+      this.#schedule.spent(this.#ports.timers.monotonicMs(), moved.bytesSent + moved.bytesReceived);
       this.#progress.delete(peer.id);
       this.#running -= 1;
     }
@@ -250,10 +253,9 @@ export class Repair {
   }
 
   #remember(peer: NodeId, outcome: ExchangeOutcome, root: string): void {
-    const { clock, timers, metrics } = this.#ports;
+    const { clock, metrics } = this.#ports;
     this.#last.set(peer, { ...outcome, atMs: clock.nowMs() });
-    const bytes = outcome.bytesSent + outcome.bytesReceived;
-    this.#schedule.met(timers.monotonicMs(), bytes, { equal: outcome.equal, root });
+    this.#schedule.met({ equal: outcome.equal, root });
     metrics.count("hearsay_exchanges_total", 1);
     metrics.count("hearsay_repaired_keys_total", outcome.keysSent + outcome.keysReceived);
   }

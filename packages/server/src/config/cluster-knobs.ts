@@ -78,7 +78,7 @@ export const CLUSTER_KNOBS: { readonly [Name in keyof ClusterSettings]: Knob<Clu
     max: HOUR_MS,
   }),
   "antiEntropy.maxBytesPerSecond": bytes({
-    sets: "the bytes a second that exchanges started here may take on average; 0 for no bound",
+    sets: "the bytes of records a second that exchanges started here may take on average; 0 for no bound",
     reason: "repair is wanted as fast as it goes",
     fallback: ANTI_ENTROPY_DEFAULTS.maxBytesPerSecond,
     min: 0,

@@ -149,7 +149,7 @@ export class WatermarkCluster {
       this.#publish(node);
       this.#perform(node, node.gossip.meet(to));
       // Equal, and what it was: the pace of a cluster where nothing is going on, which is the slowest.
-      schedule.met(this.agenda.nowMs, 0, { equal: true, root: "" });
+      schedule.met({ equal: true, root: "" });
     });
   }
 
