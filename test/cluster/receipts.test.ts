@@ -145,3 +145,23 @@ test("what a newcomer wrote when it was alone is not called complete while a mem
     expect(receipt.complete).toBe(false);
   }
 });
+
+test("a member that is leaving is no holder of what came to it meanwhile, and is one of what it had confirmed", async () => {
+  const cluster = new VirtualCluster(platform, 47);
+  await cluster.start("a", "b", "c");
+  const early = versionOf(await cluster.put("a", "early", "v"));
+  const { running } = cluster.machine("a");
+  const { completeness } = running.keeper;
+  await cluster.time.until("it is complete", () => completeness.watermark >= early.time, MINUTE_MS);
+  const leaving = cluster.machine("c").running;
+  // What it hands over takes longer than this test.
+  leaving.repair.exchange = () => new Promise(() => undefined);
+  void leaving.leave();
+  const late = versionOf(await cluster.put("a", "late", "v"));
+  await cluster.time.advance(10_000);
+  expect(cluster.read("c", "late")).toBe("v");
+  const of = async (key: string, version: Version) =>
+    names(await during(cluster, 3000, receiptOf(running, key, version)));
+  expect(await of("early", early)).toEqual({ holders: ["a", "b", "c"], lacking: [], unknown: [] });
+  expect(await of("late", late)).toEqual({ holders: ["a", "b"], lacking: [], unknown: ["c"] });
+});

@@ -37,7 +37,8 @@ export class Publishing {
   async publish(): Promise<void> {
     const { keeper, membership, states } = this.#parts;
     const isAlone = membership.counted().ids.length === 1;
-    const unit = this.#isMember ? await keeper.refresh() : undefined;
+    // While it leaves its last one stands: what comes from here on may go with it.
+    const unit = this.#lifecycle.isStaying ? await keeper.refresh() : undefined;
     const { records, bytes } = this.#ports.facts.stats();
     states.publish({
       unit,
