@@ -5,6 +5,9 @@ import type { MemberView } from "./member-view.ts";
 import type { Prober } from "./prober.ts";
 import type { SwimEffect } from "./swim-messages.ts";
 
+/** Until somebody has heard it, a node tells so many times that it goes for good: nobody else can, and its id would hold the others back. */
+const LEAVING_ROUNDS = 5;
+
 export class Announcer {
   readonly #view: MemberView;
   readonly #prober: Prober;
@@ -17,14 +20,20 @@ export class Announcer {
     this.#random = random;
   }
 
-  /** Tells that this node stops or is retired; event `announced` follows when all who were told have answered or failed to. */
+  /** Tells that this node stops or is retired; event `announced` follows when all who were told last have answered or failed to. */
   announce(state: MemberState, out: SwimEffect[]): void {
+    this.#announce(state, state === "retired" ? LEAVING_ROUNDS : 1, out);
+  }
+
+  #announce(state: MemberState, rounds: number, out: SwimEffect[]): void {
     const peers = this.#choose();
     const told = peers.length;
     let open = told;
     let confirmed = 0;
-    const finish = (effects: SwimEffect[]): void =>
-      void effects.push({ kind: "event", event: { kind: "announced", state, confirmed, told } });
+    const finish = (effects: SwimEffect[]): void => {
+      if (confirmed === 0 && told > 0 && rounds > 1) this.#announce(state, rounds - 1, effects);
+      else effects.push({ kind: "event", event: { kind: "announced", state, confirmed, told } });
+    };
     if (told === 0) finish(out);
     for (const peer of peers) {
       this.#prober.ping(peerOf(peer), this.#view.config.probeTimeoutMs, out, (outcome, _at, effects) => {

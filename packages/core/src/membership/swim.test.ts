@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Member } from "./member.ts";
 import { A, about, B, clusterOf, ping } from "./samples.contract.ts";
+import { SWIM_DEFAULTS } from "./swim-config.ts";
 import { RETIRED_PAGE } from "./swim-messages.ts";
 import { memberOf, VirtualCluster } from "./virtual-cluster.contract.ts";
 
@@ -119,6 +120,22 @@ describe("going and coming back", () => {
     expect(cluster.runUntil(() => stateAtAll(cluster, rest, gone, "retired"), 10_000)).toBeDefined();
     for (const member of rest) expect(cluster.swim(member.id).table.counted().ids).not.toContain(gone.id);
     expect(new Set(rest.map((member) => cluster.swim(member.id).table.counted().tableHash)).size).toBe(1);
+  });
+
+  test.each([
+    ["and is heard once it can be", 2, 2],
+    ["a few times", 100, 0],
+  ])("a member that leaves and that nobody hears says so again, %s", (_, roundsCutOff, confirmed) => {
+    const { cluster, members } = clusterOf(3);
+    const [gone, ...rest] = members as [Member, ...Member[]];
+    const others = rest.map(({ id }) => id);
+    cluster.partition([gone.id], others);
+    cluster.act(gone.id, (swim, nowMs) => swim.leave(nowMs));
+    cluster.run(roundsCutOff * SWIM_DEFAULTS.probeTimeoutMs - 10);
+    cluster.heal();
+    cluster.run(SWIM_DEFAULTS.probeTimeoutMs);
+    expect(cluster.eventsOf("announced").map(({ event }) => event)).toMatchObject([{ confirmed, told: 2 }]);
+    expect(stateAtAll(cluster, rest, gone, "retired")).toBe(confirmed > 0);
   });
 
   test("a retired member that comes back is refused, knows why, and changes nothing", () => {

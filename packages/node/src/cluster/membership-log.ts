@@ -26,6 +26,10 @@ export function logMembership(
     case "self-retired":
       log[isLeaving ? "info" : "error"]("self_retired", { node: self });
       break;
+    case "announced":
+      if (event.state === "retired" && event.told > 0 && event.confirmed === 0)
+        log.warn("leaving_unheard", { told: event.told });
+      break;
     case "joined":
       log.info("joined", { by: event.by.address });
       break;
