@@ -1,5 +1,5 @@
 /**
- * The rules of section 6 of docs/protocol.md, each of which the model can be run without. `caughtBy` lists seeds whose
+ * The rules of docs/protocol.md, *Completeness*, each of which the model can be run without. `caughtBy` lists seeds whose
  * run, without the rule, breaks the invariant named beside them; with the rule they hold.
  */
 import type { Invariant } from "./checks.ts";

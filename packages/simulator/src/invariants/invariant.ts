@@ -1,4 +1,4 @@
-/** What must hold, whatever happens: the list of docs/protocol.md, section 9. */
+/** What must hold, whatever happens: the list of docs/protocol.md, *Invariants*. */
 
 export const INVARIANTS = {
   durability: "every acknowledged write is present on each replica in the end, or covered by a later one",
