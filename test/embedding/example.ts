@@ -7,8 +7,13 @@ import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import {
   ANTI_ENTROPY_DEFAULTS,
+  ANYONE,
   DEFAULT_RUMOR_OPTIONS,
   type Hashing,
+  type NodeId,
+  type Peer,
+  type PeerReply,
+  type PeerRequest,
   SeededRandom,
   SWIM_DEFAULTS,
   winner,
@@ -45,20 +50,24 @@ const timers: Timers = {
 export interface Replica {
   readonly node: Node;
   readonly member: ClusterMember;
+  /** Aborted when its store has come into doubt: it serves nothing any more, and is to be closed and opened anew. */
+  readonly ending: AbortSignal;
   close(): Promise<void>;
+}
+
+/** What outlasts a store that is open on it. */
+export type Disk = MemoryLevel<Uint8Array, Uint8Array>;
+
+export function newDisk(): Disk {
+  return new MemoryLevel({ keyEncoding: "view", valueEncoding: "view", storeEncoding: "view" });
 }
 
 /** Where each replica is reached: the whole network of this program. */
 const network: Map<string, ClusterMember> = new Map();
 
-function openStore(): ReturnType<typeof Store.open> {
+function openStore(disk: Disk, onDoubt: () => void): ReturnType<typeof Store.open> {
   return Store.open({
-    openDatabase: () =>
-      new MemoryLevel<Uint8Array, Uint8Array>({
-        keyEncoding: "view",
-        valueEncoding: "view",
-        storeEncoding: "view",
-      }),
+    openDatabase: () => disk,
     hashing,
     digestKey: hashing.sha256(new TextEncoder().encode("the same on all replicas")),
     durability: "os",
@@ -66,7 +75,9 @@ function openStore(): ReturnType<typeof Store.open> {
     environment: { bootId: "", directoryStamp: "" },
     yieldToEventLoop: () => setImmediate(),
     hasRoom: () => Promise.resolve(true),
-    onEvent: () => undefined,
+    onEvent: ({ code }) => {
+      if (code === "doubt") onDoubt();
+    },
     limits: DEFAULT_STORE_LIMITS,
   });
 }
@@ -98,9 +109,27 @@ function settings(address: string, seeds: readonly string[], incarnation: "same"
   };
 }
 
+async function carry(from: NodeId, to: Peer, message: PeerRequest): Promise<PeerReply> {
+  const receiver = network.get(to.address);
+  if (receiver === undefined) throw new PeerFault({ code: "unreachable" });
+  // Another incarnation in the same place: what it says is not of the one that is asked.
+  if (to.id !== ANYONE && to.id !== receiver.id) throw new PeerFault({ code: "refused", reason: "not_me" });
+  try {
+    return await receiver.serve(from, message);
+  } catch (error) {
+    throw error instanceof PeerFault ? new PeerFault({ code: "refused", reason: error.reason.code }) : error;
+  }
+}
+
 /** Opens a replica at an address and lets it join through another, if there is one. */
-export async function openReplica(name: string, seeds: readonly string[]): Promise<Replica> {
-  const { store, report } = await openStore();
+export async function openReplica(name: string, disk: Disk, seeds: readonly string[]): Promise<Replica> {
+  const ending = new AbortController();
+  let isOpen = false;
+  const { store, report } = await openStore(disk, () => {
+    // What opening finds becomes a new incarnation at once.
+    if (isOpen) ending.abort();
+  });
+  isOpen = true;
   const random = new SeededRandom(randomInt(2 ** 32));
   const doubt = report.doubt.length > 0;
   const node = await Node.open(
@@ -125,20 +154,18 @@ export async function openReplica(name: string, seeds: readonly string[]): Promi
       facts: store,
       clock,
       timers,
-      transport: {
-        async request(to, message) {
-          const receiver = network.get(to.address);
-          if (receiver === undefined) throw new PeerFault({ code: "unreachable" });
-          return await receiver.serve(node.id, message);
-        },
-      },
+      transport: { request: (to, message) => carry(node.id, to, message) },
       resolveSeed: (seed) => Promise.resolve([seed]),
       random,
       log: silent,
       metrics,
     },
+    // It takes no writes any more, and says so; there is nothing else to do here.
     { retired: () => undefined },
   );
+  const { signal } = ending;
+  signal.addEventListener("abort", () => member.halt());
+  if (signal.aborted) member.halt();
   network.set(name, member);
   await member.start();
   const close = async (): Promise<void> => {
@@ -146,7 +173,7 @@ export async function openReplica(name: string, seeds: readonly string[]): Promi
     network.delete(name);
     await store.close();
   };
-  return { node, member, close };
+  return { node, member, ending: signal, close };
 }
 
 /** Writes a text; settles when it is durable here and on one other replica. */
@@ -157,6 +184,8 @@ export async function put(replica: Replica, key: string, text: string): Promise<
     contentType: "text/plain",
     ttlMs: null,
   } as const;
+  const refused = replica.ending.aborted ? "in_doubt" : replica.member.notWritable()?.code;
+  if (refused !== undefined) throw new Error(refused);
   const written = replica.node.write(key, content, undefined);
   if ("code" in written) throw new Error(written.code);
   await written.committed;
@@ -165,6 +194,7 @@ export async function put(replica: Replica, key: string, text: string): Promise<
 }
 
 export function read(replica: Replica, key: string): string | undefined {
+  if (replica.ending.aborted) throw new Error("in_doubt");
   const record = replica.node.get(key);
   const sibling = record === undefined ? undefined : winner(record);
   return sibling?.kind === "value" ? new TextDecoder().decode(sibling.bytes) : undefined;

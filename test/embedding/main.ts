@@ -1,7 +1,7 @@
-import { openReplica, put, read, takesWrites } from "./example.ts";
+import { newDisk, openReplica, put, read, takesWrites } from "./example.ts";
 
-const left = await openReplica("left", []);
-const right = await openReplica("right", ["left"]);
+const left = await openReplica("left", newDisk(), []);
+const right = await openReplica("right", newDisk(), ["left"]);
 await takesWrites(right);
 await put(left, "greeting", "hello");
 process.stdout.write(`right reads: ${read(right, "greeting")}\n`);
