@@ -264,8 +264,6 @@ export {
   type Aggregate,
   aggregate,
   countNodes,
-  STATE_KEYS,
-  type StateKey,
   stateNumber,
   stateText,
 } from "./state/aggregate.ts";

@@ -3,17 +3,12 @@ import type { NodeId } from "../identity.ts";
 import type { StateValue } from "./messages.ts";
 import type { NodeState } from "./node-states.ts";
 
-/** The application states every node publishes. Others are passed on and ignored. */
-export const STATE_KEYS = ["address", "zone", "keys", "bytes", "load", "root", "unit", "build"] as const;
-
-export type StateKey = (typeof STATE_KEYS)[number];
-
-export function stateText(state: NodeState, key: StateKey): string | undefined {
+export function stateText(state: NodeState, key: string): string | undefined {
   const value: StateValue | undefined = state.values.get(key)?.value;
   return typeof value === "string" ? value : undefined;
 }
 
-export function stateNumber(state: NodeState, key: StateKey): number | undefined {
+export function stateNumber(state: NodeState, key: string): number | undefined {
   const value: StateValue | undefined = state.values.get(key)?.value;
   return typeof value === "number" ? value : undefined;
 }
@@ -29,7 +24,7 @@ export interface Aggregate {
 /** Sum, count and average of one number over the nodes that count. */
 export function aggregate(
   states: Iterable<NodeState>,
-  key: StateKey,
+  key: string,
   counts: (node: NodeId) => boolean,
 ): Aggregate {
   let count = 0;
