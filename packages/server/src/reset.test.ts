@@ -1,5 +1,5 @@
 /** What an operator does with the last node of a cluster, when it is in doubt and the others are gone for good. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Level } from "level";
@@ -118,6 +118,27 @@ it("empties a directory of what is damaged as well", async () => {
   await resetDirectory(settings, { empty: true, alone: true });
   ({ store, close } = await open());
   expect(store.stats().damaged).toBe(0);
+  await close();
+});
+
+it("empties a directory of versions kept aside and of copies of damaged databases, whose values would stay", async () => {
+  const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
+  const open = (): ReturnType<typeof openStore> => openStore(settings, QUIET, () => undefined);
+  let { store, close } = await open();
+  for (const time of [7, 8]) {
+    const version = { time, node: "n1~0123456789" };
+    const ghost = { version, bytes: new Uint8Array(1), contentType: "text/plain", expiresAtMs: null };
+    await store.quarantine("k", { kind: "value", ...ghost }, { atMs: 1, why: "refused" });
+  }
+  expect(store.stats().ghosts).toBe(2);
+  await close();
+  mkdirSync(join(data, "db-damaged-1970-01-01T00-00-00-000Z"));
+  await resetDirectory(settings, { empty: false, alone: true });
+  expect(readdirSync(data).join()).toContain("db-damaged-");
+  await resetDirectory(settings, { empty: true, alone: true });
+  expect(readdirSync(data).join()).not.toContain("db-damaged-");
+  ({ store, close } = await open());
+  expect(store.stats().ghosts).toBe(0);
   await close();
 });
 

@@ -4,6 +4,7 @@ import { beginAnew, establishIdentity, type Log } from "@hearsay/node";
 import type { Store } from "@hearsay/store";
 import type { Settings } from "./config/knobs.ts";
 import { DataDirectory } from "./machine/data-directory.ts";
+import { dropDamagedCopies } from "./machine/salvage.ts";
 import { openStore } from "./open-store.ts";
 import { openingError } from "./start-error.ts";
 
@@ -97,6 +98,10 @@ async function removeAll(
       if (damaged.length === 0) break;
       await Promise.all(damaged.map(({ key }) => opened.store.remove(key)));
     }
+    for await (const { key, sibling } of opened.store.ghosts()) {
+      await opened.store.discardGhost(key, sibling.version);
+    }
+    await dropDamagedCopies(settings.data, 0);
     return removed;
   } finally {
     await opened.close();

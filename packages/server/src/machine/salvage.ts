@@ -177,11 +177,20 @@ async function exchange(places: Places, nowMs: number): Promise<string> {
   if (existsSync(places.database)) await rename(places.database, copy);
   await rename(places.salvaged, places.database);
   sync(places.root);
-  const copies = (await readdir(places.root)).filter((name) => name.startsWith(DAMAGED_PREFIX)).sort();
-  for (const old of copies.slice(0, -MAX_DAMAGED_COPIES)) {
-    await rm(join(places.root, old), { recursive: true, force: true });
-  }
+  const copies = await dropDamagedCopies(places.root, MAX_DAMAGED_COPIES);
   return join(places.root, copies.at(-1) ?? "");
+}
+
+/**
+ * Removes the oldest copies of damaged databases, all but so many.
+ * @returns the names of all there were, oldest first
+ */
+export async function dropDamagedCopies(root: string, kept: number): Promise<readonly string[]> {
+  const copies = (await readdir(root)).filter((name) => name.startsWith(DAMAGED_PREFIX)).sort();
+  for (const old of copies.slice(0, Math.max(0, copies.length - kept))) {
+    await rm(join(root, old), { recursive: true, force: true });
+  }
+  return copies;
 }
 
 /** Of a file or a directory. */
