@@ -1,6 +1,15 @@
 /** Puts the records of a checked snapshot into a running node. */
 import type { RestoreMode, RestoreReport } from "@hearsay/api";
-import { isLive, type KeyRecord, type Sibling, type Value, winner } from "@hearsay/core";
+import {
+  type HlcTime,
+  HybridLogicalClock,
+  isLive,
+  type KeyRecord,
+  type Sibling,
+  type Value,
+  winner,
+} from "@hearsay/core";
+import type { WriteFault } from "@hearsay/node";
 import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
 import { isContentType } from "../http/query.ts";
@@ -91,8 +100,14 @@ async function prepareExact(services: Services, restore: Restore): Promise<void>
   admitExact(services);
   if (services.store.stats().records > 0) throw new ApiProblem("store_not_empty");
   const { newest } = await inspectSnapshot(restore.path, services.clock.nowMs());
-  const drift = services.node.observe(newest);
+  const drift = restore.dryRun ? driftOf(services, newest) : services.node.observe(newest);
   if (drift !== undefined) throw clockDrift(drift, "The snapshot's newest version");
+}
+
+/** What the node's clock would say, which stays as it is. */
+function driftOf({ settings, clock }: Services, time: HlcTime): WriteFault | undefined {
+  const fresh = new HybridLogicalClock({ durableBound: 0, maxDriftMs: settings["clock.maxDriftMs"] });
+  return fresh.observe(time, clock.nowMs());
 }
 
 /** What to write for the key; undefined when nothing is, which is then counted. */

@@ -1,4 +1,7 @@
 /** Restores against what a cluster knows: its members, its floor, and the deletions that it has purged. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import { RunningCluster } from "../testing/running-cluster.ts";
 
@@ -119,6 +122,35 @@ it("a value that is larger than the cluster takes is refused before anything is 
       detail: expect.stringContaining('"b" has 1048577 bytes, at most 1048576'),
     });
     expect(await keys(to, "n1")).toBe("");
+  }
+});
+
+it("a dry run changes nothing, the clock neither, and tells that the snapshot lies too far ahead of it", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "hearsay-restore-"));
+  try {
+    const clockFile = join(directory, "ahead");
+    await writeFile(clockFile, "1800000");
+    const from = open();
+    await from.run("old", undefined, { "test.hooks": "true", "test.clockFile": clockFile });
+    const ahead = await from.put("old", "a", "1");
+    const snapshot = await snapshotOf(from, "old");
+    const to = open();
+    await to.run("n1", undefined, {
+      "clock.maxDriftMs": "1h",
+      "security.messageWindowMs": "1h",
+      "tombstones.minRetentionMs": "1h",
+    });
+    expect(await restore(to, "n1", snapshot, "mode=exact&dry-run=true")).toMatchObject({ applied: 1 });
+    expect((await to.put("n1", "b", "2")) < ahead).toBe(true);
+    await to.run("n2");
+    expect(await restore(to, "n2", snapshot, "mode=exact&dry-run=true")).toMatchObject({
+      code: "clock_drift",
+      detail: expect.stringMatching(
+        /^The snapshot's newest version is \d+ ms ahead; clock.maxDriftMs is 1000.$/,
+      ),
+    });
+  } finally {
+    await rm(directory, { recursive: true });
   }
 });
 
