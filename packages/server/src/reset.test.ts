@@ -101,6 +101,24 @@ it("lets a node go on alone that crashed when it was let in where nobody answers
   expect(await cluster.get("n2", "/kv/b")).toMatchObject({ status: 200, body: "1" });
 });
 
+it("retires nobody by the word of a node whose limits keep it outside, and says that these do", async () => {
+  await startOfTwo();
+  await cluster.stop("n2");
+  await reset({ alone: false });
+  const join = cluster.address("n1");
+  await cluster.run("n2", undefined, { data, join, "limits.maxValueBytes": "4096" });
+  await cluster.until("it is refused", async () =>
+    JSON.stringify((await cluster.get("n2", "/readyz?verbose")).body).includes("maxValueBytes differ"),
+  );
+  await cluster.stop("n1");
+  await cluster.until("n1 is down", async () => {
+    const { body } = await cluster.get("n2", "/cluster");
+    return /"state":"(dead|stopped)"/.test(JSON.stringify(body));
+  });
+  const answer = await cluster.post("n2", "/cluster/forget", { node: "n1", confirm: true });
+  expect(answer).toMatchObject({ status: 503, body: { code: "limits_differ", outcome: "none" } });
+});
+
 it("empties a directory of what is damaged as well", async () => {
   const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
   const open = (): ReturnType<typeof openStore> => openStore(settings, QUIET, () => undefined);
