@@ -226,6 +226,7 @@ test.each<[PeerFaultReason, string, number]>([
   [{ code: "clock_drift", aheadMs: 60_000, maxDriftMs: 10_000 }, "clock_drift", 409],
   [{ code: "busy" }, "peer_busy", 503],
   [{ code: "bad_message", what: "compare request" }, "bad_message", 400],
+  [{ code: "exchange_broken", what: "no end" }, "bad_message", 400],
 ])(
   "what the node refuses as $code goes back signed, counted and logged under the sender's id",
   async (reason, code, status) => {
@@ -236,8 +237,8 @@ test.each<[PeerFaultReason, string, number]>([
     const answered = await post(port, encoded, header);
     expect([answered.status, codeOf(answered)]).toEqual([status, code]);
     expect(signer().checkReply(nonce, answered.signature, answered.body)).toBeUndefined();
-    expect([...ports.refusals.counts()]).toEqual([[reason.code, 1]]);
-    expect(lines).toEqual([{ event: "peer_message_refused", code: reason.code, peer: PEER, count: 1 }]);
+    expect([...ports.refusals.counts()]).toEqual([[code, 1]]);
+    expect(lines).toEqual([{ event: "peer_message_refused", code, peer: PEER, count: 1 }]);
   },
 );
 

@@ -104,9 +104,10 @@ function sendSigned(ports: PeerPorts, exchange: Exchange, nonce: string, answer:
 
 /** The problem to answer with; the refusal is counted, and logged at a limited rate. */
 function refusal(ports: PeerPorts, exchange: Exchange, reason: PeerRefusal, from?: NodeId): ApiProblem {
-  ports.refusals.note(reason.code, from ?? exchange.raw.socket.remoteAddress ?? "");
-  const { code, ...facts } = reason;
-  return new ApiProblem(problemCode(code), { members: { ...facts } });
+  const { code: inner, ...facts } = reason;
+  const code = problemCode(inner);
+  ports.refusals.note(code, from ?? exchange.raw.socket.remoteAddress ?? "");
+  return new ApiProblem(code, { members: { ...facts } });
 }
 
 /** What the codes of the layers below are called towards peers. */
