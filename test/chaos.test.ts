@@ -45,7 +45,9 @@ describe("hearsay chaos", () => {
     expect(run.code).toBe(0);
     expect(summary).toMatchObject({ kills: expect.any(Number), faults: expect.any(Array) });
     expect(readFileSync(join(report, "report.html"), "utf8")).toContain("Everything held.");
-    expect(readFileSync(join(report, "report.md"), "utf8")).toContain("chaos --nodes 3 --minutes 0.3");
+    expect(readFileSync(join(report, "report.md"), "utf8")).toContain(
+      "chaos --nodes 3 --minutes 0.3 --settle 1m --seed 28",
+    );
     const again = await hearsay(["chaos", "--check", join(report, "history.ndjson")]);
     expect(again.text).toContain("Everything held.");
   });

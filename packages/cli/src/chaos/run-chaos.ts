@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { formatDurationMs } from "@hearsay/api";
 import {
   check,
   chooseFaults,
@@ -132,11 +133,12 @@ async function workloadOf({ workload }: ChaosFlags): Promise<WorkloadSpec> {
 
 /** The same run again. */
 function repeatOf(flags: ChaosFlags, seed: number): string {
-  const { nodes, minutes, faults, workload, set = [], endpoints } = flags;
+  const { nodes, minutes, settle, faults, workload, set = [], endpoints } = flags;
   const where = endpoints === undefined ? ["--nodes", String(nodes)] : ["--endpoints", endpoints.join(",")];
   const words = [
     ...where,
     ...["--minutes", String(minutes)],
+    ...["--settle", formatDurationMs(settle)],
     ...(faults === undefined || endpoints !== undefined ? [] : ["--faults", faults.join(",")]),
     ...(workload === undefined ? [] : ["--workload", workload]),
     ...set.flatMap((one) => ["--set", one]),
