@@ -323,11 +323,3 @@ test("an old copy of a directory of a cluster in whose place another was begun i
   const emptied = report.lines.slice(end).filter((line) => line.includes("the directory of"));
   expect(emptied.length).toBeGreaterThan(0);
 });
-
-test("what was deleted, and its deletion purged, may come back when all have come into doubt since", async () => {
-  const plan = makePlan({ seed: 4956, mode: "safety", nodes: 5, minutes: 10 });
-  const report = await runPlan(platform, plan, { keepsLines: true });
-  expect(report.violation).toBeUndefined();
-  const deleted = report.lines.findLastIndex((line) => line.endsWith("n1 drops key-18"));
-  expect(report.lines.slice(deleted).filter((line) => line.endsWith("n1 stores key-18"))).not.toEqual([]);
-});

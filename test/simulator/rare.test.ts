@@ -9,6 +9,7 @@ type Action = Plan["actions"][number];
 type Fault = Extract<Action, { readonly kind: "fault" }>;
 
 const FIRST_NODE = 0;
+const SECOND_OF_THREE = 0.5;
 const LAST_NODE = 0.99;
 const RETENTION_MS = 10_000;
 
@@ -179,6 +180,25 @@ test.each(["begun_beside", "alone_beside"] as const)(
     expect(one.violation).toBeDefined();
   },
 );
+
+test("what was deleted, and its deletion purged, comes back when every member is in doubt at one time, and that is no broken promise", async () => {
+  const copies = [FIRST_NODE, SECOND_OF_THREE].map((node) => ({
+    ...faultAt(8_000, "old_copy", 0, 10_000),
+    node,
+  }));
+  const actions = [
+    put(6_000, "k"),
+    put(6_500, "l"),
+    ...copies,
+    del(10_000, "k"),
+    { ...faultAt(47_900, "entry_lost"), node: LAST_NODE },
+  ];
+  const report = await runOf(actions, 80_000);
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ old_copy: 2, entry_lost: 1 });
+  const gone = report.lines.findIndex((line) => line.endsWith("n3 drops k"));
+  expect(report.lines.slice(gone).filter((line) => line.endsWith("n3 stores k"))).toHaveLength(1);
+});
 
 test("what is copied while a node is a cluster of its own is not put back once it is in that of the others again", async () => {
   const actions = [
