@@ -7,8 +7,6 @@ export interface ProblemFacts {
   readonly next?: string;
   /** Takes the place of the table's outcome. */
   readonly outcome?: Outcome;
-  /** Becomes the header of that name too. */
-  readonly retryAfterSeconds?: number;
   /** Members beside the standard ones. */
   readonly members?: Readonly<Record<string, string | number | boolean | null>>;
   /** Response headers, name then value. */
@@ -51,10 +49,7 @@ export function renderProblem(problem: ApiProblem): RenderedProblem {
     ...members,
   });
   const headers = ["Content-Type", MEDIA_TYPES.problem, "Content-Length", String(Buffer.byteLength(body))];
-  const retryAfter =
-    problem.facts.retryAfterSeconds ??
-    (kind.status === 503 || kind.status === 507 ? RETRY_AFTER_SECONDS : undefined);
-  if (retryAfter !== undefined) headers.push("Retry-After", String(retryAfter));
+  if (kind.status === 503 || kind.status === 507) headers.push("Retry-After", String(RETRY_AFTER_SECONDS));
   if (problem.facts.headers !== undefined) headers.push(...problem.facts.headers);
   return { status: kind.status, headers, body };
 }
