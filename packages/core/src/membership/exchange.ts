@@ -35,6 +35,7 @@ export class Exchange {
   readonly #contacted: Set<string> = new Set();
   #seeds: readonly string[] = [];
   #joining = false;
+  #hasJoined = false;
   #walking = false;
 
   constructor(
@@ -147,7 +148,8 @@ export class Exchange {
     const recorded = reply.members.find((member) => member.id === this.#view.self.id);
     if (recorded !== undefined && comparePrecedence(recorded, this.#view.self) === 0) {
       this.#joining = false;
-      out.push({ kind: "event", event: { kind: "joined", by: peerOf(reply.from) } });
+      if (!this.#hasJoined) out.push({ kind: "event", event: { kind: "joined", by: peerOf(reply.from) } });
+      this.#hasJoined = true;
     } else if (purpose === "join") this.#contact(seed, "join-again", out);
   }
 

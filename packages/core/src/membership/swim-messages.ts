@@ -112,7 +112,7 @@ export type SwimEvent =
   | { readonly kind: "member-retired"; readonly id: NodeId }
   /** This node has taken over the table of a member, and enters no other cluster; to be stored with the table. */
   | { readonly kind: "entered" }
-  /** A seed has recorded this node and told it the table. */
+  /** A seed has recorded this node and told it the table, for the first time in this run. */
   | { readonly kind: "joined"; readonly by: Peer }
   /** Others believed something else of this node, and it raised its generation beyond that. */
   | { readonly kind: "refuted"; readonly believed: Member; readonly generation: number }

@@ -11,6 +11,7 @@ import {
   type HelloReply,
   type HelloRequest,
   hlcFromMs,
+  isLiveMember,
   type NodeId,
   type Peer,
 } from "@hearsay/core";
@@ -23,6 +24,9 @@ import { ClockSkew } from "./skew.ts";
 
 /** How long a peer's complaint about our clock counts without being repeated. */
 const SKEW_MEMORY_MS = 30_000;
+
+/** How often the configured seeds are looked for while a member is away. */
+export const SEEDS_INTERVAL_MS = 15_000;
 
 export class Lifecycle {
   readonly #config: MemberConfig;
@@ -116,11 +120,30 @@ export class Lifecycle {
    * Looks for the members of before at once, and for the configured seeds, should all have moved: whoever came back from
    * a stop of the whole cluster takes everybody else for stopped.
    */
-  async returnTo(): Promise<void> {
-    const { membership } = this.#parts;
+  returnTo(): void {
+    const { membership, troubles } = this.#parts;
     const others = membership.members().filter(({ id }) => id !== this.#ports.node.id);
-    const seeds = await Promise.all(this.#config.seeds.map((seed) => this.#ports.resolveSeed(seed)));
-    membership.join([...others.map(({ address }) => address), ...seeds.flat()]);
+    const addresses = others.map(({ address }) => address);
+    membership.join(addresses);
+    // Nothing waits for a name service.
+    this.#seedAddresses().then(
+      (seeds) => membership.join([...seeds, ...addresses]),
+      (error: unknown) => troubles.failed("seed_lookup_failed", error),
+    );
+  }
+
+  /** Looks for the configured seeds while a member is away: it may have moved, and so may this node, or a name lead elsewhere. */
+  async lookForAway(): Promise<void> {
+    const { membership } = this.#parts;
+    const isAnyAway = membership.members().some((member) => !isLiveMember(member));
+    if (this.joiningState.kind !== "member" || !isAnyAway) return;
+    const addresses = await this.#seedAddresses();
+    if (addresses.length > 0) membership.join(addresses);
+  }
+
+  async #seedAddresses(): Promise<string[]> {
+    const found = await Promise.all(this.#config.seeds.map((seed) => this.#ports.resolveSeed(seed)));
+    return found.flat();
   }
 
   /** Answers a node that asks to be let in. */

@@ -24,7 +24,7 @@ import { Acknowledgements } from "./acknowledgements.ts";
 import type { CompletenessKeeper } from "./completeness-keeper.ts";
 import { type StandIn, StandIns } from "./handing-over.ts";
 import type { JoiningState } from "./joining.ts";
-import { Lifecycle } from "./lifecycle.ts";
+import { Lifecycle, SEEDS_INTERVAL_MS } from "./lifecycle.ts";
 import type { Greeting, MemberConfig, MemberEvents, MemberPorts, NotWritable } from "./member-config.ts";
 import { type MemberParts, makeParts } from "./member-parts.ts";
 import type { Membership } from "./membership.ts";
@@ -69,7 +69,9 @@ export class ClusterMember {
       peersChanged: () => this.#peersChanged(),
       retirementAdopted: (id) => this.#retirementAdopted(id),
       selfRetired: () => {
-        if (this.#lifecycle.selfRetired()) events.retired();
+        if (!this.#lifecycle.selfRetired()) return;
+        this.#fallSilent();
+        events.retired();
       },
       nameTaken: (holder) => this.#lifecycle.nameTaken(holder),
       exchangeEnded: (peer, fault) => this.#lifecycle.exchangeEnded(peer, fault),
@@ -126,13 +128,13 @@ export class ClusterMember {
     this.#phase = "running";
     this.membership.start();
     this.#lifecycle.start();
-    if (this.#parts.joining === undefined) await this.#lifecycle.returnTo();
-    if (this.#isOver) return;
+    if (this.#parts.joining === undefined) this.#lifecycle.returnTo();
     this.repair.start();
     this.states.start();
     const stretch = (): number => this.repair.stretch;
     this.#periodic.every(this.stateIntervalMs, () => this.#publishing.publish(), stretch);
     this.#periodic.every(SAVE_INTERVAL_MS, () => this.keeper.save());
+    this.#periodic.every(SEEDS_INTERVAL_MS, () => this.#lifecycle.lookForAway());
     // Exchanges purge too, but a node that is alone has none.
     this.#periodic.every(this.stateIntervalMs, () => this.keeper.purge(), stretch);
     this.#peersChanged();
@@ -157,12 +159,16 @@ export class ClusterMember {
     this.#phase = "stopped";
     this.keeper.stop();
     this.#parts.replica.stop();
-    this.#periodic.stop();
+    this.#fallSilent();
     this.#lifecycle.stop();
-    this.repair.stop();
-    this.states.stop();
     this.rumors.stop();
     this.membership.stop();
+  }
+
+  #fallSilent(): void {
+    this.#periodic.stop();
+    this.repair.stop();
+    this.states.stop();
   }
 
   /** Answers a peer. @throws PeerFault when it is refused */
