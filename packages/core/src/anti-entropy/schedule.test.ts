@@ -117,6 +117,19 @@ describe("when to meet", () => {
     expect(due.pauseMs(3_602_000)).toBe(3000);
   });
 
+  test("a debt of more than an hour is looked at every hour, and nothing is begun until it is paid", () => {
+    const due = schedule({ intervalMs: 1, maxBytesPerSecond: 1000 });
+    due.spent(0, 9_000_000);
+    let nowMs = 0;
+    const pauses: number[] = [];
+    do {
+      const pauseMs = due.pauseMs(nowMs);
+      pauses.push(pauseMs);
+      nowMs += pauseMs;
+    } while (due.isInDebt(nowMs));
+    expect(pauses).toEqual([3_600_000, 3_600_000, 1_800_000]);
+  });
+
   test("without a budget no exchange delays the next", () => {
     const due = schedule({ intervalMs: 1000, jitter: 0 });
     due.spent(0, 1e12);

@@ -39,6 +39,9 @@ export const CALM_FACTOR = 2;
 /** After each failure that lies with this node pauses double, up to this factor: long enough to leave a full disk alone. */
 const BACKOFF_MAX_FACTOR = 16;
 
+/** Timers of a platform take no more than 2^31 ms; after so long it is looked again. */
+const PAUSE_MAX_MS = HOUR_MS;
+
 /** What an exchange found: whether both sides were equal, and this node's root after it. */
 export interface Finding {
   readonly equal: boolean;
@@ -84,7 +87,15 @@ export class ExchangeSchedule {
     const pause = mean * (1 + jitter * (2 * this.#random.next() - 1));
     if (maxBytesPerSecond === 0) return pause;
     this.#settle(nowMs);
-    return Math.max(pause, (this.#debtBytes / maxBytesPerSecond) * 1000);
+    return Math.max(pause, Math.min((this.#debtBytes / maxBytesPerSecond) * 1000, PAUSE_MAX_MS));
+  }
+
+  /** Whether more is owed than a second pays for, so that the longest pause was not enough. */
+  isInDebt(nowMs: number): boolean {
+    const { maxBytesPerSecond } = this.#config;
+    if (maxBytesPerSecond === 0) return false;
+    this.#settle(nowMs);
+    return this.#debtBytes > maxBytesPerSecond;
   }
 
   /** Whether the hour of this wall-clock time is a quiet one. */

@@ -283,6 +283,7 @@ export class Repair {
 
   async #tick(): Promise<void> {
     if (this.#schedule.isQuiet(this.#ports.clock.nowMs())) return;
+    if (this.#schedule.isInDebt(this.#ports.timers.monotonicMs())) return;
     // With a peer that is just finding out what differs, a second exchange would send the same records again.
     const idle = this.#ports.livePeers().filter(({ id }) => !this.#answerer.isAnswering(id));
     const peer = this.#schedule.choose(idle);
