@@ -27,6 +27,8 @@ export class Group {
       this.resolve = resolve;
       this.reject = reject;
     });
+    // It may have no writer who waits for it: a purge that finds only graves with no record behind them does not.
+    this.settled.catch(() => undefined);
   }
 
   /** Of several operations on one key in a group the last one counts. */

@@ -197,11 +197,8 @@ export class Engine {
   noteDamage(): void {
     if (this.pipeline.refusal() !== undefined) return;
     const key = systemKey(DAMAGE_NOTE);
-    const group = this.pipeline.open();
-    group.put(key, this.codec.encodePlain(key, new Uint8Array(0)));
-    group.settled.catch(() => {
-      // Nobody waits for it: the damage is found and noted again.
-    });
+    // Nobody waits for it: where it fails, the damage is found and noted again.
+    this.pipeline.open().put(key, this.codec.encodePlain(key, new Uint8Array(0)));
   }
 
   /** Without a checkpoint the next start reads everything. */

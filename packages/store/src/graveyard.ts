@@ -93,7 +93,7 @@ function remove(
   const state = key === undefined ? undefined : engine.table.newest(key);
   const from = state?.kind === "record" ? state.summary.purgeableFrom : undefined;
   if (key !== undefined && from !== undefined && from <= floor) return engine.table.remove(key);
-  // The record behind this grave has moved on.
+  // The record behind this grave has moved on. Nobody waits for it: where it fails, the next purge finds it again.
   engine.pipeline.open().del(grave);
   return undefined;
 }
