@@ -91,6 +91,20 @@ it("notices frames that are missing, doubled or out of order, and what follows t
   }
 });
 
+it("lets go of its source when it refuses it, and when its reader has enough", async () => {
+  const flipped = whole.slice();
+  flipped[20] = (flipped[20] ?? 0) ^ 1;
+  for (const bytes of [flipped, whole]) {
+    // Longer than what is read: a source that has ended by itself has let go already.
+    const source = Readable.from([bytes.subarray(0, 5000), bytes.subarray(5000, 5001), bytes.subarray(5001)]);
+    const reading = (async () => {
+      for await (const _item of readSnapshot(source, hashing)) break;
+    })();
+    await reading.catch(() => undefined);
+    expect(source.destroyed).toBe(true);
+  }
+});
+
 it("refuses a frame of more entries than a writer would put into one, which could fill the memory", async () => {
   const backend = await memoryBackend();
   const { store } = await backend.open();
