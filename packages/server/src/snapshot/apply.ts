@@ -174,6 +174,8 @@ class ChunkedWriter {
   #bytes = 0;
 
   async add(write: Promise<void>, bytes: number): Promise<void> {
+    // It may fail while the next record is read, before anybody waits for it.
+    write.catch(() => undefined);
     this.#pending.push(write);
     this.#bytes += bytes;
     if (this.#pending.length >= CHUNK_RECORDS || this.#bytes >= CHUNK_BYTES) await this.flush();

@@ -2,8 +2,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { StoreError } from "@hearsay/store";
 import { afterEach, expect, it } from "vitest";
+import { harness } from "../testing/harness.ts";
 import { RunningCluster } from "../testing/running-cluster.ts";
+import { applySnapshot } from "./apply.ts";
 
 let clusters: RunningCluster[] = [];
 afterEach(async () => {
@@ -163,5 +166,27 @@ it("a node that takes no writes yet takes no restore", async () => {
   await lone.run("n1", undefined, { join: "127.0.0.1:9" });
   for (const mode of ["missing", "as-new", "exact"]) {
     expect(await restore(lone, "n1", snapshot, `mode=${mode}`)).toMatchObject({ code: "joining" });
+  }
+});
+
+it("a write that fails while the next record is read fails the restore, and not the process", async () => {
+  const from = open();
+  await from.start("old");
+  for (const key of ["a", "b", "c"]) await from.put("old", key, "x".repeat(100_000));
+  const directory = await mkdtemp(join(tmpdir(), "hearsay-restore-"));
+  const to = await harness();
+  try {
+    const path = join(directory, "snapshot");
+    await writeFile(path, await snapshotOf(from, "old"));
+    const fault = { code: "disk_full", outcome: "unknown" } as const;
+    to.store.failure = new StoreError(fault);
+    const progress = { records: 0, applied: 0, skippedHeld: 0, skippedDeleted: 0 };
+    const restore = { path, mode: "as-new", dryRun: false, revive: false } as const;
+    // A rejection that nobody handles would fail this run.
+    await expect(applySnapshot(to.services, restore, progress)).rejects.toMatchObject({ fault });
+    expect(progress.applied).toBe(3);
+  } finally {
+    await to.close();
+    await rm(directory, { recursive: true });
   }
 });
