@@ -86,9 +86,16 @@ export async function openStore(
     return { store, report, directory, close };
   } catch (error) {
     rmSync(directory.opening, { force: true });
+    // Where the disk is full, the database was locked. What fills it may be a restore that it ended.
+    const isRoomMade = isFull(error) && directory.clearSpool();
     directory.close();
+    if (isRoomMade) return await openStore(settings, log, onEvent);
     throw error instanceof StoreError && error.fault.code === "store_refused" ? error.cause : error;
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof StoreError && error.fault.code === "disk_full";
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   closeSync,
   constants,
   copyFileSync,
+  existsSync,
   fstatSync,
   openSync,
   readFileSync,
@@ -64,9 +65,14 @@ export class DataDirectory {
     return join(this.path, "spool");
   }
 
-  /** Removes what an earlier run has left of its uploads. Only once the database is open: until then that run may go on. */
-  clearSpool(): void {
+  /**
+   * Removes what an earlier run has left of its uploads. Only once the database has been locked: until then that run may go on.
+   * @returns whether it has left any
+   */
+  clearSpool(): boolean {
+    const isLeft = existsSync(this.spool);
     rmSync(this.spool, { recursive: true, force: true });
+    return isLeft;
   }
 
   /** Written for each batch before it is acknowledged; not synced, as it only has to outlive the process. */
