@@ -2,6 +2,7 @@ import type { BatchDraft, Operation } from "@hearsay/client";
 import { HearsayError } from "@hearsay/client";
 import { describe, expect, it } from "vitest";
 import { type ImportOptions, type ImportProgress, importRecords } from "./import-stream.ts";
+import type { SentLines } from "./sent-again.ts";
 
 interface Sent {
   readonly keys: string[];
@@ -85,6 +86,7 @@ function start(
     batchRecords: 2,
     nowMs: () => 1_000,
     onProgress: () => undefined,
+    onRepeat: () => undefined,
     ...options,
   });
 }
@@ -166,6 +168,23 @@ describe("an import", () => {
       code: "timed_out",
       exit: 6,
     });
+  });
+
+  it("tells once of each batch that is sent again while its first attempt may still arrive", async () => {
+    const seen: SentLines[] = [];
+    const client: ImportOptions["client"] = {
+      draft: () => new KeptDraft(),
+      batch: async (batch, options) => {
+        const isLost = operationsOf(batch).some(({ key }) => key === "c");
+        for (let times = 0; isLost && times < 2; times++) options?.onRepeatUnknown?.();
+        return [];
+      },
+    };
+    const input = lines(record("a"), record("b"), "", record("c"), record("d"));
+    expect(await start(client, input, { onRepeat: (batch) => seen.push(batch) })).toMatchObject({
+      records: 4,
+    });
+    expect(seen).toEqual([{ records: 2, firstLine: 4, lastLine: 5 }]);
   });
 
   it("reports progress of what was acknowledged", async () => {

@@ -2,13 +2,15 @@
  * Reads record lines and sends them as batches, several in flight, in constant memory.
  *
  * Guarantees: every line is written, counted as expired, or named in the error that ends the import. The order of
- * a key's lines is kept: two batches that share a key are never in flight together.
+ * a key's lines is kept: two batches that share a key are never in flight together. What it cannot keep it tells: a batch
+ * whose answer did not come is sent again, and the first attempt may arrive at any time after.
  */
 import { DURATION_MAX_MS } from "@hearsay/api";
 import type { BatchDraft, Client } from "@hearsay/client";
 import { CliError, EXIT, reportOf } from "./failure.ts";
 import { LineNotUtf8, LineTooLong, readLineBlocks } from "./lines.ts";
 import { type PutOperation, parseRecordLine, type RecordLine } from "./record-line.ts";
+import type { SentLines } from "./sent-again.ts";
 
 export interface ImportOptions {
   readonly client: Pick<Client, "batch" | "draft">;
@@ -20,6 +22,8 @@ export interface ImportOptions {
   /** Wall clock, in milliseconds since the epoch. */
   readonly nowMs: () => number;
   readonly onProgress: (progress: ImportProgress) => void;
+  /** Called once for each batch of which an attempt may still take effect when it is sent again. */
+  readonly onRepeat: (batch: SentLines) => void;
 }
 
 export interface ImportProgress {
@@ -129,10 +133,17 @@ class ImportRun {
   }
 
   async #write(batch: Batch): Promise<void> {
-    const { client, signal, onProgress } = this.#options;
+    const { client, signal, onProgress, onRepeat } = this.#options;
+    let isRepeated = false;
+    const onRepeatUnknown = (): void => {
+      if (isRepeated) return;
+      isRepeated = true;
+      const { firstLine, lastLine, draft } = batch;
+      onRepeat({ records: draft.size, firstLine, lastLine });
+    };
     try {
-      // The import's lines win over what is there, so making a batch twice changes nothing.
-      await client.batch(batch.draft, { signal, repeatUnknown: true, results: "none" });
+      // The import's lines win over what is there, so making a batch twice in a row changes nothing.
+      await client.batch(batch.draft, { signal, repeatUnknown: true, onRepeatUnknown, results: "none" });
       this.#records += batch.draft.size;
       onProgress(this.progress);
     } catch (error) {

@@ -38,6 +38,7 @@ import {
   type ReadOptions,
   type RestoreOptions,
   readHeaders,
+  repeatOfWrite,
   writeHeaders,
 } from "./options.ts";
 import { pathOf, withQuery } from "./path.ts";
@@ -46,7 +47,7 @@ import { type Answered, requestJson } from "./requests.ts";
 import { type Resolution, type ResolveCalls, resolveKey } from "./resolve.ts";
 import { guard, parseAs } from "./schema.ts";
 import { Session } from "./session.ts";
-import { type Call, type Repeat, Transport } from "./transport.ts";
+import { type Call, Transport } from "./transport.ts";
 import { type WatchEvent, type WatchOptions, watchEvents } from "./watch.ts";
 
 const isWriteResult = guard<WriteResult>(WriteResult);
@@ -149,6 +150,7 @@ export class Client {
       },
       body: draft.body(),
       repeat: draft.reads === draft.size ? "read" : options.repeatUnknown === true ? "always" : "definite",
+      onRepeatUnknown: options.onRepeatUnknown,
       ...this.#waiting(options),
     });
   }
@@ -307,14 +309,4 @@ export class Client {
   async #json<T>(call: Call, has: (value: unknown) => value is T): Promise<Answered<T>> {
     return await requestJson(this.#transport, call, has);
   }
-}
-
-/**
- * A precondition lets at most one attempt in, and a delete with a context covers no more when it is made twice.
- * A put with a context does not count: twice would leave it as its own conflict.
- */
-function repeatOfWrite(method: "PUT" | "DELETE", options: PutOptions): Repeat {
-  if (options.repeatUnknown === true) return "always";
-  if (options.ifVersion !== undefined || options.ifAbsent === true) return "guarded";
-  return method === "DELETE" && options.context !== undefined ? "always" : "definite";
 }

@@ -1,6 +1,6 @@
 import { formatDurationMs, HEADERS } from "@hearsay/api";
 import type { Platform } from "./platform.ts";
-import type { RetryPolicy } from "./transport.ts";
+import type { Repeat, RetryPolicy } from "./transport.ts";
 
 export interface ClientOptions {
   /** Base URLs, tried in this order until one answers. Default: one node on this machine. */
@@ -66,6 +66,11 @@ export interface PutOptions extends DeleteOptions {
 export interface BatchOptions extends CallOptions, AckOptions, ManyReadOptions {
   readonly repeatUnknown?: boolean | undefined;
   /**
+   * Called before each repeat while an earlier attempt may still take effect: it may be on its way, and arrive after what is
+   * written next.
+   */
+  readonly onRepeatUnknown?: (() => void) | undefined;
+  /**
    * `none`: the results are left out, which spares the node a tenth of its work and the client a fifth.
    * Not where an operation is a `get`.
    */
@@ -113,6 +118,16 @@ export function writeHeaders(options: PutOptions): Record<string, string> {
   if (options.ifVersion !== undefined) headers["If-Match"] = `"${options.ifVersion}"`;
   if (options.ifAbsent === true) headers["If-None-Match"] = "*";
   return headers;
+}
+
+/**
+ * A precondition lets at most one attempt in, and a delete with a context covers no more when it is made twice.
+ * A put with a context does not count: twice would leave it as its own conflict.
+ */
+export function repeatOfWrite(method: "PUT" | "DELETE", options: PutOptions): Repeat {
+  if (options.repeatUnknown === true) return "always";
+  if (options.ifVersion !== undefined || options.ifAbsent === true) return "guarded";
+  return method === "DELETE" && options.context !== undefined ? "always" : "definite";
 }
 
 /** The options that every call has. */

@@ -241,6 +241,20 @@ describe("writes", () => {
     expect((await client(platform).put("k", "v", { repeatUnknown: true })).version).toBe("1-n");
   });
 
+  it("tell the caller before they are repeated although an attempt may have taken effect, and only then", async () => {
+    const operations = [{ op: "put", key: "k", value: "v" }] as const;
+    const done = (): Response => new Response(null, { status: 204 });
+    let told = 0;
+    const onRepeatUnknown = (): void => {
+      told += 1;
+    };
+    const options = { repeatUnknown: true, results: "none", onRepeatUnknown } as const;
+    await client(scripted([refused(), done()]).platform).batch(operations, options);
+    expect(told).toBe(0);
+    await client(scripted([reset(), refused(), done()]).platform).batch(operations, options);
+    expect(told).toBe(2);
+  });
+
   it("that were answered with something unreadable may have taken effect", async () => {
     const { platform } = scripted([Response.json({ unexpected: true })]);
     expect(await failure(client(platform).put("k", "v"))).toMatchObject({

@@ -33,6 +33,7 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Body | undefined;
   readonly repeat: Repeat;
+  readonly onRepeatUnknown?: (() => void) | undefined;
   /** The call is about the node at the first endpoint, so no other one is asked. */
   readonly pinned?: boolean | undefined;
   /** Statuses that are answers rather than failures, besides 2xx. */
@@ -113,6 +114,7 @@ export class Transport {
       if (outcomeOf(fault, call) === "unknown") outcome = "unknown";
       const final = attempts >= limit || !mayRepeat(fault, call, outcome);
       if (final) throw new HearsayError(fault, { outcome, attempts });
+      if (outcome === "unknown") call.onRepeatUnknown?.();
       const stays = pinned || (call.repeat === "guarded" && outcome === "unknown");
       if (!stays) index = (index + 1) % endpoints.length;
       if (stays || attempts % round === 0) {

@@ -9,6 +9,7 @@ import { count } from "../options.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
 import { quantity } from "../quantity.ts";
 import { formatRecordLine } from "../record-line.ts";
+import { SentAgain } from "../sent-again.ts";
 import { type ClientFlags, inSession, PATIENT_ROUNDS, type Session, withClientFlags } from "../session.ts";
 import { noteUnlessWhole } from "../whole.ts";
 
@@ -101,6 +102,7 @@ async function importFile(session: Session, file: string, flags: ImportFlags): P
   const input =
     file === "-" ? io.input : createReadStream(file, { highWaterMark: 256 * 1024, signal: io.stopped });
   const progress = new ProgressLine(io, () => performance.now());
+  const again = new SentAgain();
   try {
     const done = await importRecords(input, {
       client,
@@ -114,6 +116,7 @@ async function importFile(session: Session, file: string, flags: ImportFlags): P
           const rate = Math.round(records / Math.max(progress.seconds, 0.001));
           return `${share}${quantity(records, "record")}, ${rate} a second, ${shownBytes(bytesRead)} read`;
         }),
+      onRepeat: (batch) => again.add(batch),
     });
     const seconds = Number(progress.seconds.toFixed(3));
     progress.end();
@@ -128,5 +131,7 @@ async function importFile(session: Session, file: string, flags: ImportFlags): P
     );
   } finally {
     progress.end();
+    const { warning } = again;
+    if (warning !== undefined) await io.err.write(`warning: ${warning}\n`);
   }
 }
