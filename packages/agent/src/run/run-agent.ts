@@ -94,9 +94,7 @@ export class RunningAgent {
       const settings = await readSettings(path);
       const agent = await newAgent(this.#options, settings, this.#metrics);
       if (JSON.stringify(settings.status) !== JSON.stringify(this.#settings.status)) {
-        const server = await this.#serve(settings);
-        await this.#server?.close();
-        this.#server = server;
+        await this.#serveInstead(settings);
       }
       await this.#agent.stop();
       this.#agent = agent;
@@ -112,6 +110,23 @@ export class RunningAgent {
       this.#metrics.settingsRead("failed");
       ports.log("error", error.fault.code, { path, message: error.message });
     }
+  }
+
+  /** A port can be had on another address only when it is free on this one. */
+  async #serveInstead(settings: AgentSettings): Promise<void> {
+    const before = this.#server;
+    const isSamePort = before?.port === settings.status?.port;
+    if (isSamePort) {
+      await before?.close();
+      this.#server = undefined;
+    }
+    try {
+      this.#server = await this.#serve(settings);
+    } catch (error) {
+      if (isSamePort) this.#server = await this.#serve(this.#settings);
+      throw error;
+    }
+    if (!isSamePort) await before?.close();
   }
 
   async #serve({ status }: AgentSettings): Promise<StatusServer | undefined> {

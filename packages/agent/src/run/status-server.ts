@@ -37,6 +37,12 @@ export class StatusServer {
     return new StatusServer(server);
   }
 
+  /** Undefined once it is closed. */
+  get port(): number | undefined {
+    const address = this.#server.address();
+    return typeof address === "object" ? address?.port : undefined;
+  }
+
   get address(): string {
     const address = this.#server.address();
     if (typeof address !== "object" || address === null) return "";
@@ -45,9 +51,10 @@ export class StatusServer {
   }
 
   async close(): Promise<void> {
+    const closed = once(this.#server, "close");
     this.#server.close();
     this.#server.closeAllConnections();
-    if (this.#server.listening) await once(this.#server, "close");
+    await closed;
   }
 }
 
