@@ -6,6 +6,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -175,10 +176,14 @@ describe("snapshots", () => {
     });
   });
 
-  it("saved twice at once to one name are two whole ones, of which the later stays; what is no file is left alone", async () => {
+  it("saved twice at once to one name are two whole ones, of which the later stays, and nothing is left beside it; what is no file is left alone", async () => {
     const [first, second] = [join(directory.path, "first"), join(directory.path, "link")];
     writeFileSync(first, "");
     symlinkSync("first", second);
+    // Of a process that is no more: there is none of this id.
+    const leftover = join(directory.path, ".first.hearsay-99999999-00000000");
+    writeFileSync(leftover, "");
+    utimesSync(leftover, 1, 1);
     const saved = await Promise.all([at("snapshot", "save", first), at("snapshot", "save", second)]);
     expect(saved.map(({ code }) => code)).toEqual([0, 0]);
     expect(lstatSync(second).isSymbolicLink()).toBe(true);

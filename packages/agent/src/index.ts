@@ -4,7 +4,7 @@ export { type DirectoryOptions, type KeyedFiles, readDirectory } from "./apply/r
 export { differences, type PlanLine, planLines } from "./apply/show-plan.ts";
 export { type ExecOptions, RunningExec } from "./environment/run-exec.ts";
 export { AgentError, type AgentFault } from "./fault.ts";
-export { asideOf, renameSynced } from "./files/durable-write.ts";
+export { asideOf, removeLeftovers, renameSynced } from "./files/durable-write.ts";
 export { type AgentLog, type AgentPorts, processPorts } from "./ports.ts";
 export { dryRun, type FilePreview } from "./run/dry-run.ts";
 export { type RunAgentOptions, RunningAgent } from "./run/run-agent.ts";

@@ -1,7 +1,8 @@
 /** Saves a node's snapshot to a file that is there whole, checked and on the disk, or not at all. */
 import { type FileHandle, open, realpath, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { performance } from "node:perf_hooks";
-import { asideOf, renameSynced } from "@hearsay/agent";
+import { asideOf, removeLeftovers, renameSynced } from "@hearsay/agent";
 import { passSnapshot } from "@hearsay/server";
 import { CliError, EXIT } from "./failure.ts";
 import { ProgressLine, shownBytes } from "./progress.ts";
@@ -30,6 +31,8 @@ async function saveTo(session: Session, parts: AsyncIterable<Uint8Array>, file: 
   const { io, print } = session;
   const aside = asideOf(file);
   const handle = await open(aside, "wx");
+  // Of saves that were killed. A directory that cannot be listed can be written to.
+  await removeLeftovers(dirname(file)).catch(() => undefined);
   try {
     const bytes = await writeParts(handle, parts, new ProgressLine(io, () => performance.now()));
     await handle.sync();
