@@ -98,9 +98,7 @@ async function removeAll(
       if (damaged.length === 0) break;
       await Promise.all(damaged.map(({ key }) => opened.store.remove(key)));
     }
-    for await (const { key, sibling } of opened.store.ghosts()) {
-      await opened.store.discardGhost(key, sibling.version);
-    }
+    await opened.store.discardGhosts();
     await dropDamagedCopies(settings.data, 0);
     return removed;
   } finally {

@@ -67,8 +67,20 @@ export class Ghosts {
    * @returns false when there is none
    * @throws StoreError as for a put
    */
-  async discard(key: string, version: Version): Promise<boolean> {
-    const at = keyOf(key, version);
+  discard(key: string, version: Version): Promise<boolean> {
+    return this.#discard(keyOf(key, version));
+  }
+
+  /**
+   * Forgets all for good, those that {@link Ghosts.all} cannot give too, as they are damaged.
+   * @throws StoreError as for a put
+   */
+  async discardAll(): Promise<void> {
+    const range = { ...spaceRange(SPACE.ghost), values: false };
+    for await (const [at] of this.#engine.handle.entries(range)) await this.#discard(at);
+  }
+
+  async #discard(at: Uint8Array): Promise<boolean> {
     await this.#underWay.get(textOf(at));
     if (this.#underWay.has(textOf(at)) || this.#engine.handle.get(at) === undefined) return false;
     await this.#change(at, -1, (group) => group.del(at));

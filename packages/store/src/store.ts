@@ -222,6 +222,11 @@ export class Store {
     return this.#ghosts.discard(key, version);
   }
 
+  /** See {@link Ghosts.discardAll}. */
+  discardGhosts(): Promise<void> {
+    return this.#ghosts.discardAll();
+  }
+
   stats(): StoreStats {
     const engine = this.#engine;
     const { records, tombstones, purgeable, bytes } = engine.tally.counters;
