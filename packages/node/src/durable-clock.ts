@@ -28,6 +28,7 @@ export class DurableClock {
   #persistedBound: HlcTime;
   /** Settles when the newest bound is durable. */
   #boundStored: Promise<void> = Promise.resolve();
+  #oldestFailed: HlcTime | undefined;
 
   /** @throws IdentityError `clock_unreadable`: starting from 0 could issue a version twice */
   constructor(meta: MetaStore, wall: Clock, config: ClockConfig) {
@@ -58,12 +59,19 @@ export class DurableClock {
     this.#clock.follow(held, this.#wall.nowMs());
   }
 
+  /** Of the writes of batches that failed, the oldest, until the store has told what became of them. */
+  get oldestFailed(): HlcTime | undefined {
+    return this.#oldestFailed;
+  }
+
   /**
    * A batch has failed and may be on disk nonetheless. The next bound is put whether it is needed or not, so that whoever waits
    * for it waits until the store knows.
+   * @param oldest of the writes in it
    */
-  batchFailed(): void {
+  batchFailed(oldest: HlcTime): void {
     this.#persistedBound = 0;
+    this.#oldestFailed = Math.min(oldest, this.#oldestFailed ?? oldest);
   }
 
   /** A fresh time, durable before it is returned: no later run issues it again. */
@@ -89,10 +97,15 @@ export class DurableClock {
     const persisted = this.#persistedBound;
     this.#persistedBound = this.#clock.bound;
     this.#boundStored = this.#meta.put(CLOCK_META, encodeUtf8(String(this.#persistedBound)));
-    this.#boundStored.catch(() => {
-      // Whoever needs the bound fails with the same batch; the next one has to carry it again.
-      this.#persistedBound = persisted;
-    });
+    this.#boundStored.then(
+      () => {
+        this.#oldestFailed = undefined;
+      },
+      () => {
+        // Whoever needs the bound fails with the same batch; the next one has to carry it again.
+        this.#persistedBound = persisted;
+      },
+    );
   }
 }
 

@@ -95,7 +95,7 @@ export class Node {
       (keys) => {
         if (this.#waiters.count > 0) for (const key of keys) this.#notify(key);
       },
-      () => clock.batchFailed(),
+      (oldest) => clock.batchFailed(oldest),
     );
   }
 
@@ -228,7 +228,7 @@ export class Node {
     return (record !== undefined && covers(record.context, version)) || this.holdsOwn(version);
   }
 
-  /** Whether the version is this node's own and it, like all own ones before it, is committed. */
+  /** Whether the version is this node's own and it, like all own ones before it, is committed, or is known to be lost. */
   holdsOwn({ node, time }: Version): boolean {
     return node === this.id && time <= this.#committedThrough();
   }
@@ -254,17 +254,17 @@ export class Node {
    */
   completeThroughMs(): number {
     const nowMs = this.#ports.clock.nowMs();
-    return (
-      (this.#uncommitted.oldest === undefined
-        ? nowMs
-        : Math.min(nowMs, hlcToMs(this.#committedThrough() + 1))) - 1
-    );
+    return Math.min(nowMs, hlcToMs(this.#oldestUnsure())) - 1;
   }
 
   /** Every own write up to this time is committed. */
   #committedThrough(): HlcTime {
-    const { oldest } = this.#uncommitted;
-    return oldest === undefined ? this.#clock.last : oldest - 1;
+    return Math.min(this.#clock.last, this.#oldestUnsure() - 1);
+  }
+
+  /** The oldest own write that is not known to be committed, one that failed and may be on disk among them; infinite where there is none. */
+  #oldestUnsure(): number {
+    return Math.min(this.#uncommitted.oldest ?? Infinity, this.#clock.oldestFailed ?? Infinity);
   }
 
   #notify(key: string): void {

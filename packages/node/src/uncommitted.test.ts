@@ -35,12 +35,12 @@ it("shares one promise among the writes of one commit, and names their keys when
   expect(committed).toEqual([["a", "b"], ["c"]]);
 });
 
-it("passes a failure on to all writers of the commit, and waits no longer for it", async () => {
+it("passes a failure on to all writers of the commit, says of which, and waits no longer for it", async () => {
   const committed: (readonly string[])[] = [];
-  const oldestWhenFailed: (number | undefined)[] = [];
+  const failed: (number | undefined)[] = [];
   const uncommitted: Uncommitted = new Uncommitted(
     (keys) => committed.push(keys),
-    () => oldestWhenFailed.push(uncommitted.oldest),
+    (oldest) => failed.push(oldest, uncommitted.oldest),
   );
   const failing = deferred();
   const waiting = deferred();
@@ -55,5 +55,5 @@ it("passes a failure on to all writers of the commit, and waits no longer for it
   await writes[0];
   expect(uncommitted.oldest).toBeUndefined();
   expect(committed).toEqual([["a"]]);
-  expect(oldestWhenFailed).toEqual([1]);
+  expect(failed).toEqual([2, 1]);
 });

@@ -13,20 +13,20 @@ interface WriteGroup {
 
 export class Uncommitted {
   readonly #onCommitted: (keys: readonly string[]) => void;
-  readonly #onFailed: () => void;
+  readonly #onFailed: (oldest: HlcTime) => void;
   /** By what the store has promised, in the order of their times. */
   readonly #groups: TransientMap<Promise<void>, WriteGroup> = new TransientMap();
 
   /**
    * @param onCommitted is told the keys of the writes that were committed together
-   * @param onFailed is called before {@link Uncommitted.oldest} passes writes that failed
+   * @param onFailed is told the oldest of the writes that failed together, before {@link Uncommitted.oldest} passes them
    */
-  constructor(onCommitted: (keys: readonly string[]) => void, onFailed: () => void) {
+  constructor(onCommitted: (keys: readonly string[]) => void, onFailed: (oldest: HlcTime) => void) {
     this.#onCommitted = onCommitted;
     this.#onFailed = onFailed;
   }
 
-  /** The time of the oldest write that is not committed; undefined when all are. */
+  /** The time of the oldest write whose commit is under way; undefined when none is. */
   get oldest(): HlcTime | undefined {
     for (const { oldest } of this.#groups.values()) return oldest;
     return undefined;
@@ -49,7 +49,7 @@ export class Uncommitted {
         this.#onCommitted(keys);
       },
       (error: unknown) => {
-        this.#onFailed();
+        this.#onFailed(time);
         this.#groups.delete(stored);
         throw error;
       },
