@@ -121,6 +121,18 @@ export function list<T>(shape: Shape<T>, maxItems: number): Shape<readonly T[]> 
   };
 }
 
+/** A list of which no two items have the same of what `by` gives. */
+export function distinct<T>(items: Shape<readonly T[]>, by: (item: T) => unknown): Shape<readonly T[]> {
+  return {
+    toPlain: items.toPlain,
+    fromPlain(plain) {
+      const found = items.fromPlain(plain);
+      if (new Set(found.map(by)).size !== found.length) throw new Malformed("a list without repetitions");
+      return found;
+    },
+  };
+}
+
 /** A map as a flat list of keys and values; keys stand once. */
 export function mapOf<K, V>(key: Shape<K>, value: Shape<V>, maxEntries: number): Shape<ReadonlyMap<K, V>> {
   return {

@@ -54,6 +54,7 @@ export interface ExchangeReplica {
   /**
    * Merges under the ghost rule, all or nothing. In the same batch, and before that, what the sender has refused as ghosts of
    * what this node had sent it is dropped: the sender sends what is right in its place together with the refusal.
+   * @param records of different keys
    * @returns undefined when a record would have to be judged and the two sides stand at different floors
    * @throws PeerFault `clock_drift`; then, too, nothing is changed
    */

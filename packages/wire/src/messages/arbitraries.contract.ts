@@ -77,7 +77,10 @@ function fail(): never {
   throw new Error("there is at least one of them");
 }
 
-const keyedRecords = fc.array(fc.record({ key, record: keyRecord }), { maxLength: 3 });
+const keyedRecords = fc.uniqueArray(fc.record({ key, record: keyRecord }), {
+  maxLength: 3,
+  selector: (keyed) => keyed.key,
+});
 const standing: Arbitrary<Standing> = fc.record({ floor: time, complete: fc.boolean() });
 const vector = fc
   .uniqueArray(fc.tuple(nodeId, time), { maxLength: 4, selector: ([node]) => node })

@@ -1,4 +1,4 @@
-import type { PeerReply, PeerRequest } from "@hearsay/core";
+import { type KeyRecord, type PeerReply, type PeerRequest, recordToTuple } from "@hearsay/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodePlain, type Plain } from "../plain.ts";
@@ -15,6 +15,10 @@ import {
 
 const LIMIT_BYTES = 2 * 1024 * 1024;
 const FROM = "n1~0123456789";
+const TOMBSTONE: KeyRecord = {
+  context: new Map([[FROM, 1]]),
+  siblings: [{ kind: "tombstone", version: { time: 1, node: FROM } }],
+};
 
 const cluster = fc.string({ maxLength: 63 });
 
@@ -124,6 +128,16 @@ describe("hostile bytes get a fault and no exception", () => {
   const ids = (length: number): Plain => Array.from({ length }, (_, i) => `x~${String(i).padStart(10, "0")}`);
   const update: Plain = [2, [FROM]];
 
+  const recordOf = (key: string): Plain => [Buffer.from(key), recordToTuple(TOMBSTONE)];
+  const transfer = ({ records = [], wants = [] }: { records?: Plain[]; wants?: Plain[] }): Plain => [
+    1,
+    [0, true],
+    records,
+    wants,
+    [],
+    true,
+  ];
+
   test.each<[string, Uint8Array]>([
     ["an unknown kind", handmade(99, [])],
     ["a kind that is no number", encodePlain([WIRE_VERSION, "c", FROM, ["ping", []]])],
@@ -148,6 +162,10 @@ describe("hostile bytes get a fault and no exception", () => {
     ["more updates than a message carries", handmade(1, [member, "", times(67, update)])],
     ["more nodes than a walk asks about", handmade(7, [1, [times(2049, [1, 0, Buffer.alloc(128)])]])],
     ["more states than nodes", handmade(9, [times(1025, [FROM, 0, 0]), true])],
+    [
+      "one key's record twice in a transfer",
+      handmade(8, transfer({ records: [recordOf("k"), recordOf("k")] })),
+    ],
     ["more values than a node has", handmade(10, [[[FROM, 0, 0, times(33, ["k", 1, 1])]]])],
     ["a value that is a list", handmade(10, [[[FROM, 0, 0, [["k", [], 1]]]]])],
     ["a value that is no number", handmade(10, [[[FROM, 0, 0, [["k", Number.NaN, 1]]]]])],
@@ -164,6 +182,10 @@ describe("hostile bytes get a fault and no exception", () => {
     expect(faultOf(handmade(3, [member, "", times(1024, member), ids(256)]))).toBeUndefined();
     expect(faultOf(handmade(1, [member, "", times(66, update)]))).toBeUndefined();
     expect(faultOf(handmade(9, [times(1024, [FROM, 0, 0]), true]))).toBeUndefined();
+  });
+
+  test("a transfer may bring several records of different keys", () => {
+    expect(faultOf(handmade(8, transfer({ records: [recordOf("k"), recordOf("l")] })))).toBeUndefined();
   });
 
   test("two million empty lists cost no more than the scan up to the limit", () => {

@@ -11,11 +11,12 @@ import type {
   ExchangeStart,
   ExchangeTransfer,
   ExchangeTransferred,
+  KeyedRecord,
   RefusedVersions,
   WalkNode,
 } from "@hearsay/core";
 import { TREE_ARITY, WALK_HASH_BYTES, WALK_MAX_NODES } from "@hearsay/core";
-import { bool, bytes, count, list, nullable, object, optional, type Shape } from "../shape.ts";
+import { bool, bytes, count, distinct, list, nullable, object, optional, type Shape } from "../shape.ts";
 import { type Body, bytesOf, hex, ITEMS_MAX, key, keyedRecord, offer, standing, versions } from "./terms.ts";
 
 const CHILDREN_BYTES = TREE_ARITY * WALK_HASH_BYTES;
@@ -31,6 +32,8 @@ const compared: Shape<CompareReply> = object({
 });
 const want: Shape<BucketWant> = object({ bucket: count, keyHashes: list(hex(12), ITEMS_MAX) });
 const wants: Shape<readonly BucketWant[]> = list(want, ITEMS_MAX);
+/** Of different keys: what becomes of a record is read from the store when all of them are merged. */
+const records: Shape<readonly KeyedRecord[]> = distinct(list(keyedRecord, ITEMS_MAX), ({ key }) => key);
 const refused: Shape<readonly RefusedVersions[]> = list(object({ key, versions }), ITEMS_MAX);
 
 export const exchangeStart: Shape<Body<ExchangeStart>> = object({
@@ -46,7 +49,7 @@ export const exchangeCompare: Shape<Body<ExchangeCompare>> = object({ session: c
 export const exchangeTransfer: Shape<Body<ExchangeTransfer>> = object({
   session: count,
   standing,
-  records: list(keyedRecord, ITEMS_MAX),
+  records,
   wants,
   refused,
   final: bool,
@@ -62,7 +65,7 @@ export const exchangeCompared: Shape<Body<ExchangeCompared>> = object({ reply: c
 
 const transferred = {
   standing,
-  records: list(keyedRecord, ITEMS_MAX),
+  records,
   leftOut: wants,
   refused,
   staying: bool,
