@@ -121,6 +121,17 @@ export function list<T>(shape: Shape<T>, maxItems: number): Shape<readonly T[]> 
   };
 }
 
+export function nonEmpty<T>(items: Shape<readonly T[]>): Shape<readonly T[]> {
+  return {
+    toPlain: items.toPlain,
+    fromPlain(plain) {
+      const found = items.fromPlain(plain);
+      if (found.length === 0) throw new Malformed("a list of at least one item");
+      return found;
+    },
+  };
+}
+
 /** A list of which no two items have the same of what `by` gives. */
 export function distinct<T>(items: Shape<readonly T[]>, by: (item: T) => unknown): Shape<readonly T[]> {
   return {

@@ -133,9 +133,9 @@ const walkNode = fc.record({
   index: fc.nat(65_535),
   children: bytesOf(TREE_ARITY * WALK_HASH_BYTES),
 });
-const wants = fc.array(
-  fc.record({ bucket: fc.nat(65_535), keyHashes: fc.array(digits(12), { maxLength: 3 }) }),
-  { maxLength: 3 },
+const wants = fc.uniqueArray(
+  fc.record({ bucket: fc.nat(65_535), keyHashes: fc.array(digits(12), { minLength: 1, maxLength: 3 }) }),
+  { maxLength: 3, selector: ({ bucket }) => bucket },
 );
 const refused = fc.array(fc.record({ key, versions }), { maxLength: 2 });
 

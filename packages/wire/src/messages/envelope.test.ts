@@ -129,6 +129,7 @@ describe("hostile bytes get a fault and no exception", () => {
   const update: Plain = [2, [FROM]];
 
   const recordOf = (key: string): Plain => [Buffer.from(key), recordToTuple(TOMBSTONE)];
+  const wantIn = (bucket: number): Plain => [bucket, [Buffer.alloc(6)]];
   const transfer = ({ records = [], wants = [] }: { records?: Plain[]; wants?: Plain[] }): Plain => [
     1,
     [0, true],
@@ -166,6 +167,8 @@ describe("hostile bytes get a fault and no exception", () => {
       "one key's record twice in a transfer",
       handmade(8, transfer({ records: [recordOf("k"), recordOf("k")] })),
     ],
+    ["a want of no hash", handmade(8, transfer({ wants: [[7, []]] }))],
+    ["wants of one bucket twice", handmade(8, transfer({ wants: [wantIn(7), wantIn(7)] }))],
     ["more values than a node has", handmade(10, [[[FROM, 0, 0, times(33, ["k", 1, 1])]]])],
     ["a value that is a list", handmade(10, [[[FROM, 0, 0, [["k", [], 1]]]]])],
     ["a value that is no number", handmade(10, [[[FROM, 0, 0, [["k", Number.NaN, 1]]]]])],
@@ -184,8 +187,9 @@ describe("hostile bytes get a fault and no exception", () => {
     expect(faultOf(handmade(9, [times(1024, [FROM, 0, 0]), true]))).toBeUndefined();
   });
 
-  test("a transfer may bring several records of different keys", () => {
-    expect(faultOf(handmade(8, transfer({ records: [recordOf("k"), recordOf("l")] })))).toBeUndefined();
+  test("a transfer may bring records of several keys, and name wants of several buckets", () => {
+    const body = transfer({ records: [recordOf("k"), recordOf("l")], wants: [wantIn(7), wantIn(8)] });
+    expect(faultOf(handmade(8, body))).toBeUndefined();
   });
 
   test("two million empty lists cost no more than the scan up to the limit", () => {

@@ -16,7 +16,18 @@ import type {
   WalkNode,
 } from "@hearsay/core";
 import { TREE_ARITY, WALK_HASH_BYTES, WALK_MAX_NODES } from "@hearsay/core";
-import { bool, bytes, count, distinct, list, nullable, object, optional, type Shape } from "../shape.ts";
+import {
+  bool,
+  bytes,
+  count,
+  distinct,
+  list,
+  nonEmpty,
+  nullable,
+  object,
+  optional,
+  type Shape,
+} from "../shape.ts";
 import { type Body, bytesOf, hex, ITEMS_MAX, key, keyedRecord, offer, standing, versions } from "./terms.ts";
 
 const CHILDREN_BYTES = TREE_ARITY * WALK_HASH_BYTES;
@@ -30,8 +41,10 @@ const compared: Shape<CompareReply> = object({
   buckets: list(object({ bucket: count, entries: bytes(LISTING_MAX_BYTES) }), ITEMS_MAX),
   leftOut: list(count, WALK_MAX_NODES),
 });
-const want: Shape<BucketWant> = object({ bucket: count, keyHashes: list(hex(12), ITEMS_MAX) });
-const wants: Shape<readonly BucketWant[]> = list(want, ITEMS_MAX);
+/** A bucket is read for each want, so that none may be without a hash, or name a bucket again. */
+const keyHashes: Shape<readonly string[]> = nonEmpty(list(hex(12), ITEMS_MAX));
+const want: Shape<BucketWant> = object({ bucket: count, keyHashes });
+const wants: Shape<readonly BucketWant[]> = distinct(list(want, ITEMS_MAX), ({ bucket }) => bucket);
 /** Of different keys: what becomes of a record is read from the store when all of them are merged. */
 const records: Shape<readonly KeyedRecord[]> = distinct(list(keyedRecord, ITEMS_MAX), ({ key }) => key);
 const refused: Shape<readonly RefusedVersions[]> = list(object({ key, versions }), ITEMS_MAX);
