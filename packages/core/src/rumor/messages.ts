@@ -12,11 +12,14 @@ export interface Rumor {
   readonly versions: readonly Version[];
   /** Size of the encoded record, or a bound on it. */
   readonly sizeBytes: number;
-  /** Nodes that have passed it on since its coordinator. */
+  /** Nodes that have passed it on since its coordinator; from {@link HOPS_MAX} on they are not counted any more. */
   readonly hops: number;
   /** Sent to every live peer by one node: the receiver does not forward it. */
   readonly mailed: boolean;
 }
+
+/** Far more than it takes to reach every node. */
+export const HOPS_MAX = 255;
 
 /**
  * A rumor in a message. Where `inline` is set the driver puts the record the store holds for the key then into the

@@ -3,14 +3,15 @@ import type { Peer } from "../effects.ts";
 import { SeededRandom } from "../random.ts";
 import type { PeerSampler } from "../sampling/peer-sampler.ts";
 import { LanNetwork } from "./lan-network.contract.ts";
-import type {
-  CarriedRumor,
-  ReceivedRumor,
-  RumorAnswer,
-  RumorEffect,
-  RumorReply,
-  RumorRequest,
-  RumorVerdict,
+import {
+  type CarriedRumor,
+  HOPS_MAX,
+  type ReceivedRumor,
+  type RumorAnswer,
+  type RumorEffect,
+  type RumorReply,
+  type RumorRequest,
+  type RumorVerdict,
 } from "./messages.ts";
 import { RumorMonger } from "./monger.ts";
 import { DEFAULT_RUMOR_OPTIONS, type RumorOptions } from "./options.ts";
@@ -312,6 +313,20 @@ describe("mongering", () => {
     expect(shown(3)).toEqual([true, false, false]);
     for (let round = 0; round < 3; round++) clock.until(clock.now + 20);
     expect(shown(clock.now)).toEqual([false, false, false]);
+  });
+
+  test("passes on no greater number of hops than there can be, whatever a peer says", () => {
+    const machine = machineWith(peersNamed(31), {});
+    const [from, other] = peersNamed(31);
+    if (from === undefined || other === undefined) return;
+    const told = [3, HOPS_MAX, Number.MAX_SAFE_INTEGER].map((hops) => ({
+      ...offer(`${hops}`, 1, true),
+      hops,
+    }));
+    const received = told.map((): ReceivedRumor => ({ state: "new", held: held(1) }));
+    machine.onRequest(from, 1, request(told), received, 0);
+    const [reply] = replies(machine.onRequest(other, 2, request([], { pull: true }), [], 0));
+    expect(reply?.rumors.map(({ hops }) => hops)).toEqual([4, HOPS_MAX, HOPS_MAX]);
   });
 
   test("repairs are offered by version only", () => {

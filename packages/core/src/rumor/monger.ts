@@ -17,6 +17,7 @@ import type { HotRumor } from "./hot-list.ts";
 import {
   type CarriedRumor,
   type HeldRecord,
+  HOPS_MAX,
   type ReceivedRumor,
   type Rumor,
   type RumorAnswer,
@@ -218,8 +219,10 @@ export class RumorMonger {
     this.#asking.arrived(rumor, outcome.held.versions);
     if (outcome.state === "new" && !rumor.mailed) {
       const { versions, sizeBytes } = outcome.held;
-      const { key, hops, mailed } = rumor;
-      this.#spreader.spread({ key, versions, sizeBytes, hops: hops + 1, mailed }, "peer", 0, now);
+      const { key, mailed } = rumor;
+      // The peer may have said any number.
+      const hops = Math.min(rumor.hops + 1, HOPS_MAX);
+      this.#spreader.spread({ key, versions, sizeBytes, hops, mailed }, "peer", 0, now);
     }
     const hot = this.#spreader.hot.get(rumor.key);
     const sameState = hot !== undefined && sameVersions(hot.versions, rumor.versions);

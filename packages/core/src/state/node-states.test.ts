@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { SeededRandom } from "../random.ts";
 import { aggregate, countNodes, stateNumber, stateText } from "./aggregate.ts";
 import type { StateDelta, StateEntry } from "./messages.ts";
-import { fitDeltas, NodeStates } from "./node-states.ts";
+import { fitDeltas, NodeStates, STATE_GENERATION_MAX } from "./node-states.ts";
 
 const SELF = "self~0000000000";
 const A = "a~0000000000";
@@ -53,6 +53,19 @@ describe("a delta", () => {
     states.outrank(9);
     const [said] = states.ahead([{ node: SELF, generation: 9, maxVersion: 1 }], true);
     expect(said).toEqual({ node: SELF, generation: 10, after: 0, entries: [entry("keys", 3, 1)] });
+  });
+
+  test("of a generation that leaves no greater one is not believed, and makes nobody begin one", () => {
+    const states = new NodeStates(SELF, 1);
+    for (const node of [SELF, A]) {
+      for (const generation of [STATE_GENERATION_MAX + 1, Number.MAX_SAFE_INTEGER])
+        expect(states.apply(delta(generation, 0, [entry("keys", 1, 1)], node))).toBe("malformed");
+    }
+    expect(states.apply(delta(STATE_GENERATION_MAX, 0, [entry("keys", 1, 1)]))).toBe("applied");
+    expect(states.apply(delta(STATE_GENERATION_MAX, 0, [], SELF))).toBe("outranked");
+    states.outrank(STATE_GENERATION_MAX);
+    expect(states.self.generation).toBe(STATE_GENERATION_MAX);
+    expect(states.apply(delta(STATE_GENERATION_MAX, 0, [], SELF))).toBe("nothing_new");
   });
 
   test("beyond a limit or out of order is refused and changes nothing", () => {

@@ -9,6 +9,9 @@ import type { NodeId } from "../identity.ts";
 import { type RandomSource, shuffled } from "../random.ts";
 import type { StateDelta, StateDigest, StateEntry, StateValue } from "./messages.ts";
 
+/** Of a node's state. Whoever claims more is not believed, and so cannot make a node begin one that no message holds. */
+export const STATE_GENERATION_MAX: number = 2 ** 52;
+
 export interface NodeStateLimits {
   readonly maxNodes: number;
   readonly maxKeysPerNode: number;
@@ -97,9 +100,9 @@ export class NodeStates {
     return true;
   }
 
-  /** Begins a generation above another that claims this node's id; all values are said anew. */
+  /** Begins a generation above another that claims this node's id, or the last one there is; all values are said anew. */
   outrank(generation: number): void {
-    this.#self.generation = Math.max(this.#self.generation, generation + 1);
+    this.#self.generation = Math.max(this.#self.generation, Math.min(generation + 1, STATE_GENERATION_MAX));
   }
 
   /** The ids will never be heard of again. Takes the whole table of retired ids, which the member list bounds. */
@@ -162,6 +165,7 @@ export class NodeStates {
 
   apply(delta: StateDelta): DeltaOutcome {
     if (this.#retired.has(delta.node)) return "retired";
+    if (delta.generation > STATE_GENERATION_MAX) return "malformed";
     if (delta.node === this.#self.node) {
       return delta.generation > this.#self.generation ? "outranked" : "nothing_new";
     }
