@@ -8,6 +8,8 @@ export interface Machine<Request, Reply, Answer, Timer, Event> {
   failed(id: number, failure: RequestFailure): readonly Effect<Request, Reply, Timer, Event>[];
   timer(timer: Timer): readonly Effect<Request, Reply, Timer, Event>[];
   event(event: Event): void;
+  /** Effects of one step have been performed, all in one turn. */
+  performed?(): void;
 }
 
 interface Started {
@@ -70,6 +72,7 @@ export class EffectDriver<Request, Reply, Answer, Timer, Event> {
           this.#machine.event(effect.event);
       }
     }
+    this.#machine.performed?.();
     return requests;
   }
 

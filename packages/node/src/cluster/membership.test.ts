@@ -306,6 +306,32 @@ describe("the member table", () => {
     expect(saves()).toBeGreaterThan(before + 1);
   });
 
+  test("is saved once for all ids that one message retires, and before their retirement is settled", async () => {
+    const store = new MemoryStore();
+    const it = await start(store);
+    await introduce(it, FRIEND);
+    await it.member.membership.saved();
+    const put: string[] = [];
+    const { meta } = store;
+    const { put: putMeta } = meta;
+    meta.put = (name, value) => {
+      put.push(name);
+      return putMeta(name, value);
+    };
+    const ids = Array.from({ length: 256 }, (_, i) => `x~${String(i).padStart(10, "0")}`);
+    await it.member.serve(FRIEND.id, {
+      kind: "retired-page",
+      from: FRIEND,
+      to: it.member.id,
+      after: "",
+      ids,
+    });
+    expect(ids.every((id) => it.member.membership.isRetired(id))).toBe(true);
+    await it.timers.advance(2000);
+    expect(put.filter((name) => name === "members")).toHaveLength(1);
+    expect(put.slice(0, 2)).toEqual(["members", "completeness"]);
+  });
+
   test("is saved again, without another change, until the disk has taken it", async () => {
     const store = new MemoryStore();
     const it = await start(store);

@@ -10,7 +10,6 @@ import {
   type MemberState,
   type NodeId,
   type Peer,
-  type PeerReply,
   PHI_ACCRUAL_DEFAULTS,
   PhiAccrual,
   type RandomSource,
@@ -24,11 +23,11 @@ import {
   type SwimTimer,
   type Update,
 } from "@hearsay/core";
-import { PeerFault } from "../peer-fault.ts";
 import type { Log, MetaStore } from "../ports.ts";
 import type { RepeatLog } from "../repeat-log.ts";
 import { EffectDriver } from "./effect-driver.ts";
 import { logMembership } from "./membership-log.ts";
+import { expectMembership } from "./membership-reply.ts";
 import type { Timers, Transport } from "./ports.ts";
 import { readTable, StoredTable } from "./stored-table.ts";
 
@@ -82,6 +81,8 @@ export class Membership {
   /** This id was retired in an earlier run, and never comes back. */
   readonly wasRetired: boolean;
   #isLeaving = false;
+  /** Ids were retired in the step that is being performed. */
+  #areRetired = false;
   #otherClusterAt: string | undefined;
 
   constructor(options: MembershipOptions, ports: MembershipPorts, listener: MembershipListener) {
@@ -118,6 +119,7 @@ export class Membership {
         failed: (id, failure) => this.#swim.failed(id, failure, ports.timers.monotonicMs()),
         timer: (timer) => this.#swim.timer(timer, ports.timers.monotonicMs()),
         event: (event) => this.#onEvent(event),
+        performed: () => this.#performed(),
       },
       async (to, message, timeoutMs) =>
         expectMembership(await ports.transport.request(to, message, timeoutMs)),
@@ -275,9 +277,7 @@ export class Membership {
       case "member-retired":
         this.#phi.forget(event.id);
         this.#listener.retirementAdopted(event.id);
-        // At once: it has to be on disk before anything says that it is settled.
-        this.#stored.save();
-        this.#listener.peersChanged();
+        this.#areRetired = true;
         break;
       case "entered":
         this.#stored.saveSoon();
@@ -296,6 +296,15 @@ export class Membership {
     }
   }
 
+  /** Once for all ids of a page, as either looks at the whole table. */
+  #performed(): void {
+    if (!this.#areRetired) return;
+    this.#areRetired = false;
+    // At once: it has to be on disk before anything says that it is settled.
+    this.#stored.save();
+    this.#listener.peersChanged();
+  }
+
   /** A storm of suspicions changes neither who is there nor where, and must not cost what news of that do. */
   #memberChanged({ member, previous }: Extract<SwimEvent, { readonly kind: "member-changed" }>): void {
     const isElsewhere = member.address !== previous?.address;
@@ -303,18 +312,5 @@ export class Membership {
     else this.#stored.saveLater();
     const wasLive = previous !== undefined && isLiveMember(previous);
     if (isElsewhere || isLiveMember(member) !== wasLive) this.#listener.peersChanged();
-  }
-}
-
-function expectMembership(reply: PeerReply): SwimReply {
-  switch (reply.kind) {
-    case "ack":
-    case "nack":
-    case "state":
-    case "retired-ids":
-    case "refused":
-      return reply;
-    default:
-      throw new PeerFault({ code: "bad_message", what: reply.kind });
   }
 }
