@@ -205,10 +205,15 @@ async function describe(app: FastifyInstance): Promise<void> {
       return { schema: body === undefined ? schema : { ...schema, body }, url };
     },
   });
-  await app.register(fastifySwaggerUi, {
-    routePrefix: "/docs",
-    // Everything the page needs comes from the node itself, which may well be reached without TLS.
-    staticCSP:
-      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+  await app.register((docs, _, done) => {
+    // A file that waits behind another answer is closed when the reader goes away.
+    docs.addHook("onRequest", (_request, reply, next) => inTurn(reply.raw, next));
+    docs.register(fastifySwaggerUi, {
+      routePrefix: "/docs",
+      // Everything the page needs comes from the node itself, which may well be reached without TLS.
+      staticCSP:
+        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+    });
+    done();
   });
 }

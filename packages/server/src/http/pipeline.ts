@@ -3,6 +3,8 @@
  * some two thousand, before it looks whether the answers are taken; each could be answered with a value. So once the answers
  * that wait behind another on their connection come to the bound, each further request is looked at when its turn to be
  * answered has come: by then all before it have left.
+ *
+ * When the connection closes, Node says so of the answer that is going out alone. Those behind it hear of it from here.
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -14,31 +16,53 @@ interface Queue {
   bytes: number;
   /** Requests that wait for their turn: those behind them wait as well, and keep their order. */
   waiting: number;
+  /** Answers whose turn has not come, made or not. */
+  readonly responses: Set<ServerResponse>;
 }
 
 const queues: WeakMap<Socket, Queue> = new WeakMap();
 
+function queueOf(socket: Socket): Queue {
+  const known = queues.get(socket);
+  if (known !== undefined) return known;
+  const queue: Queue = { bytes: 0, waiting: 0, responses: new Set() };
+  queues.set(socket, queue);
+  socket.once("close", () => {
+    for (const response of queue.responses) {
+      response.destroy();
+      response.emit("close");
+    }
+  });
+  return queue;
+}
+
 /** Counts an answer that was ended before its turn has come. */
 export function countQueued(response: ServerResponse, bytes: number): void {
-  const { socket } = response.req;
-  const queue = queues.get(socket) ?? { bytes: 0, waiting: 0 };
-  queues.set(socket, queue);
+  const queue = queueOf(response.req.socket);
   queue.bytes += bytes;
   response.once("socket", () => {
     queue.bytes -= bytes;
   });
 }
 
-/** Runs what answers a request: at once, or where too much waits before it on its connection, when its turn has come. */
+/**
+ * Runs what answers a request: at once, or where too much waits before it on its connection, when its turn has come. From
+ * then on the response is destroyed and emits `close` when its connection closes, whether its turn has come or not.
+ */
 export function inTurn(response: ServerResponse, run: () => void): void {
-  const queue = response.socket === null ? queues.get(response.req.socket) : undefined;
-  if (queue === undefined || (queue.bytes < QUEUED_MAX_BYTES && queue.waiting === 0)) {
+  if (response.socket !== null) {
     run();
     return;
   }
-  queue.waiting += 1;
+  const queue = queueOf(response.req.socket);
+  const mustWait = queue.bytes >= QUEUED_MAX_BYTES || queue.waiting > 0;
+  if (mustWait) queue.waiting += 1;
+  queue.responses.add(response);
   response.once("socket", () => {
+    queue.responses.delete(response);
+    if (!mustWait) return;
     queue.waiting -= 1;
     setImmediate(run);
   });
+  if (!mustWait) run();
 }
