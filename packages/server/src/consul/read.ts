@@ -71,9 +71,7 @@ async function sendEntries(
     raw.push("Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff");
     return exchange.send(200, [...headers, ...raw], bytes);
   }
-  await sendArray(services, exchange, headers, `[${entryJson(first.value)}`, async function* () {
-    for await (const entry of found) yield entryJson(entry);
-  });
+  await sendArray(services, exchange, headers, first.value, found, entryJson);
 }
 
 async function sendKeys(
@@ -93,23 +91,27 @@ async function sendKeys(
     }
     return exchange.send(404, [...headers, "Content-Length", "0"], undefined);
   }
-  await sendArray(services, exchange, headers, `[${JSON.stringify(first.value)}`, async function* () {
-    for await (const key of found) yield JSON.stringify(key);
-  });
+  await sendArray(services, exchange, headers, first.value, found, JSON.stringify);
 }
 
-async function sendArray(
+/** @param rest follows the first, and is ended in any case: the reader may be gone before it begins */
+async function sendArray<T>(
   services: Services,
   exchange: Exchange,
   headers: readonly string[],
-  begin: string,
-  rest: () => AsyncGenerator<string>,
+  first: T,
+  rest: AsyncGenerator<T>,
+  toJson: (item: T) => string,
 ): Promise<void> {
   exchange.begin(200, [...headers, "Content-Type", "application/json"]);
   const parts = async function* (): AsyncGenerator<string> {
-    yield begin;
-    for await (const part of rest()) yield `,${part}`;
-    yield "]";
+    try {
+      yield `[${toJson(first)}`;
+      for await (const item of rest) yield `,${toJson(item)}`;
+      yield "]";
+    } finally {
+      await rest.return(undefined);
+    }
   };
   await pour(exchange.response, parts(), services.settings["limits.slowReaderTimeoutMs"]);
 }
