@@ -41,6 +41,7 @@ export async function postLeave(services: Services, exchange: Exchange): Promise
   const { enrolment, member } = services.cluster;
   await enrolment.leave();
   services.log.info("left", { node: member.id });
+  if (exchange.response.destroyed) return enrolment.finish();
   exchange.response.once("close", () => enrolment.finish());
   exchange.json(200, { node: member.id, left: true } satisfies LeaveReport, ["Connection", "close"]);
 }
