@@ -10,7 +10,8 @@ import type { ServerResponse } from "node:http";
 import { parseDurationMs } from "@hearsay/api";
 import type { NodeId } from "@hearsay/core";
 import type { WatchHub } from "../watch/hub.ts";
-import { type Target, Waiter } from "../watch/waiters.ts";
+import { untilChanged } from "../watch/until-changed.ts";
+import type { Target } from "../watch/waiters.ts";
 import { ConsulRefusal } from "./answers.ts";
 
 /** Below it are modification indexes. */
@@ -77,23 +78,8 @@ export class Indexes {
     const isOwn = block.index >= this.#base && block.index <= this.#base + 1 + this.#hub.store.sequence;
     const isSeen = block.index < INDEX_BASE ? block.index === newest : isOwn && block.index >= index;
     if (!isSeen) return index;
-    const hasChanged = await this.#changed(target, block.waitMs, response);
-    return hasChanged || !isOwn ? this.of(target) : block.index;
-  }
-
-  #changed(target: Target, waitMs: number, response: ServerResponse): Promise<boolean> {
-    return new Promise((resolve) => {
-      const settle = (): void => {
-        leave();
-        cancel();
-        response.off("close", settle);
-        resolve(waiter.since !== undefined);
-      };
-      const waiter = new Waiter(target, settle);
-      const leave = this.#hub.wait(waiter);
-      const cancel = this.#hub.timers.after(waitMs, settle);
-      response.once("close", settle);
-    });
+    const position = await untilChanged(this.#hub, target, block.waitMs, response);
+    return position !== undefined || !isOwn ? this.of(target) : block.index;
   }
 }
 

@@ -7,7 +7,7 @@ import type { WatchedChange } from "./changes.ts";
 import type { Moment } from "./delivery.ts";
 import { resetData, type StreamOptions } from "./event-stream.ts";
 import type { WatchHub } from "./hub.ts";
-import { Waiter } from "./waiters.ts";
+import { untilChanged } from "./until-changed.ts";
 
 /** Streams one {@link WatchBatch}: the backlog of a prefix may be larger than what fits into memory. */
 export async function answerPoll(
@@ -55,29 +55,12 @@ class Poll {
         yield this.#end(this.#hub.moment());
         return;
       } else {
-        backlog.goTo(await this.#changed(exchange));
+        const target = { key: prefix, isPrefix: true };
+        const position = await untilChanged(this.#hub, target, this.#waitMs, exchange.response);
+        backlog.goTo(position ?? this.#hub.log.end);
         mayWait = false;
       }
     }
-  }
-
-  /**
-   * Settles when something has happened, the time is over, the poller gone, or the node about to stop.
-   * @returns the position of the first change; the log's end when there is none
-   */
-  #changed({ response }: Exchange): Promise<number> {
-    return new Promise((resolve) => {
-      const settle = (): void => {
-        leave();
-        cancel();
-        response.off("close", settle);
-        resolve(waiter.since ?? this.#hub.log.end);
-      };
-      const waiter = new Waiter({ key: this.#options.prefix, isPrefix: true }, settle);
-      const leave = this.#hub.wait(waiter);
-      const cancel = this.#hub.timers.after(this.#waitMs, settle);
-      response.once("close", settle);
-    });
   }
 
   async *#texts(parts: AsyncIterable<readonly WatchedChange[]>): AsyncGenerator<string> {
