@@ -115,6 +115,7 @@ export class EventStream implements Reader {
         this.#leave = this.#hub.join(prefix, this);
         const { isCaughtUp } = this.#hub.standing();
         if (isCaughtUp) this.tick(() => this.#hub.moment(), true);
+        if (this.#hub.isClosed) this.end();
         return true;
       }
     }

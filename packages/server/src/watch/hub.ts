@@ -53,7 +53,6 @@ export class WatchHub {
   readonly topics: Topics;
   readonly #pace: Pace;
   readonly #waiters: Waiters = new Waiters();
-  readonly #offCommit: () => void;
   readonly #counts = { events: 0, refused: 0, cutOff: 0, resets: 0, scans: 0, behind: 0, overruns: 0 };
   #watchers = 0;
   #ownThrough: HlcTime;
@@ -72,7 +71,8 @@ export class WatchHub {
     this.#ownThrough = ports.knownThrough;
     this.#sweptMs = ports.clock.nowMs();
     this.log = new ChangeLog(limits.logMaxBytes, ports.store.sequence, ports.knownThrough);
-    this.#offCommit = ports.store.onCommit((commit) => this.#committed(commit));
+    // For good: those who are still given their backlog when the node stops are told what comes meanwhile, as their cursors claim it.
+    ports.store.onCommit((commit) => this.#committed(commit));
   }
 
   get store(): HubPorts["store"] {
@@ -107,6 +107,11 @@ export class WatchHub {
 
   nowMs(): number {
     return this.#ports.clock.nowMs();
+  }
+
+  /** The node is about to stop: nobody is to wait for what happens next. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   get timers(): Timers {
@@ -159,11 +164,10 @@ export class WatchHub {
     return () => this.#waiters.remove(waiter);
   }
 
-  /** Ends all readers, who may go on elsewhere. */
+  /** Ends all readers, who may go on elsewhere; those in their backlog end by themselves once they have it. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#offCommit();
     this.#cancelTick?.();
     this.#pace.close(LAST_MS);
     this.#waiters.end();

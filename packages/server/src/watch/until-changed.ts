@@ -22,7 +22,7 @@ export function untilChanged(
     const waiter = new Waiter(target, settle);
     const leave = hub.wait(waiter);
     const cancel = hub.timers.after(waitMs, settle);
-    if (response.destroyed) settle();
+    if (response.destroyed || hub.isClosed) settle();
     else response.once("close", settle);
   });
 }
