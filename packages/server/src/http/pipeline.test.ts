@@ -1,11 +1,13 @@
 /** Pipelined requests whose client goes away before the turn of their answers has come. */
+import { once } from "node:events";
 import fs from "node:fs";
-import { ServerResponse } from "node:http";
-import { connect } from "node:net";
+import { IncomingMessage, ServerResponse } from "node:http";
+import { connect, Socket } from "node:net";
 import { formatVersion } from "@hearsay/core";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Indexes } from "../consul/blocking.ts";
 import { type Harness, harness, listen } from "../testing/harness.ts";
+import { inTurn } from "./pipeline.ts";
 
 let h: Harness;
 beforeEach(async () => {
@@ -81,4 +83,14 @@ it("answers whose turn has come are let go of", async () => {
   socket.destroy();
   await expect.poll(() => h.services.watch.watchers).toBe(0);
   expect(destroyed).not.toHaveBeenCalled();
+});
+
+it("requests that are handed over once their connection has closed are not looked at", async () => {
+  const request = new IncomingMessage(new Socket());
+  const response = new ServerResponse(request);
+  request.socket.destroy();
+  await once(request.socket, "close");
+  const run = vi.fn();
+  inTurn(response, run);
+  expect(run).not.toHaveBeenCalled();
 });

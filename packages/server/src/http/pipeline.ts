@@ -54,7 +54,10 @@ export function inTurn(response: ServerResponse, run: () => void): void {
     run();
     return;
   }
-  const queue = queueOf(response.req.socket);
+  const { socket } = response.req;
+  // Node hands over what it had read before. Nothing would tell such a request that its client is gone.
+  if (socket.closed) return;
+  const queue = queueOf(socket);
   const mustWait = queue.bytes >= QUEUED_MAX_BYTES || queue.waiting > 0;
   if (mustWait) queue.waiting += 1;
   queue.responses.add(response);
