@@ -61,7 +61,7 @@ export function inTurn(response: ServerResponse, run: () => void): void {
   const mustWait = queue.bytes >= QUEUED_MAX_BYTES || queue.waiting > 0;
   if (mustWait) queue.waiting += 1;
   queue.responses.add(response);
-  response.once("socket", () => {
+  response.on("socket", () => {
     queue.responses.delete(response);
     if (!mustWait) return;
     queue.waiting -= 1;
