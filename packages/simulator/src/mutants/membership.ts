@@ -1,4 +1,6 @@
 /** Bugs in membership, acknowledgements and the spreading of writes. */
+import type { ClusterMember } from "@hearsay/node";
+import type { Machine } from "../cluster/machine.ts";
 import type { Mutant } from "./mutant.ts";
 
 const NEVER_MS = 1_000_000_000;
@@ -92,19 +94,29 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   {
     name: "dead_members_never_asked_again",
     breaks: "a healthy, reachable member is not dead for good",
-    hooks: () => ({
-      memberConfig: (config) => ({
-        ...config,
-        swim: {
-          ...config.swim,
-          // Members are given up soon, so that there are some to ask again.
-          suspicionMult: 1,
-          suspicionMaxTimeoutMult: 1,
-          reconnectIntervalMs: NEVER_MS,
-          pushPullIntervalMs: NEVER_MS,
-        },
-      }),
-    }),
+    hooks: () => {
+      const members = new Map<Machine, ClusterMember>();
+      return {
+        memberConfig: (config) => ({
+          ...config,
+          swim: {
+            ...config.swim,
+            // Members are given up soon, so that there are some to ask again.
+            suspicionMult: 1,
+            suspicionMaxTimeoutMult: 1,
+            reconnectIntervalMs: NEVER_MS,
+            pushPullIntervalMs: NEVER_MS,
+          },
+        }),
+        // Nor are they looked for at what a member was told in `join`.
+        memberPorts: (ports, machine) => ({
+          ...ports,
+          resolveSeed: async (seed) =>
+            members.get(machine)?.joiningState.kind === "member" ? [] : await ports.resolveSeed(seed),
+        }),
+        opened: ({ member }, machine) => void members.set(machine, member),
+      };
+    },
   },
   {
     name: "no_anti_entropy",
