@@ -184,11 +184,22 @@ describe("in the end", () => {
   });
 
   test("what was given up on the word of a replica that had forgotten it was so wrongly, unless something covers it", () => {
-    const { first, deletion } = history();
+    const { first, second, deletion } = history();
     first.isForgotten = true;
+    second.wasHeld = true;
+    deletion.wasHeld = true;
     expect(wasGivenUpWrongly(first)).toBe(false);
     deletion.isExcused = true;
     expect(wasGivenUpWrongly(first)).toBe(true);
+  });
+
+  test("what covers it only in a write that never reached a disk was given up wrongly", () => {
+    const { first, deletion } = history();
+    first.isForgotten = true;
+    deletion.outcome = "unknown";
+    expect(wasGivenUpWrongly(first)).toBe(true);
+    deletion.wasHeld = true;
+    expect(wasGivenUpWrongly(first)).toBe(false);
   });
 
   test("what was deleted may be back when its deletion was undone, and not when it was deleted once more", () => {

@@ -207,9 +207,12 @@ export function isSuperseded(write: Write): boolean {
   return write.isDropped || write.superseders.some(({ outcome }) => outcome !== "failed");
 }
 
-/** Whether it was given up on the word of a replica that had forgotten it without a trace, or what covers it. */
+/**
+ * Whether it was given up on the word of a replica that had forgotten it without a trace, or what covers it. What never reached a disk
+ * covers nothing, as a write that went with its node.
+ */
 export function wasGivenUpWrongly({ isForgotten, superseders }: Write): boolean {
-  const isCovered = superseders.some(({ isExcused }) => !isExcused);
+  const isCovered = superseders.some(({ isExcused, wasHeld }) => wasHeld && !isExcused);
   return superseders.some((later) => later.isForgotten) || (isForgotten && !isCovered);
 }
 
