@@ -4,6 +4,7 @@
  */
 import { type BatchRequest, MEDIA_TYPES } from "@hearsay/api";
 import { MsgpackWriter } from "./msgpack-writer.ts";
+import { mustBeWellFormed } from "./path.ts";
 
 /** What a batch does, in order; values are bytes, text is stored as UTF-8. */
 export type Operation =
@@ -26,7 +27,10 @@ export interface BatchDraft {
   readonly size: number;
   /** Those of them that read. */
   readonly reads: number;
-  /** What the operation refers to may be changed as soon as this returns. */
+  /**
+   * What the operation refers to may be changed as soon as this returns.
+   * @throws HearsayError `bad_key` for a key that is no well-formed text; the draft is as before
+   */
   add(operation: Operation): void;
   /** To be called once, after the last operation. */
   body(): Uint8Array;
@@ -46,6 +50,7 @@ export class JsonDraft implements BatchDraft {
   }
 
   add(operation: Operation): void {
+    mustBeWellFormed(operation.key);
     if (operation.op === "get") this.#reads += 1;
     this.#operations.push(
       operation.op === "put" ? { ...operation, value: toBase64(toBytes(operation.value)) } : { ...operation },
@@ -83,6 +88,7 @@ export class MsgpackDraft implements BatchDraft {
   }
 
   add(operation: Operation): void {
+    mustBeWellFormed(operation.key);
     const writer = this.#writer;
     this.#size += 1;
     if (operation.op === "get") this.#reads += 1;

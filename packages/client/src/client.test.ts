@@ -99,6 +99,32 @@ describe("requests", () => {
     expect(seen).toEqual([]);
   });
 
+  it("are refused for what no UTF-8 can carry, and would otherwise be about another key", async () => {
+    const { client, seen } = answering();
+    const prefix = "a\ud800";
+    const operations = [{ op: "put", key: prefix, value: "v" }] as const;
+    const calls = [
+      client.batch(operations),
+      new Client({ batchFormat: "json" }).batch(operations),
+      client.list({ prefix }).next(),
+      client.list({ after: prefix }).next(),
+      client.pages({ prefix }).next(),
+      client.conflicts({ prefix }).next(),
+      client.watch({ prefix }).next(),
+      client.cluster.receipt(prefix, version),
+      client.cluster.ghosts({ key: prefix }),
+      client.cluster.discardGhost(prefix, version),
+    ];
+    for (const call of await Promise.allSettled(calls)) {
+      expect(call).toMatchObject({ status: "rejected", reason: { code: "bad_key", outcome: "none" } });
+    }
+    for (const draft of [client.draft(), new Client({ batchFormat: "json" }).draft()]) {
+      expect(() => draft.add({ op: "get", key: prefix })).toThrow("well-formed");
+      expect([draft.size, draft.reads]).toEqual([0, 0]);
+    }
+    expect(seen).toEqual([]);
+  });
+
   it("go to http and https endpoints only", () => {
     for (const endpoint of ["ftp://n", "http://", "http://n/?a=1"]) {
       expect(() => new Client({ endpoints: [endpoint] })).toThrow(TypeError);

@@ -133,13 +133,13 @@ export class Client {
    * Several operations, applied atomically on one node; the results are in the order of the operations, and none with
    * `results: "none"`.
    */
-  batch(
+  async batch(
     operations: readonly Operation[] | BatchDraft,
     options: BatchOptions = {},
   ): Promise<BatchResult["results"]> {
     const draft = "body" in operations ? operations : this.#drafted(operations);
     const isQuiet = options.results === "none" && draft.reads === 0;
-    return this.#results(isQuiet, {
+    return await this.#results(isQuiet, {
       method: "POST",
       path: withQuery("/kv", ackQuery(options)),
       headers: {

@@ -17,7 +17,7 @@ import {
 import { understood, understoodLines } from "./answers.ts";
 import { HearsayError } from "./fault.ts";
 import { type CallOptions, only } from "./options.ts";
-import { withQuery } from "./path.ts";
+import { mustBeWellFormed, withQuery } from "./path.ts";
 import { requestJson } from "./requests.ts";
 import { guard, parseAs } from "./schema.ts";
 import type { Answer, Call, Transport } from "./transport.ts";
@@ -156,6 +156,7 @@ export class ClusterCalls {
 
   /** Has the first endpoint's node forget one of them for good; rejects with `ghost_not_found` when it has none such. */
   async discardGhost(key: string, version: string, options: CallOptions = {}): Promise<GhostDiscarded> {
+    mustBeWellFormed(key);
     return await this.#post("/cluster/ghosts/discard", { key, version }, isGhostDiscarded, options);
   }
 

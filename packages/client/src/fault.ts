@@ -31,7 +31,7 @@ export type Fault =
       readonly status: number;
       readonly reason: string;
     }
-  /** The key is empty or no well-formed text, so no request could carry it. */
+  /** The key is empty, or it or a prefix is no well-formed text, so no request could carry it. */
   | { readonly code: "bad_key"; readonly key: string }
   /** A header that no request can carry, such as a content type with a line feed. */
   | { readonly code: "bad_header"; readonly reason: string }
@@ -67,7 +67,7 @@ function describe(fault: Fault): string {
     case "bad_answer":
       return `${fault.endpoint} gave an answer that is not understood: ${fault.reason}`;
     case "bad_key":
-      return `the key ${JSON.stringify(fault.key)} is not well-formed text of at least one character`;
+      return `${JSON.stringify(fault.key)} is no key: it is empty or not well-formed text`;
     case "bad_header":
       return `no request can carry such a header: ${fault.reason}`;
     case "no_such_sibling":
