@@ -6,7 +6,7 @@ import type { DeleteOptions, PutOptions, ReadOptions } from "./options.ts";
 
 /** What the key shall be. */
 export type Resolution =
-  /** One of the siblings, as it is: bytes, type and expiry; a tombstone deletes. */
+  /** One of the siblings, as it is: bytes, type and expiry; a tombstone, or one whose time is over, deletes. */
   | { readonly kind: "take"; readonly version: string }
   | {
       readonly kind: "put";
@@ -59,7 +59,9 @@ async function take(
     throw new HearsayError({ code: "no_such_sibling", key, version }, { outcome: "none", attempts: 1 });
   }
   const ttlMs = leftMs(sibling, calls.nowMs());
-  if (sibling.deleted || (ttlMs !== undefined && ttlMs <= 0)) return await calls.delete(key, write);
+  // The node has said whether its time was over; since then, and without that, this program's clock has to do.
+  const isOver = sibling.expired === true || (ttlMs !== undefined && ttlMs <= 0);
+  if (sibling.deleted || isOver) return await calls.delete(key, write);
   const { contentType } = sibling;
   return await calls.put(key, fromBase64(sibling.value ?? ""), { ...write, contentType, ttlMs });
 }

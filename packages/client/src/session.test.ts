@@ -109,7 +109,7 @@ describe("a session", () => {
 });
 
 describe("resolving", () => {
-  const siblings = (): Response =>
+  const siblings = (facts: object = {}): Response =>
     Response.json({
       key: "k",
       context: "both",
@@ -122,6 +122,7 @@ describe("resolving", () => {
           contentType: "text/plain",
           value: btoa("new"),
           expiresAt: "2026-01-01T00:00:30.000Z",
+          ...facts,
         },
         { version: older, node: "n~0123456789", time: "2026-01-01T00:00:00.000Z", deleted: true },
       ],
@@ -141,6 +142,16 @@ describe("resolving", () => {
       kind: "take",
       version: second?.version ?? "",
     }));
+    expect(seen[1]?.method).toBe("DELETE");
+    expect(seen[1]?.headers["Hearsay-Context"]).toBe("both");
+  });
+
+  it.each([
+    ["says so, though by the client's clock it is not", { expired: true }],
+    ["did not know it yet", { expired: false, expiresAt: "2026-01-01T00:00:00.000Z" }],
+  ])("deletes when one is chosen whose time is over and the node %s", async (_, facts) => {
+    const { client, seen } = answering(siblings(facts), written(newer));
+    await client.resolve("k", () => ({ kind: "take", version: newer }));
     expect(seen[1]?.method).toBe("DELETE");
     expect(seen[1]?.headers["Hearsay-Context"]).toBe("both");
   });
