@@ -57,6 +57,9 @@ const isHistoryList = guard<HistoryList>(HistoryList);
 const isReadiness = guard<Readiness>(Readiness);
 const isRestoreReport = guard<RestoreReport>(RestoreReport);
 
+/** Longer than Node's fetch waits for a connection, about 11 s: what is given up by it was not sent for certain. */
+const DEFAULT_TIMEOUT_MS = 15_000;
+
 /** A node waits this long for acknowledgements at most before it answers; the client waits a little longer. */
 const ACK_GRACE_MS = 2_000;
 
@@ -74,7 +77,7 @@ export class Client {
 
   /** @throws TypeError when an endpoint is no http or https base URL */
   constructor(options: ClientOptions = {}) {
-    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     this.#batchFormat = options.batchFormat ?? "msgpack";
     this.#platform = { ...defaultPlatform, ...options.platform };
     this.#transport = new Transport({

@@ -31,7 +31,7 @@ function answering(...steps: readonly Step[]): { readonly client: Client; readon
 }
 
 function refused(): Error {
-  const cause = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+  const cause = Object.assign(new Error("refused"), { code: "ECONNREFUSED", syscall: "connect" });
   return new TypeError("fetch failed", { cause });
 }
 

@@ -7,7 +7,7 @@ export interface ClientOptions {
   readonly endpoints?: readonly string[];
   /** Sent with every request, for instance `Authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Longest wait for an answer, or for the next part of a streamed one, in milliseconds. Default 10,000. */
+  /** Longest wait for an answer, or for the next part of a streamed one, in milliseconds. Default 15,000. */
   readonly timeoutMs?: number;
   readonly retry?: Partial<RetryPolicy>;
   /** How batches travel. MessagePack unless a human has to read them. */

@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { Client } from "./client.ts";
 import { HearsayError } from "./fault.ts";
@@ -38,6 +39,7 @@ function scripted(steps: readonly Step[]): {
 
 const A = "http://a:1";
 const B = "http://b:2";
+const C = "http://c:3";
 
 function client(platform: Platform, retry: Partial<RetryPolicy> = {}): Client {
   return new Client({ endpoints: [A, B], platform, retry });
@@ -45,7 +47,7 @@ function client(platform: Platform, retry: Partial<RetryPolicy> = {}): Client {
 
 function refused(): Error {
   return new TypeError("fetch failed", {
-    cause: Object.assign(new Error("refused"), { code: "ECONNREFUSED" }),
+    cause: Object.assign(new Error("refused"), { code: "ECONNREFUSED", syscall: "connect" }),
   });
 }
 
@@ -98,6 +100,37 @@ describe("failover", () => {
     const { platform, pauses } = scripted([busy("1"), busy("1"), busy("60"), busy("60"), value()]);
     await client(platform, { capMs: 3_000 }).get("k");
     expect(pauses).toEqual([1_000, 3_000]);
+  });
+
+  it.each([
+    ["breaks", () => reset()],
+    ["is a proxy without a node", () => new Response("<html>", { status: 502 })],
+    ["has a full disk", () => problem(507, "disk_full", { outcome: "unknown" })],
+  ])("begins behind an endpoint that %s, though the write is not repeated", async (_, fails) => {
+    const { platform, urls } = scripted([fails(), refused(), fails(), written(), written()]);
+    const subject = new Client({ endpoints: [A, B, C], platform });
+    expect(await failure(subject.put("k", "v"))).toMatchObject({ outcome: "unknown", attempts: 1 });
+    expect(await failure(subject.put("k", "v"))).toMatchObject({ outcome: "unknown", attempts: 2 });
+    await subject.put("k", "v");
+    await subject.put("k", "v");
+    expect(urls.map((url) => new URL(url).origin)).toEqual([A, B, C, A, A]);
+  });
+
+  it("stays with a node that refuses, and with one that another call has found meanwhile", async () => {
+    let lose = (_: Error): void => undefined;
+    const held = new Promise<Response>((_resolve, reject) => {
+      lose = reject;
+    });
+    const refusal = problem(400, "invalid_key", { outcome: "none" });
+    const { platform, urls } = scripted([refusal, () => held, refused(), written(), written()]);
+    const subject = new Client({ endpoints: [A, B, C], platform });
+    await failure(subject.put("k", "v"));
+    const slow = failure(subject.put("k", "v"));
+    await subject.put("k", "v");
+    lose(reset());
+    await slow;
+    await subject.put("k", "v");
+    expect(urls.map((url) => new URL(url).origin)).toEqual([A, A, A, B, B]);
   });
 
   it("does not repeat what another node would refuse as well", async () => {
@@ -203,6 +236,32 @@ describe("writes", () => {
     const port = new TypeError("fetch failed", { cause: new Error("bad port") });
     const refusal = await failure(client(scripted([port, port]).platform, { rounds: 1 }).put("k", "v"));
     expect(refusal).toMatchObject({ code: "unreachable", outcome: "none" });
+  });
+
+  it.each([
+    ["a certificate is refused", { code: "DEPTH_ZERO_SELF_SIGNED_CERT" }],
+    ["there is no such name", { code: "ENOTFOUND", syscall: "getaddrinfo" }],
+    ["no address of a name answers", new AggregateError([], "x")],
+    ["no local port is left", { code: "EADDRNOTAVAIL", syscall: "connect" }],
+  ])("are definitely not done where %s", async (_, facts) => {
+    const error = (cause: Error): Error => new TypeError("fetch failed", { cause });
+    const { platform, urls } = scripted([
+      error(facts instanceof Error ? facts : Object.assign(new Error("x"), facts)),
+      written(),
+    ]);
+    await client(platform).put("k", "v");
+    expect(urls).toHaveLength(2);
+    const lost = scripted([error(Object.assign(new Error("x"), { code: "EHOSTUNREACH", syscall: "read" }))]);
+    expect(await failure(client(lost.platform).put("k", "v"))).toMatchObject({ outcome: "unknown" });
+  });
+
+  it("are definitely not done where the handshake of TLS never ends", async () => {
+    const server = createServer((socket) => socket.once("data", () => socket.destroy()));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const subject = new Client({ endpoints: [`https://127.0.0.1:${port}`], retry: { rounds: 1 } });
+    expect(await failure(subject.put("k", "v"))).toMatchObject({ code: "unreachable", outcome: "none" });
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it("are not repeated once an attempt may have taken effect", async () => {

@@ -1,7 +1,8 @@
 /**
  * One call, over as many endpoints and attempts as it may take.
  *
- * The endpoint that answered last comes first. A failure that may be repeated goes to the next endpoint at once;
+ * The endpoint that answered last comes first; after a call that failed as if a node were away, the one behind it does. A
+ * failure that may be repeated goes to the next endpoint at once;
  * after each round of all endpoints there is a pause, drawn uniformly from zero to a ceiling that doubles with each
  * round (full jitter), and never shorter than the node's Retry-After asks for, within the cap.
  *
@@ -101,7 +102,8 @@ export class Transport {
     const { pinned = false } = call;
     const round = pinned ? 1 : endpoints.length;
     const limit = round * retry.rounds;
-    let index = pinned ? 0 : this.#preferred;
+    const begun = this.#preferred;
+    let index = pinned ? 0 : begun;
     let outcome: Outcome = "none";
     for (let attempts = 1; ; attempts++) {
       call.signal?.throwIfAborted();
@@ -113,7 +115,12 @@ export class Transport {
       const { fault } = result;
       if (outcomeOf(fault, call) === "unknown") outcome = "unknown";
       const final = attempts >= limit || !mayRepeat(fault, call, outcome);
-      if (final) throw new HearsayError(fault, { outcome, attempts });
+      if (final) {
+        // A write is not repeated elsewhere while it may be in effect, but those that follow need not fail as well.
+        const isBegun = !pinned && this.#preferred === begun;
+        if (isBegun && isAway(fault)) this.#preferred = (index + 1) % endpoints.length;
+        throw new HearsayError(fault, { outcome, attempts });
+      }
       if (outcome === "unknown") call.onRepeatUnknown?.();
       const stays = pinned || (call.repeat === "guarded" && outcome === "unknown");
       if (!stays) index = (index + 1) % endpoints.length;
@@ -211,6 +218,12 @@ function mayRepeat(fault: Fault, call: Call, outcome: Outcome): boolean {
   return fault.code === "unreachable" || fault.code === "timed_out";
 }
 
+/** Whether another endpoint may do better with another call: no node has answered, or one that fails. */
+function isAway(fault: Fault): boolean {
+  if (fault.code === "problem") return fault.problem.status >= 500;
+  return fault.code === "unreachable" || fault.code === "timed_out" || fault.code === "bad_answer";
+}
+
 /** Of an answer, also of one that is no node's: a proxy tells by its status alone that the node is away. */
 function statusOf(fault: Fault): number | undefined {
   if (fault.code === "problem") return fault.problem.status;
@@ -238,21 +251,40 @@ function problemFault(endpoint: string, response: Response, body: Uint8Array): F
   return { code: "problem", endpoint, problem, retryAfterMs };
 }
 
-/** Errors of Node's fetch that say that no connection came about. A browser tells nothing: then it may have been sent. */
+/** System calls of Node's fetch before there is a connection. */
+const CONNECTING = new Set(["connect", "getaddrinfo"]);
+
+/** Errors of it before a request is sent: no connection in time, or a certificate that is refused. */
 const NEVER_CONNECTED = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
   "UND_ERR_CONNECT_TIMEOUT",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "CERT_REVOKED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ]);
 
 /** Fetch asks nothing of ports that belong to other protocols. */
 const BAD_PORT = "bad port";
+const TLS_NEVER_CAME = "Client network socket disconnected before secure TLS connection was established";
 
+/**
+ * Whether nothing was sent for certain. Of other failures of TLS Node does not say whether they came before the request or
+ * after it, and a browser does not say why a connection failed: then it may have been sent.
+ */
 function neverConnected(error: unknown): boolean {
-  return NEVER_CONNECTED.has(causeCode(error) ?? "") || causeMessage(error) === BAD_PORT;
+  if (!(error instanceof Error)) return false;
+  const { cause } = error;
+  // Of a name with several addresses, each of which was tried.
+  if (cause instanceof AggregateError) return true;
+  if (!(cause instanceof Error)) return false;
+  if ("syscall" in cause && CONNECTING.has(String(cause.syscall))) return true;
+  const isKnown = NEVER_CONNECTED.has(causeCode(error) ?? "");
+  return isKnown || cause.message === BAD_PORT || cause.message === TLS_NEVER_CAME;
 }
 
 function causeCode(error: unknown): string | undefined {
