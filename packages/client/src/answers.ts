@@ -1,7 +1,7 @@
 /** What calls return, read from the node's answer. */
 import { HEADERS } from "@hearsay/api";
 import { HearsayError } from "./fault.ts";
-import { readLines } from "./parts.ts";
+import { LineCutOff, readLines } from "./parts.ts";
 import { AnswerUnreadable, parseProblem } from "./schema.ts";
 import type { Answer, Call } from "./transport.ts";
 
@@ -102,7 +102,7 @@ export function understood<T>(answer: Answer, call: Call, read: () => T): T {
   }
 }
 
-/** The lines of a streamed answer; what is no text, or too long, becomes the call's failure. */
+/** The lines of a streamed answer; what is no text, too long or cut off becomes the call's failure. */
 export async function* understoodLines(
   answer: Answer & { readonly parts: AsyncIterable<Uint8Array> },
   call: Call,
@@ -116,9 +116,10 @@ export async function* understoodLines(
 }
 
 function failureOf({ endpoint, status }: Answer, call: Call, error: unknown): unknown {
-  if (!(error instanceof AnswerUnreadable)) return error;
   // A write that was answered with a success took place, only its version is not known.
-  const outcome = call.repeat === "read" ? "none" : "unknown";
-  const fault = { code: "bad_answer", endpoint, status, reason: error.message } as const;
-  return new HearsayError(fault, { outcome, attempts: 1 });
+  const facts = { outcome: call.repeat === "read" ? "none" : "unknown", attempts: 1 } as const;
+  if (error instanceof LineCutOff)
+    return new HearsayError({ code: "unreachable", endpoint, reason: error.message, sent: true }, facts);
+  if (!(error instanceof AnswerUnreadable)) return error;
+  return new HearsayError({ code: "bad_answer", endpoint, status, reason: error.message }, facts);
 }

@@ -212,34 +212,38 @@ describe("listings", () => {
     expect(seen[2]?.url).toBe("http://n:1/base/kv?prefix=p%2F&after=b%26&limit=1&keys=true");
   });
 
-  it("take a stream that broke off up again behind the last whole entry", async () => {
-    const text = new TextEncoder();
-    const broken = new ReadableStream<Uint8Array>(
-      {
-        pull(controller) {
-          controller.enqueue(
-            text.encode(`${JSON.stringify(item("a"))}\n${JSON.stringify(item("b")).slice(0, 9)}`),
-          );
-          controller.error(new TypeError("terminated"));
+  it.each(["broke off", "ended"])(
+    "take a stream that %s up again behind the last whole entry",
+    async (end) => {
+      const text = new TextEncoder();
+      const broken = new ReadableStream<Uint8Array>(
+        {
+          pull(controller) {
+            controller.enqueue(
+              text.encode(`${JSON.stringify(item("a"))}\n${JSON.stringify(item("b")).slice(0, 9)}`),
+            );
+            if (end === "ended") controller.close();
+            else controller.error(new TypeError("terminated"));
+          },
+          type: undefined,
         },
-        type: undefined,
-      },
-      { highWaterMark: 0 },
-    );
-    const slow = new ReadableStream<Uint8Array>({
-      start(controller) {
-        for (const byte of text.encode(`${JSON.stringify(item("b"))}\n${JSON.stringify(item("é"))}\n`)) {
-          controller.enqueue(new Uint8Array([byte]));
-        }
-        controller.close();
-      },
-    });
-    const { client, seen } = answering(lines(broken), lines(slow));
-    const keys: string[] = [];
-    for await (const { key } of client.list()) keys.push(key);
-    expect(seen.map(({ url }) => url)).toEqual(["http://n:1/base/kv", "http://n:1/base/kv?after=a"]);
-    expect(keys).toEqual(["a", "b", "é"]);
-  });
+        { highWaterMark: 0 },
+      );
+      const slow = new ReadableStream<Uint8Array>({
+        start(controller) {
+          for (const byte of text.encode(`${JSON.stringify(item("b"))}\n${JSON.stringify(item("é"))}\n`)) {
+            controller.enqueue(new Uint8Array([byte]));
+          }
+          controller.close();
+        },
+      });
+      const { client, seen } = answering(lines(broken), lines(slow));
+      const keys: string[] = [];
+      for await (const { key } of client.list()) keys.push(key);
+      expect(seen.map(({ url }) => url)).toEqual(["http://n:1/base/kv", "http://n:1/base/kv?after=a"]);
+      expect(keys).toEqual(["a", "b", "é"]);
+    },
+  );
 
   it("stop reading when the caller has enough", async () => {
     let cancelled = false;

@@ -8,6 +8,8 @@ const ANSWER_MAX_BYTES: number = 64 * 1024 * 1024;
 /** A line holds the largest value there can be, 64 MiB, in base64, and what stands around it. */
 export const VALUE_LINE_MAX_LENGTH: number = 96 * 1024 * 1024;
 
+const LINE_FEED = 0x0a;
+
 /** A buffered answer earns itself more time with so many bytes; one that trickles ends after the time for one wait. */
 const PROGRESS_BYTES: number = 64 * 1024;
 
@@ -18,6 +20,14 @@ export class AnswerTooLarge extends Error {
     super(`it is larger than ${ANSWER_MAX_BYTES} bytes`);
     this.name = "AnswerTooLarge";
     this.status = status;
+  }
+}
+
+/** Lines end with a line feed, so one that does not was cut off by a connection that broke, unseen as it may be. */
+export class LineCutOff extends Error {
+  constructor() {
+    super("its answer broke off within a line");
+    this.name = "LineCutOff";
   }
 }
 
@@ -90,7 +100,8 @@ export async function readAll(response: Response, deadline: Deadline): Promise<U
 }
 
 /**
- * The lines of UTF-8 text, without their line feeds; the last one may end without.
+ * The lines of UTF-8 text, without their line feeds.
+ * @throws LineCutOff for a last line without one
  * @throws AnswerUnreadable for what is no UTF-8, and for a line of more than `maxLength` UTF-16 units
  */
 export async function* readLines(
@@ -100,7 +111,9 @@ export async function* readLines(
   const decoder = new TextDecoder("utf-8", { fatal: true });
   // Only what is new is looked through: a large value's line comes in thousands of parts.
   let rest = "";
+  let isWhole = true;
   for await (const part of parts) {
+    if (part.length > 0) isWhole = part.at(-1) === LINE_FEED;
     const text = decoded(decoder, part);
     let start = 0;
     for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", start)) {
@@ -112,14 +125,12 @@ export async function* readLines(
     if (rest.length > maxLength)
       throw new AnswerUnreadable(`it has a line of more than ${maxLength} characters`);
   }
-  rest += decoded(decoder, undefined);
-  if (rest !== "") yield rest;
+  if (!isWhole) throw new LineCutOff();
 }
 
-/** @param part undefined: there are no more */
-function decoded(decoder: TextDecoder, part: Uint8Array | undefined): string {
+function decoded(decoder: TextDecoder, part: Uint8Array): string {
   try {
-    return part === undefined ? decoder.decode() : decoder.decode(part, { stream: true });
+    return decoder.decode(part, { stream: true });
   } catch {
     throw new AnswerUnreadable("it is not UTF-8");
   }

@@ -41,7 +41,10 @@ function watching(streams: readonly (Response | ReadableStream<Uint8Array>)[], o
 }
 
 function stream(text: string, end: "closed" | "broken" = "closed"): ReadableStream<Uint8Array> {
-  const bytes = new TextEncoder().encode(text);
+  return bytesStream(new TextEncoder().encode(text), end);
+}
+
+function bytesStream(bytes: Uint8Array, end: "closed" | "broken"): ReadableStream<Uint8Array> {
   let at = 0;
   return new ReadableStream<Uint8Array>({
     // A few bytes at a time, so that lines and letters are cut everywhere.
@@ -100,6 +103,35 @@ describe("a watch", () => {
     ]);
     expect(urls).toEqual(["http://a:1/watch", "http://b:1/watch?since=c2"]);
     expect(connections.map(({ state }) => state)).toEqual(["connected", "lost", "connected"]);
+  });
+
+  it.each(["closed", "broken"] as const)(
+    "goes on when it is %s within a character, as anywhere",
+    async (end) => {
+      const text = new TextEncoder().encode(
+        `event: synced\nid: c1\ndata: {}\n\nevent: put\ndata: ${put("ä", "v")}`,
+      );
+      const cut = text.indexOf(0xc3) + 1;
+      const { events, urls, connections } = watching([
+        bytesStream(text.subarray(0, cut), end),
+        stream(`event: synced\nid: c2\ndata: {}\n\n`),
+      ]);
+      expect((await take(events, 2)).map(({ cursor }) => cursor)).toEqual(["c1", "c2"]);
+      expect(urls[1]).toBe("http://b:1/watch?since=c1");
+      expect(connections[1]).toMatchObject({ state: "lost", fault: { code: "unreachable" } });
+    },
+  );
+
+  it.each([
+    ['event: put\ndata: {"key":1}\n\n'],
+    ["event: put\ndata: {\n\n"],
+    [new Uint8Array([0x64, 0xff, 0x0a])],
+  ])("ends at a whole event that is not understood, and would come again: %j", async (event) => {
+    const first = stream(`event: synced\nid: c1\ndata: {}\n\n`);
+    const bytes = typeof event === "string" ? new TextEncoder().encode(event) : event;
+    const { events } = watching([first, bytesStream(bytes, "closed")]);
+    await events.next();
+    await expect(events.next()).rejects.toMatchObject({ code: "bad_answer" });
   });
 
   it("is not told of a slow reader's cut, which its cursor mends, but of a reset", async () => {
