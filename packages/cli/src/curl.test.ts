@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toCurl } from "./curl.ts";
 
-const base = { redirect: "error", signal: new AbortController().signal } as const;
+const base = { redirect: "error", signal: new AbortController().signal, timeoutMs: 1_000 } as const;
 
 /** What a shell makes of the command, with a curl that writes its arguments and its input back. */
 function asShellSeesIt(command: string): { readonly args: string[]; readonly input: string } {

@@ -8,6 +8,7 @@ const init = {
   method: "GET",
   headers: {},
   redirect: "error",
+  timeoutMs: 1_000,
   signal: new AbortController().signal,
 } as const;
 

@@ -7,6 +7,7 @@ import { CliError, EXIT } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { fromOneNode } from "./one-node.ts";
 import { collect, duration } from "./options.ts";
+import { patientFetch } from "./patient-fetch.ts";
 import { Printer } from "./printer.ts";
 
 export interface ClientFlags {
@@ -78,7 +79,7 @@ export async function inSession(
   };
   try {
     if (flags.curl !== true) {
-      let ask: Platform["fetch"] = fetch;
+      let ask: Platform["fetch"] = patientFetch;
       const client = new Client({ ...options, platform: { fetch: (url, init) => ask(url, init) } });
       const session: Session = {
         client,
@@ -88,9 +89,9 @@ export async function inSession(
         curl: false,
         ofOneNode: (reads) => {
           const astray = new AbortController();
-          ask = fromOneNode(fetch, (error) => astray.abort(error));
+          ask = fromOneNode(patientFetch, (error) => astray.abort(error));
           return reads({ ...session, signal: AbortSignal.any([io.stopped, astray.signal]) }).finally(() => {
-            ask = fetch;
+            ask = patientFetch;
           });
         },
       };

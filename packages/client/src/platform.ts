@@ -12,6 +12,8 @@ export interface FetchInit {
   /** A node never redirects; following one would send a write to a stranger. */
   readonly redirect: "error";
   readonly signal: AbortSignal;
+  /** The client's longest wait for the answer or its next part. `fetch` knows no such thing: for those who stand in for it. */
+  readonly timeoutMs: number;
 }
 
 export interface Platform {

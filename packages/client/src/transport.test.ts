@@ -191,7 +191,10 @@ describe("a time-out", () => {
   it("is the one that was asked for, and longer only where the node is asked to wait", async () => {
     const times: number[] = [];
     const platform: Partial<Platform> = {
-      fetch: async () => written(),
+      fetch: async (_, { timeoutMs }) => {
+        times.push(timeoutMs);
+        return written();
+      },
       schedule: (ms) => {
         times.push(ms);
         return () => undefined;

@@ -139,7 +139,7 @@ export class Transport {
     const deadline = new Deadline(platform, call.timeoutMs ?? timeoutMs, call.signal);
     const body = new SentBody(call.body);
     try {
-      const response = await platform.fetch(endpoint + call.path, this.#init(call, body, deadline.signal));
+      const response = await platform.fetch(endpoint + call.path, this.#init(call, body, deadline));
       const { status } = response;
       if ((status >= 200 && status < 300) || call.expected?.includes(status)) {
         const reason = typeFault(response, call);
@@ -159,9 +159,10 @@ export class Transport {
     }
   }
 
-  #init({ method, headers }: Call, body: SentBody, signal: AbortSignal): FetchInit {
+  #init({ method, headers, partTimeoutMs = 0 }: Call, body: SentBody, { signal, ms }: Deadline): FetchInit {
     const all = { ...this.#options.headers, ...headers };
-    return { method, headers: all, redirect: "error", signal, ...body.init() };
+    const timeoutMs = Math.max(ms, partTimeoutMs);
+    return { method, headers: all, redirect: "error", signal, timeoutMs, ...body.init() };
   }
 
   #brokenOff(error: unknown, deadline: Deadline, endpoint: string): Fault {
