@@ -30,6 +30,7 @@ export type Fault =
       /** Of the answer. */
       readonly status: number;
       readonly reason: string;
+      readonly retryAfterMs?: number | undefined;
     }
   /** The key is empty, or it or a prefix is no well-formed text, so no request could carry it. */
   | { readonly code: "bad_key"; readonly key: string }

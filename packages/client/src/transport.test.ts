@@ -68,6 +68,8 @@ function written(): Response {
   return Response.json({ key: "k", version: "1-n", context: "", acks: 1 }, { status: 201 });
 }
 
+const described = { code: "x", title: "t", next: "n" };
+
 async function failure(promise: Promise<unknown>): Promise<HearsayError> {
   const error = await promise.then(
     () => undefined,
@@ -100,6 +102,28 @@ describe("failover", () => {
     const { platform, pauses } = scripted([busy("1"), busy("1"), busy("60"), busy("60"), value()]);
     await client(platform, { capMs: 3_000 }).get("k");
     expect(pauses).toEqual([1_000, 3_000]);
+  });
+
+  it("waits as long as the longest Retry-After of a round says, also of a proxy and as a date", async () => {
+    const page = (retryAfter: string): Response =>
+      new Response("<html>", { status: 503, headers: { "retry-after": retryAfter } });
+    const steps = [
+      problem(503, "overloaded", {}, { "retry-after": "2" }),
+      refused(),
+      ...[page("1"), page("Thu, 01 Jan 1970 00:00:03 GMT")],
+      ...[page("Wed, 31 Dec 1969 00:00:00 GMT"), page("soon")],
+      ...[refused(), value()],
+    ];
+    const { platform, urls, pauses } = scripted(steps);
+    await client(platform, { rounds: 4, baseMs: 8, capMs: 5_000 }).get("k");
+    expect(pauses).toEqual([2_000, 3_000, 16]);
+    expect(urls).toHaveLength(8);
+  });
+
+  it("goes by the status of the answer, whatever its body says", async () => {
+    const { platform } = scripted([Response.json({ ...described, status: 400 }, { status: 502 })]);
+    const error = await failure(client(platform).put("k", "v"));
+    expect(error).toMatchObject({ code: "x", outcome: "unknown", fault: { problem: { status: 502 } } });
   });
 
   it.each([

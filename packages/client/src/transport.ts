@@ -4,12 +4,13 @@
  * The endpoint that answered last comes first; after a call that failed as if a node were away, the one behind it does. A
  * failure that may be repeated goes to the next endpoint at once;
  * after each round of all endpoints there is a pause, drawn uniformly from zero to a ceiling that doubles with each
- * round (full jitter), and never shorter than the node's Retry-After asks for, within the cap.
+ * round (full jitter), and never shorter than any Retry-After of the round asks for, within the cap.
  *
  * Whether a failure may be repeated is `Repeat`. `read`: always. For writes, `definite`: only while every failure so
  * far left nothing behind. `guarded` (a precondition): also after an unknown outcome, but then only at the same
  * endpoint, where the precondition lets at most one of the attempts in. `always`: twice does no harm.
  */
+import { neverConnected, reasonOf } from "./connection-error.ts";
 import { type Fault, HearsayError, type Outcome } from "./fault.ts";
 import { AnswerTooLarge, readAll, readParts } from "./parts.ts";
 import { Deadline, type FetchInit, type Platform, sleep } from "./platform.ts";
@@ -105,6 +106,7 @@ export class Transport {
     const begun = this.#preferred;
     let index = pinned ? 0 : begun;
     let outcome: Outcome = "none";
+    let askedMs = 0;
     for (let attempts = 1; ; attempts++) {
       call.signal?.throwIfAborted();
       const result = await this.#attempt(endpoints[index] ?? "", call, read);
@@ -113,6 +115,7 @@ export class Transport {
         return result.answer;
       }
       const { fault } = result;
+      askedMs = Math.max(askedMs, askedMsOf(fault));
       if (outcomeOf(fault, call) === "unknown") outcome = "unknown";
       const final = attempts >= limit || !mayRepeat(fault, call, outcome);
       if (final) {
@@ -125,7 +128,8 @@ export class Transport {
       const stays = pinned || (call.repeat === "guarded" && outcome === "unknown");
       if (!stays) index = (index + 1) % endpoints.length;
       if (stays || attempts % round === 0) {
-        await this.pause(Math.ceil(attempts / round), fault, call.signal);
+        await this.#pause(Math.ceil(attempts / round), askedMs, call.signal);
+        askedMs = 0;
       }
     }
   }
@@ -148,7 +152,7 @@ export class Transport {
         await response.body?.cancel();
         return { fault: { code: "bad_answer", endpoint, status, reason } };
       }
-      return { fault: problemFault(endpoint, response, await readAll(response, deadline)) };
+      return { fault: refusalOf(endpoint, response, await readAll(response, deadline), platform.nowMs()) };
     } catch (error) {
       deadline.dispose();
       if (call.signal?.aborted) throw call.signal.reason;
@@ -174,7 +178,7 @@ export class Transport {
 
   /** The pause after so many rounds without success, the last of which failed like this. */
   async pause(round: number, fault: Fault | undefined, signal: AbortSignal | undefined): Promise<void> {
-    await sleep(this.#options.platform, this.#pauseMs(round, fault), signal);
+    await this.#pause(round, fault === undefined ? 0 : askedMsOf(fault), signal);
   }
 
   /** The next call begins behind this endpoint, unless another one has answered since. */
@@ -183,11 +187,12 @@ export class Transport {
     if (endpoints[this.#preferred] === endpoint) this.#preferred = (this.#preferred + 1) % endpoints.length;
   }
 
-  #pauseMs(round: number, fault: Fault | undefined): number {
+  /** @param askedMs the longest that an endpoint has asked for since the last one */
+  async #pause(round: number, askedMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { retry, platform } = this.#options;
     const ceiling = Math.min(retry.capMs, retry.baseMs * 2 ** (round - 1));
-    const asked = fault?.code === "problem" ? (fault.retryAfterMs ?? 0) : 0;
-    return Math.max(platform.random() * ceiling, Math.min(asked, retry.capMs));
+    const ms = Math.max(platform.random() * ceiling, Math.min(askedMs, retry.capMs));
+    await sleep(platform, ms, signal);
   }
 }
 
@@ -237,69 +242,25 @@ function typeFault({ headers }: Response, { mediaType }: Call): string | undefin
   return `it is ${type ?? "of no type"}, not ${mediaType}`;
 }
 
-function problemFault(endpoint: string, response: Response, body: Uint8Array): Fault {
+/** The status is that of the answer itself: a proxy may put its own in place of the one that the body names. */
+function refusalOf(endpoint: string, response: Response, body: Uint8Array, nowMs: number): Fault {
+  const { status } = response;
+  const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), nowMs);
   const problem = parseProblem(body);
-  if (problem === undefined) {
-    return {
-      code: "bad_answer",
-      endpoint,
-      status: response.status,
-      reason: `status ${response.status} without a problem description`,
-    };
-  }
-  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
-  return { code: "problem", endpoint, problem, retryAfterMs };
+  if (problem !== undefined)
+    return { code: "problem", endpoint, problem: { ...problem, status }, retryAfterMs };
+  const reason = `status ${status} without a problem description`;
+  return { code: "bad_answer", endpoint, status, reason, retryAfterMs };
 }
 
-/** System calls of Node's fetch before there is a connection. */
-const CONNECTING = new Set(["connect", "getaddrinfo"]);
-
-/** Errors of it before a request is sent: no connection in time, or a certificate that is refused. */
-const NEVER_CONNECTED = new Set([
-  "UND_ERR_CONNECT_TIMEOUT",
-  "CERT_HAS_EXPIRED",
-  "CERT_NOT_YET_VALID",
-  "CERT_REVOKED",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-]);
-
-/** Fetch asks nothing of ports that belong to other protocols. */
-const BAD_PORT = "bad port";
-const TLS_NEVER_CAME = "Client network socket disconnected before secure TLS connection was established";
-
-/**
- * Whether nothing was sent for certain. Of other failures of TLS Node does not say whether they came before the request or
- * after it, and a browser does not say why a connection failed: then it may have been sent.
- */
-function neverConnected(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { cause } = error;
-  // Of a name with several addresses, each of which was tried.
-  if (cause instanceof AggregateError) return true;
-  if (!(cause instanceof Error)) return false;
-  if ("syscall" in cause && CONNECTING.has(String(cause.syscall))) return true;
-  const isKnown = NEVER_CONNECTED.has(causeCode(error) ?? "");
-  return isKnown || cause.message === BAD_PORT || cause.message === TLS_NEVER_CAME;
+/** Seconds, or a date (RFC 9110, section 10.2.3). */
+function parseRetryAfter(text: string | null, nowMs: number): number | undefined {
+  if (text === null) return undefined;
+  const seconds = Number(text);
+  const ms = Number.isNaN(seconds) ? Date.parse(text) - nowMs : seconds * 1000;
+  return ms >= 0 ? ms : undefined;
 }
 
-function causeCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !(error.cause instanceof Error)) return undefined;
-  const code: unknown = "code" in error.cause ? error.cause.code : undefined;
-  return typeof code === "string" ? code : undefined;
-}
-
-function causeMessage(error: unknown): string | undefined {
-  return error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined;
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (causeMessage(error) === BAD_PORT) return "its port belongs to another protocol, and fetch refuses it";
-  return error.cause instanceof Error ? (causeCode(error) ?? error.cause.message) : error.message;
+function askedMsOf(fault: Fault): number {
+  return "retryAfterMs" in fault ? (fault.retryAfterMs ?? 0) : 0;
 }
