@@ -217,10 +217,15 @@ function headerFault(headers: Readonly<Record<string, string>>): string | undefi
 
 function mayRepeat(fault: Fault, call: Call, outcome: Outcome): boolean {
   if (call.repeat === "definite" && outcome === "unknown") return false;
+  if (call.repeat === "read") return isPassing(fault);
   const status = statusOf(fault);
-  if (status !== undefined) {
-    return REPEATABLE_STATUS.has(status) || (call.repeat === "read" && REPEATABLE_READ_STATUS.has(status));
-  }
+  return status === undefined ? isPassing(fault) : REPEATABLE_STATUS.has(status);
+}
+
+/** Whether another attempt to read may go better. */
+export function isPassing(fault: Fault): boolean {
+  const status = statusOf(fault);
+  if (status !== undefined) return REPEATABLE_STATUS.has(status) || REPEATABLE_READ_STATUS.has(status);
   return fault.code === "unreachable" || fault.code === "timed_out";
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Client } from "./client.ts";
+import { HearsayError } from "./fault.ts";
 import type { WatchConnection, WatchEvent, WatchOptions } from "./watch.ts";
 
 const version = "0abcdefghij-n~0123456789";
@@ -208,6 +209,24 @@ describe("a watch", () => {
     });
     await take(client.watch({ silenceMs: 30_000 }), 1);
     expect(waits.slice(0, 2)).toEqual([2_000, 30_000]);
+  });
+
+  it.each([
+    [408, "c2"],
+    [503, "c2"],
+    [400, "refused"],
+    [431, "refused"],
+    [501, "refused"],
+  ])("goes on after a refusal with %i as any read would: %s", async (status, expected) => {
+    const refusal = () => Response.json({ status, code: "refused", title: "t", next: "n" }, { status });
+    const synced = (cursor: string) => stream(`event: synced\nid: ${cursor}\ndata: {}\n\n`);
+    const { events } = watching([synced("c1"), refusal(), refusal(), synced("c2")]);
+    await events.next();
+    const next = await events.next().then(
+      ({ value }) => value?.cursor,
+      (error: unknown) => error instanceof HearsayError && error.code,
+    );
+    expect(next).toBe(expected);
   });
 
   it("rejects for a cursor that the node refuses", async () => {

@@ -13,7 +13,7 @@ import { VALUE_LINE_MAX_LENGTH } from "./parts.ts";
 import { withQuery } from "./path.ts";
 import { guard, parseAs } from "./schema.ts";
 import { type Message, readMessages } from "./sse.ts";
-import type { Answer, Call, Transport } from "./transport.ts";
+import { type Answer, type Call, isPassing, type Transport } from "./transport.ts";
 
 const isPut = guard<WatchPut>(WatchPut);
 const isDelete = guard<WatchDelete>(WatchDelete);
@@ -116,7 +116,7 @@ export async function* watchEvents(
       ({ fault } = error);
       // A proxy tells by a page of its own that there is no node behind it now.
       if (fault.code === "bad_answer" && endpoint === undefined) ({ endpoint } = fault);
-      else if (!mayReturn(fault)) throw error;
+      else if (!isPassing(fault)) throw error;
     }
     signal?.throwIfAborted();
     onConnection?.({ state: "lost", fault });
@@ -139,12 +139,6 @@ function watchCall(options: WatchOptions, cursor: string): Call {
     partTimeoutMs: options.silenceMs ?? 3 * WATCH_HEARTBEAT_MS,
     signal: options.signal,
   };
-}
-
-/** Whether another attempt may go better; a cursor that a node refuses stays refused. */
-function mayReturn(fault: Fault): boolean {
-  if (fault.code === "problem") return fault.problem.status >= 429;
-  return fault.code === "unreachable" || fault.code === "timed_out";
 }
 
 /** Undefined for what tells nothing but a cursor. Unknown events of later versions are passed over. */
