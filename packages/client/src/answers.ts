@@ -73,19 +73,20 @@ export function conflictsOf(headers: Headers): number {
   return Number(headers.get(HEADERS.conflicts) ?? 0);
 }
 
-/** The entity tag without its quotes. */
+/** The entity tag without its quotes. A proxy that compresses marks it as weak; what arrives is what the node sent. */
 export function versionOf(headers: Headers): string | undefined {
-  return /^"(.*)"$/.exec(headers.get("etag") ?? "")?.[1];
+  return /^(?:W\/)?"(.*)"$/.exec(headers.get("etag") ?? "")?.[1];
 }
 
 /**
  * The facts of a 404; a tombstone gives its version.
- * @throws AnswerUnreadable when it is not a node that says so of a key
+ * @throws AnswerUnreadable when it is another status, or not a node that says so of a key
  */
-export function parseMissing(body: Uint8Array): {
+export function parseMissing({ status, body }: Answer & { readonly body: Uint8Array }): {
   readonly deleted: boolean;
   readonly version: string | undefined;
 } {
+  if (status !== 404) throw new AnswerUnreadable(`status ${status}, which no node gives to a read`);
   const problem = parseProblem(body);
   if (problem?.code !== "not_found") throw new AnswerUnreadable("status 404, but not for the key");
   const facts: Readonly<Record<string, unknown>> = problem;

@@ -181,6 +181,24 @@ describe("reads", () => {
   });
 });
 
+describe("what is no node's answer to a read", () => {
+  it("is told in its own words", async () => {
+    const { client } = answering(
+      new Response("part", { status: 206, headers: { ETag: `"${version}"` } }),
+      new Response(null, { status: 304 }),
+    );
+    for (const status of [206, 304]) {
+      const message = expect.stringContaining(`status ${status}`);
+      await expect(client.get("k")).rejects.toMatchObject({ code: "bad_answer", message });
+    }
+  });
+});
+
+it("a proxy that compresses leaves the version as it is, and marks it as weak", async () => {
+  const { client } = answering(new Response("v", { headers: { ETag: `W/"${version}"` } }));
+  expect(await client.get("k")).toMatchObject({ kind: "value", version });
+});
+
 describe("a 404", () => {
   it("that does not speak of the key is no answer about it", async () => {
     const { client } = answering(

@@ -93,10 +93,11 @@ export class Client {
   /** The winner of a key, or that there is none. */
   async get(key: string, options: ReadOptions = {}): Promise<ReadResult> {
     const call = this.#readCall(key, options, {});
-    const answer = await this.#transport.send({ ...call, expected: [304, 404] });
+    const expected = options.unlessVersion === undefined ? [404] : [304, 404];
+    const answer = await this.#transport.send({ ...call, expected });
     if (answer.status === 304) return { kind: "unchanged", ...sourceOf(answer) };
     if (answer.status === 200) return understood(answer, call, () => storedValue(answer));
-    const { deleted, version } = understood(answer, call, () => parseMissing(answer.body));
+    const { deleted, version } = understood(answer, call, () => parseMissing(answer));
     return {
       kind: "missing",
       deleted,
