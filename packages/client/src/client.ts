@@ -12,15 +12,7 @@ import {
   SiblingList,
   WriteResult,
 } from "@hearsay/api";
-import {
-  conflictsOf,
-  parseMissing,
-  type ReadResult,
-  sourceOf,
-  storedValue,
-  understood,
-  versionOf,
-} from "./answers.ts";
+import { conflictsOf, parseMissing, type ReadResult, sourceOf, storedValue, versionOf } from "./answers.ts";
 import { type BatchDraft, JsonDraft, MsgpackDraft, type Operation, toBytes } from "./batch.ts";
 import { ClusterCalls } from "./cluster.ts";
 import { conflictPages, listItems, listPages } from "./listing.ts";
@@ -43,11 +35,11 @@ import {
 } from "./options.ts";
 import { pathOf, withQuery } from "./path.ts";
 import { defaultPlatform, type Platform } from "./platform.ts";
-import { type Answered, requestJson } from "./requests.ts";
+import { type Answered, requestJson, understoodOf } from "./requests.ts";
 import { type Resolution, type ResolveCalls, resolveKey } from "./resolve.ts";
 import { guard, parseAs } from "./schema.ts";
 import { Session } from "./session.ts";
-import { type Call, Transport } from "./transport.ts";
+import { type Answer, type Call, Transport } from "./transport.ts";
 import { type WatchEvent, type WatchOptions, watchEvents } from "./watch.ts";
 
 const isWriteResult = guard<WriteResult>(WriteResult);
@@ -96,8 +88,8 @@ export class Client {
     const expected = options.unlessVersion === undefined ? [404] : [304, 404];
     const answer = await this.#transport.send({ ...call, expected });
     if (answer.status === 304) return { kind: "unchanged", ...sourceOf(answer) };
-    if (answer.status === 200) return understood(answer, call, () => storedValue(answer));
-    const { deleted, version } = understood(answer, call, () => parseMissing(answer));
+    if (answer.status === 200) return this.#understood(answer, call, () => storedValue(answer));
+    const { deleted, version } = this.#understood(answer, call, () => parseMissing(answer));
     return {
       kind: "missing",
       deleted,
@@ -300,7 +292,7 @@ export class Client {
   async #results(isQuiet: boolean, call: Call): Promise<BatchResult["results"]> {
     const answer = await this.#transport.send(call);
     if (answer.status === 204) return [];
-    const { results } = understood(answer, call, () => parseAs(answer.body, isBatchResult));
+    const { results } = this.#understood(answer, call, () => parseAs(answer.body, isBatchResult));
     return isQuiet ? [] : results;
   }
 
@@ -308,6 +300,10 @@ export class Client {
     const draft = this.draft();
     for (const operation of operations) draft.add(operation);
     return draft;
+  }
+
+  #understood<T>(answer: Answer, call: Call, read: () => T): T {
+    return understoodOf(this.#transport, answer, call, read);
   }
 
   async #json<T>(call: Call, has: (value: unknown) => value is T): Promise<Answered<T>> {

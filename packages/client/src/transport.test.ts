@@ -140,6 +140,24 @@ describe("failover", () => {
     expect(urls.map((url) => new URL(url).origin)).toEqual([A, B, C, A, A]);
   });
 
+  it("begins behind an endpoint whose answer is no node's", async () => {
+    const page = (status: number): Response => new Response("<html>", { status });
+    const calls: ((subject: Client) => Promise<unknown>)[] = [
+      (subject) => subject.get("k"),
+      (subject) => subject.put("k", "v"),
+      (subject) => subject.batch([{ op: "put", key: "k", value: "v" }]),
+    ];
+    for (const call of calls) {
+      for (const status of [200, 404]) {
+        const { platform, urls } = scripted([page(status), value()]);
+        const subject = client(platform);
+        expect(await failure(call(subject))).toMatchObject({ code: "bad_answer", attempts: 1 });
+        await subject.get("k");
+        expect(urls.map((url) => new URL(url).origin)).toEqual([A, B]);
+      }
+    }
+  });
+
   it("stays with a node that refuses, and with one that another call has found meanwhile", async () => {
     let lose = (_: Error): void => undefined;
     const held = new Promise<Response>((_resolve, reject) => {
