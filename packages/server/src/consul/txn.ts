@@ -2,12 +2,12 @@
  * `PUT /v1/txn` for verbs on keys. All is checked against what this node holds, each operation after those before it; if
  * one fails nothing is written, else all writes are committed as one.
  */
-import { keyFault } from "@hearsay/core";
+import { type ClientContext, keyFault } from "@hearsay/core";
 import type { Exchange } from "../http/exchange.ts";
 import { fromBase64 } from "../http/render.ts";
 import type { Services } from "../services.ts";
 import { ConsulRefusal, notSupported } from "./answers.ts";
-import { type Entry, entryJson, entryOf } from "./entry.ts";
+import { type Entry, entryJson, entryOf, seenAt } from "./entry.ts";
 import { parseFlags } from "./flags.ts";
 import { demandLeader } from "./leadership.ts";
 import { entries } from "./read.ts";
@@ -16,6 +16,8 @@ import { bodyOf, type ConsulWrite, writeAll } from "./write.ts";
 const MAX_OPERATIONS = 128;
 /** Keys that one transaction may read or delete by prefix. */
 const MAX_TREE_KEYS = 10_000;
+
+const CHECKS: ReadonlySet<string> = new Set(["cas", "check-index", "check-not-exists", "delete-cas"]);
 
 interface Operation {
   readonly verb: string;
@@ -67,6 +69,8 @@ class Transaction {
   readonly #trees: ReadonlyMap<string, readonly string[]>;
   /** As the operations before have left it; undefined where they deleted. */
   readonly #changed: Map<string, Entry | undefined> = new Map();
+  /** Of keys that were checked before they were changed. */
+  readonly #seen: Map<string, ClientContext | undefined> = new Map();
 
   constructor(services: Services, trees: ReadonlyMap<string, readonly string[]>) {
     this.#services = services;
@@ -75,7 +79,7 @@ class Transaction {
 
   /** The last one of each key. */
   get writes(): ConsulWrite[] {
-    return [...this.#changed].map(([key, value]) => ({ key, value }));
+    return [...this.#changed].map(([key, value]) => ({ key, value, seen: this.#seen.get(key) }));
   }
 
   run(at: number, operation: Operation): void {
@@ -88,6 +92,7 @@ class Transaction {
     const { verb, key, index } = operation;
     const held = this.#get(key);
     const isCurrent = index === (held?.modifyIndex ?? 0);
+    if (CHECKS.has(verb)) this.#check(key, held?.modifyIndex ?? 0);
     switch (verb) {
       case "set":
         return this.#set(operation);
@@ -116,6 +121,12 @@ class Transaction {
       default:
         return `unknown KV verb "${verb}"`;
     }
+  }
+
+  /** What is written to the key after that goes by its index, whichever operation writes it. */
+  #check(key: string, index: number): void {
+    const { node, clock } = this.#services;
+    if (!this.#changed.has(key)) this.#seen.set(key, seenAt(index, node.latest(key), clock.nowMs()));
   }
 
   #getTree(prefix: string): undefined {

@@ -1,7 +1,8 @@
 /**
  * `PUT` and `DELETE /v1/kv/{key}`. `cas` compares with what this node holds when the write is made: exact on one node, no
- * agreement of the cluster.
+ * agreement of the cluster. It replaces what its index names; conflicts beside that stay.
  */
+import type { ClientContext } from "@hearsay/core";
 import type { Content, Written } from "@hearsay/node";
 import { readBody } from "../http/body.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -9,7 +10,7 @@ import { clockDrift } from "../http/problems-of-node.ts";
 import { parseConsulTarget } from "../http/target.ts";
 import type { Services } from "../services.ts";
 import { ConsulRefusal, notSupported } from "./answers.ts";
-import { entryOf } from "./entry.ts";
+import { entryOf, seenAt } from "./entry.ts";
 import { contentTypeWith, parseFlags } from "./flags.ts";
 import { demandLeader } from "./leadership.ts";
 import { entries } from "./read.ts";
@@ -18,6 +19,8 @@ export interface ConsulWrite {
   readonly key: string;
   /** Undefined deletes. */
   readonly value: { readonly bytes: Uint8Array; readonly flags: string } | undefined;
+  /** Undefined: it covers all this node holds. */
+  readonly seen: ClientContext | undefined;
 }
 
 /** Deletions that are committed as one. */
@@ -36,9 +39,10 @@ export async function putConsulKey(services: Services, exchange: Exchange): Prom
   if (cas !== undefined) demandLeader(services);
   const { bytes, release } = await bodyOf(services, exchange, "limits.maxValueBytes");
   try {
-    const isHeld = cas !== undefined && indexOf(services, key) !== cas;
-    if (!isHeld) await writeAll(services, [{ key, value: { bytes, flags } }]);
-    exchange.jsonText(200, String(!isHeld));
+    const held = cas === undefined ? undefined : heldOf(services, key, cas);
+    const isDone = held === undefined || held.index === cas;
+    if (isDone) await writeAll(services, [{ key, value: { bytes, flags }, seen: held?.seen }]);
+    exchange.jsonText(200, String(isDone));
   } finally {
     release();
   }
@@ -58,11 +62,11 @@ export async function deleteConsulKey(services: Services, exchange: Exchange): P
   if (key === "") throw new ConsulRefusal(400, "Missing key name");
   const cas = parseCas(parameters?.get("cas"));
   if (cas !== undefined) demandLeader(services);
-  const index = indexOf(services, key);
+  const held = cas === undefined ? undefined : heldOf(services, key, cas);
+  const isCurrent = held === undefined || held.index === cas;
+  if (isCurrent) await writeAll(services, [{ key, value: undefined, seen: held?.seen }]);
   // What is not there is deleted, whatever the index.
-  const isHeld = cas !== undefined && index !== 0 && index !== cas;
-  if (cas === undefined || index === cas) await writeAll(services, [{ key, value: undefined }]);
-  exchange.jsonText(200, String(!isHeld));
+  exchange.jsonText(200, String(isCurrent || held.index === 0));
 }
 
 async function deleteTree(services: Services, prefix: string): Promise<void> {
@@ -70,7 +74,7 @@ async function deleteTree(services: Services, prefix: string): Promise<void> {
   const flush = async (): Promise<void> => {
     await writeAll(
       services,
-      keys.map((key) => ({ key, value: undefined })),
+      keys.map((key) => ({ key, value: undefined, seen: undefined })),
     );
     keys = [];
   };
@@ -86,12 +90,12 @@ export async function writeAll(services: Services, writes: readonly ConsulWrite[
   // The node may have begun to leave while the body came.
   services.cluster.admitWrite();
   const made: Written[] = [];
-  for (const { key, value } of writes) {
+  for (const { key, value, seen } of writes) {
     const content: Content =
       value === undefined
         ? { kind: "tombstone" }
         : { kind: "value", bytes: value.bytes, contentType: contentTypeWith(value.flags), ttlMs: null };
-    const written = services.node.write(key, content, undefined);
+    const written = services.node.write(key, content, seen);
     if ("code" in written) throw clockDrift(written);
     made.push(written);
   }
@@ -107,9 +111,15 @@ function parseCas(text: string | undefined): number | undefined {
   return Number(text);
 }
 
-/** Of the newest write of this node, also one that is not committed yet; 0 for a key without a value. */
-function indexOf(services: Services, key: string): number {
-  return entryOf(key, services.node.latest(key), services.clock.nowMs())?.modifyIndex ?? 0;
+/** The index, 0 for a key without a value, is that of the newest write of this node, also of one that is not committed yet. */
+function heldOf(
+  { node, clock }: Services,
+  key: string,
+  cas: number,
+): { readonly index: number; readonly seen: ClientContext | undefined } {
+  const record = node.latest(key);
+  const nowMs = clock.nowMs();
+  return { index: entryOf(key, record, nowMs)?.modifyIndex ?? 0, seen: seenAt(cas, record, nowMs) };
 }
 
 /** @param knob the limit of the body */
