@@ -1,7 +1,8 @@
 /** Writes that go by an index, on records as concurrent writers on several nodes leave them. */
-import type { HlcTime, Sibling, Siblings } from "@hearsay/core";
+import { type HlcTime, hlcFromMs, type Sibling, type Siblings } from "@hearsay/core";
+import { StoreError } from "@hearsay/store";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { type Harness, harness } from "../testing/harness.ts";
+import { type Harness, harness, START_MS } from "../testing/harness.ts";
 import { seenAt } from "./entry.ts";
 
 vi.mock(import("./leadership.ts"), async (original) => ({
@@ -84,4 +85,27 @@ it("deletions alone are replaced by what is written where there was no value", (
   const record = (...siblings: Siblings) => ({ context: new Map(), siblings });
   expect(seenAt(0, record(deleted(B), deleted(A)), 0)).toBeUndefined();
   expect(seenAt(9, record(value("read", 9, B), deleted(A)), 0)).toBeUndefined();
+});
+
+it("a transaction of which a check names a time ahead of the clock writes nothing", async () => {
+  const ahead = hlcFromMs(START_MS + 3_600_000);
+  hold("ahead", value("read", ahead, A), value("unread", 8, B));
+  const answer = await txn(
+    { Verb: "set", Key: "first", Value: btoa("new") },
+    { Verb: "cas", Key: "ahead", Index: ahead, Value: btoa("new") },
+  );
+  expect(answer).toEqual([409, expect.stringContaining("(clock_drift)")]);
+  expect([held("first"), held("ahead")]).toEqual([undefined, ["read", "unread"]]);
+});
+
+it("a fault half way is answered once what was written before it is settled, also where that fails", async () => {
+  const { store } = h;
+  for (const key of ["t/a", "t/b"]) hold(key, value("v", 7, A));
+  vi.spyOn(store, "put").mockImplementationOnce(() => Promise.reject(new Error("the disk is gone")));
+  const latest = store.latest.bind(store);
+  vi.spyOn(store, "latest").mockImplementation((key) => {
+    if (key === "t/b") throw new StoreError({ code: "store_unavailable" });
+    return latest(key);
+  });
+  expect((await ask("DELETE", "/kv/t/?recurse"))[0]).toBe(503);
 });

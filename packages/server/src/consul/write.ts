@@ -89,19 +89,31 @@ async function deleteTree(services: Services, prefix: string): Promise<void> {
 export async function writeAll(services: Services, writes: readonly ConsulWrite[]): Promise<Written[]> {
   // The node may have begun to leave while the body came.
   services.cluster.admitWrite();
+  for (const { seen } of writes) {
+    const drift = seen === undefined ? undefined : services.node.observeContext(seen);
+    if (drift !== undefined) throw clockDrift(drift);
+  }
   const made: Written[] = [];
-  for (const { key, value, seen } of writes) {
-    const content: Content =
-      value === undefined
-        ? { kind: "tombstone" }
-        : { kind: "value", bytes: value.bytes, contentType: contentTypeWith(value.flags), ttlMs: null };
-    const written = services.node.write(key, content, seen);
-    if ("code" in written) throw clockDrift(written);
-    made.push(written);
+  try {
+    for (const write of writes) made.push(writeNow(services, write));
+  } catch (error) {
+    // Those before it are on their way: if they fail as well, somebody has to hear of it.
+    await Promise.allSettled(made.map(({ committed }) => committed));
+    throw error;
   }
   await Promise.all(made.map(({ committed }) => committed));
   for (const { key } of writes) services.cluster.spread(key);
   return made;
+}
+
+function writeNow({ node }: Services, { key, value, seen }: ConsulWrite): Written {
+  const content: Content =
+    value === undefined
+      ? { kind: "tombstone" }
+      : { kind: "value", bytes: value.bytes, contentType: contentTypeWith(value.flags), ttlMs: null };
+  const written = node.write(key, content, seen);
+  if ("code" in written) throw clockDrift(written);
+  return written;
 }
 
 /** Zero: only if there is no value. @throws ConsulRefusal */
