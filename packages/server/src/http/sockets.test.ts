@@ -207,6 +207,14 @@ describe("limits of connections", () => {
     },
   );
 
+  it("sends no lines in HTTP/1.0, which would look whole wherever they are cut off, but pages", async () => {
+    const port = await start();
+    const lines = await rawExchange(port, "GET /kv HTTP/1.0\r\nAccept: application/x-ndjson\r\n\r\n");
+    expect([status(lines), problemCode(lines)]).toEqual([501, "not_implemented"]);
+    const page = await rawExchange(port, "GET /kv HTTP/1.0\r\n\r\n");
+    expect([status(page), page.includes("Content-Length: 24\r\n")]).toEqual([200, true]);
+  });
+
   it("refuses what names no host with 400, but for HTTP/1.0, which need not", async () => {
     const port = await start();
     const answer = await rawExchange(port, "GET /kv/k HTTP/1.1\r\nConnection: close\r\n\r\n");

@@ -2,6 +2,7 @@
 import { LIMITS, type ListItem, type ListPage, ListQuery, MEDIA_TYPES } from "@hearsay/api";
 import type { KeyRecord } from "@hearsay/core";
 import type { Exchange } from "../http/exchange.ts";
+import { ApiProblem } from "../http/problem.ts";
 import { parsePageLimit, queryValidator } from "../http/query.ts";
 import { listItem } from "../http/render.ts";
 import { pour } from "../http/stream.ts";
@@ -20,6 +21,7 @@ interface Listing {
 export async function listKeys(services: Services, exchange: Exchange): Promise<void> {
   const query = targetQuery(exchange.target);
   listQuery.check(query);
+  if (acceptsLines(exchange)) refuseEndless(exchange);
   await untilAllHeld(services, exchange);
   const leave = services.gate.enterScan();
   try {
@@ -51,6 +53,19 @@ function acceptsLines({ headers }: Exchange): boolean {
   return ranges.some((range) => {
     const [type, ...parameters] = range.split(";").map((part) => part.trim());
     return type === MEDIA_TYPES.ndjson && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter));
+  });
+}
+
+/**
+ * In HTTP/1.0 an answer ends where its connection does, and a line says of none that it is the last: cut off, they would look
+ * whole. All else that is streamed has an end of its own.
+ * @throws ApiProblem `not_implemented`
+ */
+function refuseEndless({ raw }: Exchange): void {
+  if (raw.httpVersion !== "1.0") return;
+  throw new ApiProblem("not_implemented", {
+    detail: "Lines are not sent in HTTP/1.0, where nobody sees that some are missing.",
+    next: "Ask in HTTP/1.1, also what stands in between (nginx: proxy_http_version 1.1); or ask for pages.",
   });
 }
 
