@@ -4,8 +4,10 @@
  */
 import { type ClientContext, keyFault } from "@hearsay/core";
 import type { Exchange } from "../http/exchange.ts";
+import { ApiProblem } from "../http/problem.ts";
 import { fromBase64 } from "../http/render.ts";
 import type { Services } from "../services.ts";
+import type { ChangeLog } from "../watch/change-log.ts";
 import { ConsulRefusal, notSupported } from "./answers.ts";
 import { type Entry, entryJson, entryOf, seenAt } from "./entry.ts";
 import { parseFlags } from "./flags.ts";
@@ -14,8 +16,11 @@ import { entries } from "./read.ts";
 import { bodyOf, type ConsulWrite, writeAll } from "./write.ts";
 
 const MAX_OPERATIONS = 128;
-/** Keys that one transaction may read or delete by prefix. */
+/** Keys that one transaction may read or delete by prefix: they are written, or rendered, in one go. */
 const MAX_TREE_KEYS = 10_000;
+
+/** Verbs whose results have values. */
+const READS: ReadonlySet<string> = new Set(["get", "get-or-empty", "get-tree"]);
 
 const CHECKS: ReadonlySet<string> = new Set(["cas", "check-index", "check-not-exists", "delete-cas"]);
 
@@ -32,25 +37,31 @@ export async function runConsulTxn(services: Services, exchange: Exchange): Prom
   services.cluster.admitWrite();
   demandLeader(services);
   const { bytes, release } = await bodyOf(services, exchange, "limits.maxBatchBytes");
+  let leave: (() => void) | undefined;
   try {
     const operations = parseOperations(bytes, services.settings["limits.maxValueBytes"]);
+    const { log } = services.watch;
+    const begun = log.end;
     const trees = await readTrees(services, operations);
     // From here to the writes it is one turn, so that nothing comes between the checks and them.
+    addChanged(log, begun, trees);
+    if (operations.some(({ verb }) => READS.has(verb))) leave = services.gate.enterReads();
     const transaction = new Transaction(services, trees);
     for (const [i, operation] of operations.entries()) transaction.run(i, operation);
     if (transaction.errors.length > 0) {
       return exchange.jsonText(409, `{"Results":null,"Errors":${JSON.stringify(transaction.errors)}}`);
     }
-    const written = await writeAll(services, transaction.writes);
-    const indexes = new Map(
-      written.map(({ version }, i) => [transaction.writes[i]?.key ?? "", version.time]),
-    );
+    const writes = transaction.writes();
+    const written = await writeAll(services, writes);
+    const indexes = new Map(written.map(({ version }, i) => [writes[i]?.key ?? "", version.time]));
     const results = transaction.results.map(({ entry, withValue, isWritten }) => {
       const modifyIndex = isWritten ? (indexes.get(entry.key) ?? 0) : entry.modifyIndex;
       return `{"KV":${entryJson({ ...entry, modifyIndex }, withValue)}}`;
     });
     exchange.jsonText(200, `{"Results":[${results.join(",")}],"Errors":null}`);
+    if (leave !== undefined) await exchange.taken();
   } finally {
+    leave?.();
     release();
   }
 }
@@ -69,6 +80,7 @@ class Transaction {
   readonly #trees: ReadonlyMap<string, readonly string[]>;
   /** As the operations before have left it; undefined where they deleted. */
   readonly #changed: Map<string, Entry | undefined> = new Map();
+  #readBytes = 0;
   /** Of keys that were checked before they were changed. */
   readonly #seen: Map<string, ClientContext | undefined> = new Map();
 
@@ -78,7 +90,7 @@ class Transaction {
   }
 
   /** The last one of each key. */
-  get writes(): ConsulWrite[] {
+  writes(): ConsulWrite[] {
     return [...this.#changed].map(([key, value]) => ({ key, value, seen: this.#seen.get(key) }));
   }
 
@@ -117,7 +129,7 @@ class Transaction {
         if (held === undefined) return undefined;
         return isCurrent ? this.#delete([key]) : `failed to delete key "${key}", index is stale`;
       case "delete-tree":
-        return this.#delete(this.#tree(key));
+        return this.#delete(this.#tree(key).filter((found) => this.#get(found) !== undefined));
       default:
         return `unknown KV verb "${verb}"`;
     }
@@ -152,7 +164,14 @@ class Transaction {
     this.results.push({ entry, withValue: false, isWritten: true });
   }
 
+  /** @throws ConsulRefusal where the answer is as large as a page already: it is built in one go, too */
   #show(entry: Entry, withValue: boolean): undefined {
+    const maxBytes = this.#services.settings["limits.maxPageBytes"];
+    if (withValue && this.#readBytes >= maxBytes) {
+      const limit = `${maxBytes} bytes (limits.maxPageBytes)`;
+      throw new ConsulRefusal(413, `Transaction reads values of more than ${limit}: read them in several`);
+    }
+    if (withValue) this.#readBytes += entry.bytes.length;
     this.results.push({ entry, withValue, isWritten: entry.modifyIndex === -1 });
   }
 
@@ -166,26 +185,44 @@ function emptyEntry(key: string): Entry {
   return { key, bytes: new Uint8Array(0), flags: "0", modifyIndex: 0 };
 }
 
-/** The keys of every prefix that is read or deleted: reading them takes more than a turn. */
+/** The keys of every prefix that is read or deleted: reading them takes more than a turn. @throws ConsulRefusal */
 async function readTrees(
   services: Services,
   operations: readonly Operation[],
-): Promise<ReadonlyMap<string, readonly string[]>> {
+): Promise<ReadonlyMap<string, string[]>> {
+  const uses = new Map<string, number>();
+  for (const { verb, key } of operations)
+    if (verb === "get-tree" || verb === "delete-tree") uses.set(key, (uses.get(key) ?? 0) + 1);
   const trees = new Map<string, string[]>();
   let count = 0;
-  for (const { verb, key } of operations) {
-    if ((verb !== "get-tree" && verb !== "delete-tree") || trees.has(key)) continue;
+  for (const [prefix, times] of uses) {
     const keys: string[] = [];
-    for await (const found of entries(services, { key, isPrefix: true })) {
-      keys.push(found.key);
-      count += 1;
+    for await (const { key } of entries(services, { key: prefix, isPrefix: true })) {
+      keys.push(key);
+      count += times;
       if (count > MAX_TREE_KEYS) {
         throw new ConsulRefusal(413, `Transaction touches more than ${MAX_TREE_KEYS} keys by prefix`);
       }
     }
-    trees.set(key, keys);
+    trees.set(prefix, keys);
   }
   return trees;
+}
+
+/**
+ * What was committed while the keys were read may have been passed by already.
+ * @param begun the end of the log before they were
+ * @throws ApiProblem `overloaded` when more came than the log keeps
+ */
+function addChanged(log: ChangeLog, begun: number, trees: ReadonlyMap<string, string[]>): void {
+  if (trees.size === 0) return;
+  if (begun < log.start)
+    throw new ApiProblem("overloaded", { detail: "Too much changes to read by prefix." });
+  for (let position = begun; position < log.end; position++) {
+    const key = log.at(position)?.key;
+    if (key === undefined) continue;
+    for (const [prefix, keys] of trees) if (key.startsWith(prefix)) keys.push(key);
+  }
 }
 
 /** @throws ConsulRefusal */
