@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { hostname } from "node:os";
+import { Readable } from "node:stream";
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import { PROBLEMS } from "@hearsay/api";
@@ -206,8 +207,13 @@ async function describe(app: FastifyInstance): Promise<void> {
     },
   });
   await app.register((docs, _, done) => {
-    // A file that waits behind another answer is closed when the reader goes away.
+    // What waits behind another answer hears when the reader goes away: a file that is open already is closed.
     docs.addHook("onRequest", (_request, reply, next) => inTurn(reply.raw, next));
+    docs.addHook("onSend", (_request, reply, payload, next) => {
+      if (!reply.raw.destroyed) return next(null, payload);
+      // It was opened when the reader had gone away already, which fastify does not hear of any more.
+      if (payload instanceof Readable) payload.destroy();
+    });
     docs.register(fastifySwaggerUi, {
       routePrefix: "/docs",
       // Everything the page needs comes from the node itself, which may well be reached without TLS.

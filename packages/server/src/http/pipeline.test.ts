@@ -13,7 +13,10 @@ let h: Harness;
 beforeEach(async () => {
   h = await harness();
 });
-afterEach(() => h.close());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await h.close();
+});
 
 function request(line: string, ...headers: readonly string[]): string {
   return [`${line} HTTP/1.1`, "Host: x", ...headers, "", ""].join("\r\n");
@@ -66,6 +69,21 @@ it("files of the documentation are closed", async () => {
   const opened = vi.spyOn(fs, "createReadStream");
   const file = request("GET /docs/static/swagger-ui-bundle.js");
   await leaveBehind(file, () => opened.mock.results.length === 2);
+  const files = opened.mock.results.map(({ value }) => value as fs.ReadStream);
+  await expect.poll(() => files.map(({ closed }) => closed)).toEqual([true, true]);
+});
+
+it("files of the documentation are closed that are opened when their client has gone away", async () => {
+  const opened = vi.spyOn(fs, "createReadStream");
+  const { stat } = fs;
+  const isClosed = new Promise<void>((resolve) => {
+    h.app.server.on("connection", (socket) => socket.once("close", () => resolve()));
+  });
+  const looks = vi.spyOn(fs, "stat").mockImplementation(((path: string, done: () => void) => {
+    void isClosed.then(() => stat(path, done));
+  }) as typeof stat);
+  await leaveBehind(request("GET /docs/static/swagger-ui-bundle.js"), () => looks.mock.calls.length === 2);
+  await expect.poll(() => opened.mock.results.length).toBe(2);
   const files = opened.mock.results.map(({ value }) => value as fs.ReadStream);
   await expect.poll(() => files.map(({ closed }) => closed)).toEqual([true, true]);
 });
