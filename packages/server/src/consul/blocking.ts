@@ -13,6 +13,7 @@ import type { WatchHub } from "../watch/hub.ts";
 import { untilChanged } from "../watch/until-changed.ts";
 import type { Target } from "../watch/waiters.ts";
 import { ConsulRefusal } from "./answers.ts";
+import type { Entry } from "./entry.ts";
 
 /** Below it are modification indexes. */
 const INDEX_BASE = 2 ** 52;
@@ -27,6 +28,9 @@ export interface Block {
   readonly index: number;
   readonly waitMs: number;
 }
+
+/** What has the greatest ModifyIndex in what would be answered. */
+export type Newest = Pick<Entry, "key" | "modifyIndex">;
 
 /** Undefined for a query that does not wait. @throws ConsulRefusal */
 export function parseBlock(parameters: ReadonlyMap<string, string>): Block | undefined {
@@ -71,15 +75,27 @@ export class Indexes {
   /**
    * Settles when the target may have changed since the reader's index, and gives the index of now; when the time is over
    * without a change, the reader's own.
-   * @param newest the greatest ModifyIndex in what would be answered: some programs wait with that
+   * @param newest some programs wait with its ModifyIndex
    */
-  async after(target: Target, block: Block, newest: number, response: ServerResponse): Promise<number> {
+  async after(
+    target: Target,
+    block: Block,
+    newest: Newest | undefined,
+    response: ServerResponse,
+  ): Promise<number> {
     const index = this.of(target);
     const isOwn = block.index >= this.#base && block.index <= this.#base + 1 + this.#hub.store.sequence;
-    const isSeen = block.index < INDEX_BASE ? block.index === newest : isOwn && block.index >= index;
+    const isSeen =
+      block.index < INDEX_BASE ? this.#isLast(target, newest, block.index) : isOwn && block.index >= index;
     if (!isSeen) return index;
     const position = await untilChanged(this.#hub, target, block.waitMs, response);
     return position !== undefined || !isOwn ? this.of(target) : block.index;
+  }
+
+  /** Deletions have no ModifyIndex, and what another node has written may come late and have a lower one. */
+  #isLast(target: Target, newest: Newest | undefined, modifyIndex: number): boolean {
+    if (newest?.modifyIndex !== modifyIndex) return false;
+    return this.of({ key: newest.key, isPrefix: false }) === this.of(target);
   }
 }
 

@@ -184,6 +184,19 @@ describe("blocking queries", () => {
     expect(waited.status).toBe(200);
     expect((await ask("GET", `/kv/roam?index=${ModifyIndex - 1}`)).status).toBe(200);
   });
+
+  it("of a prefix's greatest ModifyIndex wait while nothing else happened there, and miss no deletion", async () => {
+    for (const key of ["older", "newest"]) await ask("PUT", `/kv/many/${key}`, "1");
+    const { ModifyIndex } = await entry("many/newest");
+    const waiting = ask("GET", `/kv/many/?recurse&index=${ModifyIndex}`);
+    await cluster.until("it waits", async () =>
+      /^hearsay_watchers 1$/m.test(String((await cluster.get("n1", "/metrics")).body)),
+    );
+    await ask("DELETE", "/kv/many/older");
+    const left = [{ Key: "many/newest" }];
+    expect((await waiting).json()).toMatchObject(left);
+    expect((await ask("GET", `/kv/many/?recurse&index=${ModifyIndex}`)).json()).toMatchObject(left);
+  });
 });
 
 describe("a transaction", () => {

@@ -6,7 +6,7 @@ import { enterWatch } from "../routes/watch.ts";
 import type { Services } from "../services.ts";
 import type { Target } from "../watch/waiters.ts";
 import { ConsulRefusal, indexHeaders } from "./answers.ts";
-import { type Indexes, parseBlock } from "./blocking.ts";
+import { type Indexes, type Newest, parseBlock } from "./blocking.ts";
 import { type Entry, entryJson, entryOf } from "./entry.ts";
 import { contactOf, demandLeader } from "./leadership.ts";
 
@@ -48,9 +48,12 @@ async function settledIndex(
   }
 }
 
-async function newestOf(services: Services, target: Target): Promise<number> {
-  let newest = 0;
-  for await (const { modifyIndex } of entries(services, target)) newest = Math.max(newest, modifyIndex);
+/** Without its value, which would be kept for as long as the wait. */
+async function newestOf(services: Services, target: Target): Promise<Newest | undefined> {
+  let newest: Newest | undefined;
+  for await (const { key, modifyIndex } of entries(services, target)) {
+    if (newest === undefined || modifyIndex > newest.modifyIndex) newest = { key, modifyIndex };
+  }
   return newest;
 }
 
