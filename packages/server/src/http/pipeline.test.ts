@@ -7,7 +7,7 @@ import { formatVersion } from "@hearsay/core";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Indexes } from "../consul/blocking.ts";
 import { type Harness, harness, listen } from "../testing/harness.ts";
-import { inTurn } from "./pipeline.ts";
+import { countQueued, inTurn } from "./pipeline.ts";
 
 let h: Harness;
 beforeEach(async () => {
@@ -110,5 +110,18 @@ it("requests that are handed over once their connection has closed are not looke
   await once(request.socket, "close");
   const run = vi.fn();
   inTurn(response, run);
+  expect(run).not.toHaveBeenCalled();
+});
+
+it("requests whose connection closes when their turn has just come are not looked at", async () => {
+  const request = new IncomingMessage(new Socket());
+  const [before, response] = [new ServerResponse(request), new ServerResponse(request)];
+  countQueued(before, 1024 * 1024);
+  const run = vi.fn();
+  inTurn(response, run);
+  response.assignSocket(request.socket);
+  request.socket.destroy();
+  await once(response, "close");
+  await new Promise(setImmediate);
   expect(run).not.toHaveBeenCalled();
 });

@@ -65,7 +65,10 @@ export function inTurn(response: ServerResponse, run: () => void): void {
     queue.responses.delete(response);
     if (!mustWait) return;
     queue.waiting -= 1;
-    setImmediate(run);
+    // Meanwhile the connection may close: Node then says so before anybody listens.
+    setImmediate(() => {
+      if (!response.destroyed) run();
+    });
   });
   if (!mustWait) run();
 }
