@@ -1,9 +1,9 @@
 /**
  * Blocking queries: a read that waits until something under its prefix is newer than an index.
  *
- * An index is this node's commit sequence above a base that is its own: an index of another node lies in another range
- * and never makes a query wait for something that has happened already. It rises across restarts. Every index is greater
- * than every ModifyIndex (until the year 2039), as Consul's are.
+ * An index is this node's commit sequence above a base that is its own: an index of another node lies in another range, but
+ * for one pair of nodes in {@link NODE_RANGES}, and does not make a query wait for something that has happened already. It
+ * rises across restarts. Every index is greater than every ModifyIndex (until the year 2039), as Consul's are.
  */
 
 import type { ServerResponse } from "node:http";
