@@ -124,6 +124,52 @@ describe("direct mail", () => {
     expect(machine.isQuiet).toBe(true);
   });
 
+  describe("of many records at once", () => {
+    const keys = Array.from({ length: 8 }, (_, i) => `many/${i}`);
+
+    /** Two peers, and as many writes as may linger, in one turn; each waits for so many peers. */
+    function manyWrites(acks: number, count = keys.length): { machine: RumorMonger; clock: Clock } {
+      const machine = machineWith(peersNamed(2), { coalesceMs: 0, lingerMs: 5, lingerMin: 8 });
+      const clock = new Clock(machine);
+      for (const [i, key] of keys.slice(0, count).entries()) {
+        clock.note(machine.add({ key, ...held(i + 1), origin: "write", acks }, 0));
+      }
+      return { machine, clock };
+    }
+    const sentTo = (effects: readonly RumorEffect[]) => requests(effects).map(({ to }) => to);
+
+    test("goes at once to as many peers as their writers wait for, and to the others with what comes up within the linger time", () => {
+      const { machine, clock } = manyWrites(1);
+      expect(sentTo(clock.until(0))).toEqual(["p0~0000000000"]);
+      clock.until(2);
+      clock.note(machine.add({ key: "later", ...held(9), origin: "write", acks: 0 }, clock.now));
+      expect(sentTo(clock.until(4.9))).toEqual([]);
+      const [last, ...others] = requests(clock.until(5));
+      expect(others).toEqual([]);
+      expect(last?.to).toBe("p1~0000000000");
+      expect(last?.message.rumors.map(({ key }) => key)).toEqual([...keys, "later"]);
+    });
+
+    test("goes to all at once where their writers wait for all, or where there are too few to save anything", () => {
+      expect(sentTo(manyWrites(2).clock.until(0))).toHaveLength(2);
+      expect(sentTo(manyWrites(0, 7).clock.until(0))).toHaveLength(2);
+    });
+
+    test("lingers no longer when a writer comes to wait for it", () => {
+      const { machine, clock } = manyWrites(1);
+      clock.until(1);
+      // The first peer has not answered, so the second one has to.
+      clock.note(machine.add({ key: "new", ...held(9), origin: "write", acks: 1 }, 1));
+      expect(sentTo(clock.until(1))).toEqual(["p1~0000000000"]);
+    });
+
+    test("that nobody waits for lingers for every peer", () => {
+      const { clock } = manyWrites(0);
+      expect(sentTo(clock.until(4.9))).toEqual([]);
+      expect(sentTo(clock.until(5))).toHaveLength(2);
+    });
+  });
+
   test("is not forwarded by its receivers", () => {
     const machine = machineWith(peersNamed(3));
     const [from] = peersNamed(3);

@@ -19,9 +19,10 @@ test("each fault names its option, and all are found at once", () => {
     { code: "option_not_whole", option: "fanout" },
     { code: "option_exceeds", option: "inlineMaxBytes", other: "maxMessageBytes" },
   ]);
-  const slow = { ...DEFAULT_RUMOR_OPTIONS, coalesceMs: 2000 };
+  const slow = { ...DEFAULT_RUMOR_OPTIONS, coalesceMs: 2000, lingerMs: 2000 };
   expect(validateRumorOptions(slow)).toEqual([
     { code: "option_exceeds", option: "coalesceMs", other: "requestTimeoutMs" },
+    { code: "option_exceeds", option: "lingerMs", other: "requestTimeoutMs" },
   ]);
 });
 

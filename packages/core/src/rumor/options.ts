@@ -5,6 +5,13 @@ export interface RumorOptions {
   readonly mode: "push" | "pull" | "push_pull";
   /** A write waits this long for others to share its message, beside the time a request to the same peer is under way. */
   readonly coalesceMs: number;
+  /**
+   * Mail of which nobody waits for another copy leaves at most this much later, and shares its message with what comes up meanwhile: what
+   * its coordinator has answered for, or is sending to as many peers as its writer waits for.
+   */
+  readonly lingerMs: number;
+  /** From so many records on, mail to a peer may linger: fewer save nothing by it. */
+  readonly lingerMin: number;
   /** Time between two rounds of pushing to random peers while anything is hot. */
   readonly roundIntervalMs: number;
   /** Time between two rounds of asking where nothing hot makes for rounds: in mode `pull`, and with `asksIdle`. */
@@ -50,6 +57,10 @@ export const DEFAULT_RUMOR_OPTIONS: RumorOptions = {
   // What comes up while a request is under way shares the next one. Waiting beyond that buys no batching under load, and
   // without load only delay.
   coalesceMs: 0,
+  // Two or three round trips under load: a second peer is sent half or a third as many messages, each of them longer. At a rate
+  // at which fewer than eight writes come up in a round trip nothing lingers.
+  lingerMs: 5,
+  lingerMin: 8,
   // Three rounds reach 32 nodes in half of 100 ms; shorter ones cost messages in proportion and save little.
   roundIntervalMs: 20,
   pullIntervalMs: 100,
@@ -97,6 +108,8 @@ type NumericOption = {
 
 const MINIMA: readonly (readonly [NumericOption, number])[] = [
   ["coalesceMs", 0],
+  ["lingerMs", 0],
+  ["lingerMin", 1],
   ["roundIntervalMs", 0],
   ["pullIntervalMs", 1],
   ["fanout", 1],
@@ -130,8 +143,10 @@ export function validateRumorOptions(options: RumorOptions): readonly RumorOptio
   if (options.inlineMaxBytes > options.maxMessageBytes) {
     faults.push({ code: "option_exceeds", option: "inlineMaxBytes", other: "maxMessageBytes" });
   }
-  if (options.coalesceMs > options.requestTimeoutMs) {
-    faults.push({ code: "option_exceeds", option: "coalesceMs", other: "requestTimeoutMs" });
+  for (const option of ["coalesceMs", "lingerMs"] as const) {
+    if (options[option] > options.requestTimeoutMs) {
+      faults.push({ code: "option_exceeds", option, other: "requestTimeoutMs" });
+    }
   }
   return faults;
 }

@@ -65,6 +65,11 @@ export interface PipeLimits {
   readonly maxRumorsPerMessage: number;
 }
 
+export interface LingerOptions {
+  readonly lingerMs: number;
+  readonly lingerMin: number;
+}
+
 /**
  * What is to be said to one peer. Invariant: at most one request is in flight; whatever comes up meanwhile waits here, keyed
  * by key and so bounded by the hot list and the list of wants, and goes into the next.
@@ -82,6 +87,8 @@ export class Pipe {
   inFlight: InFlight | undefined;
   /** Until then the peer is left alone after a failure. */
   resumeAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Mail that lingers leaves then; infinite while none does. */
+  leavesAtMs: number = Number.POSITIVE_INFINITY;
   /** What this node's last reply to the peer carried. */
   replied: { readonly turn: number; readonly rumors: ReadonlyMap<string, HotRumor> } | undefined;
 
@@ -92,6 +99,18 @@ export class Pipe {
   /** Answers alone are worth no message: they wait for the next one. */
   get hasSomethingToSay(): boolean {
     return this.pull || this.queue.size > 0 || this.owed.size > 0 || this.wants.size > 0;
+  }
+
+  /**
+   * Whether what waits here is better sent later, with what comes up meanwhile: many records, each on its way to as many peers as anyone
+   * waits for. Few long messages cost the coordinator and its peers less than many short ones.
+   */
+  lingers(now: number, { lingerMs, lingerMin }: LingerOptions): boolean {
+    if (this.pull || this.owed.size > 0 || this.wants.size > 0) return false;
+    if (this.queue.size < lingerMin || now >= this.leavesAtMs) return false;
+    for (const { mailed, sends, acks } of this.queue.values()) if (!mailed || sends < acks) return false;
+    this.leavesAtMs = Math.min(this.leavesAtMs, now + lingerMs);
+    return now < this.leavesAtMs;
   }
 
   /** Whether this very rumor waits here or is on its way. */
@@ -105,6 +124,7 @@ export class Pipe {
     this.wants = new Map();
     this.answers = undefined;
     this.pull = false;
+    this.leavesAtMs = Number.POSITIVE_INFINITY;
     this.replied = undefined;
   }
 
@@ -151,6 +171,7 @@ export class Pipe {
     this.queue = without(this.queue, contacts);
     const pull = this.pull;
     this.pull = false;
+    this.leavesAtMs = Number.POSITIVE_INFINITY;
     this.inFlight = { id, contacts, owed, wants };
     const message: RumorRequest = {
       kind: "rumor_request",

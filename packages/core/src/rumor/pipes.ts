@@ -57,12 +57,16 @@ export class Pipes {
     return pipe !== undefined && now < pipe.resumeAtMs;
   }
 
-  /** Sends what waits, unless a request is in flight or the peer is left alone. */
+  /** Sends what waits, unless a request is in flight, the peer is left alone, or it is mail that lingers. */
   flush(pipe: Pipe, now: number): void {
     if (pipe.inFlight !== undefined || now < pipe.resumeAtMs) return;
     // Where rumors only travel in replies, nothing else would bring the answers in time.
     const answersAlone = this.#options.mode === "pull" && pipe.answers !== undefined;
     if (!pipe.hasSomethingToSay && !answersAlone) return;
+    if (pipe.lingers(now, this.#options)) {
+      this.#outbox.schedule("mail", pipe.leavesAtMs, now);
+      return;
+    }
     this.#lastRequest += 1;
     const { message, contacts } = pipe.compose(this.#lastRequest, this.#options, this.#goesInline);
     for (const rumor of contacts.values()) rumor.sends += 1;
