@@ -10,7 +10,8 @@ export type AgentFault =
   | { readonly code: "template_failed"; readonly path: string; readonly reason: string }
   | { readonly code: "missing_keys"; readonly keys: readonly string[] }
   | { readonly code: "rendered_too_large"; readonly bytes: number; readonly maxBytes: number }
-  | { readonly code: "would_empty"; readonly path: string; readonly bytes: number }
+  /** `bytes` of the file there is; undefined: there is none. */
+  | { readonly code: "would_empty"; readonly path: string; readonly bytes: number | undefined }
   | {
       readonly code: "would_shrink";
       readonly path: string;
@@ -26,6 +27,7 @@ export type AgentFault =
       readonly maxShrinkPercent: number;
     }
   | { readonly code: "file_unusable"; readonly path: string; readonly reason: string }
+  | { readonly code: "staged_changed"; readonly path: string }
   | { readonly code: "owner_unknown"; readonly owner: string }
   | {
       readonly code: "command_failed";
@@ -69,13 +71,14 @@ const NEXT: { readonly [Code in AgentFault["code"]]: string } = {
   template_failed: "Correct the template, then send the agent SIGHUP or wait for its next try.",
   missing_keys: "Store the keys, or give the template defaults.",
   rendered_too_large: "Split the file.",
-  would_empty: "The file was left as it is. Check the keys, or start the agent with --allow-empty.",
+  would_empty: "Nothing was written. Check the keys, or start the agent with --allow-empty.",
   would_shrink:
     "The file was left as it is. Check the keys, raise guard.maxShrinkPercent, or start with --allow-empty.",
   prefix_shrank:
     "Nothing was changed. Check the keys, raise guard.maxShrinkPercent, or start with --allow-empty.",
   file_unusable: "Make the path one that the agent may write to.",
   owner_unknown: "Name a user and group of this machine, or numbers.",
+  staged_changed: "The file was left as it is. Make the check one that only looks at {staged}.",
   command_failed: "Its output says why; the agent tries again.",
   command_not_started: "Name a program that is there and may be run.",
   command_timed_out: "It was ended with all it had started. Raise its time-out if it needs longer.",
@@ -127,12 +130,15 @@ function describe(fault: AgentFault): string {
     case "rendered_too_large":
       return `${fault.bytes} bytes were rendered, ${fault.maxBytes} is the most`;
     case "would_empty":
+      if (fault.bytes === undefined) return `${fault.path} is not there and would be made empty`;
       return `${fault.path} has ${fault.bytes} bytes and would become empty`;
     case "would_shrink":
       return `${fault.path} would shrink from ${fault.fromBytes} to ${fault.toBytes} bytes, by more than ${fault.maxShrinkPercent}%`;
     case "prefix_shrank":
       if (fault.toKeys === 0) return `${JSON.stringify(fault.prefix)} went from ${fault.fromKeys} to no keys`;
       return `${JSON.stringify(fault.prefix)} went from ${fault.fromKeys} to ${fault.toKeys} keys, by more than ${fault.maxShrinkPercent}%`;
+    case "staged_changed":
+      return `the check of ${fault.path} changed or removed the new file`;
     case "owner_unknown":
       return `there is no user or group ${fault.owner}`;
     case "command_failed":

@@ -109,6 +109,12 @@ export class StagedFile {
     return staged;
   }
 
+  /** Whether it still has the bytes it was made with. */
+  async has(bytes: Uint8Array): Promise<boolean> {
+    const found = await readFile(this.path).catch(() => undefined);
+    return found !== undefined && Buffer.compare(found, bytes) === 0;
+  }
+
   /** @param backup keep the file before as PATH.bak */
   async install(backup: boolean): Promise<void> {
     const { path, realPath, current } = this.#place;

@@ -1,6 +1,6 @@
 /**
- * What the agent keeps for its next start: last good copies of prefixes, and reloads that are owed. Each file is replaced
- * as a whole. A copy ends with a checksum over the lines before it, so one that was cut short or altered is noticed.
+ * What the agent keeps for its next start: last good copies of prefixes, reloads that are owed, and of each file a note of
+ * what it was made of. Each is replaced as a whole. A copy ends with a checksum over the lines before it, so one that was cut short or altered is noticed.
  */
 import { createHash } from "node:crypto";
 import { access, readFile, rm, writeFile } from "node:fs/promises";
@@ -14,6 +14,7 @@ import {
   replaceSynced,
   syncDirectory,
 } from "./durable-write.ts";
+import { type FileNote, formatNote, parseNote } from "./file-note.ts";
 
 const FORMAT = "hearsay-agent-copy-1";
 
@@ -37,7 +38,7 @@ export class StateDirectory {
   }
 
   /** For reading alone: it need not be there. */
-  static reading(path: string): Pick<StateDirectory, "loadCopy"> {
+  static reading(path: string): Pick<StateDirectory, "loadCopy" | "loadNote"> {
     return new StateDirectory(path);
   }
 
@@ -69,6 +70,23 @@ export class StateDirectory {
     const values = parseCopy(body, prefix);
     if (values === undefined) throw damaged("it is of another form or prefix");
     return values;
+  }
+
+  /** Replaces the note of a file. @throws AgentError `state_unusable` */
+  async saveNote(path: string, note: FileNote): Promise<void> {
+    await this.#use(() => replaceSynced(this.#notePath(path), Buffer.from(formatNote(path, note))));
+  }
+
+  /** Undefined when there is none, or none that can be read. @throws AgentError `state_unusable`: it cannot be told */
+  async loadNote(path: string): Promise<FileNote | undefined> {
+    return await this.#use(async () => {
+      try {
+        return parseNote(await readFile(this.#notePath(path), "utf8"));
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    });
   }
 
   /** Notes that the reload of a file is due, before the file is renamed. @throws AgentError `state_unusable` */
@@ -108,6 +126,10 @@ export class StateDirectory {
 
   #copyPath(prefix: string): string {
     return join(this.path, `copy-${sha256(prefix).slice(0, 32)}`);
+  }
+
+  #notePath(path: string): string {
+    return join(this.path, `note-${sha256(path).slice(0, 32)}`);
   }
 
   #owedPath(path: string): string {

@@ -5,13 +5,16 @@ const file = { path: "/etc/x", prefixes: [] };
 
 describe("the guard", () => {
   it("lets files be made, grow, and shrink up to the share", () => {
-    expect(refusal({ ...file, fromBytes: undefined, toBytes: 0 }, 50)).toBeUndefined();
+    expect(refusal({ ...file, fromBytes: undefined, toBytes: 1 }, 0)).toBeUndefined();
     expect(refusal({ ...file, fromBytes: 0, toBytes: 0 }, 50)).toBeUndefined();
     expect(refusal({ ...file, fromBytes: 10, toBytes: 100 }, 0)).toBeUndefined();
     expect(refusal({ ...file, fromBytes: 100, toBytes: 50 }, 50)).toBeUndefined();
   });
 
-  it("refuses an empty file in the place of one that is not, whatever the share", () => {
+  it("refuses an empty file in the place of one that is not, or of none, whatever the share", () => {
+    expect(refusal({ ...file, fromBytes: undefined, toBytes: 0 }, 100)).toMatchObject({
+      code: "would_empty",
+    });
     expect(refusal({ ...file, fromBytes: 1, toBytes: 0 }, 100)).toMatchObject({
       code: "would_empty",
       bytes: 1,

@@ -21,14 +21,14 @@ export interface PrefixCount {
  * @returns why not; undefined when it may
  */
 export function refusal(shrink: Shrink, maxShrinkPercent: number): AgentFault | undefined {
-  const { path, fromBytes = 0, toBytes } = shrink;
+  const { path, fromBytes, toBytes } = shrink;
   for (const { prefix, fromKeys = 0, toKeys } of shrink.prefixes) {
     if (lost(fromKeys, toKeys) > maxShrinkPercent || (fromKeys > 0 && toKeys === 0)) {
       return { code: "prefix_shrank", prefix, fromKeys, toKeys, maxShrinkPercent };
     }
   }
-  if (fromBytes > 0 && toBytes === 0) return { code: "would_empty", path, bytes: fromBytes };
-  if (lost(fromBytes, toBytes) > maxShrinkPercent) {
+  if (fromBytes !== 0 && toBytes === 0) return { code: "would_empty", path, bytes: fromBytes };
+  if (fromBytes !== undefined && lost(fromBytes, toBytes) > maxShrinkPercent) {
     return { code: "would_shrink", path, fromBytes, toBytes, maxShrinkPercent };
   }
   return undefined;

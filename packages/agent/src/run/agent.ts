@@ -28,6 +28,8 @@ export interface AgentOptions {
 
 /** Files that are made at one time. */
 const MAX_RUNNING = 8;
+/** A copy that could not be written is tried again so often. */
+const SAVE_AGAIN_MS = 10_000;
 
 export class Agent {
   readonly files: readonly ManagedFile[];
@@ -38,11 +40,14 @@ export class Agent {
   readonly #queue: ManagedFile[] = [];
   readonly #running: Set<Promise<void>> = new Set();
   readonly #unsaved: Set<string> = new Set();
+  /** Keys that each prefix has in its copy of the start. */
+  readonly #copied: Map<string, number> = new Map();
   readonly #onSettled: (() => void)[] = [];
   #saving: Promise<void> | undefined;
   #savedAt: string | undefined;
   #saveError: StatusError | undefined;
   #cancelTimer: () => void = () => undefined;
+  #cancelSave: () => void = () => undefined;
   #stopped = false;
 
   constructor(options: AgentOptions) {
@@ -66,15 +71,13 @@ export class Agent {
     for (const { prefix } of this.views.all) {
       // What is damaged is said when it would be used.
       const copy = await this.#options.state.loadCopy(prefix).catch(() => undefined);
-      for (const file of this.files) {
-        if (copy !== undefined && file.settings.prefixes.includes(prefix)) file.remember(prefix, copy.size);
-      }
+      if (copy !== undefined) this.#copied.set(prefix, copy.size);
     }
     this.views.start();
     this.#cutOff.start();
   }
 
-  /** Ends the streams, and waits for the runs that have begun. */
+  /** Ends the streams, waits for the runs that have begun, and keeps what is good by then. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#queue.length = 0;
@@ -82,6 +85,9 @@ export class Agent {
     await this.#cutOff.stop();
     await this.views.stop();
     await Promise.all(this.#running);
+    await this.#saving;
+    this.#cancelSave();
+    this.#saveIfGood();
     await this.#saving;
   }
 
@@ -138,14 +144,25 @@ export class Agent {
     const { settings } = file;
     const { metrics, ports } = this.#options;
     const stale = this.views.readiness(settings.prefixes) !== "ready";
-    const counts = file.counts((prefix) => this.views.of(prefix).values.size);
+    const prefixes = settings.prefixes.map((prefix) => {
+      const { values, sha256, isCopy } = this.views.of(prefix);
+      return { prefix, keys: values.size, sha256, isCopy, copiedKeys: this.#copied.get(prefix) };
+    });
     const begunMs = ports.nowMs();
     try {
       const scope = this.views.scope(settings.prefixes);
-      const made = await makeFile(settings, { scope, counts }, { ...this.#options, reloads: this.#reloads });
-      file.succeeded(made, counts, stale);
+      const made = await makeFile(
+        settings,
+        { scope, prefixes },
+        { ...this.#options, reloads: this.#reloads },
+      );
+      file.owes(false);
+      file.succeeded(made, stale);
       metrics.made(made.installed ? "installed" : "unchanged", ports.nowMs() - begunMs);
     } catch (error) {
+      file.owes(
+        settings.reload !== undefined && (await this.#options.state.owes(settings.path).catch(() => true)),
+      );
       file.failed(error);
       metrics.made("failed", ports.nowMs() - begunMs);
     }
@@ -180,9 +197,12 @@ export class Agent {
     if (good.length === 0) return;
     const copies = good.map((prefix) => [prefix, new Map(this.views.of(prefix).values)] as const);
     for (const prefix of good) this.#unsaved.delete(prefix);
-    this.#saving = this.#save(copies).finally(() => {
+    this.#saving = this.#save(copies).then((ok) => {
       this.#saving = undefined;
-      if (!this.#stopped) this.#saveIfGood();
+      if (this.#stopped) return;
+      if (ok) return this.#saveIfGood();
+      this.#cancelSave();
+      if (!ok) this.#cancelSave = this.#options.ports.after(SAVE_AGAIN_MS, () => this.#saveIfGood());
     });
   }
 
@@ -192,17 +212,27 @@ export class Agent {
     return areMade && this.views.of(prefix).state === "synced";
   }
 
-  async #save(copies: readonly (readonly [string, ReadonlyMap<string, Uint8Array>])[]): Promise<void> {
+  /** Returns whether all were kept; those that were not are to be kept again. */
+  async #save(copies: readonly (readonly [string, ReadonlyMap<string, Uint8Array>])[]): Promise<boolean> {
     const { state, ports } = this.#options;
     const nowIso = new Date(ports.wallMs()).toISOString();
-    try {
-      for (const [prefix, values] of copies) await state.saveCopy(prefix, values);
+    let failure: unknown;
+    for (const [prefix, values] of copies) {
+      try {
+        await state.saveCopy(prefix, values);
+      } catch (error) {
+        failure = error;
+        this.#unsaved.add(prefix);
+      }
+    }
+    if (failure === undefined) {
       this.#savedAt = nowIso;
       this.#saveError = undefined;
-    } catch (error) {
-      this.#saveError = statusError(error, this.#saveError, nowIso);
-      ports.log("error", "copy_not_saved", { message: this.#saveError.message });
+      return true;
     }
+    this.#saveError = statusError(failure, this.#saveError, nowIso);
+    ports.log("error", "copy_not_saved", { message: this.#saveError.message });
+    return false;
   }
 }
 

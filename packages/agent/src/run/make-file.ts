@@ -7,10 +7,11 @@ import { readFile } from "node:fs/promises";
 import type { Reloads } from "../commands/reloads.ts";
 import { type CommandRun, runCommand } from "../commands/run-command.ts";
 import { AgentError, reasonOf } from "../fault.ts";
+import type { FileNote, PrefixNote } from "../files/file-note.ts";
 import { resolveOwner } from "../files/owner.ts";
 import { type FilePlace, isAsWanted, lookAt, StagedFile, type Wanted } from "../files/staged-file.ts";
 import type { StateDirectory } from "../files/state-directory.ts";
-import { type PrefixCount, refusal } from "../render/guard.ts";
+import { refusal } from "../render/guard.ts";
 import { renderTemplate, type Scope } from "../render/template.ts";
 import type { CommandSettings, FileSettings } from "../settings/settings.ts";
 
@@ -35,27 +36,80 @@ export interface MadeFile {
 
 const RENDERED_MAX_BYTES: number = 16 * 1024 * 1024;
 
+/** A prefix as it was when the run began. */
+export interface UsedPrefix extends PrefixNote {
+  /** Its values are the last good copy from disk. */
+  readonly isCopy: boolean;
+  /** Keys it counts as having had when there is no note of the file: those of the copy. */
+  readonly copiedKeys: number | undefined;
+}
+
+interface MakeValues {
+  readonly scope: Scope;
+  readonly prefixes: readonly UsedPrefix[];
+}
+
 /** @throws AgentError */
 export async function makeFile(
   file: FileSettings,
-  values: { readonly scope: Scope; readonly counts: readonly PrefixCount[] },
+  values: MakeValues,
   context: MakeContext,
 ): Promise<MadeFile> {
-  const { bytes, missing } = await contentOf(file, values.scope, context);
+  const place = await lookAt(file.path);
+  const wasOwed = await context.state.owes(file.path);
+  let brought: Omit<MadeFile, "reloaded">;
+  try {
+    brought = await bring(file, place, values, context);
+  } catch (error) {
+    // What is in place is not yet what runs; that newer content fails must not keep it so.
+    if (wasOwed) await reloadIfOwed(file, place, context).catch(() => undefined);
+    throw error;
+  }
+  return { ...brought, reloaded: await reloadIfOwed(file, place, context) };
+}
+
+/** Makes the file as its values say, all but the reload. */
+async function bring(
+  file: FileSettings,
+  place: FilePlace,
+  { scope, prefixes }: MakeValues,
+  context: MakeContext,
+): Promise<Omit<MadeFile, "reloaded">> {
+  const before = await context.state.loadNote(file.path);
+  const current = place.current?.bytes;
+  if (current !== undefined && isOfOtherValues(current, before, prefixes)) {
+    return { installed: false, bytes: current.length, sha256: sha256(current), missing: [] };
+  }
+  const { bytes, missing } = await contentOf(file, scope, context);
   const wanted: Wanted = {
     bytes,
     mode: file.mode,
     owner: file.owner === undefined ? undefined : await resolveOwner(file.owner),
   };
-  const place = await lookAt(file.path);
-  const made = { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex"), missing };
-  if (isAsWanted(place, wanted)) {
-    return { ...made, installed: false, reloaded: await reloadIfOwed(file, place, context) };
-  }
-  const fault = context.allowEmpty ? undefined : shrinkFault(file, place, bytes, values.counts);
-  if (fault !== undefined) throw new AgentError(fault);
-  await install(file, place, wanted, context);
-  return { ...made, installed: true, reloaded: await reloadIfOwed(file, place, context) };
+  const note: FileNote = {
+    sha256: sha256(bytes),
+    prefixes: prefixes.map(({ prefix, keys, sha256 }) => ({ prefix, keys, sha256 })),
+  };
+  const installed = !isAsWanted(place, wanted);
+  if (installed) {
+    const fault = context.allowEmpty ? undefined : shrinkFault(file, place, bytes, before, prefixes);
+    if (fault !== undefined) throw new AgentError(fault);
+    await install(file, place, wanted, { before, note }, context);
+  } else if (JSON.stringify(note) !== JSON.stringify(before)) await context.state.saveNote(file.path, note);
+  return { installed, bytes: bytes.length, sha256: note.sha256, missing };
+}
+
+/**
+ * Whether the file is one that the agent made of values which the copy does not have: newer ones, since a copy is only
+ * written once all files of a prefix are made.
+ */
+function isOfOtherValues(
+  current: Uint8Array,
+  before: FileNote | undefined,
+  prefixes: readonly UsedPrefix[],
+): boolean {
+  if (before === undefined || before.sha256 !== sha256(current)) return false;
+  return prefixes.some((used) => used.isCopy && noteOf(before, used.prefix)?.sha256 !== used.sha256);
 }
 
 /** What a file would become, and what it is. @throws AgentError */
@@ -107,27 +161,57 @@ function shrinkFault(
   file: FileSettings,
   { current }: FilePlace,
   bytes: Uint8Array,
-  prefixes: readonly PrefixCount[],
+  before: FileNote | undefined,
+  prefixes: readonly UsedPrefix[],
 ): ReturnType<typeof refusal> {
-  const shrink = { path: file.path, fromBytes: current?.bytes.length, toBytes: bytes.length, prefixes };
+  const counts = prefixes.map(({ prefix, keys, copiedKeys }) => ({
+    prefix,
+    fromKeys: noteOf(before, prefix)?.keys ?? copiedKeys,
+    toKeys: keys,
+  }));
+  const shrink = {
+    path: file.path,
+    fromBytes: current?.bytes.length,
+    toBytes: bytes.length,
+    prefixes: counts,
+  };
   return refusal(shrink, file.maxShrinkPercent);
+}
+
+function noteOf(note: FileNote | undefined, prefix: string): PrefixNote | undefined {
+  return note?.prefixes.find((one) => one.prefix === prefix);
 }
 
 async function install(
   file: FileSettings,
   place: FilePlace,
   wanted: Wanted,
+  { before, note }: { readonly before: FileNote | undefined; readonly note: FileNote },
   { state }: MakeContext,
 ): Promise<void> {
   const staged = await StagedFile.create(place, wanted);
+  const wasOwed = await state.owes(file.path);
   try {
-    if (file.check !== undefined) await runCommand(commandOf(file.check, place, staged.path));
+    if (file.check !== undefined) {
+      await runCommand(commandOf(file.check, place, staged.path));
+      if (!(await staged.has(wanted.bytes)))
+        throw new AgentError({ code: "staged_changed", path: file.path });
+    }
     if (file.reload !== undefined) await state.owe(file.path);
+    await state.saveNote(file.path, note);
   } catch (error) {
     await staged.discard();
     throw error;
   }
-  await staged.install(file.backup);
+  try {
+    await staged.install(file.backup);
+  } catch (error) {
+    const now = await lookAt(file.path).catch(() => undefined);
+    if (now !== undefined && isAsWanted(now, wanted)) throw error;
+    if (!wasOwed) await state.settle(file.path);
+    if (before !== undefined) await state.saveNote(file.path, before);
+    throw error;
+  }
 }
 
 /** Returns whether it was owed, and made. */
@@ -140,4 +224,8 @@ async function reloadIfOwed(file: FileSettings, place: FilePlace, context: MakeC
 
 function commandOf({ command, timeoutMs }: CommandSettings, { path }: FilePlace, staged: string): CommandRun {
   return { command, timeoutMs, facts: { staged, path } };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

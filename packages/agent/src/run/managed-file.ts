@@ -1,7 +1,6 @@
 /** A file with its schedule and what became of its runs. */
 import { AgentError, reasonOf } from "../fault.ts";
 import type { AgentPorts } from "../ports.ts";
-import type { PrefixCount } from "../render/guard.ts";
 import type { FileSettings } from "../settings/settings.ts";
 import type { MadeFile } from "./make-file.ts";
 import { Schedule } from "./schedule.ts";
@@ -11,9 +10,8 @@ export class ManagedFile {
   readonly settings: FileSettings;
   readonly schedule: Schedule;
   readonly #ports: AgentPorts;
-  /** Keys a prefix had when the file was last as its values say. */
-  readonly #counts: Map<string, number> = new Map();
   #runs = 0;
+  #reloadOwed = false;
   #error: StatusError | undefined;
   #made: (MadeFile & { readonly at: string; readonly stale: boolean }) | undefined;
 
@@ -36,27 +34,18 @@ export class ManagedFile {
     return this.#error;
   }
 
-  /** Taken over from a copy at the start, so that what went while the agent was away counts as well. */
-  remember(prefix: string, keys: number): void {
-    if (!this.#counts.has(prefix)) this.#counts.set(prefix, keys);
+  /** Told after each run, before how it ended. */
+  owes(reload: boolean): void {
+    this.#reloadOwed = reload;
   }
 
-  counts(now: (prefix: string) => number): readonly PrefixCount[] {
-    return this.settings.prefixes.map((prefix) => ({
-      prefix,
-      fromKeys: this.#counts.get(prefix),
-      toKeys: now(prefix),
-    }));
-  }
-
-  succeeded(made: MadeFile, counts: readonly PrefixCount[], stale: boolean): void {
+  succeeded(made: MadeFile, stale: boolean): void {
     this.#runs += 1;
     const { log } = this.#ports;
     const { path } = this.settings;
     const { installed, reloaded, bytes, missing } = made;
     if (installed || reloaded) log("info", "file", { path, installed, reloaded, bytes, stale });
     if (missing.length > 0) log("warn", "missing_keys", { path, keys: missing });
-    for (const { prefix, toKeys } of counts) this.#counts.set(prefix, toKeys);
     this.#made = { ...made, at: this.#now(), stale };
     this.#error = undefined;
   }
@@ -81,6 +70,7 @@ export class ManagedFile {
       failures,
       error: this.#error,
       missing: this.missing,
+      reloadOwed: this.#reloadOwed,
       content: made === undefined ? undefined : { sha256: made.sha256, bytes: made.bytes, at: made.at },
       stale: made?.stale ?? false,
     };

@@ -33,6 +33,8 @@ export interface FileStatus {
   readonly failures: number;
   readonly error: StatusError | undefined;
   readonly missing: readonly string[];
+  /** The file was replaced, and its reload has not succeeded since. */
+  readonly reloadOwed: boolean;
   /** Of the content that the agent last made, or found in place. */
   readonly content: { readonly sha256: string; readonly bytes: number; readonly at: string } | undefined;
   /** That content was made from last good copies. */

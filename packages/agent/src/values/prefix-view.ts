@@ -5,6 +5,7 @@
  * since. A backlog gathers in `#aside` and takes its place with `synced` in one step, so nobody ever sees half of it:
  * a node that has just started and holds three of a thousand keys empties no file.
  */
+import { createHash } from "node:crypto";
 import { KeySet } from "./key-set.ts";
 import type { SourceEvent } from "./source.ts";
 
@@ -27,6 +28,8 @@ export class PrefixView {
   #aside: KeySet | undefined = new KeySet();
   #state: ViewState = "unknown";
   #whole = false;
+  #isCopy = false;
+  #sha256: string | undefined;
   #downReason: string | undefined;
   #beyond: string | undefined;
 
@@ -48,6 +51,17 @@ export class PrefixView {
     return this.#whole;
   }
 
+  /** Whether `values` is the last good copy from disk. */
+  get isCopy(): boolean {
+    return this.#isCopy;
+  }
+
+  /** Of `values`, hexadecimal: the same for the same keys and values, in whatever order they came. */
+  get sha256(): string {
+    this.#sha256 ??= sha256Of(this.#shown.values);
+    return this.#sha256;
+  }
+
   /** Why no node answers, while none does. */
   get downReason(): string | undefined {
     return this.#downReason;
@@ -61,12 +75,20 @@ export class PrefixView {
   /** Begins with what was kept on disk. */
   startFrom(values: Values): void {
     this.#shown = KeySet.of(values);
+    this.#sha256 = undefined;
+    this.#isCopy = true;
     this.#whole = true;
     this.#state = "stale";
   }
 
-  /** Takes what the source told. Returns whether `values` changed. */
+  /** Takes what the source told. Returns whether `values` changed, or a node confirmed those of the copy. */
   take(event: SourceEvent): boolean {
+    const changed = this.#take(event);
+    if (changed) this.#sha256 = undefined;
+    return changed;
+  }
+
+  #take(event: SourceEvent): boolean {
     if (this.#beyond !== undefined) return false;
     switch (event.kind) {
       case "put":
@@ -100,12 +122,14 @@ export class PrefixView {
   }
 
   #synced(): boolean {
-    const isFirst = !this.#whole;
+    // What was made of a copy is made again: it may have been kept as it was, and shall no longer count as stale.
+    const isNews = !this.#whole || this.#isCopy;
+    this.#isCopy = false;
     this.#state = "synced";
     this.#whole = true;
     this.#downReason = undefined;
     if (this.#aside === undefined) return false;
-    const changed = isFirst || !this.#shown.hasSameValues(this.#aside);
+    const changed = isNews || !this.#shown.hasSameValues(this.#aside);
     this.#shown = this.#aside;
     this.#aside = undefined;
     return changed;
@@ -120,4 +144,13 @@ export class PrefixView {
     if (this.#whole) this.#state = "stale";
     return true;
   }
+}
+
+function sha256Of(values: Values): string {
+  const hash = createHash("sha256");
+  for (const key of [...values.keys()].sort()) {
+    const value = values.get(key) ?? new Uint8Array(0);
+    hash.update(JSON.stringify([key, value.length])).update(value);
+  }
+  return hash.digest("hex");
 }

@@ -81,8 +81,8 @@ export class Views {
         onEvent({ kind: "down", reason: reasonOf(error) });
       }
       await pause(ports, AGAIN_MS, signal);
-      // It begins anew, with the whole prefix.
-      view.take({ kind: "reset" });
+      // It begins anew, with the whole prefix; what is left at the end stays as it was.
+      if (!signal.aborted) view.take({ kind: "reset" });
     }
   }
 
