@@ -132,6 +132,21 @@ describe("the agent", () => {
     expect(await agent.ended).toBe(0);
   });
 
+  it("ends as it was asked to though SIGHUP comes while it waits for a reload", async () => {
+    const reload = `until [ -e ${at("go")} ]; do sleep 0.02; done; for _ in $(seq 20); do kill -HUP $PPID; sleep 0.02; done; echo x > ${at("hup.done")}`;
+    writeFileSync(
+      at("hup.yaml"),
+      `state: hup-state\nfiles:\n  - { path: hup.txt, key: hup/a, reload: "${reload}" }\n`,
+    );
+    await on(0, "put", "hup/a", "1");
+    const agent = start(["agent", "-c", at("hup.yaml")], nodes[0]?.url ?? "");
+    await until(() => expect(textOf("hup.txt")).toBe("1"));
+    agent.child.kill("SIGTERM");
+    writeFileSync(at("go"), "");
+    expect(await agent.ended).toBe(0);
+    expect(textOf("hup.done")).toBe("x\n");
+  });
+
   it("once makes every file and ends, names missing keys, and without a node changes nothing", async () => {
     writeFileSync(at("once.eta"), `<%= it.get("once/a") %> <%= it.get("once/b") %>`);
     writeFileSync(

@@ -6,7 +6,7 @@ export interface AgentPorts {
   wallMs(): number;
   /** Uniform in [0, 1). */
   random(): number;
-  /** Calls back once after so many milliseconds; the returned function cancels it. */
+  /** Calls back once after so many milliseconds, or 24 days if that is less; the returned function cancels it. */
   after(ms: number, callback: () => void): () => void;
   readonly log: AgentLog;
 }
@@ -18,6 +18,9 @@ export type AgentLog = (
   facts: Readonly<Record<string, unknown>>,
 ) => void;
 
+/** The longest that a timer takes; of more it makes 1 ms. */
+export const TIMER_MAX_MS = 2_147_483_647;
+
 /** Those of the process. */
 export function processPorts(log: AgentLog): AgentPorts {
   return {
@@ -25,7 +28,7 @@ export function processPorts(log: AgentLog): AgentPorts {
     wallMs: () => Date.now(),
     random: () => Math.random(),
     after: (ms, callback) => {
-      const timer = setTimeout(callback, ms);
+      const timer = setTimeout(callback, Math.min(ms, TIMER_MAX_MS));
       return () => clearTimeout(timer);
     },
     log,

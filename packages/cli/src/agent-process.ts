@@ -22,16 +22,23 @@ import { endpointsOf } from "./session.ts";
 export async function agent(io: Io, flags: AgentFlags): Promise<void> {
   const ends = flags.once === true || flags.dryRun === true;
   const options = agentOptions(io, flags, ends);
-  if (flags.dryRun === true) return await showDryRun(io, flags, options);
-  const running = await RunningAgent.start(options);
-  const reload = (): void => void running.reload();
+  let running: RunningAgent | undefined;
+  let isReloadOwed = false;
+  // What ends by itself has nothing to read again; before the start is over, and while it stops, the signal ends nothing either.
+  const reload = (): void => {
+    if (running === undefined) isReloadOwed = true;
+    else if (!ends) void running.reload();
+  };
   process.on("SIGHUP", reload);
   try {
+    if (flags.dryRun === true) return await showDryRun(io, flags, options);
+    running = await RunningAgent.start(options);
+    if (isReloadOwed) reload();
     if (flags.once === true) await once(io, flags, running);
     else await rejectedBy(io.stopped).catch(() => undefined);
   } finally {
+    await running?.stop();
     process.off("SIGHUP", reload);
-    await running.stop();
   }
 }
 

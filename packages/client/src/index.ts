@@ -4,16 +4,17 @@ export { type BatchDraft, fromBase64, type Operation } from "./batch.ts";
 export { Client } from "./client.ts";
 export type { ClusterCalls, DiffOptions, ReceiptOptions, RepairOptions } from "./cluster.ts";
 export { type Fault, HearsayError, type Outcome } from "./fault.ts";
-export type {
-  Ack,
-  BatchOptions,
-  CallOptions,
-  ClientOptions,
-  DeleteOptions,
-  ListOptions,
-  PutOptions,
-  ReadOptions,
-  RestoreOptions,
+export {
+  type Ack,
+  type BatchOptions,
+  type CallOptions,
+  type ClientOptions,
+  type DeleteOptions,
+  type ListOptions,
+  type PutOptions,
+  parseEndpoint,
+  type ReadOptions,
+  type RestoreOptions,
 } from "./options.ts";
 export type { FetchInit, Platform } from "./platform.ts";
 export type { Resolution } from "./resolve.ts";

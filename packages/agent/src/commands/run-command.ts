@@ -26,11 +26,20 @@ export async function runCommand(run: CommandRun): Promise<void> {
     `HEARSAY_${name.toUpperCase()}`,
     value,
   ]);
-  const child = spawn(file, words, {
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...Object.fromEntries(environment) },
-  });
+  let child: ChildProcess;
+  try {
+    child = spawn(file, words, {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...Object.fromEntries(environment) },
+    });
+  } catch (error) {
+    // Some of what keeps a program from starting is thrown at once: it is being written, a part of its path is a file.
+    throw new AgentError(
+      { code: "command_failed", command: shown, end: reasonOf(error), output: "" },
+      { cause: error },
+    );
+  }
   const tail = new OutputTail(child);
   let timedOut = false;
   const timer = setTimeout(() => {

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -157,6 +166,28 @@ describe("exec", () => {
     source.tell("app/", { kind: "synced" });
     await unsaved;
     await until(lines, ["start red"]);
+    await exec.stop("SIGTERM");
+    expect(await code).toBe(0);
+  });
+
+  it("starts the command again once it can be, when it cannot at the moment of a restart", async () => {
+    const bin = join(directory, "bin");
+    mkdirSync(bin);
+    symlinkSync("/bin/sh", join(bin, "sh"));
+    const { exec, source, ports, code, lines } = startExec({ words: [join(bin, "sh"), "-c", SCRIPT] });
+    source.backlog("app/", { colour: "red" });
+    await until(lines, ["start red"]);
+    renameSync(bin, `${bin}.away`);
+    // Not a directory: that is thrown at once, and told by no event.
+    writeFileSync(bin, "");
+    const failed = ports.next("command_not_started");
+    source.put("app/", { colour: "blue" });
+    ports.pass(60);
+    await failed;
+    rmSync(bin);
+    renameSync(`${bin}.away`, bin);
+    ports.pass(1_000);
+    await until(lines, ["start red", "term", "start blue"]);
     await exec.stop("SIGTERM");
     expect(await code).toBe(0);
   });

@@ -1,5 +1,6 @@
 /** A command that is started anew with each environment, or told of it by a signal. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { constants } from "node:os";
 import { AgentError, reasonOf } from "../fault.ts";
 
@@ -69,14 +70,14 @@ export class SupervisedChild {
     const { words, environment } = this.#options;
     const [file = "", ...rest] = words;
     this.#expected = false;
-    const child = spawn(file, rest, { stdio: "inherit", env: { ...environment, ...variables } });
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      child.once("error", (error) => {
-        const fault = { code: "command_not_started", command: file, reason: reasonOf(error) } as const;
-        reject(new AgentError(fault, { cause: error }));
-      });
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(file, rest, { stdio: "inherit", env: { ...environment, ...variables } });
+      await once(child, "spawn");
+    } catch (error) {
+      const fault = { code: "command_not_started", command: file, reason: reasonOf(error) } as const;
+      throw new AgentError(fault, { cause: error });
+    }
     this.#child = child;
     this.#gone = new Promise((resolve) => {
       child.once("exit", (code, signal) => {

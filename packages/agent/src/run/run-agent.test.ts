@@ -48,3 +48,32 @@ it("serves its status on another address of the same port, and goes on where it 
   expect(running.address).toBe(`http://0.0.0.0:${port}`);
   expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
 });
+
+it("goes on where it was when the settings cannot be used for a reason nobody thought of, and reads none once it stops", async () => {
+  let fails = false;
+  let sources = 0;
+  const ports = new ManualPorts();
+  running = await RunningAgent.start({
+    path: write("127.0.0.1:0"),
+    ports,
+    sourceOf: () => {
+      sources += 1;
+      if (fails) throw new TypeError("no client of that");
+      return new FakeSource();
+    },
+    allowEmpty: false,
+    servesStatus: false,
+    failOnMissing: undefined,
+  });
+  fails = true;
+  await running.reload();
+  expect(running.status().settings.error).toMatchObject({ code: "internal", message: "no client of that" });
+  fails = false;
+  await running.reload();
+  expect(running.status().settings.error).toBeUndefined();
+  expect(sources).toBe(3);
+  const stopped = running.stop();
+  await running.reload();
+  await stopped;
+  expect(sources).toBe(3);
+});

@@ -1,5 +1,4 @@
 /** The agent as a process: settings read and read again, status served, ended by a signal. */
-import { AgentError } from "../fault.ts";
 import { StateDirectory } from "../files/state-directory.ts";
 import type { AgentPorts } from "../ports.ts";
 import { readSettings } from "../settings/parse-settings.ts";
@@ -32,6 +31,7 @@ export class RunningAgent {
   #readAt: string;
   #error: StatusError | undefined;
   #reloading: Promise<void> = Promise.resolve();
+  #stopped = false;
 
   private constructor(
     options: RunAgentOptions,
@@ -75,13 +75,15 @@ export class RunningAgent {
     return { ...this.#agent.status(), settings: { path, readAt: this.#readAt, error: this.#error } };
   }
 
-  /** Reads the settings and templates anew. Settings that are not valid change nothing but the status. */
+  /** Reads the settings and templates anew. Settings that are not valid change nothing but the status, nor does it once it stops. */
   reload(): Promise<void> {
+    if (this.#stopped) return this.#reloading;
     this.#reloading = this.#reloading.then(() => this.#reload());
     return this.#reloading;
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.#reloading;
     await this.#agent.stop();
     await this.#server?.close();
@@ -105,10 +107,9 @@ export class RunningAgent {
       this.#metrics.settingsRead("ok");
       ports.log("info", "settings_read", { path, files: settings.files.length });
     } catch (error) {
-      if (!(error instanceof AgentError)) throw error;
       this.#error = statusError(error, this.#error, this.#now());
       this.#metrics.settingsRead("failed");
-      ports.log("error", error.fault.code, { path, message: error.message });
+      ports.log("error", this.#error.code, { path, message: this.#error.message });
     }
   }
 

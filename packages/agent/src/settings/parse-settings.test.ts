@@ -86,7 +86,8 @@ describe("agent.yaml", () => {
   });
 
   it("that is wrong is refused with every fault and its line", () => {
-    const faults = faultsOf(`splat: 1s
+    const faults = faultsOf(`endpoints: [http://a:1, "ftp://b", "http://c:99999"]
+splat: 1s
 debounce: { min: 2s, max: 1s }
 status: nowhere
 files:
@@ -104,23 +105,26 @@ files:
     reload: []
 `);
     expect(faults.map((fault) => fault.replace("/etc/agent.yaml:", ""))).toEqual([
-      "2: debounce.max is not less than debounce.min",
-      "3: status is HOST:PORT or [IPV6]:PORT",
-      "5: a template has prefixes: the keys it may use",
-      '7: mode is three octal digits, such as "0640"',
-      "8: checkTimeout needs check",
-      "9: a file has either a key or a template",
-      "13: files[1].guard.maxShrinkPercent is a whole number from 0 to 100",
-      "14: a file has a path",
-      "15: the key lies below one of the prefixes",
-      "16: reload is a command",
-      "5: /a is there twice; a file has one entry",
-      expect.stringMatching(/^1: there is no setting splat; there are .*splay/),
+      "3: debounce.max is not less than debounce.min",
+      '1: endpoints: "ftp://b" is no http or https URL',
+      '1: endpoints: "http://c:99999" is no URL',
+      "4: status is HOST:PORT or [IPV6]:PORT",
+      "6: a template has prefixes: the keys it may use",
+      '8: mode is three octal digits, such as "0640"',
+      "9: checkTimeout needs check",
+      "10: a file has either a key or a template",
+      "14: files[1].guard.maxShrinkPercent is a whole number from 0 to 100",
+      "15: a file has a path",
+      "16: the key lies below one of the prefixes",
+      "17: reload is a command",
+      "6: /a is there twice; a file has one entry",
+      expect.stringMatching(/^2: there is no setting splat; there are .*splay/),
     ]);
   });
 
   it("that is no YAML, no map, empty or huge is refused", () => {
     expect(faultsOf("a: [1")[0]).toMatch(/^\/etc\/agent.yaml:1: /);
+    expect(faultsOf("endpoints: []")).toContain("/etc/agent.yaml:1: endpoints has at least one entry");
     expect(faultsOf("- 1")).toContain("/etc/agent.yaml:1: the file is a map of settings");
     expect(faultsOf("")).toEqual(["/etc/agent.yaml:1: files has at least one entry"]);
     expect(faultsOf("#".repeat(2_000_000))).toEqual(["larger than 1048576 bytes; this is no configuration"]);

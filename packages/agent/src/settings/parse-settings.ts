@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { LIMITS } from "@hearsay/api";
+import { parseEndpoint } from "@hearsay/client";
 import { LineCounter, parseDocument } from "yaml";
 import { AgentError, reasonOf } from "../fault.ts";
 import type { Timing } from "../run/schedule.ts";
@@ -55,7 +56,7 @@ function readTop(contents: ConstructorParameters<typeof YamlMap>[0], context: Ya
   const base = dirname(resolve(context.path));
   const shared = readShared(top, SHARED_DEFAULTS);
   const settings = {
-    endpoints: top.texts("endpoints"),
+    endpoints: readEndpoints(top),
     state: resolve(base, top.text("state") ?? DEFAULTS.state),
     status: readStatus(top),
     startWaitMs: top.durationMs("startWait", DEFAULTS.startWaitMs),
@@ -66,6 +67,19 @@ function readTop(contents: ConstructorParameters<typeof YamlMap>[0], context: Ya
   checkFiles(top, settings.files);
   top.end();
   return settings;
+}
+
+function readEndpoints(top: YamlMap): readonly string[] | undefined {
+  const endpoints = top.texts("endpoints");
+  if (endpoints?.length === 0) top.complain("endpoints", "endpoints has at least one entry");
+  for (const endpoint of endpoints ?? []) {
+    try {
+      parseEndpoint(endpoint);
+    } catch (error) {
+      top.complain("endpoints", `endpoints: ${reasonOf(error)}`);
+    }
+  }
+  return endpoints;
 }
 
 function checkFiles(top: YamlMap, files: readonly FileSettings[]): void {

@@ -1,6 +1,7 @@
 /** Reads a YAML map field by field. What is wrong goes into `faults` with its line; reading goes on, to find all of it. */
 import { parseDurationMs } from "@hearsay/api";
 import { isMap, isScalar, isSeq, type LineCounter, type ParsedNode, type YAMLMap } from "yaml";
+import { TIMER_MAX_MS } from "../ports.ts";
 
 export interface YamlContext {
   readonly path: string;
@@ -131,6 +132,3 @@ export class YamlMap {
     faults.push(`${path}:${line}: ${text}`);
   }
 }
-
-/** The longest that a timer takes. */
-const TIMER_MAX_MS = 2_147_483_647;
