@@ -1,6 +1,6 @@
 import {
   type AgentLog,
-  type AgentSettings,
+  type AgentPorts,
   ClientSource,
   differences,
   dryRun,
@@ -43,16 +43,19 @@ export async function agent(io: Io, flags: AgentFlags): Promise<void> {
 }
 
 function agentOptions(io: Io, flags: AgentFlags, ends: boolean): RunAgentOptions {
-  const sourceOf = ({ endpoints }: AgentSettings): ClientSource =>
-    new ClientSource(new Client({ endpoints: flags.endpoint ?? endpoints ?? endpointsOf({}, io.env) }));
+  const ports = processPorts(jsonLog(ends ? io.err : io.out));
   return {
     path: flags.config,
-    ports: processPorts(jsonLog(ends ? io.err : io.out)),
-    sourceOf,
+    ports,
+    sourceOf: ({ endpoints }) => clientSource(flags.endpoint ?? endpoints ?? endpointsOf({}, io.env), ports),
     allowEmpty: flags.allowEmpty === true,
     servesStatus: !ends,
     failOnMissing: flags.failOnMissing,
   };
+}
+
+export function clientSource(endpoints: readonly string[], ports: AgentPorts): ClientSource {
+  return new ClientSource({ endpoints, ports, clientOf: (some) => new Client({ endpoints: some }) });
 }
 
 /** A JSON object a line. */

@@ -1,6 +1,5 @@
-import { ClientSource, processPorts, RunningExec } from "@hearsay/agent";
-import { Client } from "@hearsay/client";
-import { jsonLog } from "./agent-process.ts";
+import { processPorts, RunningExec } from "@hearsay/agent";
+import { clientSource, jsonLog } from "./agent-process.ts";
 import type { ExecFlags } from "./commands/exec.ts";
 import { ExitWith } from "./failure.ts";
 import { type Io, Stopped } from "./io.ts";
@@ -13,14 +12,15 @@ const HANDED_ON = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 
 /** @throws ExitWith the command's exit code */
 export async function exec(io: Io, words: readonly string[], flags: ExecFlags): Promise<void> {
+  const ports = processPorts(jsonLog(io.err));
   const running = new RunningExec({
     words,
     signal: flags.signal,
     killAfterMs: flags.killAfter,
     environment: io.env,
     prefixes: flags.prefix,
-    source: new ClientSource(new Client({ endpoints: endpointsOf(flags, io.env) })),
-    ports: processPorts(jsonLog(io.err)),
+    source: clientSource(endpointsOf(flags, io.env), ports),
+    ports,
     state: flags.state,
     splayMs: flags.splay,
     allowEmpty: flags.allowEmpty === true,

@@ -4,13 +4,16 @@ import { ManualPorts } from "../ports.contract.ts";
 import { CutOffWatch, type Reach, reachOf } from "./cut-off.ts";
 
 let watch: CutOffWatch;
+let answers: number;
 afterEach(() => watch.stop());
 
 /** Looks once for each of what the node says; an error: no node answers. */
 async function looks(...said: readonly (Reach | undefined | Error)[]): Promise<ManualPorts> {
   const ports = new ManualPorts();
   const rest = [...said];
+  answers = 0;
   watch = new CutOffWatch(async () => {
+    answers += 1;
     const next = rest.shift();
     if (next instanceof Error) throw next;
     return next;
@@ -36,14 +39,24 @@ describe("the node that is followed", () => {
     ]);
   });
 
-  it("is not when it reaches most, all again, or nobody says", async () => {
+  it("is not when it reaches most, or all again, and as before while nobody says", async () => {
     expect((await looks(of(2, 3))).logged).toEqual([]);
     expect(watch.current).toBeUndefined();
     const back = await looks(of(1, 2), undefined);
     expect(back.logged.map(({ event }) => event)).toEqual(["node_cut_off", "node_reaches_others"]);
     expect(watch.current).toBeUndefined();
-    await looks(of(1, 2), new Error("unreachable"));
+    const silent = await looks(of(1, 2), new Error("unreachable"));
+    expect(silent.logged.map(({ event }) => event)).toEqual(["node_cut_off"]);
+    expect(watch.current).toMatchObject({ reachable: 1, since: "2026-01-01T00:00:00.000Z" });
+    await looks(undefined, new Error("unreachable"));
     expect(watch.current).toBeUndefined();
+  });
+
+  it("is asked again soon when it has not answered", async () => {
+    const ports = await looks(new Error("unreachable"));
+    ports.pass(1_000);
+    await settled();
+    expect(answers).toBe(2);
   });
 });
 

@@ -27,6 +27,8 @@ export function reachOf(report: ConvergenceReport): Reach | undefined {
 
 /** Between two looks; a node itself needs a few seconds to miss the others. */
 const LOOK_MS = 10_000;
+/** Until the next look when nobody has answered: at the start no stream stands yet. */
+const LOOK_AGAIN_MS = 1_000;
 
 /** Looks now and then, and says in the log when it has changed. */
 export class CutOffWatch {
@@ -37,20 +39,21 @@ export class CutOffWatch {
   #looking: Promise<void> = Promise.resolve();
   #current: CutOff | undefined;
 
-  /** @param ask fails when no node answers */
+  /** @param ask fails when the node does not answer; then it counts as it did before */
   constructor(ask: (signal: AbortSignal) => Promise<Reach | undefined>, ports: AgentPorts) {
     this.#ask = ask;
     this.#ports = ports;
   }
 
-  /** Undefined when it is not cut off, and when no node has said. */
+  /** Undefined when it is not cut off, and before a node has said. */
   get current(): CutOff | undefined {
     return this.#current;
   }
 
   start(): void {
-    this.#looking = this.#look().finally(() => {
-      if (!this.#stop.signal.aborted) this.#cancelTimer = this.#ports.after(LOOK_MS, () => this.start());
+    this.#looking = this.#look().then((answered) => {
+      if (this.#stop.signal.aborted) return;
+      this.#cancelTimer = this.#ports.after(answered ? LOOK_MS : LOOK_AGAIN_MS, () => this.start());
     });
   }
 
@@ -60,12 +63,17 @@ export class CutOffWatch {
     await this.#looking;
   }
 
-  async #look(): Promise<void> {
-    // That no node answers is told of the prefixes.
-    const reach = await this.#ask(this.#stop.signal).catch(() => undefined);
-    if (this.#stop.signal.aborted) return;
-    const isCutOff = reach !== undefined && reach.reachable * 2 <= reach.members;
-    if (isCutOff) {
+  /** Returns whether the node has answered. */
+  async #look(): Promise<boolean> {
+    let reach: Reach | undefined;
+    try {
+      reach = await this.#ask(this.#stop.signal);
+    } catch {
+      // That no node answers is told of the prefixes.
+      return false;
+    }
+    if (this.#stop.signal.aborted) return true;
+    if (reach !== undefined && reach.reachable * 2 <= reach.members) {
       if (this.#current === undefined) this.#ports.log("warn", "node_cut_off", { ...reach });
       const since = this.#current?.since ?? new Date(this.#ports.wallMs()).toISOString();
       this.#current = { ...reach, since };
@@ -73,5 +81,6 @@ export class CutOffWatch {
       this.#ports.log("info", "node_reaches_others", { since: this.#current.since });
       this.#current = undefined;
     }
+    return true;
   }
 }

@@ -10,11 +10,11 @@ export type SourceEvent =
   | { readonly kind: "synced" }
   /** What was told before no longer counts; the whole prefix follows, up to `synced`. */
   | { readonly kind: "reset" }
-  /** No node answers. It goes on by itself: with a difference or with `reset`, up to `synced`. */
+  /** No node answers, or the one that does has not told all in time. It goes on by itself: with a difference or with `reset`, up to `synced`. */
   | { readonly kind: "down"; readonly reason: string };
 
 export interface Source {
-  /** How many members the node reaches; undefined: all. Fails when no node answers. */
+  /** How many members the node that tells the values reaches; undefined: all. Fails when none tells, or it does not answer. */
   reach(signal: AbortSignal): Promise<Reach | undefined>;
 
   /** Tells the values of a prefix and their changes, deletes included, until the signal ends it. Fails only for good. */
