@@ -96,7 +96,8 @@ async function showDryRun(io: Io, flags: AgentFlags, options: RunAgentOptions): 
 
 async function showPreview(io: Io, print: Printer, preview: FilePreview): Promise<void> {
   const { path, before, after, missing, error } = preview;
-  if (after === undefined) return await print.line(`! ${path}: ${error?.message ?? ""}`);
+  if (error !== undefined) await print.line(`! ${path}: ${error.message}`);
+  if (after === undefined) return;
   const unchanged = before !== undefined && Buffer.compare(before, after) === 0;
   await print.line(`${before === undefined ? "+" : unchanged ? "=" : "~"} ${path} (${after.length} bytes)`);
   for (const key of missing) await print.line(`    (no value for ${JSON.stringify(key)})`);

@@ -17,8 +17,8 @@ export async function heldBelow(
 ): Promise<ReadonlyMap<string, HeldKey>> {
   const held = new Map<string, HeldKey>();
   for await (const item of client.list({ prefix, signal })) {
-    const { key, value = "", contentType, version, conflicts = 0 } = item;
-    held.set(key, { value: fromBase64(value), contentType, version, conflicts });
+    const { key, value = "", contentType, version, conflicts = 0, expiresAt } = item;
+    held.set(key, { value: fromBase64(value), contentType, version, conflicts, expiresAt });
   }
   return held;
 }

@@ -17,6 +17,7 @@ const held = (text: string, contentType: string = TEXT, conflicts = 0): HeldKey 
   contentType,
   version: `v-${text}`,
   conflicts,
+  expiresAt: undefined,
 });
 const files = (entries: Readonly<Record<string, string>>) =>
   new Map(Object.entries(entries).map(([key, text]) => [key, bytes(text)]));
@@ -94,6 +95,7 @@ describe("a plan", () => {
       ["p/extra", held("1")],
       ["p/type.json", held("{}", TEXT)],
       ["p/conflict", held("1", TEXT, 1)],
+      ["p/expires", { ...held("1"), expiresAt: "2026-01-01T00:00:00.000Z" }],
     ]);
     const wanted = files({
       "p/same": "1",
@@ -101,6 +103,7 @@ describe("a plan", () => {
       "p/new": "3",
       "p/type.json": "{}",
       "p/conflict": "1",
+      "p/expires": "1",
     });
     const kept = planOf(wanted, there, !PRUNE);
     expect(kept).toMatchObject({ unchanged: 1, left: 1 });
@@ -109,6 +112,7 @@ describe("a plan", () => {
       "create p/new",
       "update p/type.json",
       "update p/conflict",
+      "update p/expires",
     ]);
     expect(planOf(wanted, there, PRUNE).changes.at(-1)).toMatchObject({ kind: "delete", key: "p/extra" });
   });
@@ -316,6 +320,20 @@ describe("writing a plan", () => {
       const { client, calls } = clientOf({ found, ...more });
       return { calls, done: writePlan(client, small, { ...options, waitMs: undefined }) };
     };
+
+    it("that has the same value and will expire is written over where it was planned with, else refused", async () => {
+      const expiring = (): object => ({ ...stored("new"), expiresAt: "2026-01-01T00:00:00.000Z" });
+      const plan = planOf(
+        files({ a: "new" }),
+        new Map([["a", { ...held("new"), expiresAt: "2026-01-01T00:00:00.000Z" }]]),
+        PRUNE,
+      );
+      const { client, calls } = clientOf({ found: expiring });
+      await writePlan(client, plan, { ...options, waitMs: undefined });
+      expect(calls.batches[0]?.operations).toMatchObject([{ op: "put", key: "a", context: "c" }]);
+      const { done } = write((key) => (key === "a" ? expiring() : asPlanned(key)));
+      await expect(done).rejects.toMatchObject({ fault: { code: "apply_conflict", keys: ["a"] } });
+    });
 
     it("is not in the way where there is none: each write covers what was read just before it", async () => {
       const { calls, done } = write(asPlanned);

@@ -53,7 +53,8 @@ function isPlanned(change: Change, found: Seen): boolean {
 
 function isWanted(change: Change, found: Seen): boolean {
   if (change.kind === "delete") return !found.found;
-  if (!found.found || found.conflicts !== undefined || found.contentType !== change.contentType) return false;
+  if (!found.found || found.conflicts !== undefined || found.expiresAt !== undefined) return false;
+  if (found.contentType !== change.contentType) return false;
   return Buffer.compare(fromBase64(found.value), change.value) === 0;
 }
 

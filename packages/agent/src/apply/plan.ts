@@ -10,6 +10,8 @@ export interface HeldKey {
   readonly version: string;
   /** Values beside the winner. */
   readonly conflicts: number;
+  /** ISO 8601; undefined: never. */
+  readonly expiresAt: string | undefined;
 }
 
 export type Change =
@@ -67,10 +69,12 @@ export function guardDeletes({ changes, unchanged }: Plan, maxDeletePercent: num
 }
 
 function isSame(
-  { value: held, contentType: type, conflicts }: HeldKey,
+  { value: held, contentType: type, conflicts, expiresAt }: HeldKey,
   value: Uint8Array,
   contentType: string,
 ): boolean {
+  // A file has no end: a value that expires is not as the file says.
+  if (expiresAt !== undefined) return false;
   return conflicts === 0 && type === contentType && Buffer.compare(held, value) === 0;
 }
 

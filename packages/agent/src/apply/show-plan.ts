@@ -55,7 +55,8 @@ function sizes(change: Change): string {
   const { before, value, contentType } = change;
   const type = before.contentType === contentType ? "" : `, ${before.contentType} becomes ${contentType}`;
   const conflicts = before.conflicts > 0 ? `, ${before.conflicts} concurrent values are replaced` : "";
-  return `${before.value.length} to ${value.length} bytes${type}${conflicts}`;
+  const end = before.expiresAt === undefined ? "" : `, no longer expires at ${before.expiresAt}`;
+  return `${before.value.length} to ${value.length} bytes${type}${conflicts}${end}`;
 }
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -54,6 +54,14 @@ describe("a template", () => {
     });
   });
 
+  it("may list what has values that are not UTF-8, and only not ask for these", () => {
+    const values = { "app/b": Uint8Array.of(255), "app/t": "x" };
+    expect(render(`<%= it.names("app/") %> <%= it.list("app/").at(-1).value %>`, values).text).toBe("b,t x");
+    expect(failure(`<%= it.list("app/")[0].value %>`, values)).toMatchObject({
+      reason: expect.stringContaining("not UTF-8"),
+    });
+  });
+
   it("may not ask for what lies outside its prefixes", () => {
     expect(failure(`<%= it.get("other/x") %>`)).toMatchObject({ reason: expect.stringContaining("other/x") });
     expect(failure(`<%= it.list("") %>`)).toMatchObject({ code: "template_failed" });

@@ -101,7 +101,14 @@ class Access {
     return [...this.#scope.values]
       .filter(([key]) => key.startsWith(prefix))
       .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-      .map(([key, value]) => ({ key, name: key.slice(prefix.length), value: decode(key, value) }));
+      .map(([key, bytes]) => ({
+        key,
+        name: key.slice(prefix.length),
+        // Read only when it is asked for: a value that is no text hinders nobody who wants the names.
+        get value() {
+          return decode(key, bytes);
+        },
+      }));
   }
 }
 

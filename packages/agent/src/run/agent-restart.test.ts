@@ -8,6 +8,7 @@ import { ManualPorts } from "../ports.contract.ts";
 import { parseSettings } from "../settings/parse-settings.ts";
 import { FakeSource } from "../values/source.contract.ts";
 import { Agent } from "./agent.ts";
+import { dryRun } from "./dry-run.ts";
 import { AgentMetrics } from "./metrics.ts";
 
 let directory: string;
@@ -181,6 +182,24 @@ describe("the guard", () => {
     await second.agent.firstRound();
     expect(second.agent.status().files[0]?.error).toMatchObject({ code: "prefix_shrank" });
     expect(textOf("raw")).toBe("value");
+  });
+
+  it("is asked in a dry run too", async () => {
+    writeFileSync(at("agent.yaml"), `state: state\nfiles:\n${RAW}`);
+    const first = await startAgent(RAW);
+    first.source.backlog("p/", { raw: "value", a: "1", b: "2", c: "3" });
+    await first.agent.firstRound();
+    await first.agent.stop();
+    const [source, ports, allowEmpty] = [new FakeSource(), new ManualPorts(), false];
+    const options = { path: at("agent.yaml"), ports, sourceOf: () => source, allowEmpty };
+    const ended = dryRun(
+      { ...options, servesStatus: false, failOnMissing: false },
+      new AbortController().signal,
+    );
+    await vi.waitFor(() => source.backlog("p/", { raw: "other" }));
+    expect(await ended).toMatchObject([
+      { after: Buffer.from("other"), error: { fault: { code: "prefix_shrank" } } },
+    ]);
   });
 
   it("makes no empty file where there is none", async () => {

@@ -15,6 +15,7 @@ import { ManagedFile, statusError } from "./managed-file.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { ScheduleInput } from "./schedule.ts";
 import type { AgentStatus, PrefixStatus, StatusError } from "./status.ts";
+import { copiedKeys, usedPrefixes } from "./used-prefix.ts";
 
 export interface AgentOptions {
   readonly settings: AgentSettings;
@@ -41,7 +42,7 @@ export class Agent {
   readonly #running: Set<Promise<void>> = new Set();
   readonly #unsaved: Set<string> = new Set();
   /** Keys that each prefix has in its copy of the start. */
-  readonly #copied: Map<string, number> = new Map();
+  #copied: ReadonlyMap<string, number> = new Map();
   readonly #onSettled: (() => void)[] = [];
   #saving: Promise<void> | undefined;
   #savedAt: string | undefined;
@@ -68,11 +69,8 @@ export class Agent {
   }
 
   async start(): Promise<void> {
-    for (const { prefix } of this.views.all) {
-      // What is damaged is said when it would be used.
-      const copy = await this.#options.state.loadCopy(prefix).catch(() => undefined);
-      if (copy !== undefined) this.#copied.set(prefix, copy.size);
-    }
+    const prefixes = [...this.views.all].map(({ prefix }) => prefix);
+    this.#copied = await copiedKeys(this.#options.state, prefixes);
     this.views.start();
     this.#cutOff.start();
   }
@@ -144,10 +142,7 @@ export class Agent {
     const { settings } = file;
     const { metrics, ports } = this.#options;
     const stale = this.views.readiness(settings.prefixes) !== "ready";
-    const prefixes = settings.prefixes.map((prefix) => {
-      const { values, sha256, isCopy } = this.views.of(prefix);
-      return { prefix, keys: values.size, sha256, isCopy, copiedKeys: this.#copied.get(prefix) };
-    });
+    const prefixes = usedPrefixes(this.views, settings.prefixes, this.#copied);
     const begunMs = ports.nowMs();
     try {
       const scope = this.views.scope(settings.prefixes);

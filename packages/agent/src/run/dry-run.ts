@@ -5,6 +5,7 @@ import { readSettings } from "../settings/parse-settings.ts";
 import { Views } from "../values/views.ts";
 import { previewFile } from "./make-file.ts";
 import type { RunAgentOptions } from "./run-agent.ts";
+import { copiedKeys, usedPrefixes } from "./used-prefix.ts";
 
 export interface FilePreview {
   readonly path: string;
@@ -13,6 +14,7 @@ export interface FilePreview {
   readonly before: Uint8Array | undefined;
   readonly after: Uint8Array | undefined;
   readonly missing: readonly string[];
+  /** Why it would stay as it is; with `after` the guard's reason. */
   readonly error: AgentError | undefined;
 }
 
@@ -22,7 +24,8 @@ export interface FilePreview {
  */
 export async function dryRun(options: RunAgentOptions, signal: AbortSignal): Promise<readonly FilePreview[]> {
   const settings = await readSettings(options.path);
-  const { failOnMissing = settings.failOnMissing, ports, sourceOf } = options;
+  const { allowEmpty, failOnMissing = settings.failOnMissing, ports, sourceOf } = options;
+  const state = StateDirectory.reading(settings.state);
   const prefixes = settings.files.flatMap((file) => file.prefixes);
   let whole: () => void = () => undefined;
   const isWhole = new Promise<void>((resolve, reject) => {
@@ -34,7 +37,7 @@ export async function dryRun(options: RunAgentOptions, signal: AbortSignal): Pro
     source: sourceOf(settings),
     ports,
     startWaitMs: settings.startWaitMs,
-    loadCopy: async (prefix) => await StateDirectory.reading(settings.state).loadCopy(prefix),
+    loadCopy: (prefix) => state.loadCopy(prefix),
     onChange: () => {
       if (views.readiness(prefixes) !== "not_ready") whole();
     },
@@ -42,12 +45,19 @@ export async function dryRun(options: RunAgentOptions, signal: AbortSignal): Pro
   views.start();
   try {
     await isWhole;
+    const copied = await copiedKeys(state, new Set(prefixes));
     const previews: FilePreview[] = [];
     for (const file of settings.files) {
       const head = { path: file.path, stale: views.readiness(file.prefixes) !== "ready" };
       try {
-        const preview = await previewFile(file, views.scope(file.prefixes), { failOnMissing });
-        previews.push({ ...head, ...preview, error: undefined });
+        const values = {
+          scope: views.scope(file.prefixes),
+          prefixes: usedPrefixes(views, file.prefixes, copied),
+        };
+        previews.push({
+          ...head,
+          ...(await previewFile(file, values, { state, allowEmpty, failOnMissing })),
+        });
       } catch (error) {
         if (!(error instanceof AgentError)) throw error;
         previews.push({ ...head, before: undefined, after: undefined, missing: [], error });

@@ -14,6 +14,7 @@ import type { StateDirectory } from "../files/state-directory.ts";
 import { refusal } from "../render/guard.ts";
 import { renderTemplate, type Scope } from "../render/template.ts";
 import type { CommandSettings, FileSettings } from "../settings/settings.ts";
+import type { UsedPrefix } from "./used-prefix.ts";
 
 export interface MakeContext {
   readonly state: StateDirectory;
@@ -35,14 +36,6 @@ export interface MadeFile {
 }
 
 const RENDERED_MAX_BYTES: number = 16 * 1024 * 1024;
-
-/** A prefix as it was when the run began. */
-export interface UsedPrefix extends PrefixNote {
-  /** Its values are the last good copy from disk. */
-  readonly isCopy: boolean;
-  /** Keys it counts as having had when there is no note of the file: those of the copy. */
-  readonly copiedKeys: number | undefined;
-}
 
 interface MakeValues {
   readonly scope: Scope;
@@ -112,19 +105,29 @@ function isOfOtherValues(
   return prefixes.some((used) => used.isCopy && noteOf(before, used.prefix)?.sha256 !== used.sha256);
 }
 
-/** What a file would become, and what it is. @throws AgentError */
+/** What a file would become, what it is, and why the guard would not have it. @throws AgentError */
 export async function previewFile(
   file: FileSettings,
-  scope: Scope,
-  context: Pick<MakeContext, "failOnMissing">,
+  { scope, prefixes }: MakeValues,
+  context: Pick<MakeContext, "allowEmpty" | "failOnMissing"> & {
+    readonly state: Pick<StateDirectory, "loadNote">;
+  },
 ): Promise<{
   readonly before: Uint8Array | undefined;
   readonly after: Uint8Array;
   readonly missing: readonly string[];
+  readonly error: AgentError | undefined;
 }> {
+  const place = await lookAt(file.path);
+  const note = await context.state.loadNote(file.path);
+  const before = place.current?.bytes;
+  if (before !== undefined && isOfOtherValues(before, note, prefixes)) {
+    return { before, after: before, missing: [], error: undefined };
+  }
   const { bytes, missing } = await contentOf(file, scope, context);
-  const { current } = await lookAt(file.path);
-  return { before: current?.bytes, after: bytes, missing };
+  const isSame = before !== undefined && Buffer.compare(before, bytes) === 0;
+  const fault = isSame || context.allowEmpty ? undefined : shrinkFault(file, place, bytes, note, prefixes);
+  return { before, after: bytes, missing, error: fault && new AgentError(fault) };
 }
 
 async function contentOf(
