@@ -69,10 +69,17 @@ export function jsonLog(output: Output): AgentLog {
 
 async function once(io: Io, flags: AgentFlags, running: RunningAgent): Promise<void> {
   await inTime(io, flags, (signal) => Promise.race([running.agent.firstRound(), rejectedBy(signal)]));
-  const { files, stale } = running.status();
+  const { files, prefixes, stale } = running.status();
   const print = new Printer(io, { json: flags.json === true });
   if (print.json) await print.document({ stale, files });
-  else if (stale) await print.note("No node answered: the files are from the last good copy.");
+  else if (stale) {
+    const old = prefixes.filter(({ state }) => state !== "synced");
+    const reasons = old.map(
+      ({ prefix, error }) => `${JSON.stringify(prefix)}${error ? ` (${error.message})` : ""}`,
+    );
+    const why = reasons.length === 0 ? "" : `, where they use ${reasons.join(", ")}`;
+    await print.note(`The files are as they were, or from the last good copy${why}.`);
+  }
   const failed = files.filter(({ error }) => error !== undefined);
   if (failed.length === 0) return;
   const missing = failed.every(({ error }) => error?.code === "missing_keys");

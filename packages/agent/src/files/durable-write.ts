@@ -65,7 +65,8 @@ export async function removeLeftovers(directory: string): Promise<void> {
     if (Number.isNaN(pid) || (pid !== process.pid && isRunning(pid))) continue;
     const path = join(directory, name);
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && found.mtimeMs < startedMs) await rm(path, { force: true });
+    // One of several names is a backup on its way, as old as its file; what was left of such goes when the file is replaced.
+    if (found?.nlink === 1 && found.mtimeMs < startedMs) await rm(path, { force: true });
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdtempSync,
   readdirSync,
@@ -340,11 +341,16 @@ describe("an agent", () => {
     const elsewhere = `${dead.slice(0, -8)}89abcdef`;
     for (const path of [dead, reborn, alive, elsewhere]) writeFileSync(path, "half");
     for (const path of [dead, reborn, alive]) utimesSync(path, 1, 1);
+    // Of a file beside it whose backup is being made.
+    writeFileSync(at("beside"), "old");
+    utimesSync(at("beside"), 1, 1);
+    const backup = at(`.beside.bak.hearsay-${process.pid}-0123abcd`);
+    linkSync(at("beside"), backup);
     const started = await startAgent(RAW);
     started.source.backlog("p/", { raw: "whole" });
     await started.agent.firstRound();
-    const remain = [dead, reborn, alive, elsewhere].map((path) => existsSync(path));
-    expect(remain).toEqual([false, false, true, true]);
+    const remain = [dead, reborn, alive, elsewhere, backup].map((path) => existsSync(path));
+    expect(remain).toEqual([false, false, true, true, true]);
     expect(textOf("raw")).toBe("whole");
   });
 

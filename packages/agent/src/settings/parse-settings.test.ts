@@ -122,6 +122,13 @@ files:
     ]);
   });
 
+  it("may not name a file that is the backup of another", () => {
+    const both = (backup: string): readonly string[] =>
+      faultsOf(`files: [{ path: /f, key: k${backup} }, { path: /f.bak, key: k }]`);
+    expect(both("")).toEqual(["/etc/agent.yaml:1: /f.bak is the backup of /f; set its backup to false"]);
+    expect(both(", backup: false")).toEqual([]);
+  });
+
   it("that is no YAML, no map, empty or huge is refused", () => {
     expect(faultsOf("a: [1")[0]).toMatch(/^\/etc\/agent.yaml:1: /);
     expect(faultsOf("endpoints: []")).toContain("/etc/agent.yaml:1: endpoints has at least one entry");

@@ -90,6 +90,10 @@ function checkFiles(top: YamlMap, files: readonly FileSettings[]): void {
     if (seen.has(path)) top.complain("files", `${path} is there twice; a file has one entry`);
     seen.add(path);
   }
+  for (const { path, backup } of files) {
+    if (backup && seen.has(`${path}.bak`))
+      top.complain("files", `${path}.bak is the backup of ${path}; set its backup to false`);
+  }
   if (new Set(files.flatMap(({ prefixes }) => prefixes)).size > MAX_PREFIXES) {
     top.complain("files", `all files together have at most ${MAX_PREFIXES} different prefixes`);
   }
