@@ -23,6 +23,11 @@ export class Introductions {
     this.#beginner = id;
   }
 
+  /** Whether nobody has entered yet what it begins: from an empty directory it would begin another one. */
+  isFounder(name: string): boolean {
+    return name === this.#founder;
+  }
+
   /** The id that began the cluster there is, in the place of an older one or as the first; undefined where several did it together. */
   get beginner(): NodeId | undefined {
     return this.#beginner;

@@ -60,7 +60,7 @@ export class LegacyFault {
       fault.other,
     );
     if (!up.includes(name) || up.length <= LEFT_MIN || operator.isRebuilding) return;
-    if (introductions.isBeside(name) || introductions.isBeside(heir)) return;
+    if (introductions.isBeside(name) || introductions.isBeside(heir) || introductions.isFounder(name)) return;
     const others = present.filter((other) => other !== name && other !== heir);
     cluster.partition([name], others);
     clients.write(cluster.machine(name), KEY, BYTES);

@@ -125,7 +125,7 @@ export class MachineFaults {
         if (await leaveInQuarantine(machine, fault, this.#ports.watcher)) fired("salvage_leftover");
         break;
       case "disk_lost":
-        if (operator.up.length < 3) return;
+        if (operator.up.length < 3 || operator.introductions.isFounder(name)) return;
         await operator.kill(name);
         operator.wipe(name);
         fired("disk_lost");
