@@ -67,6 +67,7 @@ export {
 export { holdsAllThrough, holdsOfRetired, isAgreed } from "./completeness/agreement.ts";
 export { Completeness } from "./completeness/completeness.ts";
 export { floorAhead, watermarkFor } from "./completeness/floor.ts";
+export { heldBackBy } from "./completeness/held-back.ts";
 export {
   type CompletenessEvent,
   type CompletenessState,

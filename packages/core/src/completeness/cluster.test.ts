@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { randomBelow } from "../random.ts";
 import { holds, type KeyRecord } from "../record.ts";
 import { formatVersion } from "../version.ts";
+import { heldBackBy } from "./held-back.ts";
 import { Violation } from "./small-checks.contract.ts";
 import { Cluster, type Rule } from "./small-cluster.contract.ts";
 import { KEYS, type Replica } from "./small-replica.contract.ts";
@@ -252,7 +253,7 @@ describe("a joiner whose introducer is forgotten before anyone else has heard of
     const c = cluster.replica("c~3");
     expect(c.counted).toEqual(["b~2", "c~3", "d~4"]);
     expect(joiner.counted).toEqual(["b~2", "c~3", "d~4"]);
-    const held = c.completeness.heldBackBy(cluster.members(c));
+    const held = heldBackBy(c.completeness, cluster.members(c));
     expect(held.map(({ node, reason }) => [node, reason])).toContainEqual(["b~2", "other_table"]);
   });
 });

@@ -351,34 +351,18 @@ describe("the watermark", () => {
   });
 });
 
-describe("what holds the watermark back", () => {
-  test("names each member with its reason", () => {
-    const node = met(unit(90), undefined);
-    const member = (node: string, reason: string, completeThrough: number) => ({
-      node,
-      reason,
-      completeThrough,
-    });
-    expect(node.heldBackBy(ABC)).toEqual([member(C, "silent", 0)]);
-    node.absorb(C, unit(96, { tableHash: "other" }));
-    expect(node.heldBackBy(ABC)).toEqual([member(C, "other_table", 96)]);
-    node.absorb(C, unit(97, { settledAt: 95 }));
-    expect(node.heldBackBy(ABC)).toEqual([member(B, "unsettled", 90)]);
-    node.absorb(B, unit(99));
-    expect(node.heldBackBy(ABC)).toEqual([]);
-    node.advance(ABC);
-    expect(node.heldBackBy(ABC)).toEqual([member(C, "behind", 97)]);
-  });
-
-  test("names this node when it has said nothing under its table", () => {
-    const node = met(unit(90), unit(95));
-    node.retirementSettled(100);
-    expect(node.heldBackBy(ABC).map(({ node: id, reason }) => [id, reason])).toEqual([
-      [A, "silent"],
-      [B, "unsettled"],
-      [C, "unsettled"],
-    ]);
-  });
+test("who starts over knows as much as one that has yet to join, and when it last settled a retirement", () => {
+  const node = met(unit(90), unit(95));
+  node.retirementSettled(60);
+  const begun = node.begin();
+  node.unit(ABC, 100, 101);
+  node.advance(ABC);
+  expect([node.watermark, node.floor]).toEqual([90, 36]);
+  node.startOver();
+  expect(node.state).toEqual({ ...INITIAL_COMPLETENESS, settledAt: 60 });
+  expect([node.agreement.through, node.unitOf(A), node.unitOf(B)]).toEqual([0, undefined, undefined]);
+  expect(node.exchanged(B, offer(110), { floor: 0, complete: true }, begun)).toBe("nothing");
+  expect(node.advance(ABC)).toEqual([]);
 });
 
 test("the state comes back as it was, and shares nothing with the node", () => {

@@ -36,7 +36,6 @@ import type {
   ExchangeBegin,
   ExchangeOffer,
   ExchangeProof,
-  HeldBack,
 } from "./terms.ts";
 
 export class Completeness {
@@ -117,6 +116,21 @@ export class Completeness {
   /** A majority of the others has this node on disk. */
   recordedByMajority(): void {
     this.#recorded = true;
+  }
+
+  /**
+   * What this node has known so far rests on its own word, and there are others that it did not know of: none of it is said to them. It
+   * knows as much as one that has yet to join.
+   */
+  startOver(): void {
+    this.#epoch += 1;
+    this.#vector.clear();
+    this.#units.clear();
+    this.#agreement = NO_AGREEMENT;
+    this.#countedInUnit = undefined;
+    this.#slowest = undefined;
+    [this.#recorded, this.#complete] = [false, false];
+    [this.#completeFloor, this.#floor, this.#watermark] = [0, 0, 0];
   }
 
   /** To be noted at the start of an exchange, before everything accepted so far is flushed and the root is taken. */
@@ -257,23 +271,6 @@ export class Completeness {
     if (floor <= this.#floor) return [];
     this.#floor = floor;
     return [{ kind: "floor", floor }, ...(this.#completeFloor < floor ? this.#becomeIncomplete() : [])];
-  }
-
-  /** Which members keep the watermark where it is, for people. */
-  heldBackBy(members: CountedMembers): HeldBack[] {
-    let settled = this.#settledAt;
-    for (const id of members.ids) settled = Math.max(settled, this.#units.get(id)?.settledAt ?? 0);
-    const held: HeldBack[] = [];
-    for (const node of members.ids) {
-      const unit = this.#units.get(node);
-      const completeThrough = unit?.completeThrough ?? 0;
-      if (unit === undefined) held.push({ node, reason: "silent", completeThrough });
-      else if (unit.tableHash !== members.tableHash)
-        held.push({ node, reason: "other_table", completeThrough });
-      else if (completeThrough < settled) held.push({ node, reason: "unsettled", completeThrough });
-      else if (completeThrough <= this.#watermark) held.push({ node, reason: "behind", completeThrough });
-    }
-    return held;
   }
 
   /** The newest unit known of a member. */

@@ -13,13 +13,12 @@ import {
   type CountedMembers,
   type HeldBack,
   type HlcTime,
+  heldBackBy,
   type NodeId,
 } from "@hearsay/core";
-import type { WriteFault } from "../merging.ts";
 import { PeerFault } from "../peer-fault.ts";
-import type { Log, MetaStore } from "../ports.ts";
-import type { RepeatLog } from "../repeat-log.ts";
-import type { Graveyard } from "./ports.ts";
+import { logCompleteness } from "./completeness-log.ts";
+import type { KeeperPorts } from "./keeper-ports.ts";
 import {
   type Beginning,
   type Entry,
@@ -31,23 +30,6 @@ import {
 /** Records that go in one step; between steps other work has its turn. */
 const PURGE_STEP = 1000;
 
-export interface KeeperPorts {
-  readonly meta: MetaStore;
-  readonly graveyard: Graveyard;
-  readonly log: Log;
-  readonly troubles: RepeatLog;
-  /** The member table as it is now. */
-  counted(): CountedMembers;
-  /** Settles when everything accepted so far is committed, the member table with it. */
-  flush(): Promise<void>;
-  /** A fresh time of the node's clock, durable before it is returned. */
-  tick(): Promise<HlcTime>;
-  /** A time below every own write that is not committed; durable. */
-  ownTime(): Promise<HlcTime>;
-  /** The node's clock takes the time into account, or refuses it as too far ahead. */
-  observe(time: HlcTime): WriteFault | undefined;
-}
-
 export class CompletenessKeeper {
   readonly completeness: Completeness;
   readonly #self: NodeId;
@@ -55,6 +37,7 @@ export class CompletenessKeeper {
   #counted: CountedMembers;
   #hasBelonged: boolean;
   #isOutside: boolean;
+  #isAloneInDoubt: boolean;
   #entry: Entry;
   #isLetIn: boolean;
   #lettingIn: Promise<void> = Promise.resolve();
@@ -68,11 +51,12 @@ export class CompletenessKeeper {
   #durableFloor: HlcTime = 0;
 
   constructor(self: NodeId, retention: HlcTime, beginning: Beginning, ports: KeeperPorts) {
-    const { state, hasBelonged, isOutside, ...entry } = readCompleteness(self, beginning, ports.meta);
-    const { letInAt, letInBy, founders } = entry;
+    const begun = readCompleteness(self, beginning, ports.meta);
+    const { state, hasBelonged, isOutside, isAloneInDoubt, ...entry } = begun;
     this.#isOutside = isOutside;
-    this.#entry = { letInAt, letInBy, founders };
-    this.#isLetIn = letInAt.length > 0;
+    this.#isAloneInDoubt = isAloneInDoubt;
+    this.#entry = entry;
+    this.#isLetIn = entry.letInAt.length > 0;
     this.#self = self;
     this.#hasBelonged = hasBelonged;
     this.#ports = ports;
@@ -180,6 +164,11 @@ export class CompletenessKeeper {
     return this.#isOutside;
   }
 
+  /** See {@link BeginningState.isAloneInDoubt}. Nor is it when others have found it, though that stays noted until they have recorded it. */
+  get isAloneInDoubt(): boolean {
+    return this.#isAloneInDoubt && this.completeness.recorded;
+  }
+
   /** See {@link Entry.letInAt}. */
   get letInAt(): readonly string[] {
     return this.#entry.letInAt;
@@ -237,10 +226,25 @@ export class CompletenessKeeper {
     this.#isOutside = false;
   }
 
+  /**
+   * Who was alone in doubt has company. A newcomer that it has let in takes over what it knows. Others were there before: what it knew is none of
+   * theirs. To be called in the turn in which they came into the table; settles when it is durable.
+   */
+  async foundBy(who: "newcomer" | "others"): Promise<void> {
+    if (who === "newcomer") this.#isAloneInDoubt = false;
+    else {
+      this.#ports.log.warn("found_by_others", { node: this.#self, floor: this.completeness.floor });
+      this.completeness.startOver();
+      this.#durableFloor = 0;
+    }
+    await this.save();
+  }
+
   /** A majority of the others has this node on disk; settles when that is durable. */
   async recordedByMajority(): Promise<void> {
     this.completeness.recordedByMajority();
     this.#hasBelonged = true;
+    this.#isAloneInDoubt = false;
     this.#entry = NO_ENTRY;
     await this.save();
   }
@@ -253,7 +257,7 @@ export class CompletenessKeeper {
   }
 
   heldBackBy(): HeldBack[] {
-    return this.completeness.heldBackBy(this.members);
+    return heldBackBy(this.completeness, this.members);
   }
 
   async save(): Promise<void> {
@@ -266,6 +270,7 @@ export class CompletenessKeeper {
     await storeCompleteness(this.#ports.meta, this.#self, {
       state,
       hasBelonged: this.#hasBelonged,
+      isAloneInDoubt: this.#isAloneInDoubt,
       ...this.#entry,
     });
   }
@@ -288,24 +293,14 @@ export class CompletenessKeeper {
   async #purgeTo(floor: HlcTime): Promise<void> {
     if (floor > this.#durableFloor) {
       await this.save();
-      this.#durableFloor = floor;
+      // It may be that of a time alone, given up meanwhile.
+      this.#durableFloor = Math.min(floor, this.completeness.floor);
     }
     let more = true;
     while (more && !this.#isOver) ({ more } = await this.#ports.graveyard.purge(floor, PURGE_STEP));
   }
 
   #follow(events: readonly CompletenessEvent[]): void {
-    for (const event of events) {
-      if (event.kind === "complete") {
-        // Deletions purged before may have come undone: nobody was left who knew of them.
-        this.#ports.log.warn("complete_by_agreement", { node: this.#self, floor: event.floor });
-      } else if (event.kind === "incomplete") {
-        this.#ports.log.warn("incomplete", {
-          node: this.#self,
-          floor: event.floor,
-          confirmed: event.completeFloor,
-        });
-      }
-    }
+    for (const event of events) logCompleteness(event, this.#ports.log, this.#self);
   }
 }

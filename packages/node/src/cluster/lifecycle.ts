@@ -100,6 +100,21 @@ export class Lifecycle {
     return !this.#leaving;
   }
 
+  /**
+   * Who was alone in doubt has company. By others that were there before it has to be let in as anyone that comes into doubt among others,
+   * and says nothing to them of what it knew.
+   */
+  foundBy(who: "newcomer" | "others"): void {
+    const { keeper, membership, states, troubles } = this.#parts;
+    keeper.foundBy(who).catch((error: unknown) => troubles.failed("completeness_not_saved", error));
+    if (who === "newcomer") return;
+    states.say("unit", "");
+    states.say("watermark", 0);
+    const others = membership.members().filter(({ id }) => id !== this.#ports.node.id);
+    this.#parts.joining = this.#parts.newJoining(others.map(({ address }) => address));
+    this.start();
+  }
+
   /** What a peer's taking or refusing of an exchange says of this node's clock. */
   exchangeEnded(peer: NodeId, fault: PeerFault | undefined): void {
     const reason = fault?.reason;
@@ -163,7 +178,7 @@ export class Lifecycle {
     if (keeper.letInBy !== null && isStrange) throw new PeerFault({ code: "busy" });
     // Before the clock is read: the sender takes it for a time at which it was recorded here.
     const hasRecorded = membership.hasRecorded(from);
-    const { hasBelonged, founders } = keeper;
+    const { hasBelonged, founders, isAloneInDoubt } = keeper;
     // One that was told of fewer would begin a cluster by this one's word, and the others that this one was told of another one. An older
     // build does not say of how many.
     const isOfAsMany = boundTo.length === 0 || boundTo.length >= founders.length;
@@ -171,8 +186,9 @@ export class Lifecycle {
       kind: "welcome",
       limits: this.#config.limits,
       time: await this.#ports.node.tick(),
-      floor: completeness.floor,
-      watermark: completeness.watermark,
+      // Others than newcomers would take over what is none of theirs, and newcomers will have it when they exchange.
+      floor: isAloneInDoubt ? 0 : completeness.floor,
+      watermark: isAloneInDoubt ? 0 : completeness.watermark,
       recorded: hasRecorded && (hasBelonged || (joining?.isFounding === true && isOfAsMany)),
       // Who was told of its own address, too, finds nobody else there.
       newcomer: isSelf || !hasBelonged,

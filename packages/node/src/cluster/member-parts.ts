@@ -35,7 +35,9 @@ export interface MemberParts {
   readonly repair: Repair;
   readonly states: States;
   /** Undefined for a node that was recorded before, or begins a cluster. */
-  readonly joining: Joining | undefined;
+  joining: Joining | undefined;
+  /** Joining that looks for members at these addresses and where the configuration says. */
+  newJoining(addresses: readonly string[]): Joining;
   /** Where what fails over and over is told. */
   readonly troubles: RepeatLog;
 }
@@ -84,8 +86,21 @@ export function makeParts(config: MemberConfig, ports: MemberPorts, events: Part
   const repair = makeRepair(recipe, { membership, replica, transport });
   const states = makeStates(recipe, { membership, repair, sampler });
   const isToJoin = !keeper.completeness.recorded && !membership.wasRetired;
-  const joining = isToJoin ? makeJoining(recipe, membership, keeper) : undefined;
-  return { membership, keeper, replica, sampler, transport, rumors, repair, states, joining, troubles };
+  const newJoining = (addresses: readonly string[]): Joining =>
+    makeJoining(recipe, membership, keeper, addresses);
+  return {
+    membership,
+    keeper,
+    replica,
+    sampler,
+    transport,
+    rumors,
+    repair,
+    states,
+    joining: isToJoin ? newJoining(membership.knownAddresses) : undefined,
+    newJoining,
+    troubles,
+  };
 }
 
 function makeMembership(
@@ -227,11 +242,12 @@ function makeJoining(
   { config, ports, troubles, events }: Recipe,
   membership: Membership,
   keeper: CompletenessKeeper,
+  addresses: readonly string[],
 ): Joining {
   const { node, transport, timers, log, clock } = ports;
   // A node that comes back as another one announces itself to the addresses it knows: whoever is there may be another, too. One that was
   // to begin a cluster does not with others before it has asked those it found first: they may have begun one that counts it.
-  const seeds = [...new Set([...config.seeds, ...membership.knownAddresses, ...keeper.letInAt])];
+  const seeds = [...new Set([...config.seeds, ...addresses, ...keeper.letInAt])];
   return new Joining(seeds, config.swim.joinRetryIntervalMs, HELLO_TIMEOUT_MS, {
     transport,
     timers,

@@ -13,6 +13,8 @@ import {
   type PeerReply,
   type PeerRequest,
   type PushPull,
+  type SwimReply,
+  type SwimRequest,
   type Version,
 } from "@hearsay/core";
 import { readOrLost } from "../damaged.ts";
@@ -20,6 +22,7 @@ import { PeerFault } from "../peer-fault.ts";
 import type { RecordStore } from "../ports.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MemberParts } from "./member-parts.ts";
+import type { Membership } from "./membership.ts";
 
 export interface ServingPorts {
   readonly id: NodeId;
@@ -49,11 +52,11 @@ export class Serving {
     switch (message.kind) {
       case "push-pull":
         await this.#found(message);
-        return await membership.answer(message);
+        return await this.#answered(message);
       case "ping":
       case "ping-req":
       case "retired-page":
-        return await membership.answer(message);
+        return await this.#answered(message);
       case "hello":
         return await lifecycle.welcome(from, message);
     }
@@ -99,6 +102,16 @@ export class Serving {
     });
   }
 
+  /** In the turn in which the message is taken, one that was alone in doubt sees who came with it. */
+  async #answered(message: SwimRequest): Promise<SwimReply> {
+    const { parts, lifecycle } = this.#ports;
+    const { membership, keeper } = parts;
+    const reply = membership.answer(message);
+    if (keeper.isAloneInDoubt && membership.members().length > 1)
+      lifecycle.foundBy(isNewcomerOf(message, membership) ? "newcomer" : "others");
+    return await reply;
+  }
+
   async #exchanged(from: NodeId, message: ExchangeRequest): Promise<ExchangeReply> {
     const { parts, isRunning } = this.#ports;
     const reply = await parts.repair.answer(from, message);
@@ -115,4 +128,10 @@ export class Serving {
     if (lost !== undefined) throw new PeerFault({ code: "busy" });
     return { kind: "fetched", standing: parts.replica.standing(), record: record ?? null };
   }
+}
+
+/** Whether the sender is to enter the table, and nobody has let it in who was this node or its peer before. */
+function isNewcomerOf(message: SwimRequest, membership: Membership): boolean {
+  if (message.kind !== "push-pull" || message.belongs) return false;
+  return !message.boundTo.some((id) => membership.isRetired(id));
 }

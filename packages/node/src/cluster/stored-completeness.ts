@@ -50,6 +50,11 @@ export interface BeginningState extends Entry {
   readonly state: CompletenessState;
   /** This node, or what ran on its directory before, has been a member. */
   readonly hasBelonged: boolean;
+  /**
+   * It came into doubt as the only member that its table names, and has been complete by its own word since. What was lost may be that
+   * others had entered: until a newcomer does, or others have recorded it.
+   */
+  readonly isAloneInDoubt: boolean;
 }
 
 /** What is stored; the rest follows from how the run begins. */
@@ -74,15 +79,20 @@ export function readCompleteness(
   if (stored === undefined) {
     const isFounder = isAlone && incarnation === "same";
     const state = { ...INITIAL_COMPLETENESS, recorded: isAlone, complete: isFounder };
-    return { state, hasBelonged: isAlone, ...NO_ENTRY, isOutside: false };
+    const isAloneInDoubt = isAlone && !isFounder;
+    return { state, hasBelonged: isAlone, isAloneInDoubt, ...NO_ENTRY, isOutside: false };
   }
   const isNewcomer = incarnation === "newcomer";
   const isOfThem = !isNewcomer && (company === "members" || knowsOthers);
   const isOutside = stored.hasBelonged && !isAlone && !isOfThem;
+  // The end of that run kept it from noting that others had found it.
+  const isFound = stored.isAloneInDoubt && stored.state.recorded !== false && !isAlone;
+  const isNew = isOutside || isNewcomer || isFound;
   return {
     // Nor is its floor any of theirs: they would purge to it, and what lies below need not be known to all of them.
-    state: isOutside || isNewcomer ? INITIAL_COMPLETENESS : continued(self, incarnation, company, stored),
+    state: isNew ? INITIAL_COMPLETENESS : continued(self, incarnation, company, stored),
     hasBelonged: isAlone || (stored.hasBelonged && isOfThem),
+    isAloneInDoubt: stored.isAloneInDoubt || (isAlone && isFresh(self, incarnation, stored)),
     letInAt: stored.letInAt ?? [],
     letInBy: stored.letInBy,
     founders: stored.founders,
@@ -95,15 +105,19 @@ function mayBeRecorded(stored: Stored | undefined): boolean {
   return stored?.hasBelonged === false && stored.letInAt?.length !== 0;
 }
 
+/** A start that ended between the new identity and this leaves what the id before it knew. */
+function isFresh(self: NodeId, incarnation: Incarnation, { about }: Stored): boolean {
+  return incarnation === "fresh" || (about !== undefined && about !== self);
+}
+
 function continued(
   self: NodeId,
   incarnation: Incarnation,
   company: Company,
-  { about, state, hasBelonged }: Stored,
+  stored: Stored,
 ): CompletenessState {
-  // A start that ended between the new identity and this leaves what the id before it knew.
-  const isFresh = incarnation === "fresh" || (about !== undefined && about !== self);
-  if (isFresh) {
+  const { state, hasBelonged, isAloneInDoubt } = stored;
+  if (isFresh(self, incarnation, stored)) {
     const recorded = company === "nobody";
     return { ...state, vector: new Map(), recorded, complete: false, completeFloor: 0 };
   }
@@ -111,6 +125,8 @@ function continued(
   if (company === "strangers") return { ...state, recorded: false, complete: false };
   // It was to join, and nobody has let it in: it founds a cluster, as if it had not been told to.
   if (company === "nobody" && !hasBelonged) return { ...state, recorded: true, complete: true };
+  // Others had found it, and its disk has lost who.
+  if (company === "nobody" && isAloneInDoubt) return { ...state, recorded: true };
   return { ...state, recorded: state.recorded ?? true };
 }
 
@@ -121,6 +137,7 @@ interface Stored {
   readonly letInAt: readonly string[] | undefined;
   readonly letInBy: NodeId | null;
   readonly founders: readonly NodeId[];
+  readonly isAloneInDoubt: boolean;
   readonly state: Omit<CompletenessState, "recorded"> & { readonly recorded: boolean | undefined };
 }
 
@@ -146,10 +163,11 @@ function readState(meta: MetaStore): Stored | undefined {
     typeof parsed === "object" && parsed !== null ? { ...parsed } : {};
   const state = toState(found);
   if (state === undefined) throw new IdentityError({ code: "membership_unreadable" });
-  const { about, hasBelonged, letInAt, letInBy, founders } = found;
+  const { about, hasBelonged, isAloneInDoubt, letInAt, letInBy, founders } = found;
   return {
     about: toNodeId(about),
     hasBelonged: hasBelonged !== false,
+    isAloneInDoubt: isAloneInDoubt === true,
     letInAt: Array.isArray(letInAt) ? letInAt.filter((at) => typeof at === "string") : undefined,
     letInBy: toNodeId(letInBy) ?? null,
     founders: Array.isArray(founders) ? founders.filter((id) => toNodeId(id) !== undefined) : [],

@@ -1,22 +1,20 @@
 /** Watches a simulated cluster from between its parts, and gathers what breaks an invariant. */
-import { type HlcTime, hlcToMs, type KeyRecord } from "@hearsay/core";
+import type { HlcTime, KeyRecord } from "@hearsay/core";
 import type { MemberPorts, Node, NodePorts, RecordStore } from "@hearsay/node";
 import type { Store, StoreOptions } from "@hearsay/store";
 import type { Hooks } from "../cluster/composition.ts";
-import { type Machine, START_MS } from "../cluster/machine.ts";
+import type { Machine } from "../cluster/machine.ts";
 import type { Opened } from "../cluster/run.ts";
 import type { CheckCounts, Invariant, Violation } from "../invariants/invariant.ts";
 import { describeWrite, isCountedOn, isSuperseded, type Write, WriteLedger } from "../invariants/ledger.ts";
 import { everything } from "./everything.ts";
-import { hasFallenFor, markFallen } from "./fallen.ts";
+import { markFallen } from "./fallen.ts";
 import { LossWatch } from "./loss-watch.ts";
 import { observedStore } from "./observed-store.ts";
+import { checkPurge } from "./purge-check.ts";
 import { readable } from "./readable.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
 import { VectorWatch } from "./vector-watch.ts";
-
-/** By how much a clock may be off when it says since when a directory is whole. */
-const CLOCK_SLACK_MS = 60_000;
 
 export class Watcher implements Hooks {
   readonly ledger: WriteLedger = new WriteLedger();
@@ -128,13 +126,19 @@ export class Watcher implements Hooks {
   }
 
   opened(opened: Opened, machine: Machine): void {
-    const { completeness } = opened.member.keeper;
+    const { keeper } = opened.member;
+    const { completeness } = keeper;
     this.vectors.opened(opened, machine);
     const adopt = completeness.adoptWatermark.bind(completeness);
     completeness.adoptWatermark = (watermark) => {
       const events = adopt(watermark);
       this.#watermarkRose(machine, completeness.watermark);
       return events;
+    };
+    const foundBy = keeper.foundBy.bind(keeper);
+    keeper.foundBy = (who) => {
+      if (who === "newcomer") this.#watermarkHolds(completeness.watermark);
+      return foundBy(who);
     };
   }
 
@@ -269,38 +273,24 @@ export class Watcher implements Hooks {
 
   #goes(machine: Machine, key: string, record: KeyRecord): void {
     this.count("resurrection");
-    this.#checkPurge(machine, key, record);
+    checkPurge(this, machine, key, record);
     this.replica(machine).removed(key);
     this.#onCommit(machine, key, undefined);
   }
 
-  /** A record is purged only when every counted member has seen its deletion. */
-  #checkPurge(machine: Machine, key: string, record: KeyRecord): void {
-    const counted = machine.member?.membership.counted().ids ?? [];
-    for (const other of this.replicas.values()) {
-      const id = other.machine.node?.id;
-      if (id === undefined || other.isGivenUp || !counted.includes(id)) continue;
-      for (const { version } of record.siblings) {
-        const isYoung = hlcToMs(version.time) - START_MS < other.wholeSinceMs + CLOCK_SLACK_MS;
-        const write = this.ledger.find(version);
-        // An old copy may bring back a deletion that was lost when its node was given up.
-        if (isYoung || write?.isExcused || write?.isForgotten || other.hadSeen(key, version)) continue;
-        if (write !== undefined && hasFallenFor(this.ledger, write, other)) continue;
-        const detail = `${machine.name} purged ${key} at ${version.time}, of which ${other.machine.name} knows nothing`;
-        this.report({ invariant: "resurrection", detail });
-      }
-    }
+  #watermarkRose(machine: Machine, watermark: HlcTime): void {
+    const isByItself = this.replica(machine).isBeside || machine.member?.keeper.isAloneInDoubt === true;
+    if (watermark <= this.#watermark || isByItself) return;
+    for (const write of this.#watermarkHolds(watermark)) this.#checkHeld(machine, write);
   }
 
-  #watermarkRose(machine: Machine, watermark: HlcTime): void {
-    if (watermark <= this.#watermark || this.replica(machine).isBeside) return;
-    this.#watermark = watermark;
-    const above: Write[] = [];
-    for (const write of this.#above) {
-      if (write.version.time > watermark || write.outcome === "open") above.push(write);
-      else this.#checkHeld(machine, write);
-    }
-    this.#above = above;
+  /** @returns what it says more than before; one that joins from now on is no part of that */
+  #watermarkHolds(watermark: HlcTime): Write[] {
+    this.#watermark = Math.max(this.#watermark, watermark);
+    const isAbove = ({ version, outcome }: Write): boolean => version.time > watermark || outcome === "open";
+    const said = this.#above.filter((write) => !isAbove(write));
+    this.#above = this.#above.filter(isAbove);
+    return said;
   }
 
   #checkHeld(machine: Machine, write: Write): void {
