@@ -1,9 +1,10 @@
 /** The databases the contract runs on, and what else a store is handed in tests. */
 import { createHash, hash } from "node:crypto";
-import { cp, mkdtemp, rename, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { crc32 } from "node:zlib";
 import type { Hashing, KeyRecord, Sibling, Version } from "@hearsay/core";
 import { Level } from "level";
@@ -109,6 +110,23 @@ function levelFactory(directory: string): StoreOptions["openDatabase"] {
     });
 }
 
+const COPY_ATTEMPTS = 100;
+
+/** Begun again where a compaction has added or deleted files meanwhile: no process leaves a mix of two moments behind. */
+async function copyLive(directory: string, copy: string): Promise<void> {
+  for (let attempts = 0; attempts < COPY_ATTEMPTS; attempts++) {
+    const names = await readdir(directory);
+    try {
+      await cp(directory, copy, { recursive: true, filter: (source) => !source.endsWith("LOCK") });
+      if (isDeepStrictEqual(await readdir(directory), names)) return;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    }
+    await rm(copy, { recursive: true, force: true });
+  }
+  throw new Error(`the files in ${directory} do not stay the same for as long as it takes to copy them`);
+}
+
 export async function levelBackend(): Promise<LevelBackend> {
   const root = await mkdtemp(join(tmpdir(), "hearsay-store-"));
   let directory = join(root, "0");
@@ -128,7 +146,7 @@ export async function levelBackend(): Promise<LevelBackend> {
     async crash() {
       generation += 1;
       const copy = join(root, String(generation));
-      await cp(directory, copy, { recursive: true, filter: (source) => !source.endsWith("LOCK") });
+      await copyLive(directory, copy);
       directory = copy;
     },
     async raw() {
