@@ -98,6 +98,42 @@ it("a store with a damaged record is salvaged by the next start where the first 
   expect(report.doubt).toEqual(["salvaged", "damaged_records"]);
 });
 
+describe("an index that was moved in part to another digest key is brought to its place", () => {
+  /** More than two chunks of the index. */
+  const RECORDS = 2500;
+  const other = { digestKey: new Uint8Array(32).fill(8) };
+
+  async function fill(): Promise<Backend> {
+    const filled = await memoryBackend();
+    const { store } = await filled.open();
+    const puts = Array.from({ length: RECORDS }, (_, i) => store.put(`k${i}`, recordOf(value(1, "v"))));
+    await Promise.all(puts);
+    await store.close();
+    return filled;
+  }
+
+  it.each([
+    ["that key", other],
+    ["the former one", {}],
+  ])("by an opening with %s, wherever the first one was cut short", async (_which, then) => {
+    let isOpen = false;
+    for (let batches = 0; !isOpen; batches++) {
+      expect(batches).toBeLessThan(20);
+      const moved = await fill();
+      const inner = await moved.raw();
+      const cut = { ...other, openDatabase: () => endingAfter(inner, batches) };
+      isOpen = await moved.open(cut).then(
+        () => true,
+        () => false,
+      );
+      const { store, report } = await moved.open(then);
+      expect(report).toMatchObject({ records: RECORDS, damaged: 0, doubt: [] });
+      expect(await store.verify({ deep: true })).toMatchObject({ consistent: true });
+      await moved.dispose();
+    }
+  });
+});
+
 const ENVIRONMENT = systemKey("environment");
 const CHECKPOINT = systemKey("checkpoint");
 

@@ -8,6 +8,9 @@ export const LAYOUT_VERSION = 1;
 /** The name in the system space under which damage found while running is noted, for the next start to salvage. */
 export const DAMAGE_NOTE = "damage";
 
+/** Stands for the digest key while the index is being moved from one to another. */
+export const NO_DIGEST_KEY = "";
+
 export interface StoredEnvironment {
   readonly layout: number;
   readonly bootId: string;

@@ -126,3 +126,24 @@ export function isShortage(error: unknown): boolean {
 export function isDiskFull(error: unknown): boolean {
   return /No space left on device|ENOSPC|Disk quota exceeded|EDQUOT/i.test(errorDetail(error));
 }
+
+/** Whether repairing may help: not against another process, missing rights or a full disk. */
+export function isDamage(error: unknown): boolean {
+  const codes = errorCodes(error);
+  if (codes.includes("LEVEL_LOCKED") || isDiskFull(error) || isShortage(error)) return false;
+  const isRead = error instanceof StoreError && error.fault.code === "read_failed";
+  // Anything else is no failure of the database but a mistake of ours.
+  if (!isRead && !codes.some((code) => code.startsWith("LEVEL_"))) return false;
+  return !/Permission denied|Read-only file system/i.test(errorDetail(error));
+}
+
+/** What an opening that failed of it throws. */
+export function openError(error: unknown): StoreError {
+  const detail = errorDetail(error);
+  if (errorCodes(error).includes("LEVEL_LOCKED")) {
+    return new StoreError({ code: "store_locked", detail }, { cause: error });
+  }
+  if (isDiskFull(error)) return new StoreError({ code: "disk_full", outcome: "none" }, { cause: error });
+  if (error instanceof StoreError && error.fault.code !== "read_failed") return error;
+  return new StoreError({ code: "store_unreadable", detail }, { cause: error });
+}

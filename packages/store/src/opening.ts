@@ -9,11 +9,12 @@ import {
   encodeDoubt,
   encodeEnvironment,
   LAYOUT_VERSION,
+  NO_DIGEST_KEY,
   parseDoubt,
   parseEnvironment,
   type StoredEnvironment,
 } from "./environment.ts";
-import { type DoubtReason, errorCodes, errorDetail, isDiskFull, isShortage, StoreError } from "./faults.ts";
+import { type DoubtReason, errorDetail, isDamage, openError, StoreError } from "./faults.ts";
 import { isSequence, journalHolds, readJournal } from "./journal.ts";
 import { journalKey, SPACE, type Space, spaceRange, systemKey, userKey } from "./keyspace.ts";
 import type { StoreOptions } from "./ports.ts";
@@ -113,9 +114,7 @@ class Opening {
     const { metas, lost } = await this.#readMetas();
     const refusal = this.#options.refusal?.(metas);
     if (refusal !== undefined) throw new StoreError({ code: "store_refused" }, { cause: refusal });
-    if (found !== undefined && found.digestKeyId !== this.#digestKeyId) {
-      await rebucket(this.handle, this.#codec, this.#hasher);
-    }
+    if (found !== undefined && found.digestKeyId !== this.#digestKeyId) await this.#rebucket(found);
     const rebuilt = checkpoint === undefined && !fresh ? await this.#rebuild() : undefined;
     const tally = rebuilt?.tally ?? checkpoint?.tally ?? Tally.empty();
     const presence = rebuilt?.presence ?? checkpoint?.presence ?? new Presence();
@@ -239,6 +238,17 @@ class Opening {
     return { metas, lost };
   }
 
+  /** Noted before the first move: no later opening, whatever its key, may take an index for whole that is moved in part. */
+  async #rebucket(found: StoredEnvironment): Promise<void> {
+    const batch = this.handle.current.batch();
+    batch.del(systemKey("checkpoint"));
+    const key = systemKey("environment");
+    const environment = { ...found, digestKeyId: NO_DIGEST_KEY };
+    batch.put(key, this.#codec.encodePlain(key, encodeEnvironment(environment)));
+    await batch.write({ sync: true });
+    await rebucket(this.handle, this.#codec, this.#hasher);
+  }
+
   async #rebuild(): Promise<RebuildReport> {
     const parts = { handle: this.handle, codec: this.#codec, hasher: this.#hasher };
     const report = await rebuild(parts, {
@@ -289,24 +299,4 @@ class Opening {
     this.#options.sequenceFile.write(sequence);
     return sequence;
   }
-}
-
-/** Whether repairing may help: not against another process, missing rights or a full disk. */
-function isDamage(error: unknown): boolean {
-  const codes = errorCodes(error);
-  if (codes.includes("LEVEL_LOCKED") || isDiskFull(error) || isShortage(error)) return false;
-  const isRead = error instanceof StoreError && error.fault.code === "read_failed";
-  // Anything else is no failure of the database but a mistake of ours.
-  if (!isRead && !codes.some((code) => code.startsWith("LEVEL_"))) return false;
-  return !/Permission denied|Read-only file system/i.test(errorDetail(error));
-}
-
-function openError(error: unknown): StoreError {
-  const detail = errorDetail(error);
-  if (errorCodes(error).includes("LEVEL_LOCKED")) {
-    return new StoreError({ code: "store_locked", detail }, { cause: error });
-  }
-  if (isDiskFull(error)) return new StoreError({ code: "disk_full", outcome: "none" }, { cause: error });
-  if (error instanceof StoreError && error.fault.code !== "read_failed") return error;
-  return new StoreError({ code: "store_unreadable", detail }, { cause: error });
 }
