@@ -55,6 +55,7 @@ export async function openStore(
       durability: settings.durability,
       sequenceFile: directory.sequenceFile(),
       environment: directory.environment(),
+      renewStamp: () => directory.renewStamp(),
       yieldToEventLoop: setImmediate,
       hasRoom: () => directory.hasRoom(2 * settings["store.writeBufferBytes"] + ROOM_MARGIN_BYTES),
       onEvent,

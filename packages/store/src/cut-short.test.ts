@@ -1,7 +1,15 @@
 /** What a start may not overlook: what one that was cut short before it had found, and what the store notes of itself but does not fit. */
 import { encodeUtf8, RecordHasher } from "@hearsay/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Backend, hashing, memoryBackend, recordOf, textOf, value } from "./backend.contract.ts";
+import {
+  type Backend,
+  hashing,
+  memoryBackend,
+  type OpenOverrides,
+  recordOf,
+  textOf,
+  value,
+} from "./backend.contract.ts";
 import { indexKey, journalKey, metaKey, recordKey, systemKey } from "./keyspace.ts";
 import type { Database } from "./ports.ts";
 
@@ -131,6 +139,58 @@ describe("an index that was moved in part to another digest key is brought to it
       expect(await store.verify({ deep: true })).toMatchObject({ consistent: true });
       await moved.dispose();
     }
+  });
+});
+
+describe("a directory's stamp is renewed at each opening", () => {
+  let stamp: string;
+  let renewals: number;
+
+  function stamped(over: OpenOverrides = {}): OpenOverrides {
+    return {
+      environment: { bootId: "boot-1", directoryStamp: stamp },
+      renewStamp: () => {
+        const renewed = `stamp ${++renewals}`;
+        return {
+          directoryStamp: renewed,
+          apply: () => {
+            stamp = renewed;
+          },
+        };
+      },
+      ...over,
+    };
+  }
+
+  beforeEach(async () => {
+    stamp = "directory-1";
+    renewals = 0;
+    await (await backend.open(stamped())).store.close();
+  });
+
+  it("and wherever that is cut short, the next one is not in doubt", async () => {
+    const inner = await backend.raw();
+    const cut = (batches: number): OpenOverrides => ({ openDatabase: () => endingAfter(inner, batches) });
+    const unmoved = (): never => {
+      throw new Error("killed");
+    };
+    const noRename = { renewStamp: () => ({ directoryStamp: `stamp ${++renewals}`, apply: unmoved }) };
+    for (const over of [cut(0), noRename, cut(1), {}]) {
+      await backend.open(stamped(over)).then(
+        ({ store }) => store.close(),
+        () => undefined,
+      );
+      const { store, report } = await backend.open(stamped());
+      expect(report.doubt).toEqual([]);
+      await store.close();
+    }
+  });
+
+  it("and the one before is a stranger's from then on", async () => {
+    const former = stamp;
+    await (await backend.open(stamped())).store.close();
+    stamp = former;
+    expect((await backend.open(stamped())).report.doubt).toEqual(["directory_copied"]);
   });
 });
 

@@ -15,6 +15,8 @@ export interface StoredEnvironment {
   readonly layout: number;
   readonly bootId: string;
   readonly directoryStamp: string;
+  /** One that may be in the place of the other already: an opening ended while it was put there. */
+  readonly renewedStamp?: string | undefined;
   /** Of the run that wrote it; undefined where an earlier build did. */
   readonly durability: Durability | undefined;
   /** SHA-256 of the digest key, by which buckets and digests were computed. */
@@ -38,7 +40,17 @@ export function parseEnvironment(bytes: Uint8Array): StoredEnvironment | undefin
   if (typeof directoryStamp !== "string" || typeof digestKeyId !== "string") return undefined;
   if (typeof historySlotsEver !== "number" || typeof journalBase !== "number") return undefined;
   const durability = rest.durability === "os" || rest.durability === "fsync" ? rest.durability : undefined;
-  return { layout, bootId, directoryStamp, durability, digestKeyId, historySlotsEver, journalBase };
+  const renewedStamp = typeof rest.renewedStamp === "string" ? rest.renewedStamp : undefined;
+  return {
+    layout,
+    bootId,
+    directoryStamp,
+    renewedStamp,
+    durability,
+    digestKeyId,
+    historySlotsEver,
+    journalBase,
+  };
 }
 
 const DOUBT_REASONS: readonly DoubtReason[] = [

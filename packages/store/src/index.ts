@@ -14,6 +14,7 @@ export {
   type Durability,
   type Environment,
   type SequenceFile,
+  type StampRenewal,
   type StoreLimits,
   type StoreOptions,
 } from "./ports.ts";

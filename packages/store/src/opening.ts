@@ -17,7 +17,7 @@ import {
 import { type DoubtReason, errorDetail, isDamage, openError, StoreError } from "./faults.ts";
 import { isSequence, journalHolds, readJournal } from "./journal.ts";
 import { journalKey, SPACE, type Space, spaceRange, systemKey, userKey } from "./keyspace.ts";
-import type { StoreOptions } from "./ports.ts";
+import type { DatabaseBatch, StoreOptions } from "./ports.ts";
 import { Presence } from "./presence.ts";
 import { type Fixes, type RebuildReport, rebucket, rebuild } from "./rebuild.ts";
 import { Tally } from "./tally.ts";
@@ -218,7 +218,8 @@ class Opening {
   #compareEnvironment(found: StoredEnvironment | undefined, clean: boolean): void {
     const { bootId, directoryStamp } = this.#options.environment;
     if (found === undefined) return;
-    if (found.directoryStamp !== directoryStamp) this.#raise("directory_copied");
+    const isKnown = [found.directoryStamp, found.renewedStamp].includes(directoryStamp);
+    if (!isKnown) this.#raise("directory_copied");
     // What it was under the run that stopped; an older build did not note it.
     const { durability = this.#options.durability } = found;
     if (!clean && durability === "os" && found.bootId !== bootId) this.#raise("os_new_boot");
@@ -242,9 +243,7 @@ class Opening {
   async #rebucket(found: StoredEnvironment): Promise<void> {
     const batch = this.handle.current.batch();
     batch.del(systemKey("checkpoint"));
-    const key = systemKey("environment");
-    const environment = { ...found, digestKeyId: NO_DIGEST_KEY };
-    batch.put(key, this.#codec.encodePlain(key, encodeEnvironment(environment)));
+    this.#putEnvironment(batch, { ...found, digestKeyId: NO_DIGEST_KEY });
     await batch.write({ sync: true });
     await rebucket(this.handle, this.#codec, this.#hasher);
   }
@@ -272,19 +271,14 @@ class Opening {
     return count;
   }
 
-  /** From here on an unclean stop is noticed. */
+  /** From here on an unclean stop is noticed, and a database of before that is put back. */
   async #commitOpening(
     newest: number,
     kept: { readonly historySlotsEver: number; readonly journalBase: number },
     lostMetas: readonly Uint8Array[],
   ): Promise<number> {
     const sequence = newest + 1;
-    const batch = this.handle.current.batch();
-    const put = (key: Uint8Array, content: Uint8Array): void => {
-      batch.put(key, this.#codec.encodePlain(key, content));
-    };
-    batch.del(systemKey("checkpoint"));
-    for (const key of lostMetas) put(key, new Uint8Array(0));
+    const renewal = this.#options.renewStamp?.();
     const environment = {
       layout: LAYOUT_VERSION,
       ...this.#options.environment,
@@ -292,11 +286,31 @@ class Opening {
       digestKeyId: this.#digestKeyId,
       ...kept,
     };
-    put(systemKey("environment"), encodeEnvironment(environment));
-    if (this.#doubt.size > 0) put(systemKey("doubt"), encodeDoubt(this.#doubt));
+    const batch = this.handle.current.batch();
+    batch.del(systemKey("checkpoint"));
+    for (const key of lostMetas) batch.put(key, this.#codec.encodePlain(key, new Uint8Array(0)));
+    this.#putEnvironment(batch, { ...environment, renewedStamp: renewal?.directoryStamp });
+    if (this.#doubt.size > 0) {
+      const key = systemKey("doubt");
+      batch.put(key, this.#codec.encodePlain(key, encodeDoubt(this.#doubt)));
+    }
     batch.put(journalKey(sequence), this.#codec.encodeSequence(journalKey(sequence), sequence));
     await batch.write({ sync: true });
+    renewal?.apply();
     this.#options.sequenceFile.write(sequence);
+    if (renewal !== undefined) await this.#forgetFormerStamp(environment, renewal.directoryStamp);
     return sequence;
+  }
+
+  /** Another file may come to bear it, where the file system notes no times of birth. */
+  async #forgetFormerStamp(environment: StoredEnvironment, directoryStamp: string): Promise<void> {
+    const batch = this.handle.current.batch();
+    this.#putEnvironment(batch, { ...environment, directoryStamp });
+    await batch.write({ sync: false });
+  }
+
+  #putEnvironment(batch: DatabaseBatch, environment: StoredEnvironment): void {
+    const key = systemKey("environment");
+    batch.put(key, this.#codec.encodePlain(key, encodeEnvironment(environment)));
   }
 }

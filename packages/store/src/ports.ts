@@ -58,6 +58,13 @@ export interface Environment {
   readonly directoryStamp: string;
 }
 
+/** Of a data directory, ready to be put in the place of the present one. */
+export interface StampRenewal {
+  readonly directoryStamp: string;
+  /** Called once it is stored that the directory may bear either. Returns when the new one outlives a power cut. */
+  apply(): void;
+}
+
 /** `fsync`: acknowledged after a synced batch. `os`: after a buffered one, which a power cut loses. */
 export type Durability = "fsync" | "os";
 
@@ -107,6 +114,12 @@ export interface StoreOptions {
   readonly durability: Durability;
   readonly sequenceFile: SequenceFile;
   readonly environment: Environment;
+  /**
+   * Called at each opening, with the database locked, so that a database of an earlier run that is put back in its place names
+   * a stamp that no directory bears any more. Without it such a one passes for the newest.
+   * @throws StoreError `store_locked` where another process has renewed the stamp since it was read
+   */
+  readonly renewStamp?: () => StampRenewal;
   /** Resolves after the event loop has served what was waiting: `setImmediate` on Node. */
   yieldToEventLoop(): Promise<void>;
   /** Whether the disk has room again, with a margin: reopening itself writes up to `writeBufferBytes`. */

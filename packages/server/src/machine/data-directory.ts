@@ -3,30 +3,38 @@
  * restored, and copies of databases that had to be salvaged.
  */
 import {
+  type BigIntStats,
   closeSync,
   constants,
   copyFileSync,
   existsSync,
   fstatSync,
+  fsyncSync,
   openSync,
   readFileSync,
   readSync,
   renameSync,
   rmSync,
   statfsSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
-import type { Environment, SequenceFile } from "@hearsay/store";
+import { type Environment, type SequenceFile, type StampRenewal, StoreError } from "@hearsay/store";
 import { createDirectory } from "./create-directory.ts";
+import { syncPath } from "./sync-path.ts";
 
+const SEQUENCE = "sequence";
+const RENEWED = "sequence-renewed";
 const SEQUENCE_BYTES = 8;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 export class DataDirectory {
   readonly path: string;
-  readonly #sequenceFd: number;
+  #sequenceFd: number;
+  /** Of the file that is to take the place of the other. */
+  #renewedFd: number | undefined;
   #isOpen = true;
 
   private constructor(path: string, sequenceFd: number) {
@@ -37,7 +45,7 @@ export class DataDirectory {
   /** Creates what is missing. @throws the file system's error */
   static open(path: string): DataDirectory {
     createDirectory(path);
-    return new DataDirectory(path, openSync(join(path, "sequence"), OPEN_OR_CREATE, 0o600));
+    return new DataDirectory(path, openSync(join(path, SEQUENCE), OPEN_OR_CREATE, 0o600));
   }
 
   /**
@@ -45,10 +53,9 @@ export class DataDirectory {
    * is in doubt, so its node comes back as a new incarnation.
    */
   static renewStamp(path: string): void {
-    const current = join(path, "sequence");
-    const renewed = join(path, "sequence-renewed");
-    copyFileSync(current, renewed);
-    renameSync(renewed, current);
+    const renewed = join(path, RENEWED);
+    copyFileSync(join(path, SEQUENCE), renewed);
+    renameSync(renewed, join(path, SEQUENCE));
   }
 
   get database(): string {
@@ -93,8 +100,36 @@ export class DataDirectory {
 
   /** A copied or restored directory has another inode or birth time for the very file that counts commits. */
   environment(): Environment {
-    const { dev, ino, birthtimeNs } = fstatSync(this.#sequenceFd, { bigint: true });
-    return { bootId: bootId(), directoryStamp: `${dev}:${ino}:${birthtimeNs}` };
+    return { bootId: bootId(), directoryStamp: stampOf(fstatSync(this.#sequenceFd, { bigint: true })) };
+  }
+
+  /**
+   * Makes ready an equal file, which is to be the stamp of this run alone. Only with the database locked.
+   * @throws StoreError `store_locked`; the file system's error
+   */
+  renewStamp(): StampRenewal {
+    const current = join(this.path, SEQUENCE);
+    const renewed = join(this.path, RENEWED);
+    if (stampOf(statSync(current, { bigint: true })) !== this.environment().directoryStamp) {
+      throw new StoreError({ code: "store_locked", detail: "another process has used it meanwhile" });
+    }
+    const bytes = Buffer.alloc(SEQUENCE_BYTES);
+    const length = readSync(this.#sequenceFd, bytes, 0, SEQUENCE_BYTES, 0);
+    const fd = openSync(renewed, "w+", 0o600);
+    this.#renewedFd = fd;
+    writeSync(fd, bytes, 0, length, 0);
+    // An empty file would say that there never was a commit.
+    fsyncSync(fd);
+    return {
+      directoryStamp: stampOf(fstatSync(fd, { bigint: true })),
+      apply: () => {
+        renameSync(renewed, current);
+        syncPath(this.path);
+        closeSync(this.#sequenceFd);
+        this.#sequenceFd = fd;
+        this.#renewedFd = undefined;
+      },
+    };
   }
 
   async hasRoom(bytes: number): Promise<boolean> {
@@ -110,11 +145,17 @@ export class DataDirectory {
   /** Idempotent. */
   close(): void {
     if (this.#isOpen) closeSync(this.#sequenceFd);
+    if (this.#renewedFd !== undefined) closeSync(this.#renewedFd);
     this.#isOpen = false;
+    this.#renewedFd = undefined;
   }
 }
 
 const OPEN_OR_CREATE = constants.O_RDWR | constants.O_CREAT;
+
+function stampOf({ dev, ino, birthtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${birthtimeNs}`;
+}
 
 /** Empty where the platform has none: an unclean stop then counts as one of the same boot. */
 function bootId(): string {

@@ -15,12 +15,13 @@
  * LevelDB may abort the process that reads a damaged database: reading is done by a process of its own.
  */
 import { fork } from "node:child_process";
-import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createDirectory } from "./create-directory.ts";
 import { lockDatabase } from "./salvage-lock.ts";
+import { syncPath } from "./sync-path.ts";
 
 /** Oldest copies go first: a disk that keeps failing must not fill itself with what it damaged. */
 export const MAX_DAMAGED_COPIES = 3;
@@ -72,10 +73,10 @@ export async function salvageDatabase(root: string, nowMs: number): Promise<Salv
     const { copied, gaps, repaired, leftOut } = await rewrite(places);
     const fresh = join(places.work, "fresh");
     // LevelDB syncs the last of the logs it was written by, and not those before.
-    for (const name of await readdir(fresh)) sync(join(fresh, name));
-    sync(fresh);
+    for (const name of await readdir(fresh)) syncPath(join(fresh, name));
+    syncPath(fresh);
     await rename(fresh, places.salvaged);
-    sync(root);
+    syncPath(root);
     const copy = await exchange(places, nowMs);
     return { copy, copied, gaps, repaired, leftOut };
   } finally {
@@ -176,7 +177,7 @@ async function exchange(places: Places, nowMs: number): Promise<string> {
   const copy = join(places.root, `${DAMAGED_PREFIX}${time}`);
   if (existsSync(places.database)) await rename(places.database, copy);
   await rename(places.salvaged, places.database);
-  sync(places.root);
+  syncPath(places.root);
   const copies = await dropDamagedCopies(places.root, MAX_DAMAGED_COPIES);
   return join(places.root, copies.at(-1) ?? "");
 }
@@ -191,14 +192,4 @@ export async function dropDamagedCopies(root: string, kept: number): Promise<rea
     await rm(join(root, old), { recursive: true, force: true });
   }
   return copies;
-}
-
-/** Of a file or a directory. */
-function sync(path: string): void {
-  const fd = openSync(path, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
