@@ -11,6 +11,7 @@ import {
   fstatSync,
   fsyncSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -88,7 +89,7 @@ export class DataDirectory {
     return {
       read: () => {
         const length = readSync(this.#sequenceFd, buffer, 0, SEQUENCE_BYTES, 0);
-        if (length === 0) return 0;
+        if (length === 0) return this.#hasLostItsDatabase() ? Number.NaN : 0;
         return length === SEQUENCE_BYTES ? buffer.readDoubleBE() : Number.NaN;
       },
       write: (sequence) => {
@@ -96,6 +97,12 @@ export class DataDirectory {
         writeSync(this.#sequenceFd, buffer, 0, SEQUENCE_BYTES, 0);
       },
     };
+  }
+
+  /** LevelDB makes no table and no log before `CURRENT`, and where that is gone deletes them for a new database. */
+  #hasLostItsDatabase(): boolean {
+    const names = existsSync(this.database) ? readdirSync(this.database) : [];
+    return !names.includes("CURRENT") && names.some((name) => /\.(?:ldb|sst|log)$/.test(name));
   }
 
   /** A copied or restored directory has another inode or birth time for the very file that counts commits. */

@@ -165,10 +165,14 @@ describe("a damaged database", () => {
     expect(readEvery(server)).toEqual({ wrong: [], lost: 0 });
   });
 
-  it("without CURRENT is not taken for an empty one", async () => {
-    for (const path of files("CURRENT")) rmSync(path);
-    expect(readEvery(await expectSalvaged())).toEqual({ wrong: [], lost: 0 });
-  });
+  it.each(["as it is", "emptied"])(
+    "without CURRENT is not taken for an empty one, with its side file %s",
+    async (how) => {
+      for (const path of files("CURRENT")) rmSync(path);
+      if (how === "emptied") truncateSync(join(data, "sequence"), 0);
+      expect(readEvery(await expectSalvaged())).toEqual({ wrong: [], lost: 0 });
+    },
+  );
 
   it("with keys out of order in a table is rewritten, and can be compacted afterwards", async () => {
     disorder();
