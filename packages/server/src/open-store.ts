@@ -5,7 +5,9 @@ import { type Log, refusalOf } from "@hearsay/node";
 import {
   type Database,
   DEFAULT_STORE_LIMITS,
+  isDiskFull,
   type OpenReport,
+  openError,
   Store,
   StoreError,
   type StoreEvent,
@@ -34,11 +36,12 @@ export async function openStore(
   onEvent: (event: StoreEvent) => void,
 ): Promise<OpenedStore> {
   const directory = DataDirectory.open(settings.data);
+  let mark: OpeningMark | undefined;
   try {
     const resumed = await resumeSalvage(directory.path, Date.now());
     if (resumed !== undefined) log.warn("salvage_resumed", { copy: resumed });
     await salvageWhatAborts(directory, log);
-    writeFileSync(directory.opening, "");
+    mark = new OpeningMark(directory);
     const { store, report } = await Store.open({
       openDatabase: ({ cacheBytes, writeBufferBytes }): Database =>
         new Level<Uint8Array, Uint8Array>(directory.database, {
@@ -75,7 +78,7 @@ export async function openStore(
         snapshotMaxChanged: settings["store.snapshotMaxChanged"],
       },
     });
-    rmSync(directory.opening, { force: true });
+    mark.remove();
     directory.clearSpool();
     const close = async (): Promise<void> => {
       try {
@@ -86,7 +89,7 @@ export async function openStore(
     };
     return { store, report, directory, close };
   } catch (error) {
-    rmSync(directory.opening, { force: true });
+    mark?.removeAfter(error);
     // Where the disk is full, the database was locked. What fills it may be a restore that it ended.
     const isRoomMade = isFull(error) && directory.clearSpool();
     directory.close();
@@ -99,17 +102,44 @@ function isFull(error: unknown): boolean {
   return error instanceof StoreError && error.fault.code === "disk_full";
 }
 
+/** Stands in the directory until the opening has come to its end, whichever. */
+class OpeningMark {
+  readonly #path: string;
+  /** Another process has made it, which may be opening the database still. */
+  readonly #isFound: boolean;
+
+  constructor({ opening }: DataDirectory) {
+    this.#path = opening;
+    this.#isFound = existsSync(opening);
+    try {
+      writeFileSync(opening, "");
+    } catch (error) {
+      // The opening itself finds that too, and then knows that no other process runs.
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  remove(): void {
+    rmSync(this.#path, { force: true });
+  }
+
+  removeAfter(error: unknown): void {
+    const isLocked = error instanceof StoreError && error.fault.code === "store_locked";
+    if (!isLocked || !this.#isFound) this.remove();
+  }
+}
+
 /**
  * Where the process has ended while it opened the database, another one tries first: LevelDB aborts on some damage, and each
  * further start would end as that one did.
- * @throws StoreError `store_unreadable`
+ * @throws StoreError `store_unreadable`, `store_locked`, `disk_full`
  */
 async function salvageWhatAborts({ path, opening }: DataDirectory, log: Log): Promise<void> {
-  if (!existsSync(opening) || (await survivesOpening(path))) return;
+  if (!existsSync(opening)) return;
   try {
+    if (await survivesOpening(path)) return;
     log.warn("database_salvaged", { ...(await salvageDatabase(path, Date.now())) });
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    throw new StoreError({ code: "store_unreadable", detail }, { cause: error });
+    throw openError(error);
   }
 }

@@ -1,5 +1,13 @@
 export type { Commit, CommittedChange, KeyState } from "./change.ts";
-export { type DoubtReason, type Outcome, StoreError, type StoreEvent, type StoreFault } from "./faults.ts";
+export {
+  type DoubtReason,
+  isDiskFull,
+  type Outcome,
+  openError,
+  StoreError,
+  type StoreEvent,
+  type StoreFault,
+} from "./faults.ts";
 export { GHOSTS_MAX, type Ghost } from "./ghosts.ts";
 export type { Grave, PurgeReport } from "./graveyard.ts";
 export type { BucketEntry, DamagedEntry } from "./listing.ts";

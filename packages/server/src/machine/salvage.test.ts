@@ -15,7 +15,7 @@ import { basename, join } from "node:path";
 import { encodeUtf8, SeededRandom } from "@hearsay/core";
 import { StoreError, type StoreEvent } from "@hearsay/store";
 import { Level } from "level";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Settings } from "../config/knobs.ts";
 import { loadConfig } from "../config/load.ts";
 import { type OpenedStore, openStore } from "../open-store.ts";
@@ -45,13 +45,15 @@ function settingsFor(path: string): Settings {
   return loadConfig({ flags, environment: {}, file: undefined }).settings;
 }
 
-async function open(path: string): Promise<OpenedStore> {
+function openApart(path: string): Promise<OpenedStore> {
   const note = (event: string, fields: Readonly<Record<string, unknown>>): void => {
     logged.push({ event, fields });
   };
-  opened = await openStore(settingsFor(path), { info: note, warn: note, error: note }, (event) =>
-    events.push(event),
-  );
+  return openStore(settingsFor(path), { info: note, warn: note, error: note }, (event) => events.push(event));
+}
+
+async function open(path: string): Promise<OpenedStore> {
+  opened = await openApart(path);
   return opened;
 }
 
@@ -121,6 +123,7 @@ beforeEach((context) => {
 });
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await opened?.close();
   opened = undefined;
 });
@@ -143,6 +146,12 @@ function disorder(): string {
   bytes[at + 1] = (bytes[at + 1] ?? 0) ^ 1;
   writeFileSync(table, bytes);
   return basename(table);
+}
+
+/** As by `kill` at their beginning. */
+function childrenDieOf(signal: NodeJS.Signals): void {
+  const program = `process.kill(process.pid,${JSON.stringify(signal)});setInterval(()=>0,1000)`;
+  vi.stubEnv("NODE_OPTIONS", `--import=data:text/javascript,${encodeURIComponent(program)}`);
 }
 
 /** The copied directory has another stamp, so doubt alone would prove nothing. */
@@ -220,6 +229,36 @@ describe("a damaged database", () => {
     writeFileSync(join(data, "opening"), "");
     expect(readEvery(await open(data))).toEqual({ wrong: [], lost: 0 });
     expect(copies()).toEqual([]);
+  });
+
+  it("is left alone where somebody ends the process that looks at it, and looked at by the next start", async () => {
+    writeFileSync(join(data, "opening"), "");
+    const before = readdirSync(data);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
+      childrenDieOf(signal);
+      await expect(open(data)).rejects.toMatchObject({
+        fault: { code: "store_unreadable", detail: expect.stringContaining(signal) },
+      });
+      expect(readdirSync(data)).toEqual(before);
+    }
+    vi.unstubAllEnvs();
+    expect(readEvery(await open(data))).toEqual({ wrong: [], lost: 0 });
+    expect(copies()).toEqual([]);
+  });
+
+  it.each(["SIGABRT", "SIGSEGV"] as const)("is found to end a process by %s", async (signal) => {
+    childrenDieOf(signal);
+    expect(await survivesOpening(data)).toBe(false);
+  });
+
+  it("keeps the mark of the process that opens it where another one finds it locked, and none of that one", async () => {
+    const { store } = await open(data);
+    await expect(openApart(data)).rejects.toMatchObject({ fault: { code: "store_locked" } });
+    expect(existsSync(join(data, "opening"))).toBe(false);
+    writeFileSync(join(data, "opening"), "");
+    await expect(openApart(data)).rejects.toMatchObject({ fault: { code: "store_locked" } });
+    expect(existsSync(join(data, "opening"))).toBe(true);
+    expect(store.sequence).toBeGreaterThan(0);
   });
 
   it("is kept as it was found", async () => {

@@ -103,7 +103,10 @@ export async function resumeSalvage(root: string, nowMs: number): Promise<string
   }
 }
 
-/** Whether a process that opens the database lives on. To be asked after an opening that has not come to its end. */
+/**
+ * Whether a process that opens the database lives on. To be asked after an opening that has not come to its end.
+ * @throws Error when somebody has ended that process
+ */
 export async function survivesOpening(root: string): Promise<boolean> {
   const { database } = placesIn(root);
   if (!existsSync(database)) return true;
@@ -146,20 +149,29 @@ export async function siftTables(copy: string, alone: string): Promise<readonly 
   return removed;
 }
 
-/** Runs the reading process to its end, however that comes. */
+/** What a process is ended with that fails by itself. All others come from outside, and say nothing of the database. */
+const CRASHES: readonly NodeJS.Signals[] = ["SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP"];
+
+/** Runs the reading process to its end. @throws Error when somebody else ends it */
 function readApart(args: readonly string[]): Promise<SalvageOutcome> {
   const script = createRequire(import.meta.url).resolve("@hearsay/server/salvage-process");
   return new Promise((resolve, reject) => {
-    const child = fork(script, args, { execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    const child = fork(script, args, {
+      execArgv: [],
+      // A signal to the group, as by Ctrl-C, is for this process to heed. The other ends with the channel between them.
+      detached: true,
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    });
     let told: SalvageOutcome | undefined;
     child.on("message", (message) => {
       told = outcomeOf(message);
     });
     child.on("error", reject);
     child.on("exit", (code, signal) => {
-      resolve(
-        told ?? { ok: false, reason: `the reading process ended with ${signal ?? code}`, crashed: true },
-      );
+      const reason = `the process that reads the database was ended with ${signal ?? code}`;
+      if (told !== undefined) resolve(told);
+      else if (signal === null || CRASHES.includes(signal)) resolve({ ok: false, reason, crashed: true });
+      else reject(new Error(reason));
     });
   });
 }
