@@ -26,6 +26,7 @@ export { obstaclesToStopping, type StopObstacle } from "./cluster/stopping.ts";
 export type { Incarnation } from "./cluster/stored-completeness.ts";
 export { formatUnit, parseUnit } from "./cluster/unit-text.ts";
 export type { Content } from "./content.ts";
+export { type Readable, readOrLost } from "./damaged.ts";
 export type { Comparison, KeyDifference } from "./exchange/compare.ts";
 export type { ExchangeOutcome, ExchangeProgress } from "./exchange/outcome.ts";
 export { EXCHANGE_LIMITS, type ExchangeLimits } from "./exchange/session.ts";

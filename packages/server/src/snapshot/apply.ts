@@ -1,6 +1,7 @@
 /** Puts the records of a checked snapshot into a running node. */
 import type { RestoreMode, RestoreReport } from "@hearsay/api";
 import {
+  covers,
   type HlcTime,
   HybridLogicalClock,
   isLive,
@@ -9,7 +10,7 @@ import {
   type Value,
   winner,
 } from "@hearsay/core";
-import type { WriteFault } from "@hearsay/node";
+import { readOrLost, type WriteFault } from "@hearsay/node";
 import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
 import { isContentType } from "../http/query.ts";
@@ -125,17 +126,29 @@ function decide(
     progress.skippedDeleted += 1;
     return undefined;
   }
-  const held = revive ? undefined : services.node.latest(key);
-  const isDeleted = held === undefined ? !revive && isPurged(services, value) : !isLive(winner(held), nowMs);
-  if (isDeleted) {
+  const held = revive ? "nothing" : whatIsHeld(services, key, record, value);
+  if (held === "deletion" || (held === "unknown" && mode !== "missing")) {
     progress.skippedDeleted += 1;
     return undefined;
   }
-  if (held !== undefined && mode === "missing") {
+  if (held !== "nothing" && mode === "missing") {
     progress.skippedHeld += 1;
     return undefined;
   }
   return () => writtenAnew(services, key, value, nowMs);
+}
+
+/** `unknown`: what is damaged here is newer than the snapshot's, and may have been a deletion. */
+function whatIsHeld(
+  services: Services,
+  key: string,
+  record: KeyRecord,
+  value: Sibling,
+): "nothing" | "value" | "deletion" | "unknown" {
+  const { record: held, lost } = readOrLost(() => services.node.latest(key));
+  if (held !== undefined) return isLive(winner(held), services.clock.nowMs()) ? "value" : "deletion";
+  if (lost === undefined || lost.length === 0) return isPurged(services, value) ? "deletion" : "nothing";
+  return lost.every((version) => covers(record.context, version)) ? "nothing" : "unknown";
 }
 
 /**

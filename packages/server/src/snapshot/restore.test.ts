@@ -2,11 +2,14 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { RestoreMode } from "@hearsay/api";
+import type { Version } from "@hearsay/core";
 import { StoreError } from "@hearsay/store";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { harness } from "../testing/harness.ts";
 import { RunningCluster } from "../testing/running-cluster.ts";
 import { applySnapshot } from "./apply.ts";
+import { snapshotRecords } from "./records.ts";
 
 let clusters: RunningCluster[] = [];
 afterEach(async () => {
@@ -185,6 +188,40 @@ it("a write that fails while the next record is read fails the restore, and not 
     // A rejection that nobody handles would fail this run.
     await expect(applySnapshot(to.services, restore, progress)).rejects.toMatchObject({ fault });
     expect(progress.applied).toBe(3);
+  } finally {
+    await to.close();
+    await rm(directory, { recursive: true });
+  }
+});
+
+it("a damaged key is put back where nothing newer than the snapshot's is known to have been there", async () => {
+  const from = open();
+  await from.start("old");
+  await from.put("old", "a", "1");
+  const directory = await mkdtemp(join(tmpdir(), "hearsay-restore-"));
+  const to = await harness();
+  try {
+    const path = join(directory, "snapshot");
+    await writeFile(path, await snapshotOf(from, "old"));
+    const saved: Version[] = [];
+    for await (const { record } of snapshotRecords(path)) saved.push(record.siblings[0].version);
+    const newer = saved.map(({ time, node }) => ({ time: time + 1, node }));
+    const applied = async (versions: Version[], mode: RestoreMode, revive: boolean): Promise<unknown> => {
+      const read = vi.spyOn(to.store, "latest").mockImplementation((key) => {
+        throw new StoreError({ code: "record_damaged", key, versions });
+      });
+      const progress = { records: 0, applied: 0, skippedHeld: 0, skippedDeleted: 0 };
+      const report = await applySnapshot(to.services, { path, mode, dryRun: false, revive }, progress);
+      read.mockRestore();
+      return report;
+    };
+    for (const mode of ["missing", "as-new"] as const) {
+      for (const known of [[], saved])
+        expect(await applied(known, mode, false)).toMatchObject({ applied: 1 });
+    }
+    expect(await applied(newer, "missing", false)).toMatchObject({ applied: 0, skippedHeld: 1 });
+    expect(await applied(newer, "as-new", false)).toMatchObject({ applied: 0, skippedDeleted: 1 });
+    expect(await applied(newer, "as-new", true)).toMatchObject({ applied: 1 });
   } finally {
     await to.close();
     await rm(directory, { recursive: true });
