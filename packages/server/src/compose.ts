@@ -15,6 +15,7 @@ import { NodeMetrics } from "./metrics/registry.ts";
 import { RequestMetrics } from "./metrics/requests.ts";
 import type { OpenedStore } from "./open-store.ts";
 import { checksOf, type Services } from "./services.ts";
+import { isRestoringExactly } from "./snapshot/exact-mark.ts";
 import { openHub } from "./watch/open-hub.ts";
 
 export interface Foundation {
@@ -69,6 +70,7 @@ export async function compose(settings: Settings, foundation: Foundation): Promi
     restart: (reason) => foundation.restart(reason),
   };
   const metrics = new NodeMetrics(services, { requests, events, freeBytes: () => directory.freeBytes() });
+  if (isRestoringExactly(store.meta)) log.warn("exact_restore_unfinished", {});
   return services;
 }
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { loadConfig } from "./config/load.ts";
 import { openStore } from "./open-store.ts";
 import { resetDirectory } from "./reset.ts";
+import { isRestoringExactly, noteExactRestore } from "./snapshot/exact-mark.ts";
 import { RunningCluster } from "./testing/running-cluster.ts";
 
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -211,4 +212,15 @@ it("that goes on alone while another still runs is refused by that one, and ente
   await cluster.until("n2 has it", async () => (await cluster.get("n2", "/kv/ours")).body === "v");
   await cluster.takesWrites("n2");
   expect(await cluster.get("n2", "/kv/theirs")).toMatchObject({ status: 404 });
+});
+
+it("leaves no mark of an exact restore in a directory that it has emptied", async () => {
+  const { settings } = loadConfig({ flags: { data, name: "n2" }, environment: {}, file: undefined });
+  const first = await openStore(settings, QUIET, () => undefined);
+  await noteExactRestore(first.store.meta);
+  await first.close();
+  await resetDirectory(settings, { empty: true, alone: false });
+  const { store, close } = await openStore(settings, QUIET, () => undefined);
+  expect(isRestoringExactly(store.meta)).toBe(false);
+  await close();
 });

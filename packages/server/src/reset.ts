@@ -6,6 +6,7 @@ import type { Settings } from "./config/knobs.ts";
 import { DataDirectory } from "./machine/data-directory.ts";
 import { dropDamagedCopies } from "./machine/salvage.ts";
 import { openStore } from "./open-store.ts";
+import { settleExactRestore } from "./snapshot/exact-mark.ts";
 import { openingError } from "./start-error.ts";
 
 export interface ResetReport {
@@ -99,6 +100,7 @@ async function removeAll(
       await Promise.all(damaged.map(({ key }) => opened.store.remove(key)));
     }
     await opened.store.discardGhosts();
+    await settleExactRestore(opened.store.meta);
     await dropDamagedCopies(settings.data, 0);
     return removed;
   } finally {

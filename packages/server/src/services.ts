@@ -9,6 +9,7 @@ import type { ExchangePorts } from "./http/exchange.ts";
 import type { Gate } from "./http/gate.ts";
 import type { PreparedValues } from "./http/prepared.ts";
 import type { PeerPorts } from "./peer/routes.ts";
+import { isRestoringExactly } from "./snapshot/exact-mark.ts";
 import type { WatchHub } from "./watch/hub.ts";
 
 /** What routes need of the store beyond single records. */
@@ -59,10 +60,14 @@ export interface Services {
   restart(reason: string): void;
 }
 
+const UNFINISHED_RESTORE =
+  "a part of a snapshot: an exact restore is under way, or was cut off; then send the snapshot again";
+
 /** Ready means that reads are answered: with a full disk a node still is, and says what it cannot do. */
 export function checksOf(services: Services): readonly Check[] {
   const { gate, store } = services;
   const { condition, damaged, ghosts } = store.stats();
+  const isRestoring = isRestoringExactly(store.meta);
   return [
     { name: "phase", ok: gate.phase === "ready", needed: true, detail: gate.phase },
     { name: "store", ok: condition !== "failed", needed: true, detail: condition },
@@ -78,6 +83,12 @@ export function checksOf(services: Services): readonly Check[] {
       ok: ghosts === 0,
       needed: false,
       detail: ghosts === 0 ? "nothing" : `${ghosts} versions that were deleted: hearsay ghosts shows them`,
+    },
+    {
+      name: "restore",
+      ok: !isRestoring,
+      needed: false,
+      detail: isRestoring ? UNFINISHED_RESTORE : "none under way",
     },
     ...clusterChecks(services.cluster.attached, services.settings.join),
   ];

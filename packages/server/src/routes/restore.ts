@@ -15,7 +15,7 @@ import { targetQuery } from "../http/target.ts";
 import { validatorOf } from "../http/validator.ts";
 import { createDirectory } from "../machine/create-directory.ts";
 import type { Services } from "../services.ts";
-import { applySnapshot, type Restore, type RestoreProgress } from "../snapshot/apply.ts";
+import { admitIntoEmpty, applySnapshot, type Restore, type RestoreProgress } from "../snapshot/apply.ts";
 
 const restoreQuery = queryValidator(RestoreQuery);
 const parsedQuery = validatorOf(RestoreQuery);
@@ -41,8 +41,7 @@ export class RestoreRoute {
       if (revive && checked.mode !== "as-new")
         throw new ApiProblem("invalid_query", { detail: '"revive" goes with mode=as-new.' });
       refuseEncoded(exchange);
-      if (checked.mode === "exact" && services.store.stats().records > 0)
-        throw new ApiProblem("store_not_empty");
+      if (checked.mode === "exact") admitIntoEmpty(services);
       if (this.#running) throw new ApiProblem("restore_running");
       const report = await this.#restore(exchange, {
         mode: checked.mode,

@@ -15,6 +15,7 @@ import { ApiProblem } from "../http/problem.ts";
 import { clockDrift } from "../http/problems-of-node.ts";
 import { isContentType } from "../http/query.ts";
 import type { Services } from "../services.ts";
+import { isRestoringExactly, noteExactRestore, settleExactRestore } from "./exact-mark.ts";
 import { inspectSnapshot, type SnapshotRecord, snapshotRecords } from "./records.ts";
 
 /** What is written before the disk is waited for. */
@@ -48,16 +49,20 @@ export async function applySnapshot(
   const writer = new ChunkedWriter();
   try {
     const inspect = (item: SnapshotRecord): void => refuseStrange(services, item);
+    let isNoted = restore.mode !== "exact" || restore.dryRun;
     for await (const { key, record } of snapshotRecords(restore.path, inspect)) {
       progress.records += 1;
       const write = decide(services, restore, key, record, progress);
       if (write === undefined) continue;
       if (restore.mode === "exact") admitExact(services);
       services.cluster.admitWrite();
+      if (!isNoted) await noteExactRestore(services.store.meta);
+      isNoted = true;
       progress.applied += 1;
       if (!restore.dryRun) await writer.add(write(), bytesOf(record));
     }
     await writer.flush();
+    if (!restore.dryRun) await settleExactRestore(services.store.meta);
   } catch (error) {
     await writer.abandon();
     throw error;
@@ -96,10 +101,18 @@ function refuseStrange({ settings }: Services, { key, record }: SnapshotRecord):
   }
 }
 
+/**
+ * What an exact restore that was cut off has left is in the same snapshot, and merges with it.
+ * @throws ApiProblem `store_not_empty`
+ */
+export function admitIntoEmpty({ store }: Services): void {
+  if (store.stats().records > 0 && !isRestoringExactly(store.meta)) throw new ApiProblem("store_not_empty");
+}
+
 /** Every version of the snapshot has to lie behind the clock before the first record is stored. */
 async function prepareExact(services: Services, restore: Restore): Promise<void> {
   admitExact(services);
-  if (services.store.stats().records > 0) throw new ApiProblem("store_not_empty");
+  admitIntoEmpty(services);
   const { newest } = await inspectSnapshot(restore.path, services.clock.nowMs());
   const drift = restore.dryRun ? driftOf(services, newest) : services.node.observe(newest);
   if (drift !== undefined) throw clockDrift(drift, "The snapshot's newest version");

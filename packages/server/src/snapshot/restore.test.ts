@@ -227,3 +227,35 @@ it("a damaged key is put back where nothing newer than the snapshot's is known t
     await rm(directory, { recursive: true });
   }
 });
+
+it("an exact restore that failed halfway is shown, and done by sending the snapshot again", async () => {
+  const from = open();
+  await from.start("old");
+  for (const key of ["a", "b", "c"]) await from.put("old", key, "1");
+  const directory = await mkdtemp(join(tmpdir(), "hearsay-restore-"));
+  const to = await harness();
+  try {
+    const path = join(directory, "snapshot");
+    await writeFile(path, await snapshotOf(from, "old"));
+    const check = (): boolean | undefined => to.services.checks().find(({ name }) => name === "restore")?.ok;
+    const progress = { records: 0, applied: 0, skippedHeld: 0, skippedDeleted: 0 };
+    const exact = { path, mode: "exact", dryRun: false, revive: false } as const;
+    const full = (): never => {
+      throw new StoreError({ code: "disk_full", outcome: "none" });
+    };
+    const merge = to.services.node.merge.bind(to.services.node);
+    vi.spyOn(to.services.node, "merge").mockImplementationOnce(merge).mockImplementationOnce(full);
+    await expect(applySnapshot(to.services, exact, progress)).rejects.toMatchObject({
+      fault: { code: "disk_full" },
+    });
+    expect([to.store.stats().records, check()]).toEqual([1, false]);
+    await applySnapshot(to.services, exact, progress);
+    expect([to.store.stats().records, check()]).toEqual([3, true]);
+    await expect(applySnapshot(to.services, exact, progress)).rejects.toMatchObject({
+      code: "store_not_empty",
+    });
+  } finally {
+    await to.close();
+    await rm(directory, { recursive: true });
+  }
+});
