@@ -27,6 +27,7 @@ export {
   type StoreOptions,
 } from "./ports.ts";
 export { type RewriteReport, rewriteDatabase } from "./salvage.ts";
+export { RECORD_VALUES_MAX_BYTES } from "./snapshot-format.ts";
 export { readSnapshot, type SnapshotItem } from "./snapshot-read.ts";
 export {
   type RecordEntry,

@@ -12,8 +12,10 @@ export const FRAME_HEADER_BYTES = 5;
 export const FRAME_CRC_BYTES = 4;
 /** A frame is closed when its entries have reached this size, so no entry begins behind it: one that does is refused. */
 export const FRAME_TARGET_BYTES: number = 64 * 1024;
-/** Larger frames are refused: the largest record has 32 siblings of the largest value. */
+/** Larger frames are refused. A record is not split, so none may be larger than fits. */
 export const FRAME_MAX_BYTES: number = 256 * 1024 * 1024;
+/** For the values of one record: a frame has its context, keys, content types and the records before it besides. */
+export const RECORD_VALUES_MAX_BYTES: number = FRAME_MAX_BYTES - 2 * 1024 * 1024;
 export const HASH_BYTES: number = 32;
 export const TRAILER_BYTES: number = 8 + 8 + 8 + HASH_BYTES;
 

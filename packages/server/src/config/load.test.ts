@@ -146,6 +146,15 @@ describe("configuration", () => {
     );
   });
 
+  it("refuses records that could not be read again from a snapshot", () => {
+    const of = (siblings: number): object => ({
+      "limits.maxValueBytes": "1MiB",
+      "conflicts.maxSiblings": String(siblings),
+    });
+    expect(faults({ flags: { ...of(254) } })).toBe("");
+    expect(faults({ flags: { ...of(255) } })).toContain("must not exceed 254 MiB");
+  });
+
   it("listens beyond the loopback interface only when told that this is insecure", () => {
     expect(faults({ flags: { listen: "0.0.0.0:7171" } })).toContain("loopback");
     expect(faults({ flags: { listen: "[::]:7171" } })).toContain("loopback");

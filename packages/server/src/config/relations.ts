@@ -1,4 +1,5 @@
 /** What has to hold between knobs, so that a contradiction stops the start instead of a request. */
+import { RECORD_VALUES_MAX_BYTES } from "@hearsay/store";
 import { AddressPolicy, AddressRefused } from "../peer/address-policy.ts";
 import type { KnobName, Settings } from "./knobs.ts";
 
@@ -34,9 +35,19 @@ export function contradictions(settings: Settings): Contradiction[] {
       found.push({ knobs: [smaller, larger], message: `${smaller} must not exceed ${larger}` });
     }
   }
+  found.push(...recordContradictions(settings));
   found.push(...addressContradictions(settings), ...peerContradictions(settings));
   found.push(...testContradictions(settings));
   return found;
+}
+
+/** Every record has to be read again from a snapshot. */
+function recordContradictions(settings: Settings): Contradiction[] {
+  const bytes = settings["limits.maxValueBytes"] * settings["conflicts.maxSiblings"];
+  if (bytes <= RECORD_VALUES_MAX_BYTES) return [];
+  const most = `${RECORD_VALUES_MAX_BYTES / 1024 / 1024} MiB`;
+  const message = `a key's values may come to limits.maxValueBytes times conflicts.maxSiblings, which must not exceed ${most}, what a snapshot takes of one key`;
+  return [{ knobs: ["limits.maxValueBytes", "conflicts.maxSiblings"], message }];
 }
 
 /** A node that misbehaves on purpose is within reach of nobody but the test. */
