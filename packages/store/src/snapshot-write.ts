@@ -17,8 +17,10 @@ import {
   sealFrame,
 } from "./snapshot-format.ts";
 
-/** So many keys are read without giving way to the next batch. */
+/** So many keys at most are read without giving way to the next batch. */
 const LAST_KEYS = 256;
+/** And keys of so many bytes: what the largest batch brings, so that it does not bring more than is read. */
+const LAST_BYTES = 8 * 1024 * 1024;
 /** Entries that may be streamed again, as a multiple of the keys that may have changed. */
 const AGAIN_FACTOR = 2;
 
@@ -50,18 +52,22 @@ export async function* writeSnapshot(
   try {
     yield SNAPSHOT_MAGIC;
     while (await scan.step()) yield* frames.take();
-    for (let again = 0; ; again += LAST_KEYS) {
+    let again = 0;
+    for (;;) {
       yield* frames.take();
       if (changed.size > maxChanged || again > AGAIN_FACTOR * maxChanged) {
         throw new StoreError({ code: "snapshot_overrun", changed: changed.size });
       }
+      const end = again + LAST_KEYS;
       const finished = await engine.pipeline.betweenBatches(() => {
-        const last = changed.size <= LAST_KEYS;
-        for (const key of [...changed].slice(0, LAST_KEYS)) {
+        let bytes = 0;
+        for (const key of changed) {
+          if (again === end || bytes >= LAST_BYTES) return false;
           changed.delete(key);
-          frames.add(key, engine.table.committed(key));
+          again += 1;
+          bytes += frames.add(key, engine.table.committed(key));
         }
-        return last;
+        return true;
       });
       if (finished) break;
     }
@@ -88,9 +94,12 @@ class Frames {
     this.#chain = chain;
   }
 
-  /** An absent record is noted as gone, a damaged one is left out. */
-  add(key: string, state: KeyState): void {
-    if (state.kind === "damaged") return;
+  /**
+   * An absent record is noted as gone, a damaged one is left out.
+   * @returns the bytes that this has added
+   */
+  add(key: string, state: KeyState): number {
+    if (state.kind === "damaged") return 0;
     const keyBytes = encodeUtf8(key);
     const value =
       state.kind === "absent"
@@ -102,8 +111,10 @@ class Frames {
     head.set(keyBytes, 2);
     view.setUint32(2 + keyBytes.length, value.length);
     this.#parts.push(head, value);
-    this.#bytes += head.length + value.length;
+    const added = head.length + value.length;
+    this.#bytes += added;
     if (this.#bytes >= FRAME_TARGET_BYTES) this.close();
+    return added;
   }
 
   close(): void {

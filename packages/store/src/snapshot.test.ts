@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { beforeAll, expect, it } from "vitest";
 import { hashing, memoryBackend, NODE_B, recordOf, tombstone, value } from "./backend.contract.ts";
 import {
@@ -139,3 +140,41 @@ it("ends with an error when more changes than it may remember", async () => {
   await expect(consume()).rejects.toMatchObject({ fault: { code: "snapshot_overrun" } });
   await backend.dispose();
 });
+
+it("reads no more bytes without a pause than the largest batch has, of what changed behind it", async () => {
+  const KEYS = 20;
+  const backend = await memoryBackend();
+  const inner = await backend.raw();
+  let reads = 0;
+  let most = 0;
+  const { store } = await backend.open({
+    limits: { cacheMaxBytes: 1 },
+    openDatabase: () => ({
+      open: (options) => inner.open(options),
+      close: () => inner.close(),
+      batch: () => inner.batch(),
+      iterator: (range) => inner.iterator(range),
+      getSync: (key) => {
+        reads += 1;
+        return inner.getSync(key);
+      },
+    }),
+  });
+  const rewrite = async (time: number): Promise<void> => {
+    for (let i = 0; i < KEYS; i++) await store.put(`a${i}`, recordOf(value(time, "x".repeat(1024 * 1024))));
+  };
+  await rewrite(1);
+  await store.put("z", recordOf(value(1, "x")));
+  let chunks = 0;
+  for await (const _chunk of store.snapshot()) {
+    chunks += 1;
+    if (chunks === 2 + KEYS / 2) await rewrite(2);
+    await setImmediate();
+    if (chunks > 2 + KEYS / 2) most = Math.max(most, reads);
+    reads = 0;
+  }
+  expect(chunks).toBeGreaterThan(KEYS + KEYS / 2);
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThanOrEqual(9);
+  await backend.dispose();
+}, 20_000);
