@@ -13,7 +13,7 @@ export {
   type PaperTable,
 } from "./paper/figure.ts";
 export { infectionCurves, infectionSvg } from "./paper/infection-plot.ts";
-export { runTable, TABLE_NAMES, type TableName } from "./paper/tables.ts";
+export { runTable, settingsOf, TABLE_NAMES, type TableName } from "./paper/tables.ts";
 export { FAULT_KINDS, type FaultCounts, type FaultKind } from "./plan/faults.ts";
 export { type Mode, makePlan, type Plan, type PlanOptions } from "./plan/plan.ts";
 export { REQUEST_KINDS, type RequestCounts } from "./plan/requests.ts";

@@ -19,8 +19,13 @@ export type Job =
       /** Run it a second time, and see whether the trace is the same. */
       readonly twice: boolean;
     }
-  /** A run of a plan that was cut down, up to so much virtual time. */
-  | { readonly kind: "attempt"; readonly plan: Plan; readonly endMs: number | undefined }
+  /** A run of a plan that was cut down or is to be, up to so much virtual time. */
+  | {
+      readonly kind: "attempt";
+      readonly plan: Plan;
+      readonly endMs: number | undefined;
+      readonly keepsLines: boolean;
+    }
   | { readonly kind: "hunt"; readonly mutant: string; readonly options: HuntOptions }
   | { readonly kind: "table"; readonly name: TableName; readonly settings: PaperSettings }
   | { readonly kind: "plot"; readonly settings: PaperSettings }

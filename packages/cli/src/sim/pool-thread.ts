@@ -19,7 +19,7 @@ async function perform(job: Job): Promise<JobResults[Job["kind"]]> {
     case "run":
       return await runSeed(job.options, job.twice);
     case "attempt":
-      return await runPlan(platform, job.plan, { endMs: job.endMs });
+      return await runPlan(platform, job.plan, { endMs: job.endMs, keepsLines: job.keepsLines });
     case "hunt": {
       const mutant = MUTANTS.find(({ name }) => name === job.mutant);
       if (mutant === undefined) throw new RangeError(`there is no mutant ${job.mutant}`);

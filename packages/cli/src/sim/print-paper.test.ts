@@ -1,5 +1,6 @@
+import { AS_PUBLISHED } from "@hearsay/simulator";
 import { expect, test } from "vitest";
-import { refuseOutOfBand, shownNumber } from "./print-paper.ts";
+import { refuseOutOfBand, refuseUnused, shownNumber } from "./print-paper.ts";
 
 const figure = { setting: "k = 1", name: "residue", published: ".18", band: [0.1, 0.2] } as const;
 const table = (measured: number) => ({
@@ -18,6 +19,15 @@ test("a figure outside its band ends the command with 1 and is named", () => {
       message: expect.stringContaining("demers: k = 1: residue is 0.25, published .18"),
     }),
   );
+});
+
+test("a flag that changes nothing in what is asked for is refused, and named", () => {
+  const unused = expect.objectContaining({ code: "unused_setting", exit: 2 });
+  expect(() => refuseUnused(["phi"], { ...AS_PUBLISHED, nodes: 100 }, false)).toThrow(unused);
+  expect(() => refuseUnused(["rounds"], { ...AS_PUBLISHED, k: 2 }, false)).toThrow(unused);
+  expect(() => refuseUnused(["phi"], { ...AS_PUBLISHED, nodes: 100 }, true)).not.toThrow();
+  expect(() => refuseUnused(["phi", "demers"], { ...AS_PUBLISHED, nodes: 100, k: 2 }, false)).not.toThrow();
+  expect(() => refuseUnused(["phi"], AS_PUBLISHED, false)).not.toThrow();
 });
 
 test("numbers are shown with the digits that count", () => {

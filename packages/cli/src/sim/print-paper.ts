@@ -1,6 +1,14 @@
 /** `sim paper`: the published tables, measured beside published. */
 import { writeFile } from "node:fs/promises";
-import { type Figure, isWithin, type PaperTable, TABLE_NAMES, type TableName } from "@hearsay/simulator";
+import {
+  type Figure,
+  isWithin,
+  type PaperSettings,
+  type PaperTable,
+  settingsOf,
+  TABLE_NAMES,
+  type TableName,
+} from "@hearsay/simulator";
 import type { PaperFlags } from "../commands/sim-paper.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
@@ -13,6 +21,7 @@ export async function printPaper(io: Io, asked: readonly string[], flags: PaperF
   const names = namesOf<TableName>("table", asked, TABLE_NAMES);
   const { nodes, k, fanout, loss, runs } = flags;
   const settings = { nodes, k, fanout, loss, runs };
+  refuseUnused(names, settings, flags.svg !== undefined);
   const progress = new ProgressLine(io, () => performance.now());
   const pool = new Pool({
     signal: io.stopped,
@@ -25,12 +34,13 @@ export async function printPaper(io: Io, asked: readonly string[], flags: PaperF
     .finally(() => pool.close());
   progress.end();
   const print = new Printer(io, { json: flags.json === true });
+  if (print.json) await print.document({ tables: tables.map(asJson) });
+  else for (const table of tables) await printTable(print, table);
+  // Where the file cannot be written, what was measured is printed all the same.
   if (flags.svg !== undefined && plot !== undefined) {
     await writeFile(flags.svg, await plot);
     await print.note(`Plot written to ${flags.svg}.`);
   }
-  if (print.json) await print.document({ tables: tables.map(asJson) });
-  else for (const table of tables) await printTable(print, table);
   refuseOutOfBand(tables);
 }
 
@@ -64,6 +74,22 @@ export function shownNumber(value: number): string {
 
 function asJson(table: PaperTable): object {
   return { ...table, figures: table.figures.map((figure) => ({ ...figure, ok: isWithin(figure) })) };
+}
+
+/** @throws CliError for a setting that none of the tables takes, nor a plot */
+export function refuseUnused(names: readonly TableName[], settings: PaperSettings, hasPlot: boolean): void {
+  const taken = new Set(names.flatMap(settingsOf));
+  if (hasPlot) for (const setting of settingsOf("rounds")) taken.add(setting);
+  const unused = Object.entries(settings).find(
+    ([setting, value]) => value !== undefined && ![...taken].some((one) => one === setting),
+  );
+  if (unused === undefined) return;
+  const [setting] = unused;
+  throw new CliError(`--${setting} changes nothing in ${names.join(", ")}`, {
+    code: "unused_setting",
+    exit: EXIT.usage,
+    next: `Leave it out, or name a table that takes it: ${TABLE_NAMES.filter((name) => settingsOf(name).some((one) => one === setting)).join(", ")}.`,
+  });
 }
 
 /** @throws CliError that names every figure outside its band */

@@ -4,7 +4,6 @@ import {
   type Plan,
   type RunReport,
   relevantLines,
-  runPlan,
   type Shrunk,
   shrink,
 } from "@hearsay/simulator";
@@ -13,7 +12,6 @@ import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
-import { platform } from "./platform.ts";
 import { Pool } from "./pool.ts";
 import { replayCommand } from "./run-seeds.ts";
 
@@ -24,12 +22,9 @@ export async function replaySeed(io: Io, seed: number, flags: ReplayFlags): Prom
   const print = new Printer(io, { json: flags.json === true });
   const { nodes, minutes, mode } = flags;
   const plan = makePlan({ seed, nodes, minutes, mode });
-  const report = await runPlan(platform, plan, { keepsLines: true });
-  io.stopped.throwIfAborted();
-  const shrunk =
-    report.violation === undefined || flags.shrink === 0
-      ? undefined
-      : await shrinkPlan(io, plan, report, flags.shrink);
+  // In a thread, as a run lets nothing in, not even the signal that is to stop it.
+  const pool = new Pool({ signal: io.stopped });
+  const { report, shrunk } = await runAndShrink(io, pool, plan, flags.shrink).finally(() => pool.close());
   const { violation, traceHash, simulatedMs, lines: all } = shrunk?.report ?? report;
   const lines = flags.all === true ? all : relevantLines(all, violation);
   const actions = shrunk?.plan.actions ?? [];
@@ -52,18 +47,42 @@ export async function replaySeed(io: Io, seed: number, flags: ReplayFlags): Prom
   });
 }
 
+interface Replayed {
+  readonly report: RunReport;
+  readonly shrunk: Shrunk | undefined;
+}
+
+async function runAndShrink(io: Io, pool: Pool, plan: Plan, maxRuns: number): Promise<Replayed> {
+  const report = await runIn(pool, plan, undefined, true);
+  const isWhole = report.violation === undefined || maxRuns === 0;
+  return { report, shrunk: isWhole ? undefined : await shrinkPlan(io, pool, plan, report, maxRuns) };
+}
+
+async function runIn(
+  pool: Pool,
+  plan: Plan,
+  endMs: number | undefined,
+  keepsLines: boolean,
+): Promise<RunReport> {
+  return await pool.run<"attempt">({ kind: "attempt", plan, endMs, keepsLines });
+}
+
 /** On all processors; the report is that of the plan that was found, with its lines. */
-async function shrinkPlan(io: Io, plan: Plan, report: RunReport, maxRuns: number): Promise<Shrunk> {
+async function shrinkPlan(
+  io: Io,
+  pool: Pool,
+  plan: Plan,
+  report: RunReport,
+  maxRuns: number,
+): Promise<Shrunk> {
   const line = new ProgressLine(io, () => performance.now());
-  const pool = new Pool({ signal: io.stopped });
   const shrunk = await shrink(plan, report, {
     maxRuns,
     lanes: pool.threads,
-    run: (candidate, endMs) => pool.run<"attempt">({ kind: "attempt", plan: candidate, endMs }),
+    run: (candidate, endMs) => runIn(pool, candidate, endMs, false),
     onRun: (actions, runs) =>
       line.update(() => `shrinking: ${actions} of ${plan.actions.length} actions left after ${runs} runs`),
-  }).finally(() => pool.close());
+  });
   line.end();
-  const { endMs } = shrunk;
-  return { ...shrunk, report: await runPlan(platform, shrunk.plan, { keepsLines: true, endMs }) };
+  return { ...shrunk, report: await runIn(pool, shrunk.plan, shrunk.endMs, true) };
 }

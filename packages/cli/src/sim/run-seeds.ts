@@ -1,6 +1,7 @@
 import { MUTANTS } from "@hearsay/simulator";
 import type { MutantFlags, RunFlags } from "../commands/sim-run.ts";
 import { CliError, EXIT } from "../failure.ts";
+import { invocation } from "../invocation.ts";
 import type { Io } from "../io.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
@@ -46,7 +47,7 @@ export async function runSeeds(io: Io, flags: RunFlags): Promise<void> {
 }
 
 export function replayCommand(seed: number, { nodes, minutes, mode }: Omit<RunFlags, "seeds">): string {
-  return `hearsay sim replay ${seed} --nodes ${nodes} --minutes ${minutes} --mode ${mode}`;
+  return `${invocation()} sim replay ${seed} --nodes ${nodes} --minutes ${minutes} --mode ${mode}`;
 }
 
 export async function huntMutants(io: Io, flags: MutantFlags): Promise<void> {

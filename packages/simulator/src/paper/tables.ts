@@ -18,15 +18,21 @@ export type TableName =
   | "articles"
   | "baselines";
 
-const TABLES: Readonly<Record<TableName, (settings: PaperSettings) => PaperTable>> = {
-  demers,
-  rounds,
-  swim,
-  memberlist,
-  phi: phiAccrual,
-  glomers,
-  articles,
-  baselines,
+interface TableOf {
+  readonly measure: (settings: PaperSettings) => PaperTable;
+  /** Settings that change it. */
+  readonly takes: readonly (keyof PaperSettings)[];
+}
+
+const TABLES: Readonly<Record<TableName, TableOf>> = {
+  demers: { measure: demers, takes: ["nodes", "k", "fanout", "loss", "runs"] },
+  rounds: { measure: rounds, takes: ["nodes", "fanout", "loss", "runs"] },
+  swim: { measure: swim, takes: ["nodes", "loss", "runs"] },
+  memberlist: { measure: memberlist, takes: [] },
+  phi: { measure: phiAccrual, takes: [] },
+  glomers: { measure: glomers, takes: ["nodes", "k", "fanout", "loss"] },
+  articles: { measure: articles, takes: ["nodes", "fanout", "loss", "runs"] },
+  baselines: { measure: baselines, takes: ["nodes", "k", "fanout", "loss", "runs"] },
 };
 
 export const TABLE_NAMES: readonly TableName[] = [
@@ -41,5 +47,10 @@ export const TABLE_NAMES: readonly TableName[] = [
 ];
 
 export function runTable(name: TableName, settings: PaperSettings): PaperTable {
-  return TABLES[name](settings);
+  return TABLES[name].measure(settings);
+}
+
+/** The settings by which the table is measured otherwise. */
+export function settingsOf(name: TableName): readonly (keyof PaperSettings)[] {
+  return TABLES[name].takes;
 }
