@@ -92,7 +92,19 @@ const DROPPED_AFTER_THE_MERGE: Setting["hooks"] = {
   },
 };
 
-test("where a ghost goes, the value that it had replaced takes its place, and where it does not that is noticed", async () => {
+const KEPT_NOWHERE: Setting["hooks"] = {
+  memberPorts: (ports) => ({
+    ...ports,
+    graveyard: {
+      purge: (floor, limit) => ports.graveyard.purge(floor, limit),
+      remove: (key) => ports.graveyard.remove(key),
+      dropDamaged: (...rule) => ports.graveyard.dropDamaged(...rule),
+      quarantine: () => Promise.resolve(true),
+    },
+  }),
+};
+
+test("where a ghost goes, the value that it had replaced takes its place, and where it does not, or the ghost is kept nowhere, that is noticed", async () => {
   const actions = [
     put(6_000, "k"),
     faultAt(9_000, "isolate", 0, 5_000),
@@ -107,6 +119,8 @@ test("where a ghost goes, the value that it had replaced takes its place, and wh
   expect(report.counted["hearsay_ghosts_quarantined_total"]).toBe(1);
   const late = await runOf(actions, 120_000, { ...seldom, hooks: DROPPED_AFTER_THE_MERGE });
   expect(late.violation).toMatchObject({ invariant: "alarm" });
+  const unkept = await runOf(actions, 120_000, { ...seldom, hooks: KEPT_NOWHERE });
+  expect(unkept.violation).toMatchObject({ invariant: "ghosts" });
 });
 
 test.each([

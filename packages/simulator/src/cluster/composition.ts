@@ -94,8 +94,8 @@ export interface Composition {
 }
 
 const DIGEST_KEY_SEED = 7;
-const MAX_PENDING_ACKS = 100;
-const MAX_WAITERS = 100;
+export const MAX_PENDING_ACKS = 100;
+export const MAX_WAITERS = 100;
 const DEFAULT_RETENTION_MS = 60_000;
 
 /** @throws StoreError, IdentityError as the server's start does */

@@ -1,8 +1,8 @@
 /** What must hold in the end, when faults have stopped and replicas have had their time: from the ledger and final dumps. */
-import { covers, type HlcTime, isLive, type KeyRecord, mergeRecords } from "@hearsay/core";
+import { covers, type HlcTime, type KeyRecord, mergeRecords } from "@hearsay/core";
 import type { Violation } from "./invariant.ts";
 import { describeWrite, purgeTime, type Write, type WriteLedger } from "./ledger.ts";
-import { checkRecord } from "./record-checks.ts";
+import { checkRecord, isShownAt } from "./record-checks.ts";
 
 /** One replica in the end. */
 export interface FinalState {
@@ -86,7 +86,7 @@ function at({ replica }: FinalState, { invariant, detail }: Violation): Violatio
 /** Nothing that an acknowledged write covers is there, whether or not the replica remembers that write. */
 function checkNothingBack(ledger: WriteLedger, state: FinalState, record: KeyRecord): Violation | undefined {
   for (const sibling of record.siblings) {
-    if (!isLive(sibling, state.nowMs)) continue;
+    if (!isShownAt(sibling, state.nowMs)) continue;
     const write = ledger.find(sibling.version);
     const later = write?.superseders.find(
       ({ outcome, isExcused, isForgotten, isUndone }) =>

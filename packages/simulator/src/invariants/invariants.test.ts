@@ -34,6 +34,10 @@ function siblingOf({ version, text }: Write): Sibling {
     : { kind: "value", version, bytes: encodeUtf8(text), contentType: "text/plain", expiresAtMs: null };
 }
 
+function untyped(sibling: Sibling): Sibling {
+  return sibling.kind === "value" ? { ...sibling, contentType: "" } : sibling;
+}
+
 function recordOf(context: readonly [string, number][], first: Write, ...rest: Write[]): KeyRecord {
   const siblings: Siblings = [siblingOf(first), ...rest.map(siblingOf)];
   return { context: new Map(context), siblings };
@@ -70,6 +74,11 @@ describe("a record", () => {
       "nobody wrote",
       ({ first }) => recordOf([[A, 12]], { ...first, version: { time: 12, node: A } }),
       "invention",
+    ],
+    [
+      "has lost a content type",
+      ({ first }) => ({ context: new Map([[A, 10]]), siblings: [untyped(siblingOf(first))] }),
+      "checksum",
     ],
     ["is not as written", ({ first }) => recordOf([[A, 10]], { ...first, text: "other" }), "checksum"],
     [

@@ -29,6 +29,9 @@ export interface WriteFacts {
   readonly isOverDamage?: boolean;
 }
 
+/** Of every value that is written in a simulation. */
+export const CONTENT_TYPE = "text/plain";
+
 export interface Write extends WriteFacts {
   outcome: Outcome;
   readonly superseders: Superseders;

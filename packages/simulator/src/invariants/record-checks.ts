@@ -4,13 +4,12 @@ import {
   covers,
   decodeUtf8,
   holds,
-  isLive,
   type KeyRecord,
   type Sibling,
   type Version,
 } from "@hearsay/core";
 import type { Violation } from "./invariant.ts";
-import { describeWrite, isSuperseded, type Write, type WriteLedger } from "./ledger.ts";
+import { CONTENT_TYPE, describeWrite, isSuperseded, type Write, type WriteLedger } from "./ledger.ts";
 
 /** Who holds a record. */
 export interface Holder {
@@ -69,7 +68,13 @@ function checkSiblings(ledger: WriteLedger, key: string, record: KeyRecord): Vio
 
 function isAsWritten(sibling: Sibling, write: Write): boolean {
   if (sibling.kind === "tombstone") return write.text === undefined;
-  return decodeUtf8(sibling.bytes) === write.text && sibling.expiresAtMs === write.expiresAtMs;
+  if (sibling.contentType !== CONTENT_TYPE || sibling.expiresAtMs !== write.expiresAtMs) return false;
+  return decodeUtf8(sibling.bytes) === write.text;
+}
+
+/** Whether a sibling is a value at that time. Not by the product's word, which would then be compared with itself. */
+export function isShownAt(sibling: Sibling, nowMs: number): boolean {
+  return sibling.kind === "value" && nowMs < (sibling.expiresAtMs ?? Number.POSITIVE_INFINITY);
 }
 
 /** A replica that has heard of a write does not show what that write covers. */
@@ -82,7 +87,7 @@ function checkNothingAgain(
     const { version } = sibling;
     const write = ledger.find(version);
     // A deletion that was purged and comes back shows nothing (docs/decisions/0002).
-    const isShown = complete && isLive(sibling, nowMs);
+    const isShown = complete && isShownAt(sibling, nowMs);
     const later = write?.superseders.find(
       // A version that never came about is covered all the same by a later one of its node.
       (over) =>

@@ -62,6 +62,20 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
       }),
   },
   {
+    name: "watermark_falls",
+    breaks: "a watermark never falls",
+    hooks: () =>
+      overMember(({ keeper: { completeness } }) => {
+        let last = completeness.watermark;
+        const adopt = completeness.adoptWatermark.bind(completeness);
+        completeness.adoptWatermark = (watermark) => {
+          last = watermark;
+          return adopt(watermark);
+        };
+        Object.defineProperty(completeness, "watermark", { get: () => last });
+      }),
+  },
+  {
     name: "stopped_members_not_counted",
     breaks: "a member that is down is counted",
     hooks: () =>
@@ -143,6 +157,22 @@ export const COMPLETENESS_MUTANTS: readonly Mutant[] = [
         node.takeMail = (records) => takeMail(records, 0, 0);
       },
     }),
+  },
+  {
+    name: "everybody_said_to_hold",
+    breaks: "a receipt names those that hold a write, and says that it is everywhere when all do",
+    hooks: () =>
+      overMember((member) => {
+        member.peerHolds = () => Promise.resolve(true);
+      }),
+  },
+  {
+    name: "differences_not_told",
+    breaks: "a node that is asked what differs counts all that does",
+    hooks: () =>
+      overMember((member) => {
+        member.repair.compare = () => Promise.resolve({ keys: 0, differences: [] });
+      }),
   },
   {
     name: "silent_loss_not_told",

@@ -119,6 +119,15 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    name: "no_rumors",
+    breaks: "what is written is told to others at once",
+    hooks: () => ({
+      opened: ({ member }) => {
+        member.rumors.spread = () => undefined;
+      },
+    }),
+  },
+  {
     name: "no_anti_entropy",
     breaks: "what rumors miss is repaired",
     hooks: () => ({

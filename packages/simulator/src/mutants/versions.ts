@@ -1,5 +1,11 @@
 /** Bugs in versions, contexts and merging. */
-import { EMPTY_CLIENT_CONTEXT, type KeyRecord, type PeerRequest, type Siblings } from "@hearsay/core";
+import {
+  EMPTY_CLIENT_CONTEXT,
+  type KeyRecord,
+  type PeerRequest,
+  type Sibling,
+  type Siblings,
+} from "@hearsay/core";
 import type { Node } from "@hearsay/node";
 import type { Hooks } from "../cluster/composition.ts";
 import type { Mutant } from "./mutant.ts";
@@ -85,6 +91,44 @@ export const VERSION_MUTANTS: readonly Mutant[] = [
       overWrites((write) => (key, content, seen) => write(key, content, seen ?? EMPTY_CLIENT_CONTEXT)),
   },
   {
+    name: "nothing_read",
+    breaks: "a node shows what it holds",
+    hooks: () =>
+      overNode((node) => {
+        node.get = () => undefined;
+      }),
+  },
+  {
+    name: "older_record_read",
+    breaks: "a node shows the record that it committed last",
+    hooks: () => {
+      const before = new Map<string, KeyRecord>();
+      return overStore((store) => ({
+        ...store,
+        get: (key) => before.get(key) ?? store.get(key),
+        put: (key, record) => {
+          const older = store.get(key);
+          if (older !== undefined) before.set(key, older);
+          return store.put(key, record);
+        },
+      }));
+    },
+  },
+  {
+    name: "content_type_lost",
+    breaks: "a value comes back as it was written, its content type included",
+    hooks: () =>
+      overRecords(({ context, siblings: [first, ...rest] }) => ({
+        context,
+        siblings: [untyped(first), ...rest.map(untyped)],
+      })),
+  },
+  {
+    name: "drift_not_refused",
+    breaks: "nothing is taken that lies further ahead of the clock than clocks may differ",
+    hooks: () => ({ nodeConfig: (config) => ({ ...config, clockMaxDriftMs: 1_000_000_000 }) }),
+  },
+  {
     name: "context_of_writer_not_observed",
     breaks: "a version exceeds everything in its context",
     hooks: () =>
@@ -151,6 +195,10 @@ function overRecords(change: (record: KeyRecord) => KeyRecord): Hooks {
 
 function stripped({ siblings }: { readonly siblings: Siblings }): KeyRecord {
   return { siblings, context: new Map(siblings.map(({ version }) => [version.node, version.time])) };
+}
+
+function untyped(sibling: Sibling): Sibling {
+  return sibling.kind === "value" ? { ...sibling, contentType: "" } : sibling;
 }
 
 function strippedMessage(message: PeerRequest): PeerRequest {

@@ -8,6 +8,7 @@ import { describeWrite, type Write } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 import type { Request } from "../plan/actions.ts";
 import type { RequestCounts } from "../plan/requests.ts";
+import { Sides } from "../watch/differing.ts";
 import type { ReplicaWatch } from "../watch/replica-watch.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import type { Clients } from "./clients.ts";
@@ -65,7 +66,7 @@ export class Asking {
       case "snapshot":
         return await this.#snapshot(machine);
       case "difference":
-        return await this.#difference(machine, strength);
+        return await this.#difference(machine, run, strength);
     }
   }
 
@@ -78,14 +79,16 @@ export class Asking {
     return true;
   }
 
-  /** Whoever is said to hold the newest acknowledged write of the key does. */
+  /** Whoever is said to hold the newest acknowledged write of the key does, be it by name or as one of all. */
   async #receipt(machine: Machine, run: Run, key: string): Promise<boolean> {
     const { watcher } = this.#ports;
     const write = watcher.ledger.of(key).findLast(({ outcome }) => outcome === "acknowledged");
     if (write === undefined) return false;
-    const { holders } = await receiptOf(machine.running, key, write.version, RECEIPT_TIMEOUT_MS);
+    const receipt = await receiptOf(machine.running, key, write.version, RECEIPT_TIMEOUT_MS);
     if (run.hasEnded) return false;
-    watcher.saidToHold(machine, write, new Set(holders.map(({ id }) => id)));
+    const { holders, lacking, unknown, everywhere, complete } = receipt;
+    const all = everywhere || complete ? [...holders, ...lacking, ...unknown] : holders;
+    watcher.saidToHold(machine, write, new Set(all.map(({ id }) => id)));
     return true;
   }
 
@@ -157,14 +160,35 @@ export class Asking {
     return true;
   }
 
-  async #difference({ running }: Machine, strength: number): Promise<boolean> {
+  /** What has differed all the while is counted, and what has been the same is not named. */
+  async #difference(machine: Machine, run: Run, strength: number): Promise<boolean> {
+    const { watcher, broke } = this.#ports;
+    const { running } = machine;
     const peers = running.membership.livePeers();
     const peer = peers[Math.floor(strength * peers.length)];
+    const there = [...watcher.replicas.values()].find(({ id }) => id === peer?.id);
     if (peer === undefined) return false;
+    const sides = there === undefined ? undefined : new Sides(watcher.replica(machine), there);
     const { keys, differences } = await running.repair.compare(peer, DIFFERENCES);
     if (differences.length > Math.min(keys, DIFFERENCES)) {
-      this.#ports.broke(new Error(`${differences.length} differences in ${keys} keys`));
+      broke(new Error(`${differences.length} differences in ${keys} keys`));
     }
+    // Who was peer when it was asked may be another by now.
+    if (run.hasEnded || there?.id !== peer.id || sides === undefined) return true;
+    watcher.count("difference");
+    const floor = Math.max(running.standing.floor, there.machine.member?.standing.floor ?? 0);
+    const named = new Set(differences.map(({ key }) => key));
+    let differing = 0;
+    for (const { key, differs } of sides.since(floor)) {
+      if (differs) differing += 1;
+      else if (named.has(key)) this.#isSaidToDiffer(machine, there, `${key}, which is the same`);
+    }
+    if (differing > keys) this.#isSaidToDiffer(machine, there, `${keys} keys, of ${differing}`);
     return true;
+  }
+
+  #isSaidToDiffer({ name }: Machine, there: ReplicaWatch, what: string): void {
+    const detail = `${name} says that it differs from ${there.machine.name} in ${what}`;
+    this.#ports.watcher.report({ invariant: "difference", detail });
   }
 }

@@ -14,7 +14,7 @@ import {
 import { type Content, PeerFault, type Written } from "@hearsay/node";
 import { StoreError } from "@hearsay/store";
 import type { Machine } from "../cluster/machine.ts";
-import type { Write } from "../invariants/ledger.ts";
+import { CONTENT_TYPE, type Write } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 import type { Operation } from "../plan/actions.ts";
 import { readable } from "../watch/readable.ts";
@@ -125,7 +125,7 @@ export class Clients {
     const content: Content =
       text === undefined
         ? { kind: "tombstone" }
-        : { kind: "value", bytes: encodeUtf8(text), contentType: "text/plain", ttlMs: expires };
+        : { kind: "value", bytes: encodeUtf8(text), contentType: CONTENT_TYPE, ttlMs: expires };
     const written = node.write(key, content, seen);
     if ("code" in written) {
       this.counts.refused += 1;
@@ -198,6 +198,7 @@ export class Clients {
     watcher.vectors.asked(machine, key);
     watcher.count("invention");
     watcher.count("checksum");
+    watcher.shown(machine, key, record);
     if (record === undefined) return undefined;
     const holder = { nowMs: machine.nowMs(), complete: machine.running.standing.complete };
     watcher.report(checkRecord(watcher.ledger, key, record, holder));

@@ -1,7 +1,8 @@
 /** Looks at all running nodes at once: roots against records, the laws of merging, bounds, who is dead to whom. */
-import { DEFAULT_RUMOR_OPTIONS, type KeyRecord } from "@hearsay/core";
+import { DEFAULT_RUMOR_OPTIONS, type KeyRecord, SWIM_DEFAULTS } from "@hearsay/core";
 import { EXCHANGE_LIMITS } from "@hearsay/node";
-import { DEFAULT_STORE_LIMITS, StoreError } from "@hearsay/store";
+import { DEFAULT_STORE_LIMITS, GHOSTS_MAX, StoreError } from "@hearsay/store";
+import { MAX_PENDING_ACKS, MAX_WAITERS } from "../cluster/composition.ts";
 import type { Machine } from "../cluster/machine.ts";
 import type { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import { canonicalText, checkMergeLaws, type FinalState } from "../invariants/final-checks.ts";
@@ -27,7 +28,10 @@ export class Inspection {
   async look(): Promise<void> {
     const { cluster, operator } = this.#ports;
     const machines = operator.up.map((name) => cluster.machine(name));
-    for (const machine of machines) this.#checkBounds(machine);
+    for (const machine of machines) {
+      this.#checkBounds(machine);
+      this.#ports.watcher.look(machine);
+    }
     await this.#checkRoots(machines);
     this.#checkMerging(machines);
   }
@@ -95,21 +99,26 @@ export class Inspection {
     }
   }
 
-  #checkBounds({ name, member, store }: Machine): void {
-    if (member === undefined || store === undefined) return;
+  #checkBounds({ name, node, member, store }: Machine): void {
+    if (node === undefined || member === undefined || store === undefined) return;
     const { watcher, cluster } = this.#ports;
-    const { cacheBytes, pendingBytes } = store.stats();
+    const { cacheBytes, pendingBytes, ghosts } = store.stats();
     const { settings } = cluster;
     const limits = { ...DEFAULT_STORE_LIMITS, ...settings.store };
     const { maxSessions } = settings.member.exchange ?? EXCHANGE_LIMITS;
-    const { hotMaxEntries } = settings.member.rumors ?? DEFAULT_RUMOR_OPTIONS;
+    const { hotMaxEntries, hotMaxBytes } = settings.member.rumors ?? DEFAULT_RUMOR_OPTIONS;
+    const { broadcastsMax } = settings.member.swim ?? SWIM_DEFAULTS;
     const { monger } = member.rumors;
     const bounds: readonly (readonly [string, number, number])[] = [
       ["cache", cacheBytes, limits.cacheMaxBytes],
       ["pending", pendingBytes, limits.pendingMaxBytes + TURN_BYTES],
       ["sessions", member.repair.answering, maxSessions],
       ["rumors", monger.hotEntries, hotMaxEntries],
-      ["waiting writers", member.acksPending, ACKS_MAX],
+      ["bytes of rumors", monger.hotBytes, hotMaxBytes],
+      ["waiting writers", member.acksPending, MAX_PENDING_ACKS],
+      ["waiting peers", node.waiting, MAX_WAITERS],
+      ["news of members", member.membership.stats.broadcastsQueued, broadcastsMax],
+      ["ghosts", ghosts, GHOSTS_MAX],
     ];
     for (const [what, is, bound] of bounds) {
       watcher.count("bounds");
@@ -121,4 +130,3 @@ export class Inspection {
 
 /** A turn that begins below the bound of what waits is admitted whole (docs/store.md): a burst of clients comes in one. */
 const TURN_BYTES = 256 * 1024;
-const ACKS_MAX = 100;

@@ -68,7 +68,9 @@ export class Settling {
     );
     await this.#comesTrue("convergence", "all hold the same", SETTLE_MS, () => this.#agree(names));
     if (this.#hasBroken) return;
-    const { watcher } = this.#ports;
+    this.#haveTold(names);
+    const { watcher, cluster } = this.#ports;
+    for (const name of names) watcher.look(cluster.machine(name));
     const states = await this.#states(names);
     watcher.count("durability", watcher.ledger.size * states.length);
     watcher.count("convergence", states.length);
@@ -267,6 +269,18 @@ export class Settling {
     const last = writes.at(-1)?.version.time ?? Number.POSITIVE_INFINITY;
     if (writes.length < names.length) this.#writeLast(names);
     return names.every((name) => (cluster.machine(name).member?.keeper.completeness.watermark ?? 0) >= last);
+  }
+
+  /** Each of them has written something while all were alive to it. */
+  #haveTold(names: readonly string[]): void {
+    const { watcher, cluster } = this.#ports;
+    watcher.count("spreading");
+    const told = names.some((name) => {
+      const counters = cluster.machine(name).member?.rumors.monger.counters;
+      return counters !== undefined && counters.records + counters.offers > 0;
+    });
+    if (!told)
+      watcher.report({ invariant: "spreading", detail: "nobody has told anybody of its last write" });
   }
 
   async #states(names: readonly string[]): Promise<FinalState[]> {

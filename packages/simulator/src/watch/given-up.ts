@@ -1,8 +1,8 @@
 /** What a replica may give up of a record on a peer's word, what it must not forget otherwise, and what it must not show again. */
-import { type Context, covers, holds, isLive, type KeyRecord, type Sibling } from "@hearsay/core";
+import { type Context, covers, holds, type KeyRecord, type Sibling } from "@hearsay/core";
 import type { Violation } from "../invariants/invariant.ts";
 import { describeWrite, isRevived, type WriteLedger, wasGivenUpWrongly } from "../invariants/ledger.ts";
-import { forgottenBy } from "../invariants/record-checks.ts";
+import { forgottenBy, isShownAt } from "../invariants/record-checks.ts";
 
 /**
  * What a record has to go on covering when siblings were dropped of it as ghosts: all but these, of which each is the last that is
@@ -37,7 +37,7 @@ export function comingBack(
   for (const sibling of record.siblings) {
     const { version } = sibling;
     // A deletion that comes back shows nothing.
-    if (!isLive(sibling, nowMs)) continue;
+    if (!isShownAt(sibling, nowMs)) continue;
     if (!covers(seen, version) || (held !== undefined && holds(held, version))) continue;
     const write = ledger.find(version);
     if (write !== undefined && (wasGivenUpWrongly(write) || isRevived(write))) continue;

@@ -16,6 +16,7 @@ import type { Violation } from "../invariants/invariant.ts";
 import { describeWrite, isCountedOn, type Write, type WriteLedger } from "../invariants/ledger.ts";
 import { checkRecord, forgottenBy } from "../invariants/record-checks.ts";
 import { comingBack, type Past, regression, withoutRefused } from "./given-up.ts";
+import { Holding } from "./holding.ts";
 
 export class ReplicaWatch {
   readonly machine: Machine;
@@ -38,8 +39,7 @@ export class ReplicaWatch {
   #seen: Map<string, Context> = new Map();
   /** Of keys whose record was damaged: what it had held or covered before, in this directory. */
   readonly #seenBefore: Map<string, Context> = new Map();
-  /** Of each key the writes that it has not been seen to hold, among so many that were looked at. */
-  readonly #lacks: Map<string, { readonly writes: readonly Write[]; readonly of: number }> = new Map();
+  readonly #holding: Holding;
   /** Keys of which a record may be damaged: nobody can say what of them this incarnation still holds. */
   readonly #damaged: Set<string> = new Set();
   /** Keys of which a record could not be stored, and may turn out to be there. */
@@ -50,6 +50,7 @@ export class ReplicaWatch {
   constructor(machine: Machine, ledger: WriteLedger, nowMs: number) {
     this.machine = machine;
     this.#ledger = ledger;
+    this.#holding = new Holding(machine.name, ledger);
     this.wholeSinceMs = nowMs;
   }
 
@@ -72,6 +73,13 @@ export class ReplicaWatch {
   hadSeen(key: string, version: { readonly time: HlcTime; readonly node: string }): boolean {
     const before = this.#seenBefore.get(key);
     return (before !== undefined && covers(before, version)) || this.hasSeen(key, version);
+  }
+
+  /** Whether {@link records} may tell something else of a key than the store does: by damage, or as nobody was told of a change yet. */
+  mayDiffer(key: string): boolean {
+    if (this.#damaged.has(key) || this.#failed.has(key) || this.#leaving.has(key)) return true;
+    const held = this.#records.get(key);
+    return held !== undefined && this.#mayBePurged(held);
   }
 
   /** @param complete whether the node claims to be */
@@ -122,7 +130,7 @@ export class ReplicaWatch {
   dropped(key: string): Violation | undefined {
     const record = this.#records.get(key);
     this.removed(key);
-    return record === undefined ? undefined : this.#droppedOf(key, record.siblings);
+    return record === undefined ? undefined : this.#droppedOf(record.siblings);
   }
 
   /** Of a record of which a part is to be dropped on a peer's word this is stored: what it does not cover has gone. */
@@ -135,14 +143,13 @@ export class ReplicaWatch {
     // With the last sibling goes the context, and what takes the place need not cover what that did.
     if (gone.length === held.siblings.length) this.#records.delete(key);
     else this.#records.set(key, { context: withoutRefused(held.context, gone), siblings: held.siblings });
-    return this.#droppedOf(key, gone);
+    return this.#droppedOf(gone);
   }
 
-  #droppedOf(key: string, siblings: readonly Sibling[]): Violation | undefined {
+  #droppedOf(siblings: readonly Sibling[]): Violation | undefined {
     for (const { version } of siblings) {
       const write = this.#ledger.find(version);
-      if (write === undefined || !write.holders.delete(this.machine.name)) continue;
-      this.#lacks.delete(key);
+      if (write === undefined || !this.#holding.lost(write)) continue;
       // Who has forgotten it takes it for a ghost, which is kept aside (docs/protocol.md, *Ghosts*).
       if (write.holders.size === 0 && write.isForgotten) write.isExcused = true;
       if (write.holders.size > 0 || !isCountedOn(write)) continue;
@@ -258,8 +265,7 @@ export class ReplicaWatch {
   }
 
   #lost(write: Write, counts: (machine: string) => boolean = () => true): void {
-    if (!write.holders.delete(this.machine.name)) return;
-    this.#lacks.delete(write.key);
+    if (!this.#holding.lost(write)) return;
     if (![...write.holders].some(counts)) write.isExcused = true;
   }
 
@@ -271,24 +277,11 @@ export class ReplicaWatch {
   }
 
   #hold(key: string, context: Context): void {
-    const issued = this.#ledger.of(key);
-    if (this.isGivenUp) {
-      for (const write of issued) if (covers(context, write.version)) write.wasHeld = true;
+    if (!this.isGivenUp) {
+      this.#holding.holds(key, context);
       return;
     }
-    const lacks = this.#lacks.get(key);
-    const newer = issued.slice(lacks?.of ?? 0);
-    const writes = lacks === undefined || lacks.writes.length === 0 ? newer : [...lacks.writes, ...newer];
-    if (writes.length === 0) return;
-    const still: Write[] = [];
-    for (const write of writes) {
-      if (!covers(context, write.version)) still.push(write);
-      else {
-        write.wasHeld = true;
-        write.holders.add(this.machine.name);
-      }
-    }
-    this.#lacks.set(key, { writes: still, of: issued.length });
+    for (const write of this.#ledger.of(key)) if (covers(context, write.version)) write.wasHeld = true;
   }
 
   #past(key: string, held: KeyRecord | undefined): Past {

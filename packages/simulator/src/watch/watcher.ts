@@ -1,12 +1,13 @@
 /** Watches a simulated cluster from between its parts, and gathers what breaks an invariant. */
-import type { HlcTime, KeyRecord } from "@hearsay/core";
-import type { MemberPorts, Node, NodePorts, RecordStore } from "@hearsay/node";
+import type { KeyRecord } from "@hearsay/core";
+import type { MemberPorts, Node, NodeConfig, NodePorts, RecordStore } from "@hearsay/node";
 import type { Store, StoreOptions } from "@hearsay/store";
 import type { Hooks } from "../cluster/composition.ts";
 import type { Machine } from "../cluster/machine.ts";
 import type { Opened } from "../cluster/run.ts";
 import type { CheckCounts, Invariant, Violation } from "../invariants/invariant.ts";
-import { describeWrite, isCountedOn, isSuperseded, type Write, WriteLedger } from "../invariants/ledger.ts";
+import { describeWrite, isCountedOn, type Write, WriteLedger } from "../invariants/ledger.ts";
+import { AdmissionWatch } from "./admission-watch.ts";
 import { everything } from "./everything.ts";
 import { markFallen } from "./fallen.ts";
 import { LossWatch } from "./loss-watch.ts";
@@ -14,7 +15,9 @@ import { observedStore } from "./observed-store.ts";
 import { checkPurge } from "./purge-check.ts";
 import { readable } from "./readable.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
+import { checkShown } from "./shown.ts";
 import { VectorWatch } from "./vector-watch.ts";
+import { WatermarkWatch } from "./watermark-watch.ts";
 
 export class Watcher implements Hooks {
   readonly ledger: WriteLedger = new WriteLedger();
@@ -28,9 +31,8 @@ export class Watcher implements Hooks {
   readonly #onCommit: (machine: Machine, key: string, record: KeyRecord | undefined) => void;
   readonly vectors: VectorWatch;
   readonly losses: LossWatch;
-  #watermark: HlcTime = 0;
-  /** Writes not yet below the greatest watermark, in the order of their issue. */
-  #above: Write[] = [];
+  readonly watermarks: WatermarkWatch;
+  readonly admissions: AdmissionWatch;
 
   /** @param siblingLimit how many siblings a record of a key may keep */
   constructor(
@@ -42,6 +44,8 @@ export class Watcher implements Hooks {
     this.#siblingLimit = siblingLimit;
     this.vectors = new VectorWatch(this);
     this.losses = new LossWatch(this);
+    this.watermarks = new WatermarkWatch(this);
+    this.admissions = new AdmissionWatch(this);
     this.#onCommit = (...change) => {
       this.changes += 1;
       onCommit(...change);
@@ -76,7 +80,7 @@ export class Watcher implements Hooks {
       });
       return undefined;
     }
-    this.#above.push(write);
+    this.watermarks.issued(write);
     for (const time of facts.covered.vector.values()) {
       if (time >= facts.version.time)
         this.report({ invariant: "clock", detail: `${describeWrite(write)} is not above what it covers` });
@@ -99,7 +103,13 @@ export class Watcher implements Hooks {
     };
   }
 
+  nodeConfig(config: NodeConfig, machine: Machine): NodeConfig {
+    this.admissions.configured(machine, config);
+    return config;
+  }
+
   node(node: Node, machine: Machine): void {
+    this.admissions.node(node, machine);
     this.report(this.replica(machine).incarnated(node.id, this.#nowMs()));
   }
 
@@ -111,6 +121,7 @@ export class Watcher implements Hooks {
       graveyard: {
         purge: async (floor, limit) => {
           watch.purging(floor);
+          this.watermarks.purging(machine, floor);
           const report = await graveyard.purge(floor, limit);
           if (report.purged > 0) this.#purged(machine);
           return report;
@@ -120,26 +131,17 @@ export class Watcher implements Hooks {
           return graveyard.remove(key).then(() => this.#dropped(machine, key));
         },
         dropDamaged: (floor, unreadableAt, limit) => graveyard.dropDamaged(floor, unreadableAt, limit),
-        quarantine: (key, sibling, kept) => graveyard.quarantine(key, sibling, kept),
+        quarantine: (key, sibling, kept) => {
+          this.admissions.keptAside(machine, key, sibling.version);
+          return graveyard.quarantine(key, sibling, kept);
+        },
       },
     };
   }
 
   opened(opened: Opened, machine: Machine): void {
-    const { keeper } = opened.member;
-    const { completeness } = keeper;
     this.vectors.opened(opened, machine);
-    const adopt = completeness.adoptWatermark.bind(completeness);
-    completeness.adoptWatermark = (watermark) => {
-      const events = adopt(watermark);
-      this.#watermarkRose(machine, completeness.watermark);
-      return events;
-    };
-    const foundBy = keeper.foundBy.bind(keeper);
-    keeper.foundBy = (who) => {
-      if (who === "newcomer") this.#watermarkHolds(completeness.watermark);
-      return foundBy(who);
-    };
+    this.watermarks.opened(opened, machine);
   }
 
   /** What a store holds that was just opened. */
@@ -149,11 +151,23 @@ export class Watcher implements Hooks {
     this.report(this.replica(machine).reopened(records, this.#nowMs()));
   }
 
+  /** A reader was shown this. */
+  shown(machine: Machine, key: string, record: KeyRecord | undefined): void {
+    this.count("reading");
+    this.report(checkShown(this.replica(machine), key, record, machine.nowMs()));
+  }
+
+  /** Looks at what a running node says of itself. */
+  look(machine: Machine): void {
+    const { member } = machine;
+    if (member !== undefined) this.watermarks.look(machine, member.keeper.completeness);
+    this.admissions.look(machine);
+  }
+
   /** The writer was told that it is done. */
   acknowledged(machine: Machine, write: Write): void {
     const { isGivenUp } = this.replica(machine);
-    // A write that is not committed keeps the watermark below it.
-    if (!isGivenUp && write.version.time <= this.#watermark) this.#checkHeld(machine, write);
+    if (!isGivenUp) this.watermarks.acknowledged(machine, write);
     this.vectors.acknowledged(write);
     if (write.holders.size > 0) return;
     // Nobody else has it, and nobody will ask this one any more.
@@ -179,7 +193,7 @@ export class Watcher implements Hooks {
 
   /** Of the cluster that was, the machines named are all that is left: what it said holds of nobody any more. */
   begunAnew(lost: readonly Machine[], counts: (machine: string) => boolean): void {
-    this.#watermark = 0;
+    this.watermarks.begunAnew();
     for (const machine of lost) this.replica(machine).giveUp(counts);
   }
 
@@ -276,34 +290,5 @@ export class Watcher implements Hooks {
     checkPurge(this, machine, key, record);
     this.replica(machine).removed(key);
     this.#onCommit(machine, key, undefined);
-  }
-
-  #watermarkRose(machine: Machine, watermark: HlcTime): void {
-    const isByItself = this.replica(machine).isBeside || machine.member?.keeper.isAloneInDoubt === true;
-    if (watermark <= this.#watermark || isByItself) return;
-    for (const write of this.#watermarkHolds(watermark)) this.#checkHeld(machine, write);
-  }
-
-  /** @returns what it says more than before; one that joins from now on is no part of that */
-  #watermarkHolds(watermark: HlcTime): Write[] {
-    this.#watermark = Math.max(this.#watermark, watermark);
-    const isAbove = ({ version, outcome }: Write): boolean => version.time > watermark || outcome === "open";
-    const said = this.#above.filter((write) => !isAbove(write));
-    this.#above = this.#above.filter(isAbove);
-    return said;
-  }
-
-  #checkHeld(machine: Machine, write: Write): void {
-    if (write.outcome !== "acknowledged" || write.isExcused || write.isForgotten || isSuperseded(write))
-      return;
-    this.count("watermark");
-    const counted = machine.member?.membership.counted().ids ?? [];
-    for (const other of this.replicas.values()) {
-      const id = other.machine.node?.id;
-      if (id === undefined || other.isGivenUp || !counted.includes(id)) continue;
-      if (other.hasSeen(write.key, write.version)) continue;
-      const detail = `${machine.name} says complete through ${this.#watermark}, and ${other.machine.name} lacks ${describeWrite(write)}`;
-      this.report({ invariant: "watermark", detail });
-    }
   }
 }
