@@ -2,7 +2,7 @@
 import { covers, type HlcTime, type KeyRecord, mergeRecords } from "@hearsay/core";
 import type { Violation } from "./invariant.ts";
 import { describeWrite, purgeTime, type Write, type WriteLedger } from "./ledger.ts";
-import { checkRecord, isShownAt } from "./record-checks.ts";
+import { checkRecord, isSame, isShownAt } from "./record-checks.ts";
 
 /** One replica in the end. */
 export interface FinalState {
@@ -51,15 +51,14 @@ export function checkAgreement(states: readonly FinalState[]): Violation[] {
   return found;
 }
 
-/** The laws of merging, over two records of one key that replicas really held. */
+/** The laws of merging, over two records of one key that replicas really held, contexts included. */
 export function checkMergeLaws(key: string, a: KeyRecord, b: KeyRecord): Violation | undefined {
   const merged = mergeRecords(a, b);
-  const same = (x: KeyRecord, y: KeyRecord): boolean => recordText(x) === recordText(y);
-  const law = !same(merged, mergeRecords(b, a))
+  const law = !isSame(merged, mergeRecords(b, a))
     ? "commutative"
-    : !same(merged, mergeRecords(merged, b)) || !same(a, mergeRecords(a, a))
+    : !isSame(merged, mergeRecords(merged, b)) || !isSame(a, mergeRecords(a, a))
       ? "idempotent"
-      : !same(mergeRecords(mergeRecords(a, b), a), mergeRecords(a, mergeRecords(b, a)))
+      : !isSame(mergeRecords(mergeRecords(a, b), a), mergeRecords(a, mergeRecords(b, a)))
         ? "associative"
         : undefined;
   return law === undefined

@@ -6,6 +6,7 @@ import {
   holds,
   type KeyRecord,
   type Sibling,
+  sameVersion,
   type Version,
 } from "@hearsay/core";
 import type { Violation } from "./invariant.ts";
@@ -130,6 +131,21 @@ function checkNothingDropped(
     return { invariant: "siblings", detail: `${describeWrite(write)} is gone, and no write covers it` };
   }
   return undefined;
+}
+
+/** Whether two records are one, contexts included. */
+export function isSame(a: KeyRecord | undefined, b: KeyRecord | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  if (a.context.size !== b.context.size || !holdSame(a, b)) return false;
+  return [...a.context].every(([node, time]) => b.context.get(node) === time);
+}
+
+export function holdSame(a: KeyRecord, b: KeyRecord): boolean {
+  if (a.siblings.length !== b.siblings.length) return false;
+  return a.siblings.every(({ version }, i) => {
+    const other = b.siblings[i];
+    return other !== undefined && sameVersion(version, other.version);
+  });
 }
 
 /** What the older record covers and the newer does not. */

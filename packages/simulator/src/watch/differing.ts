@@ -1,7 +1,7 @@
 /** Which keys differ between two machines, by what was seen to be committed there. */
 import { type HlcTime, type KeyRecord, purgeableFrom } from "@hearsay/core";
+import { holdSame } from "../invariants/record-checks.ts";
 import type { ReplicaWatch } from "./replica-watch.ts";
-import { holdSame } from "./shown.ts";
 
 /** As two machines stood at one moment. */
 export class Sides {

@@ -1,7 +1,7 @@
 /** What a node shows of a key, compared with what was seen to be committed there. */
-import { isLive, type KeyRecord, sameVersion } from "@hearsay/core";
+import { isLive, type KeyRecord } from "@hearsay/core";
 import type { Violation } from "../invariants/invariant.ts";
-import { isShownAt } from "../invariants/record-checks.ts";
+import { isSame, isShownAt } from "../invariants/record-checks.ts";
 import type { ReplicaWatch } from "./replica-watch.ts";
 
 export function checkShown(
@@ -20,21 +20,6 @@ export function checkShown(
   if (shown === held || isSame(shown, held)) return undefined;
   const detail = `${name} has committed ${describe(held)} for ${key}, and shows ${describe(shown)}`;
   return { invariant: "reading", detail };
-}
-
-/** Whether two records are one, contexts included. */
-export function isSame(a: KeyRecord | undefined, b: KeyRecord | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  if (a.context.size !== b.context.size || !holdSame(a, b)) return false;
-  return [...a.context].every(([node, time]) => b.context.get(node) === time);
-}
-
-export function holdSame(a: KeyRecord, b: KeyRecord): boolean {
-  if (a.siblings.length !== b.siblings.length) return false;
-  return a.siblings.every(({ version }, i) => {
-    const other = b.siblings[i];
-    return other !== undefined && sameVersion(version, other.version);
-  });
 }
 
 function describe(record: KeyRecord | undefined): string {
