@@ -274,6 +274,7 @@ export class Settling {
   /** Each of them has written something while all were alive to it. */
   #haveTold(names: readonly string[]): void {
     const { watcher, cluster } = this.#ports;
+    if (names.length < 2) return;
     watcher.count("spreading");
     const told = names.some((name) => {
       const counters = cluster.machine(name).member?.rumors.monger.counters;
