@@ -137,7 +137,8 @@ function checkNothingDropped(
 export function isSame(a: KeyRecord | undefined, b: KeyRecord | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   if (a.context.size !== b.context.size || !holdSame(a, b)) return false;
-  return [...a.context].every(([node, time]) => b.context.get(node) === time);
+  for (const [node, time] of a.context) if (b.context.get(node) !== time) return false;
+  return true;
 }
 
 export function holdSame(a: KeyRecord, b: KeyRecord): boolean {
