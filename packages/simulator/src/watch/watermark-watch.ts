@@ -85,7 +85,8 @@ export class WatermarkWatch {
   }
 
   #rose(machine: Machine, watermark: HlcTime): void {
-    const isByItself = this.#ports.replica(machine).isBeside || machine.member?.keeper.isAloneInDoubt === true;
+    const isByItself =
+      this.#ports.replica(machine).isBeside || machine.member?.keeper.isAloneInDoubt === true;
     if (watermark <= this.#greatest || isByItself) return;
     for (const write of this.#holds(watermark)) this.#checkHeld(machine, write);
   }
