@@ -122,6 +122,12 @@ operations:
     expect(violations).toEqual(expect.arrayContaining(["lost", "went_back", "stale_after"]));
   });
 
+  it.each(["denies", "expires"] as const)("fail a node that has everything and %s it", async (lie) => {
+    const { code, violations } = await run(lie);
+    expect(code).toBe(1);
+    expect(violations).toEqual(["invented", "lost"]);
+  });
+
   it("fail a node that acknowledges deletions and keeps the values", async () => {
     const { code, violations } = await run("revives");
     expect(code).toBe(1);

@@ -2,8 +2,11 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
-/** `drops`: acknowledges every fifth write and forgets it. `revives`: acknowledges deletions and keeps the value. */
-export type Lie = "drops" | "revives" | "none";
+/**
+ * `drops`: acknowledges every fifth write and forgets it. `revives`: acknowledges deletions and keeps the value. `denies`: shows each value as
+ * a deletion. `expires`: shows each as one whose time is over.
+ */
+export type Lie = "drops" | "revives" | "denies" | "expires" | "none";
 
 const EVERY = 5;
 
@@ -16,12 +19,12 @@ export async function lyingNode(target: string, lie: Lie): Promise<LyingNode> {
   let writes = 0;
   const isLie = ({ method }: IncomingMessage): boolean => {
     if (lie === "revives") return method === "DELETE";
-    if (lie === "none" || method !== "PUT") return false;
+    if (lie !== "drops" || method !== "PUT") return false;
     writes += 1;
     return writes % EVERY === 0;
   };
   const server = createServer((request, response) => {
-    forward(target, request, response, isLie(request)).catch((error: unknown) => {
+    forward(target, request, response, isLie(request) ? "elsewhere" : lie).catch((error: unknown) => {
       response.statusCode = 502;
       response.end(String(error));
     });
@@ -33,12 +36,12 @@ export async function lyingNode(target: string, lie: Lie): Promise<LyingNode> {
   return { url: `http://127.0.0.1:${port}`, close: () => server.closeAllConnections() ?? server.close() };
 }
 
-/** A lie is a real write to another key, so its version and everything else in the answer is as it should be. */
+/** A dropped write is a real one to another key, so its version and everything else in the answer is as it should be. */
 async function forward(
   target: string,
   request: IncomingMessage,
   response: ServerResponse,
-  isLie: boolean,
+  lie: Lie | "elsewhere",
 ): Promise<void> {
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part);
@@ -52,16 +55,43 @@ async function forward(
       headers.set(name, value);
   }
   const method = request.method ?? "GET";
-  const answer = await fetch(target + (isLie ? path.replace("/kv/", "/kv/elsewhere/") : path), {
+  const answer = await fetch(target + (lie === "elsewhere" ? path.replace("/kv/", "/kv/elsewhere/") : path), {
     method,
     headers,
     ...(parts.length > 0 ? { body: Buffer.concat(parts) } : undefined),
   });
-  const body = Buffer.from(await answer.arrayBuffer());
-  response.statusCode = answer.status;
+  const told = Buffer.from(await answer.arrayBuffer());
+  const isShown = method === "GET" && path.startsWith("/kv/") && answer.status === 200;
+  const { status, body } = isShown ? hidden(lie, answer, told) : { status: answer.status, body: told };
+  response.statusCode = status;
   for (const [name, value] of answer.headers) {
     if (!["connection", "keep-alive", "content-length", "transfer-encoding"].includes(name))
       response.setHeader(name, value);
   }
   response.end(body);
+}
+
+interface SiblingList {
+  readonly siblings: readonly { readonly version: string; readonly node: string; readonly time: string }[];
+}
+
+/** The answer without its value, as one looks to whom that was deleted or is over. */
+function hidden(
+  lie: string,
+  { headers, status }: Response,
+  body: Buffer,
+): { readonly status: number; readonly body: Buffer | string } {
+  if (lie !== "denies" && lie !== "expires") return { status, body };
+  if (!headers.get("content-type")?.startsWith("application/json")) {
+    const version = headers.get("etag")?.slice(1, -1);
+    const facts = { code: "not_found", detail: "", next: "", retryable: false, deleted: true, version };
+    return { status: 404, body: JSON.stringify({ type: "about:blank", title: "", status: 404, ...facts }) };
+  }
+  const list = JSON.parse(body.toString()) as SiblingList;
+  const siblings = list.siblings.map(({ version, node, time, ...rest }) =>
+    lie === "denies"
+      ? { version, node, time, deleted: true }
+      : { version, node, time, ...rest, expired: true },
+  );
+  return { status, body: JSON.stringify({ ...list, siblings }) };
 }

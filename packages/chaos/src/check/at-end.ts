@@ -1,7 +1,7 @@
 /** What every node holds at the end: nothing lost, nothing back, everywhere the same. */
 import type { FinalEvent, SeenSibling } from "../history/events.ts";
 import type { History } from "../history/history.ts";
-import { type Excuse, mayBePurged, mayCover, mustCover } from "./cover.ts";
+import { type Excuse, type Moment, mayBePurged, mayCover, mayShow, mustCover } from "./cover.ts";
 import type { KeyWrites, KnownWrite, WritesByKey } from "./key-writes.ts";
 import type { Losses } from "./losses.ts";
 import type { Violation } from "./violation.ts";
@@ -51,18 +51,19 @@ function excuseOf(
   writes: KeyWrites,
   clockErrorMs: number,
 ): Excuse {
-  const present = siblings.map(({ version }) => version);
-  if (w.version !== undefined && present.includes(w.version)) return "certain";
+  const moment = { atMs: endMs, clockErrorMs };
+  if (siblings.some((sibling) => sibling.version === w.version && mayShow(w, sibling, moment)))
+    return "certain";
   let excuse: Excuse = "none";
   for (const sibling of siblings) {
-    for (const source of sourcesOf(sibling, writes)) {
+    for (const source of sourcesOf(sibling, writes, moment)) {
       if (!mayCover(source, w, sibling.version)) continue;
       // What stands there was made, whatever its answer was.
       if (source.version !== undefined) return "certain";
       excuse = "uncertain";
     }
   }
-  const purged = mayBePurged(w, writes, { atMs: endMs, clockErrorMs, present: agesOf(siblings) });
+  const purged = mayBePurged(w, writes, { ...moment, present: agesOf(siblings) });
   return purged === "none" ? excuse : purged;
 }
 
@@ -76,16 +77,12 @@ function agesOf(siblings: readonly SeenSibling[]): string[] {
 }
 
 /** The write a sibling comes from; for a tombstone that no answer named, every deletion it may be. */
-export function sourcesOf({ version, value }: SeenSibling, writes: KeyWrites): readonly KnownWrite[] {
-  const known = writes.byVersion.get(version);
-  if (known !== undefined) return [known];
-  if (value !== undefined) return [];
-  return writes.all.filter(
-    ({ event, version: named }) =>
-      named === undefined &&
-      event.outcome === "unknown" &&
-      (event.do === "delete" || event.ttlMs !== undefined),
+export function sourcesOf(sibling: SeenSibling, writes: KeyWrites, moment: Moment): readonly KnownWrite[] {
+  const known = writes.byVersion.get(sibling.version);
+  const unnamed = writes.all.filter(
+    ({ event, version }) => version === undefined && event.outcome === "unknown",
   );
+  return (known === undefined ? unnamed : [known]).filter((write) => mayShow(write, sibling, moment));
 }
 
 function damaged({ node, key, endMs, unreadable = "" }: FinalEvent): Violation {

@@ -341,6 +341,7 @@ describe("the end", () => {
   it("diverged is not a value that runs out while the nodes are read one after the other", () => {
     const write = told.put("n1", "a", { ttlMs: 1_000 });
     told.final("a", [seen(write)], ["n1"]);
+    told.wait(500);
     told.final("a", [{ ...seen(write), expired: true }], ["n2"]);
     expect(told.codes()).toEqual([]);
   });

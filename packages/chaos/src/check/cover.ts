@@ -5,6 +5,7 @@
  * Both are closed under covering: if t covers s and s covers w, then t was over after s was sent, which was over after w
  * was, and a context that covers s was read after it. So it suffices to ask about the siblings that are left at the end.
  */
+import type { SeenSibling } from "../history/events.ts";
 import { type KeyWrites, type KnownWrite, type WritesByKey, writerOf } from "./key-writes.ts";
 
 /** @param version of s, where it was seen and its answer did not come */
@@ -36,16 +37,29 @@ export function mustCover(s: KnownWrite, w: KnownWrite, writes: WritesByKey): bo
   return s.context.index === w.event.index && writerOf(version) === coordinator;
 }
 
-/** A deletion, or a value whose time may be over. */
-function mayBeGone({ event }: KnownWrite, atMs: number, clockErrorMs: number): boolean {
-  if (event.outcome === "none" || event.startMs > atMs) return false;
-  if (event.do === "delete") return true;
-  return event.ttlMs !== undefined && atMs >= event.startMs + event.ttlMs - clockErrorMs;
-}
+/** Clocks are read in whole milliseconds on both sides. */
+export const ROUNDING_MS = 2;
 
-export interface Absence {
+/** When something was seen, and how well the observer knows the nodes' time. */
+export interface Moment {
   readonly atMs: number;
   readonly clockErrorMs: number;
+}
+
+/** A deletion, or a value whose time may be over. */
+export function mayBeGone({ event }: KnownWrite, { atMs, clockErrorMs }: Moment): boolean {
+  if (event.outcome === "none" || event.startMs > atMs) return false;
+  if (event.do === "delete") return true;
+  return event.ttlMs !== undefined && atMs >= event.startMs + event.ttlMs - clockErrorMs - ROUNDING_MS;
+}
+
+/** Whether what a node showed may be the write: its own value, or none once that may be over. */
+export function mayShow(w: KnownWrite, { value, expired }: SeenSibling, moment: Moment): boolean {
+  if (value !== undefined && value !== w.event.value) return false;
+  return (value !== undefined && expired !== true) || mayBeGone(w, moment);
+}
+
+export interface Absence extends Moment {
   /** The versions that came after whatever is absent with its whole record. */
   readonly present: readonly string[];
 }
@@ -57,14 +71,10 @@ export type Excuse = "certain" | "uncertain" | "none";
  * Whether a write may have gone with its whole record, which happens when everything in that is deleted or over. What is there
  * was written after that, so it is newer than what took the write away.
  */
-export function mayBePurged(
-  w: KnownWrite,
-  { all }: KeyWrites,
-  { atMs, clockErrorMs, present }: Absence,
-): Excuse {
+export function mayBePurged(w: KnownWrite, { all }: KeyWrites, { present, ...moment }: Absence): Excuse {
   let excuse: Excuse = "none";
   for (const d of all) {
-    if (!mayBeGone(d, atMs, clockErrorMs) || !(d === w || mayCover(d, w))) continue;
+    if (!mayBeGone(d, moment) || !(d === w || mayCover(d, w))) continue;
     const { version } = d;
     if (version !== undefined && present.some((other) => other <= version)) continue;
     if (d.event.outcome === "ok") return "certain";

@@ -1,12 +1,9 @@
 /** What each showing of a key must not be, looked at alone: invented, over, or without what it was asked to wait for. */
 import type { SeenSibling } from "../history/events.ts";
 import { describe, seconds, sourcesOf } from "./at-end.ts";
-import { mayBePurged } from "./cover.ts";
+import { type Moment, mayBeGone, mayBePurged, ROUNDING_MS } from "./cover.ts";
 import type { KeyWrites, KnownWrite, Showing, WritesByKey } from "./key-writes.ts";
 import type { Violation } from "./violation.ts";
-
-/** Clocks are read in whole milliseconds on both sides. */
-const ROUNDING_MS = 2;
 
 export function* checkShowings(
   showings: readonly Showing[],
@@ -16,7 +13,7 @@ export function* checkShowings(
   for (const showing of showings) {
     const keyWrites = writes.of(showing.key);
     for (const sibling of showing.siblings) {
-      const reason = inventionOf(sibling, showing, keyWrites);
+      const reason = inventionOf(sibling, showing, keyWrites, clockErrorMs);
       if (reason !== undefined) yield violation("invented", showing, sibling.version, reason);
       const over = overSince(sibling, keyWrites, clockErrorMs);
       if (over !== undefined && showing.startMs > over + ROUNDING_MS) {
@@ -46,22 +43,29 @@ export function shownBy({ siblings }: Showing): string {
   return siblings.length === 0 ? "no record" : siblings.map(describe).join(" and ");
 }
 
-function inventionOf(sibling: SeenSibling, showing: Showing, writes: KeyWrites): string | undefined {
-  const { node, key, endMs } = showing;
+function inventionOf(
+  sibling: SeenSibling,
+  { node, key, endMs }: Showing,
+  writes: KeyWrites,
+  clockErrorMs: number,
+): string | undefined {
+  const moment: Moment = { atMs: endMs, clockErrorMs };
   const what = `${node} showed ${describe(sibling)}`;
   const sources: readonly KnownWrite[] =
     sibling.value === undefined
-      ? sourcesOf(sibling, writes)
+      ? sourcesOf(sibling, writes, moment)
       : [writes.byValue.get(sibling.value)].filter((write) => write !== undefined);
   if (sources.length === 0) {
     return sibling.value === undefined
-      ? `${what}, and nobody has deleted ${key}`
+      ? `${what}, and nobody has deleted that, nor was its time over`
       : `${what} of ${sibling.value.length} characters that nobody has written to ${key}`;
   }
   if (sources.every(({ event }) => event.outcome === "none"))
     return `${what} of a write that had certainly failed`;
   if (sources.every(({ event }) => event.startMs > endMs))
     return `${what} before it was written, at ${seconds(sources[0]?.event.startMs ?? 0)}`;
+  if (sibling.expired === true && !sources.some((write) => mayBeGone(write, moment)))
+    return `${what} whose time was not over`;
   const answered = sources[0]?.event.version;
   if (sibling.value !== undefined && answered !== undefined && answered !== sibling.version)
     return `${what} that was acknowledged as ${answered}`;

@@ -36,6 +36,7 @@ export interface WorkloadSpec {
 const BYTES = [16, 2_048] as const;
 const PLAIN = { context: "none", bytes: BYTES } as const;
 const ANY: KeyRange = { prefix: "any/", count: 40 };
+const BRIEF: KeyRange = { prefix: "brief/", count: 20 };
 const SEEN: KeyRange = { prefix: "seen/", count: 40 };
 
 /** docs/chaos.md has it as a file. */
@@ -53,10 +54,11 @@ export const DEFAULT_WORKLOAD: WorkloadSpec = {
     { ...PLAIN, do: "delete", weight: 3, keys: SEEN, context: "fresh" },
     { ...PLAIN, do: "delete", weight: 3, keys: ANY },
     { ...PLAIN, do: "delete", weight: 3, keys: "own" },
-    { ...PLAIN, do: "put", weight: 2, keys: { prefix: "brief/", count: 20 }, ttlMs: 3_000 },
+    { ...PLAIN, do: "put", weight: 2, keys: BRIEF, ttlMs: 3_000 },
     { ...PLAIN, do: "get", weight: 6, keys: "last" },
     { ...PLAIN, do: "get", weight: 8, keys: ANY },
     { ...PLAIN, do: "get", weight: 6, keys: SEEN },
+    { ...PLAIN, do: "get", weight: 3, keys: BRIEF },
     { ...PLAIN, do: "receipt", weight: 2, keys: "last" },
   ],
 };
