@@ -38,7 +38,7 @@ export function checkEnd(history: History, writes: WritesByKey, losses: Losses):
       if (losses.excuses(write)) counts.destroyed += 1;
       else violations.push(lost(final, write));
     }
-    violations.push(...resurrected(final, keyWrites, writes, losses));
+    violations.push(...resurrected(final, keyWrites, writes, losses), ...unlisted(final, keyWrites));
   }
   violations.push(...diverged(history.finals.filter(({ unreadable }) => unreadable === undefined)));
   return { violations, counts };
@@ -111,6 +111,22 @@ function* resurrected(
     const detail = `${node} holds ${describe(sibling)}, which the ${event.do} of ${version} acknowledged by ${event.node} at ${seconds(event.endMs)} had replaced`;
     yield { code: "resurrected", node, key, version: sibling.version, atMs: endMs, detail };
   }
+}
+
+/** A value for good: of another the time may have been over when the keys were listed, or be now. */
+function* unlisted(
+  { node, key, endMs, siblings, listed }: FinalEvent,
+  writes: KeyWrites,
+): Generator<Violation> {
+  const [winner] = siblings;
+  if (
+    listed !== false ||
+    winner?.value === undefined ||
+    writes.byValue.get(winner.value)?.event.ttlMs !== undefined
+  )
+    return;
+  const detail = `${node} holds ${describe(winner)} of a key that it did not list`;
+  yield { code: "unlisted", node, key, version: winner.version, atMs: endMs, detail };
 }
 
 /**

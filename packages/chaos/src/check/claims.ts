@@ -51,7 +51,7 @@ function boundsOf({ writes, receipts }: History, showings: readonly Showing[]): 
   const bounds: Bound[] = [];
   for (const { id, node, key, endMs, siblings } of showings) {
     const version = siblings[0]?.version;
-    if (version === undefined) continue;
+    if (version === undefined || id === undefined) continue;
     const because = `${node} had shown ${version}`;
     bounds.push({ fromMs: endMs, id, key, version, code: "went_back", because });
   }
@@ -87,7 +87,7 @@ class Watermarks {
     this.#statuses = [...statuses].sort((a, b) => a.atMs - b.atMs);
   }
 
-  of(id: string, beforeMs: number): WithWatermark | undefined {
+  of(id: string | undefined, beforeMs: number): WithWatermark | undefined {
     for (; ; this.#next++) {
       const status = this.#statuses[this.#next];
       if (status === undefined || status.atMs >= beforeMs) break;
@@ -100,7 +100,7 @@ class Watermarks {
         if (watermarkMs !== null) this.#claim(member.id, { ...status, watermarkMs });
       }
     }
-    return this.#byId.get(id);
+    return id === undefined ? undefined : this.#byId.get(id);
   }
 
   #list(id: string, atMs: number): void {
@@ -118,7 +118,7 @@ class Watermarks {
 }
 
 /** In so long everybody has heard of a new member. */
-const HEARSAY_MS = 5_000;
+export const HEARSAY_MS = 5_000;
 
 export function* checkCompleteness(
   history: History,
@@ -129,7 +129,12 @@ export function* checkCompleteness(
   const clockErrorMs = history.begin?.clockErrorMs ?? 0;
   const watermarks = new Watermarks(history.statuses);
   for (const showing of showings) {
-    const { id, key, node, startMs, endMs, completeThroughMs = Number.NEGATIVE_INFINITY } = showing;
+    const { id, key, node, startMs, endMs } = showing;
+    if (showing.completeThroughMs === null) {
+      const detail = `${node} said that it holds all through what is no time`;
+      yield { code: "complete_false", node, key, atMs: endMs, detail };
+    }
+    const completeThroughMs = showing.completeThroughMs ?? Number.NEGATIVE_INFINITY;
     const status = watermarks.of(id, startMs);
     const keyWrites = writes.of(key);
     for (const { version } of keyWrites.acknowledged) {

@@ -6,14 +6,15 @@ import type { History } from "../history/history.ts";
 /** A node showed what it holds of a key, during the run or at its end. */
 export interface Showing {
   readonly node: string;
-  readonly id: string;
+  /** Undefined when the answer did not say who gave it. */
+  readonly id: string | undefined;
   readonly key: string;
   readonly startMs: number;
   readonly endMs: number;
   /** Winner first. */
   readonly siblings: readonly SeenSibling[];
   readonly after?: string | undefined;
-  readonly completeThroughMs?: number | undefined;
+  readonly completeThroughMs?: number | null | undefined;
 }
 
 export interface KnownWrite {
@@ -72,6 +73,7 @@ export class WritesByKey {
   }
 
   #note({ id, endMs, siblings }: Showing): void {
+    if (id === undefined) return;
     for (const { version } of siblings) {
       const byId = this.#shown.get(version) ?? new Map<string, number>();
       this.#shown.set(version, byId);
@@ -104,7 +106,7 @@ export function showingsOf(history: History): Showing[] {
   const found: Showing[] = [];
   for (const read of history.reads) {
     const { node, id, key, startMs, endMs, siblings, after, completeThroughMs } = read;
-    if (read.outcome !== "ok" || id === undefined || siblings === undefined) continue;
+    if (read.outcome !== "ok" || siblings === undefined) continue;
     found.push({ node, id, key, startMs, endMs, siblings, after, completeThroughMs });
   }
   found.push(...history.finals.filter(({ unreadable }) => unreadable === undefined));

@@ -1,4 +1,5 @@
 /** Nodes whose data was destroyed, and which writes that excuses. */
+import type { StatusEvent } from "../history/events.ts";
 import type { History } from "../history/history.ts";
 import { type KnownWrite, type WritesByKey, writerOf } from "./key-writes.ts";
 
@@ -36,4 +37,20 @@ export class Losses {
     if (loss.keptThrough !== undefined && version <= loss.keptThrough) return false;
     return [...this.#writes.shownBy(version)].every((id) => this.#byId.has(id));
   }
+}
+
+/** A run that started nothing cannot tell what became of an id that is gone; the others know what they destroyed. */
+export function goneIds({ processes, operations, writes, statuses, settled }: History): Set<string> {
+  if (processes.length > 0) return new Set();
+  const last = new Map<string, StatusEvent>();
+  for (const status of statuses) last.set(status.node, status);
+  const left = new Set(settled.map(({ id }) => id));
+  for (const { members } of last.values())
+    for (const { id, state } of members) if (state === "alive") left.add(id);
+  const seen = [
+    ...operations.flatMap(({ id }) => (id === undefined ? [] : [id])),
+    ...writes.flatMap(({ version }) => (version === undefined ? [] : [writerOf(version)])),
+    ...statuses.map(({ id }) => id),
+  ];
+  return new Set(seen.filter((id) => !left.has(id)));
 }

@@ -66,7 +66,11 @@ function inventionOf(
     return `${what} before it was written, at ${seconds(sources[0]?.event.startMs ?? 0)}`;
   if (sibling.expired === true && !sources.some((write) => mayBeGone(write, moment)))
     return `${what} whose time was not over`;
-  const answered = sources[0]?.event.version;
+  const [source] = sources;
+  const written = source?.event.contentType;
+  if (sibling.contentType !== undefined && written !== undefined && written !== sibling.contentType)
+    return `${what} as ${sibling.contentType} that was written as ${written}`;
+  const answered = source?.event.version;
   if (sibling.value !== undefined && answered !== undefined && answered !== sibling.version)
     return `${what} that was acknowledged as ${answered}`;
   return undefined;

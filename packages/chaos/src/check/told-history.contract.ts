@@ -26,7 +26,7 @@ export class ToldHistory {
   #operations = 0;
   #times = 0;
 
-  constructor(options: { readonly clockErrorMs?: number } = {}) {
+  constructor(options: { readonly clockErrorMs?: number; readonly processes?: boolean } = {}) {
     this.events.push({
       type: "begin",
       run: "told",
@@ -37,7 +37,7 @@ export class ToldHistory {
       command: "hearsay chaos --seed 1",
       clockErrorMs: options.clockErrorMs ?? 0,
     });
-    for (const node of ["n1", "n2", "n3"])
+    for (const node of options.processes === false ? [] : ["n1", "n2", "n3"])
       this.events.push({ type: "process", atMs: 0, node, event: "started", id: idOf(node), expected: true });
   }
 
@@ -94,11 +94,14 @@ export class ToldHistory {
     return event;
   }
 
-  receipt(node: string, { key, version = "" }: WriteEvent, holders: readonly string[]): ReceiptEvent {
-    const ids = holders.map((holder) => idOf(holder));
-    const event: ReceiptEvent = { ...this.#operation(node, key), do: "receipt", version, holders: ids };
-    this.events.push(event);
-    return event;
+  receipt(
+    node: string,
+    { key, version = "" }: WriteEvent,
+    names: readonly string[],
+    more: Partial<ReceiptEvent> = {},
+  ): void {
+    const holders = names.map((name) => idOf(name));
+    this.events.push({ ...this.#operation(node, key), do: "receipt", version, holders, ...more });
   }
 
   /** A node says that every member holds all up to then, by default up to now; null when it does not know. */
@@ -129,16 +132,22 @@ export class ToldHistory {
   }
 
   /** What the nodes hold at the end; all the same unless it is told otherwise. */
-  final(key: string, siblings: readonly SeenSibling[], nodes: readonly string[] = ["n1", "n2", "n3"]): void {
+  final(
+    key: string,
+    siblings: readonly SeenSibling[],
+    nodes: readonly string[] = ["n1", "n2", "n3"],
+    listed?: boolean,
+  ): void {
     for (const node of nodes) {
       const startMs = this.#nowMs + STEP_MS;
       this.#nowMs = startMs + STEP_MS;
-      this.events.push({ type: "final", startMs, endMs: this.#nowMs, node, id: idOf(node), key, siblings });
+      const times = { startMs, endMs: this.#nowMs };
+      this.events.push({ type: "final", ...times, node, id: idOf(node), key, siblings, listed });
     }
   }
 
-  settled(afterMs: number | null): void {
-    this.events.push({ type: "settled", node: "n1", id: idOf("n1"), afterMs, detail: "said converging" });
+  settled(afterMs: number | null, node: string = "n1", id: string = idOf(node)): void {
+    this.events.push({ type: "settled", node, id, afterMs, detail: "said converging" });
   }
 
   tell(event: HistoryEvent): void {

@@ -25,6 +25,7 @@ export interface SeenSibling {
   readonly version: string;
   /** Undefined for a tombstone. */
   readonly value?: string | undefined;
+  readonly contentType?: string | undefined;
   readonly expired?: boolean;
 }
 
@@ -34,7 +35,7 @@ interface Operation {
   readonly index: number;
   readonly session: number;
   readonly node: string;
-  /** The id that answered. */
+  /** The id that answered; undefined where the answer had none. */
   readonly id?: string | undefined;
   readonly startMs: number;
   readonly endMs: number;
@@ -47,6 +48,7 @@ interface Operation {
 export interface WriteEvent extends Operation {
   readonly do: "put" | "delete";
   readonly value?: string | undefined;
+  readonly contentType?: string | undefined;
   readonly ttlMs?: number | undefined;
   readonly ack?: number | "quorum" | "all" | undefined;
   /** Undefined: none was sent. `empty`: the one that has seen nothing. A number: that of the operation it came from. */
@@ -61,8 +63,8 @@ export interface ReadEvent extends Operation {
   readonly after?: string | undefined;
   /** Winner first; only the winner where no more was asked for. Empty: there is no record. */
   readonly siblings?: readonly SeenSibling[] | undefined;
-  /** The node said that it holds every write made in that millisecond of its time or before. */
-  readonly completeThroughMs?: number | undefined;
+  /** The node said that it holds every write made in that millisecond of its time or before; null: it named what is no time. */
+  readonly completeThroughMs?: number | null | undefined;
 }
 
 export interface ReceiptEvent extends Operation {
@@ -70,7 +72,10 @@ export interface ReceiptEvent extends Operation {
   readonly version: string;
   /** Ids of the nodes that were said to hold it. */
   readonly holders?: readonly string[] | undefined;
+  /** Ids of those that were said to lack it. */
+  readonly lacking?: readonly string[] | undefined;
   readonly everywhere?: boolean | undefined;
+  readonly complete?: boolean | undefined;
 }
 
 export type OperationEvent = WriteEvent | ReadEvent | ReceiptEvent;
@@ -143,6 +148,8 @@ export interface FinalEvent {
   readonly id: string;
   readonly key: string;
   readonly siblings: readonly SeenSibling[];
+  /** Whether the node had named the key just before, when it was asked for all keys; undefined where it was not asked. */
+  readonly listed?: boolean | undefined;
   /** The code with which it refused to show the key. */
   readonly unreadable?: string | undefined;
 }

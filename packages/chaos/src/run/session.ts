@@ -78,7 +78,9 @@ export class Session {
     const common = this.#begin(target, key);
     const value = spec.do === "put" ? this.#valueOf(common.index, bytes) : undefined;
     const { ack, ttlMs } = spec;
+    const contentType = value === undefined ? undefined : `text/plain; write=${common.index}`;
     const options = {
+      contentType,
       ...(context === undefined ? undefined : { context: context.text ?? "" }),
       ...(ack === undefined ? undefined : { ack, ackTimeoutMs: ACK_TIMEOUT_MS }),
     };
@@ -86,6 +88,7 @@ export class Session {
       ...common,
       do: value === undefined ? ("delete" as const) : ("put" as const),
       value,
+      contentType,
       ttlMs: value === undefined ? undefined : ttlMs,
       ack,
       context:
@@ -124,13 +127,15 @@ export class Session {
   async #readAll(target: Target, key: string): Promise<KnownContext | "unreadable"> {
     const { recorder } = this.#parts;
     const common = this.#begin(target, key);
-    const seen = await readSiblings(this.#client(target), key).catch(failureOf);
+    const { client, answeredBy } = this.#parts.targets.witness(target);
+    const seen = await readSiblings(client, key).catch(failureOf);
     if ("code" in seen) {
       recorder.record({ ...common, do: "get", endMs: recorder.nowMs(), outcome: "none", code: seen.code });
       return "unreadable";
     }
     const { siblings, context } = seen;
-    recorder.record({ ...common, do: "get", endMs: recorder.nowMs(), outcome: "ok", siblings });
+    const id = answeredBy();
+    recorder.record({ ...common, do: "get", endMs: recorder.nowMs(), outcome: "ok", id, siblings });
     const known = { index: common.index, text: context };
     this.#contexts.set(key, known);
     return known;
@@ -145,8 +150,13 @@ export class Session {
       const siblings: SeenSibling[] =
         found.kind === "unchanged" || found.version === undefined ? [] : [{ version: found.version }];
       if (found.kind === "value")
-        siblings[0] = { version: found.version, value: new TextDecoder().decode(found.bytes) };
-      const completeThroughMs = found.completeThrough?.getTime();
+        siblings[0] = {
+          version: found.version,
+          value: new TextDecoder().decode(found.bytes),
+          contentType: found.contentType,
+        };
+      const throughMs = found.completeThrough?.getTime();
+      const completeThroughMs = Number.isNaN(throughMs) ? null : throughMs;
       recorder.record({ ...common, endMs, outcome: "ok", id: found.node, siblings, completeThroughMs });
       if (found.kind !== "unchanged") this.#contexts.set(key, { index: common.index, text: found.context });
     } catch (error) {
@@ -163,8 +173,10 @@ export class Session {
     try {
       const report = await this.#client(target).cluster.receipt(key, version);
       const holders = report.holders.map(({ id }) => id);
-      const { everywhere } = report;
-      recorder.record({ ...common, endMs: recorder.nowMs(), outcome: "ok", holders, everywhere });
+      const lacking = report.lacking.map(({ id }) => id);
+      const { everywhere, complete } = report;
+      const said = { holders, lacking, everywhere, complete };
+      recorder.record({ ...common, endMs: recorder.nowMs(), outcome: "ok", ...said });
     } catch (error) {
       recorder.record({ ...common, endMs: recorder.nowMs(), outcome: "none", code: failureOf(error).code });
     }
@@ -201,10 +213,10 @@ export async function readSiblings(
 ): Promise<{ readonly siblings: readonly SeenSibling[]; readonly context: string | undefined }> {
   try {
     const list = await client.siblings(key);
-    const siblings = list.siblings.map(({ version, deleted, value, expired }): SeenSibling => {
+    const siblings = list.siblings.map(({ version, deleted, value, contentType, expired }): SeenSibling => {
       if (deleted || value === undefined) return { version };
-      const text = new TextDecoder().decode(fromBase64(value));
-      return expired === true ? { version, value: text, expired } : { version, value: text };
+      const seen = { version, value: new TextDecoder().decode(fromBase64(value)), contentType };
+      return expired === true ? { ...seen, expired } : seen;
     });
     return { siblings, context: list.context };
   } catch (error) {

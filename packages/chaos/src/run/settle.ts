@@ -89,10 +89,10 @@ async function readNode(targets: Targets, target: Target, recorder: Recorder, pr
   const client = targets.client(target);
   const node = target.name;
   const { node: id } = await patiently(() => client.cluster.status());
-  const keys = new Set(recorder.history.writes.map(({ key }) => key));
+  const listed = new Set<string>();
   for await (const { items } of client.pages({ prefix, keysOnly: true }))
-    for (const { key } of items) keys.add(key);
-  const queue = [...keys].values();
+    for (const { key } of items) listed.add(key);
+  const queue = new Set([...recorder.history.writes.map(({ key }) => key), ...listed]).values();
   const readers = Array.from({ length: READS_AT_ONCE }, async () => {
     for (const key of queue) {
       const startMs = recorder.nowMs();
@@ -107,6 +107,7 @@ async function readNode(targets: Targets, target: Target, recorder: Recorder, pr
         id,
         key,
         siblings,
+        listed: listed.has(key),
         unreadable,
       });
     }

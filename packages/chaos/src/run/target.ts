@@ -8,6 +8,15 @@ export interface Target {
 
 /** Longest wait for an answer. */
 const TIMEOUT_MS = 4_000;
+const ONE_ATTEMPT = { timeoutMs: TIMEOUT_MS, retry: { rounds: 1 } } as const;
+const NODE_HEADER = "Hearsay-Node";
+
+/** For calls that do not return who answered. */
+export interface Witness {
+  readonly client: Client;
+  /** The id; undefined where the answer had none. */
+  answeredBy(): string | undefined;
+}
 
 /** One attempt a call, so that the history has each. */
 export class Targets {
@@ -24,10 +33,27 @@ export class Targets {
     return target;
   }
 
+  /** A client for one call. */
+  witness({ url }: Target): Witness {
+    let node: string | undefined;
+    const client = new Client({
+      ...ONE_ATTEMPT,
+      endpoints: [url],
+      platform: {
+        fetch: async (to, init) => {
+          const answer = await fetch(to, init);
+          node = answer.headers.get(NODE_HEADER) ?? undefined;
+          return answer;
+        },
+      },
+    });
+    return { client, answeredBy: () => node };
+  }
+
   client({ url }: Target): Client {
     const known = this.#clients.get(url);
     if (known !== undefined) return known;
-    const client = new Client({ endpoints: [url], timeoutMs: TIMEOUT_MS, retry: { rounds: 1 } });
+    const client = new Client({ ...ONE_ATTEMPT, endpoints: [url] });
     this.#clients.set(url, client);
     return client;
   }

@@ -22,7 +22,7 @@ export async function printFindings(
   const rows = [
     [
       "work",
-      `${writes.acknowledged} writes acknowledged, ${writes.unknown} uncertain, ${writes.refused} refused; ${reads.answered} reads; ${quantity(summary.keys, "key")}`,
+      `${writes.acknowledged} writes acknowledged, ${writes.unknown} uncertain, ${writes.refused} refused; ${reads.answered} reads, ${reads.refused} failed; ${quantity(summary.keys, "key")}`,
     ],
     [
       "faults",

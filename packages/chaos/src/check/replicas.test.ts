@@ -1,0 +1,156 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { ReceiptEvent } from "../history/events.ts";
+import { idOf, seen, ToldHistory } from "./told-history.contract.ts";
+
+let told: ToldHistory;
+
+beforeEach(() => {
+  told = new ToldHistory();
+});
+
+describe("acknowledgements", () => {
+  it("are false when too few are left to hold a write of those who do not show less", () => {
+    told.watermark("n1", undefined, 0);
+    const write = told.put("n1", "a", { acks: 3 });
+    told.get("n1", "a", [seen(write)]);
+    expect(told.codes()).toEqual([]);
+    told.get("n2", "a", []);
+    expect(told.codes()).toEqual(["ack_false"]);
+  });
+
+  it("are not, while enough others may hold it, or of what only a new member lacks", () => {
+    told.watermark("n1", undefined, 0);
+    told.put("n1", "a", { acks: 2 });
+    told.get("n2", "a", []);
+    told.put("n1", "b", { acks: 3 });
+    told.wait(6_000);
+    told.get("n2", "b", [], { id: idOf("n2", 2) });
+    told.put("n1", "c", { acks: 3 });
+    told.delete("n1", "c");
+    told.get("n2", "c", []);
+    expect(told.codes()).toEqual([]);
+    told.get("n3", "a", []);
+    expect(told.codes()).toEqual(["ack_false"]);
+  });
+});
+
+describe("receipts", () => {
+  it("are false that say of a write that it is everywhere, or complete, and who lacks it", () => {
+    const write = told.put("n1", "a");
+    const receipt = (more: Partial<ReceiptEvent>): void => told.receipt("n1", write, ["n1"], more);
+    receipt({ lacking: [idOf("n2")], everywhere: false, complete: false });
+    receipt({ lacking: [], everywhere: true, complete: true });
+    expect(told.codes()).toEqual([]);
+    receipt({ lacking: [idOf("n2")], everywhere: true });
+    expect(told.codes()).toEqual(["receipt_false"]);
+    told = new ToldHistory();
+    receipt({ lacking: [idOf("n2")], everywhere: false, complete: true });
+    expect(told.codes()).toEqual(["receipt_false"]);
+  });
+});
+
+describe("watermarks", () => {
+  it("are false that go back, but not over a restart", () => {
+    told.watermark("n1", undefined, 2_000);
+    told.watermark("n2", undefined, 1_000);
+    told.watermark("n1", undefined, null);
+    for (const event of ["ended", "started"] as const)
+      told.tell({ type: "process", atMs: 310, node: "n1", event, expected: true });
+    told.watermark("n1", undefined, 1_500);
+    expect(told.codes()).toEqual([]);
+    told.watermark("n1", undefined, 1_499);
+    expect(told.codes()).toEqual(["watermark_false"]);
+  });
+});
+
+describe("an answer that does not say who gave it", () => {
+  const nameless = { id: undefined };
+
+  it("is checked by itself, and counted", () => {
+    const write = told.put("n1", "a");
+    told.get("n1", "a", [seen(write)], nameless);
+    expect(told.codes()).toEqual([]);
+    told.get("n1", "a", [], { ...nameless, completeThroughMs: told.clockMs });
+    expect(told.codes()).toEqual(["complete_false"]);
+    told.get("n1", "a", [{ version: told.version("n1"), value: "made up" }], nameless);
+    expect(told.codes()).toEqual(["complete_false", "invented"]);
+    expect(told.notes()).toEqual([
+      "3 answers of n1 were without Hearsay-Node, so each was checked by itself alone",
+    ]);
+  });
+
+  it("excuses no write of a node that lost its data, and accuses none", () => {
+    const write = told.put("n1", "a");
+    told.get("n2", "a", [seen(write)], nameless);
+    told.fault({ kind: "disk-lost", lostId: idOf("n1") });
+    told.final("a", [], ["n2", "n3"]);
+    expect(told.codes()).toEqual([]);
+    expect(told.counts().destroyed).toBe(2);
+  });
+
+  it("may claim to hold all through what is no time, and that is false", () => {
+    told.put("n1", "a");
+    told.get("n2", "a", [], { completeThroughMs: null });
+    expect(told.codes()).toEqual(["complete_false"]);
+  });
+});
+
+describe("what a node shows beside versions", () => {
+  it("is invented when the content type is not the one that was written", () => {
+    const write = told.put("n1", "a", { contentType: "text/plain; write=0" });
+    told.get("n1", "a", [{ ...seen(write), contentType: "text/plain; write=0" }]);
+    expect(told.codes()).toEqual([]);
+    told.get("n1", "a", [{ ...seen(write), contentType: "image/png" }]);
+    expect(told.codes()).toEqual(["invented"]);
+  });
+
+  it("is unlisted when it holds a value of a key that it left out of all keys", () => {
+    const write = told.put("n1", "a");
+    const brief = told.put("n1", "b", { ttlMs: 60_000 });
+    const gone = told.delete("n1", "c");
+    told.final("b", [seen(brief)], undefined, false);
+    told.final("c", [seen(gone)], undefined, false);
+    told.final("a", [seen(write)], undefined, true);
+    expect(told.codes()).toEqual([]);
+    told.final("a", [seen(write)], ["n1"], false);
+    expect(told.codes()).toEqual(["unlisted"]);
+  });
+});
+
+describe("failed reads", () => {
+  const codesAfter = (code: string, more: { readonly local: boolean }): string[] => {
+    told = new ToldHistory(more.local ? {} : { processes: false });
+    const write = told.put("n1", "a");
+    for (let i = 0; i < 3; i++) {
+      told.get("n1", "a", [seen(write)]);
+      told.get("n1", "a", [], { outcome: "none", code, siblings: undefined });
+    }
+    told.final("a", [seen(write)]);
+    told.tell({ type: "end", atMs: 100_000 });
+    const half = told.allCodes();
+    told.get("n1", "a", [], { outcome: "none", code, siblings: undefined });
+    return [...half, "then", ...told.allCodes()];
+  };
+
+  it("leave a run unfinished when they are most, unless this run had ended the nodes", () => {
+    expect(codesAfter("bad_answer", { local: true })).toEqual(["then", "unfinished"]);
+    expect(codesAfter("timed_out", { local: false })).toEqual(["then", "unfinished"]);
+    expect(codesAfter("timed_out", { local: true })).toEqual(["then"]);
+  });
+});
+
+describe("a cluster of somebody else's", () => {
+  it("excuses what a node alone had taken whose id is gone, though it was only written to", () => {
+    const lose = (left: string): readonly [string[], number] => {
+      told = new ToldHistory({ processes: false });
+      told.put("n1", "a");
+      told.watermark("n2", [idOf("n1", 2), idOf("n2"), left], 0);
+      for (const node of ["n2", "n3"]) told.settled(1, node);
+      told.settled(1, "n1", idOf("n1", 2));
+      told.final("a", [], ["n2", "n3"]);
+      return [told.codes(), told.counts().destroyed];
+    };
+    expect(lose(idOf("n3"))).toEqual([[], 2]);
+    expect(lose(idOf("n1"))).toEqual([["lost"], 0]);
+  });
+});

@@ -1,0 +1,47 @@
+/** What was not looked at cannot have held, and what was looked at by halves is told. */
+import type { ReadEvent } from "../history/events.ts";
+import type { History } from "../history/history.ts";
+import type { Note } from "./flipped.ts";
+import { grouped } from "./grouped.ts";
+import type { Violation } from "./violation.ts";
+
+export function* unfinished(history: History): Generator<Violation> {
+  const { begin, endMs, writes, finals } = history;
+  const found = (node: string, detail: string): Violation => ({
+    code: "unfinished",
+    node,
+    atMs: endMs,
+    detail,
+  });
+  if (begin === undefined || endMs === 0) {
+    yield found("", "the history breaks off before the end of its run");
+    return;
+  }
+  const acknowledged = writes.filter(({ outcome }) => outcome === "ok");
+  if (acknowledged.length === 0) yield found("", "no write was acknowledged, so nothing was tested");
+  const tried = history.reads.filter((read) => !isAway(read, history));
+  const answered = tried.filter(({ outcome }) => outcome === "ok").length;
+  if (answered * 2 < tried.length)
+    yield found("", `${tried.length - answered} of ${tried.length} reads failed, so little was looked at`);
+  const keys = new Set(acknowledged.map(({ key }) => key));
+  for (const node of begin.nodes) {
+    const read = new Set(finals.filter((final) => final.node === node).map(({ key }) => key));
+    const missing = [...keys].filter((key) => !read.has(key)).length;
+    if (missing > 0) yield found(node, `${missing} keys were not read on ${node} at the end`);
+  }
+}
+
+/** A run that ends nodes itself has reads that reach none. */
+function isAway({ code }: ReadEvent, { processes }: History): boolean {
+  return processes.length > 0 && (code === "unreachable" || code === "timed_out");
+}
+
+/** Most checks go by the id of who has answered. */
+export function* namelessAnswers({ reads }: History): Generator<Note> {
+  const nameless = reads.filter(({ outcome, id }) => outcome === "ok" && id === undefined);
+  for (const [node, answers] of grouped(nameless, ({ node }) => node)) {
+    const atMs = answers[0]?.endMs ?? 0;
+    const detail = `${answers.length} answers of ${node} were without Hearsay-Node, so each was checked by itself alone`;
+    yield { node, atMs, detail };
+  }
+}
