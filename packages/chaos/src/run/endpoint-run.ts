@@ -30,7 +30,7 @@ export async function runOnEndpoints(
   const work = { targets, recorder, run };
   events.stage("working");
   await workThrough(work, options, async () => undefined, stopped);
-  await lookAtEnd(work, options, events);
+  await lookAtEnd(work, options, events, stopped);
   recorder.record({ type: "end", atMs: recorder.nowMs() });
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ChaosCluster, type ClusterEvents } from "../cluster/chaos-cluster.ts";
 import type { Place } from "../cluster/place.ts";
+import { FAULTS } from "../plan/faults.ts";
 import { clockErrorMs, planFaults } from "../plan/schedule.ts";
 import { Injector } from "./injector.ts";
 import type { LocalOptions, RunEvents } from "./options.ts";
@@ -83,6 +84,12 @@ async function runOn(
     command: options.repeat,
     clockErrorMs: clockErrorMs(options.faults),
   });
+  for (const { name, minNodes } of FAULTS) {
+    if (!options.faults.includes(name) || minNodes <= options.nodes) continue;
+    const skipped = `it takes ${minNodes} nodes`;
+    const atMs = recorder.nowMs();
+    recorder.record({ type: "fault", atMs, endMs: atMs, kind: name, nodes: [], detail: "", skipped });
+  }
   const work: Work = { targets, recorder, run };
   const startedMs = recorder.nowMs();
   const lanes = planFaults({ ...options }).map((lane) =>
@@ -96,9 +103,10 @@ async function runOn(
     await injector.startAll();
   };
   await workThrough(work, options, trouble, stopped);
-  await lookAtEnd(work, options, events);
+  await lookAtEnd(work, options, events, stopped);
   events.stage("stopping");
   await Promise.all(cluster.places.map((place) => (place.runs ? place.stop() : undefined)));
+  stopped.throwIfAborted();
   recorder.record({ type: "end", atMs: recorder.nowMs() });
 }
 

@@ -9,10 +9,16 @@ import { readSiblings } from "./session.ts";
 import type { Target, Targets } from "./target.ts";
 
 const ASK_MS = 100;
-const NEVER: AbortSignal = new AbortController().signal;
+
+/** What the end of a run is looked at with. All that does it rejects with the reason of `stopped` once that is aborted. */
+export interface End {
+  readonly targets: Targets;
+  readonly recorder: Recorder;
+  readonly stopped: AbortSignal;
+}
 
 /** Each node from now on, up to `settleMs`. Records how long it took, and what was amiss. */
-export async function settle(targets: Targets, recorder: Recorder, settleMs: number): Promise<void> {
+export async function settle({ targets, recorder, stopped }: End, settleMs: number): Promise<void> {
   const fromMs = recorder.nowMs();
   const newest = newestAcknowledged(recorder);
   await Promise.all(
@@ -20,6 +26,7 @@ export async function settle(targets: Targets, recorder: Recorder, settleMs: num
       let said: Said | undefined;
       for (;;) {
         const answer = await askOnce(targets, target, recorder);
+        stopped.throwIfAborted();
         said = answer ?? said;
         const afterMs = recorder.nowMs() - fromMs;
         const node = target.name;
@@ -33,7 +40,7 @@ export async function settle(targets: Targets, recorder: Recorder, settleMs: num
           recorder.record({ type: "settled", node, id, afterMs: null, detail });
           return;
         }
-        await pause(ASK_MS, NEVER);
+        await pause(ASK_MS, stopped);
       }
     }),
   );
@@ -63,12 +70,14 @@ const READS_AT_ONCE = 8;
 const READ_TRIES = 5;
 
 /** Everything that lies under the prefix, or was written to, on each node. */
-export async function readAll(targets: Targets, recorder: Recorder, prefix: string): Promise<void> {
+export async function readAll(end: End, prefix: string): Promise<void> {
+  const { targets, recorder, stopped } = end;
   await Promise.all(
     targets.all.map(async (target) => {
       try {
-        await readNode(targets, target, recorder, prefix);
+        await readNode(end, target, prefix);
       } catch (error) {
+        stopped.throwIfAborted();
         if (!(error instanceof HearsayError)) throw error;
         const atMs = recorder.nowMs();
         const ending = `cannot be read: ${error.message}`;
@@ -85,10 +94,10 @@ export async function readAll(targets: Targets, recorder: Recorder, prefix: stri
   );
 }
 
-async function readNode(targets: Targets, target: Target, recorder: Recorder, prefix: string): Promise<void> {
+async function readNode({ targets, recorder, stopped }: End, target: Target, prefix: string): Promise<void> {
   const client = targets.client(target);
   const node = target.name;
-  const { node: id } = await patiently(() => client.cluster.status());
+  const { node: id } = await patiently(() => client.cluster.status(), stopped);
   const listed = new Set<string>();
   for await (const { items } of client.pages({ prefix, keysOnly: true }))
     for (const { key } of items) listed.add(key);
@@ -96,7 +105,7 @@ async function readNode(targets: Targets, target: Target, recorder: Recorder, pr
   const readers = Array.from({ length: READS_AT_ONCE }, async () => {
     for (const key of queue) {
       const startMs = recorder.nowMs();
-      const shown = await patiently(() => readSiblings(client, key)).catch(damageIn);
+      const shown = await patiently(() => readSiblings(client, key), stopped).catch(damageIn);
       const { siblings } = shown;
       const unreadable = "unreadable" in shown ? shown.unreadable : undefined;
       recorder.record({
@@ -122,14 +131,15 @@ function damageIn(error: unknown): Pick<FinalEvent, "siblings" | "unreadable"> {
 }
 
 /** A node may be busy for a moment. @throws HearsayError when it is for longer */
-async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+async function patiently<T>(ask: () => Promise<T>, stopped: AbortSignal): Promise<T> {
   for (let tries = 1; ; tries++) {
+    stopped.throwIfAborted();
     try {
       return await ask();
     } catch (error) {
       const isFinal = !(error instanceof HearsayError) || error.code === "record_damaged";
       if (isFinal || tries === READ_TRIES) throw error;
-      await pause(ASK_MS * 2 ** tries, NEVER);
+      await pause(ASK_MS * 2 ** tries, stopped);
     }
   }
 }
@@ -137,10 +147,11 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T> {
 const VERIFY_TIMEOUT_MS = 60_000;
 
 /** Each node checks its own records, index and fingerprints. */
-export async function verifyAll(targets: Targets, recorder: Recorder): Promise<void> {
+export async function verifyAll({ targets, recorder, stopped }: End): Promise<void> {
   await Promise.all(
     targets.all.map(async (target) => {
-      const { sound, last } = await verify(target);
+      const { sound, last } = await verify(target, stopped);
+      stopped.throwIfAborted();
       recorder.record({
         type: "verify",
         node: target.name,
@@ -151,9 +162,13 @@ export async function verifyAll(targets: Targets, recorder: Recorder): Promise<v
   );
 }
 
-async function verify({ url }: Target): Promise<{ readonly sound: boolean; readonly last: string }> {
+async function verify(
+  { url }: Target,
+  stopped: AbortSignal,
+): Promise<{ readonly sound: boolean; readonly last: string }> {
+  const signal = AbortSignal.any([stopped, AbortSignal.timeout(VERIFY_TIMEOUT_MS)]);
   try {
-    const answer = await fetch(`${url}/verify?deep=true`, { signal: AbortSignal.timeout(VERIFY_TIMEOUT_MS) });
+    const answer = await fetch(`${url}/verify?deep=true`, { signal });
     const last = (await answer.text()).trimEnd().split("\n").at(-1) ?? "";
     const sound = /"event":"end"/.test(last) && /"consistent":true/.test(last) && /"damaged":0\b/.test(last);
     return { sound, last };
@@ -167,7 +182,7 @@ const SALVAGE_MS = 60_000;
 const SALVAGE_ASK_MS = 500;
 
 /** Flipped bits do nothing until they are read, so the fault is not over before each node has read everything it holds. */
-export async function findDamage(targets: Targets, recorder: Recorder): Promise<void> {
+export async function findDamage({ targets, recorder, stopped }: End): Promise<void> {
   const isFlipped = recorder.history.faults.some(
     ({ kind, skipped }) => kind === "flip-bits" && skipped === undefined,
   );
@@ -175,7 +190,10 @@ export async function findDamage(targets: Targets, recorder: Recorder): Promise<
   const endMs = recorder.nowMs() + SALVAGE_MS;
   await Promise.all(
     targets.all.map(async (target) => {
-      while (!(await verify(target)).sound && recorder.nowMs() < endMs) await pause(SALVAGE_ASK_MS, NEVER);
+      while (!(await verify(target, stopped)).sound && recorder.nowMs() < endMs) {
+        stopped.throwIfAborted();
+        await pause(SALVAGE_ASK_MS, stopped);
+      }
     }),
   );
 }

@@ -7,7 +7,7 @@ import type { RunEvents, RunOptions } from "./options.ts";
 import { pause } from "./pause.ts";
 import type { Recorder } from "./recorder.ts";
 import { Session } from "./session.ts";
-import { findDamage, readAll, settle, verifyAll } from "./settle.ts";
+import { type End, findDamage, readAll, settle, verifyAll } from "./settle.ts";
 import type { Targets } from "./target.ts";
 
 /** Sets the workload's draws apart from those of the faults. */
@@ -61,18 +61,23 @@ function failureOf(working: readonly Promise<void>[]): Promise<never> {
   });
 }
 
-/** What the nodes hold in the end, when they have settled or the time for it is over. */
+/** What the nodes hold in the end, when they have settled or the time for it is over. Rejects with the reason of `stopped`. */
 export async function lookAtEnd(
   { targets, recorder, run }: Work,
   { settleMs }: RunOptions,
   events: RunEvents,
+  stopped: AbortSignal,
 ): Promise<void> {
+  const end: End = { targets, recorder, stopped };
+  // Every node and reader listens.
+  setMaxListeners(0, stopped);
   events.stage("waiting until the nodes agree");
-  await findDamage(targets, recorder);
-  await settle(targets, recorder, settleMs);
+  await findDamage(end);
+  await settle(end, settleMs);
   events.stage("reading every key on every node");
-  await readAll(targets, recorder, prefixOf(run));
-  await verifyAll(targets, recorder);
+  await readAll(end, prefixOf(run));
+  await verifyAll(end);
+  stopped.throwIfAborted();
 }
 
 function prefixOf(run: string): string {
