@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -66,16 +66,44 @@ describe("hearsay chaos", () => {
     for (const url of urls) await expect(fetch(`${url}/livez`)).rejects.toThrow();
   });
 
+  it("says which faults there are too few nodes for, and repeats itself in words that a shell takes", async () => {
+    const workload = join(directory.path, "one key.yaml");
+    writeFileSync(workload, "operations: [{ do: put, keys: once }]");
+    const report = join(directory.path, "one");
+    const faults = ["--faults", "partition,hole", "--workload", workload];
+    const run = await hearsay([
+      "chaos",
+      "--nodes",
+      "1",
+      "--minutes",
+      "0.02",
+      ...faults,
+      "--report",
+      report,
+      ...PATIENT,
+    ]);
+    expect(run.text).toContain("0 hole (1 skipped), 0 partition (1 skipped)");
+    expect(run.text).toContain("Everything held.");
+    expect(readFileSync(join(report, "report.md"), "utf8")).toContain(`--workload '${workload}'`);
+  });
+
   it("names what is wrong with its options", async () => {
     for (const [args, text] of [
       [["--faults", "burn"], 'there is no fault "burn"'],
       [["--minutes", "0"], "Give a number of minutes"],
       [["--seed", "x"], "Give a whole number"],
       [["--endpoints", "127.0.0.1:1", "--report", "nowhere"], "cannot be reached"],
+      [["--endpoints", ""], "names no node"],
+      [["--endpoints", "ftp://127.0.0.1:1"], "is no http or https URL"],
+      [["--endpoints", "127.0.0.1:1,http://127.0.0.1:1/"], "is named twice"],
+      [["--endpoints", "127.0.0.1:1", "--faults", "kill"], "cannot be used with option '--faults <list>'"],
+      [["--check", "/dev/null"], "does not begin a run"],
+      [["--nodes", "1", "--set", "nosuch.knob=1"], "nosuch.knob"],
     ] as const) {
       const { code, err } = await hearsay(["chaos", ...args], { cwd: directory.path });
       expect(code).not.toBe(0);
       expect(err).toContain(text);
+      expect(err).not.toContain("defect of hearsay");
     }
   });
 });
@@ -111,6 +139,31 @@ operations:
     const { violations } = summary as { readonly violations: readonly { readonly code: string }[] };
     return { code: result.code, violations: [...new Set(violations.map(({ code }) => code))].sort() };
   }
+
+  it("end on Ctrl-C while the nodes have their time to agree", async () => {
+    liar = await lyingNode(node.url, "stalls");
+    const args = ["--endpoints", liar.url, "--minutes", "0.02", "--report", join(directory.path, "stalls")];
+    const run = spawnHearsay(directory.path, "chaos", ...args, ...PATIENT);
+    await expect.poll(run.said, { timeout: 45_000 }).toContain("waiting until the nodes agree");
+    expect(await run.end("SIGINT")).toBe(130);
+  });
+
+  it("come to an end without a disk for the history, and say that it has gaps", async () => {
+    liar = await lyingNode(node.url, "none");
+    const report = join(directory.path, "full");
+    mkdirSync(report);
+    symlinkSync("/dev/full", join(report, "history.ndjson"));
+    const args = ["chaos", "--endpoints", liar.url, "--minutes", "0.02", "--report", report, ...PATIENT];
+    const { code, text, err } = await hearsay(args);
+    expect(code).toBe(1);
+    expect(text).toContain("Everything held.");
+    expect(err).toContain("ENOSPC");
+    expect(readFileSync(join(report, "report.html"), "utf8")).toContain("Everything held.");
+    rmSync(join(report, "history.ndjson"));
+    mkdirSync(join(report, "history.ndjson"));
+    const again = await hearsay(args);
+    expect(again.err).toContain("Name a file: that is a directory.");
+  });
 
   it("pass a node that only has a proxy before it", async () => {
     expect(await run("none")).toEqual({ code: 0, violations: [] });

@@ -4,9 +4,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 
 /**
  * `drops`: acknowledges every fifth write and forgets it. `revives`: acknowledges deletions and keeps the value. `denies`: shows each value as
- * a deletion. `expires`: shows each as one whose time is over.
+ * a deletion. `expires`: shows each as one whose time is over. `stalls`: never says whether it has converged.
  */
-export type Lie = "drops" | "revives" | "denies" | "expires" | "none";
+export type Lie = "drops" | "revives" | "denies" | "expires" | "stalls" | "none";
 
 const EVERY = 5;
 
@@ -55,6 +55,11 @@ async function forward(
       headers.set(name, value);
   }
   const method = request.method ?? "GET";
+  if (lie === "stalls" && path.startsWith("/cluster/convergence")) {
+    response.statusCode = 503;
+    response.end();
+    return;
+  }
   const answer = await fetch(target + (lie === "elsewhere" ? path.replace("/kv/", "/kv/elsewhere/") : path), {
     method,
     headers,

@@ -15,7 +15,7 @@ export {
 } from "./cluster/node-process.ts";
 export type { HistoryEvent } from "./history/events.ts";
 export { History } from "./history/history.ts";
-export { HistoryLineError, parseLines } from "./history/lines.ts";
+export { HistoryLineError, readHistory } from "./history/lines.ts";
 export { chooseFaults, FAULTS, type FaultName, FaultNameError } from "./plan/faults.ts";
 export { type Summary, summarize } from "./report/summary.ts";
 export { writeReport } from "./report/write.ts";

@@ -43,11 +43,12 @@ export class NodeEndedError extends Error {
   readonly complaint: string;
 
   constructor({ name, log }: NodePlace, ending: Ending, complaint: string) {
-    super(`${name} ended with ${describeEnding(ending)} before it was ready`);
+    const said = complaint === "" ? "" : `: ${complaint}`;
+    super(`${name} ended with ${describeEnding(ending)} before it was ready${said}`);
     this.name = "NodeEndedError";
     this.fault = { code: "node_ended", name };
     this.complaint = complaint;
-    this.next = `What it said stands above, and in its log: ${log}`;
+    this.next = `All that it said is in its log: ${log}`;
   }
 }
 

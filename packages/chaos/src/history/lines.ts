@@ -1,4 +1,5 @@
 import type { HistoryEvent } from "./events.ts";
+import { History } from "./history.ts";
 
 const TYPES: ReadonlySet<unknown> = new Set<HistoryEvent["type"]>([
   "begin",
@@ -30,21 +31,45 @@ export function formatLine(event: HistoryEvent): string {
   return `${JSON.stringify(event)}\n`;
 }
 
-/** @throws HistoryLineError for what is no event of a history */
-export function parseLines(text: string): HistoryEvent[] {
-  const events: HistoryEvent[] = [];
-  for (const [i, line] of text.split("\n").entries()) {
-    if (line === "") continue;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      throw new HistoryLineError(i + 1, "is no JSON");
-    }
-    if (!isEvent(value)) throw new HistoryLineError(i + 1, "is no event");
-    events.push(value);
+/**
+ * The events of a history whose text comes in parts. A last line that is not whole is left out: so a run ends that was killed, and
+ * without its last event no history counts as finished.
+ * @throws HistoryLineError for what is no event of a history, and for a text that does not begin as one
+ */
+export async function readHistory(parts: AsyncIterable<string> | Iterable<string>): Promise<History> {
+  const history = new History();
+  let number = 0;
+  for await (const [line, isWhole] of linesOf(parts)) {
+    number += 1;
+    const event = line === "" ? undefined : eventOf(line, number, isWhole);
+    if (event !== undefined) history.add(event);
   }
-  return events;
+  if (history.begin === undefined) throw new HistoryLineError(1, "does not begin a run");
+  return history;
+}
+
+async function* linesOf(
+  parts: AsyncIterable<string> | Iterable<string>,
+): AsyncGenerator<readonly [line: string, isWhole: boolean]> {
+  let rest = "";
+  for await (const part of parts) {
+    const lines = (rest + part).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield [line, true];
+  }
+  yield [rest, false];
+}
+
+function eventOf(line: string, number: number, isWhole: boolean): HistoryEvent | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    if (!isWhole) return undefined;
+    throw new HistoryLineError(number, "is no JSON");
+  }
+  if (!isEvent(value)) throw new HistoryLineError(number, "is no event");
+  return value;
 }
 
 /** Histories are written by this package alone, so the kind of a line vouches for its fields. */

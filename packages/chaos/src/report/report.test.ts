@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { check } from "../check/check.ts";
 import { idOf, seen, ToldHistory } from "../check/told-history.contract.ts";
 import { History } from "../history/history.ts";
-import { formatLine, parseLines } from "../history/lines.ts";
+import { formatLine, readHistory } from "../history/lines.ts";
 import { htmlReport } from "./html.ts";
 import { markdownReport } from "./markdown.ts";
 import { summarize } from "./summary.ts";
@@ -68,10 +68,21 @@ describe("the report", () => {
     );
   });
 
-  it("comes out the same from the lines of the history", () => {
-    const again = History.of(parseLines(told().events.map(formatLine).join("")));
-    expect(check(again)).toEqual(findings);
-    expect(() => parseLines('{"type":"begin"}\nnonsense\n')).toThrow("line 2 of the history is no JSON");
-    expect(() => parseLines('{"type":"other"}')).toThrow("line 1 of the history is no event");
+  it("comes out the same from the lines of the history, in whatever parts those come", async () => {
+    const text = told().events.map(formatLine).join("");
+    for (const parts of [[text], text, text.match(/[\s\S]{1,700}/g) ?? []])
+      expect(check(await readHistory(parts))).toEqual(findings);
+    const wrong: readonly (readonly [string, string])[] = [
+      ['{"type":"begin"}\nnonsense\n', "line 2 of the history is no JSON"],
+      ['{"type":"other"}', "line 1 of the history is no event"],
+      ["", "line 1 of the history does not begin a run"],
+    ];
+    for (const [part, message] of wrong) await expect(readHistory([part])).rejects.toThrow(message);
+  });
+
+  it("tells of a history whose last line is not whole that it breaks off", async () => {
+    const text = told().events.map(formatLine).join("");
+    const { violations } = check(await readHistory([text.slice(0, -3)]));
+    expect(violations.map(({ code }) => code)).toContain("unfinished");
   });
 });

@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from "node:fs";
+import { createWriteStream, openSync, type WriteStream } from "node:fs";
 import type { HistoryEvent } from "../history/events.ts";
 import { History } from "../history/history.ts";
 import { formatLine } from "../history/lines.ts";
@@ -9,9 +9,14 @@ export class Recorder {
   readonly #file: WriteStream;
   readonly #startedMs: number = performance.now();
   #operations = 0;
+  #failure: Error | undefined;
 
+  /** @throws the system's error when the file cannot be made */
   constructor(path: string) {
-    this.#file = createWriteStream(path);
+    this.#file = createWriteStream(path, { fd: openSync(path, "w") });
+    this.#file.on("error", (error) => {
+      this.#failure ??= error;
+    });
   }
 
   /** Milliseconds since the beginning of the run. */
@@ -25,13 +30,11 @@ export class Recorder {
 
   record(event: HistoryEvent): void {
     this.history.add(event);
-    this.#file.write(formatLine(event));
+    if (this.#failure === undefined && !this.#file.writableEnded) this.#file.write(formatLine(event));
   }
 
-  async close(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#file.once("error", reject);
-      this.#file.end(() => resolve());
-    });
+  /** @returns why the file does not have everything; the history in memory has it */
+  close(): Promise<Error | undefined> {
+    return new Promise((resolve) => this.#file.end(() => resolve(this.#failure)));
   }
 }

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { formatDurationMs } from "@hearsay/api";
@@ -8,11 +9,11 @@ import {
   DEFAULT_WORKLOAD,
   type FaultName,
   type Findings,
-  History,
-  parseLines,
+  type History,
   parseWorkload,
   Recorder,
   type RunOptions,
+  readHistory,
   runLocally,
   runOnEndpoints,
   type WorkloadSpec,
@@ -36,10 +37,11 @@ const MINUTE_MS = 60_000;
 export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
   const print = new Printer(io, { json: flags.json === true });
   if (flags.check !== undefined) {
-    const history = History.of(parseLines(await readFile(flags.check, "utf8")));
+    const history = await readHistory(createReadStream(flags.check, "utf8"));
     await conclude(print, history, check(history), undefined);
     return;
   }
+  const endpoints = flags.endpoints === undefined ? undefined : baseUrlsOf(flags.endpoints);
   const seed = flags.seed ?? randomInt(SEED_BOUND);
   const report = flags.report ?? `.hearsay/chaos-${seed}`;
   const faults = chooseFaults(flags.faults ?? []);
@@ -57,19 +59,31 @@ export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
   if (!print.json) await print.note(`Seed ${seed}, report in ${report}`);
   let directory: string | undefined;
   try {
-    directory = await perform(io, print, flags, { options, faults, recorder });
-  } finally {
+    directory = await perform(io, print, flags, { options, endpoints, faults, recorder });
+  } catch (error) {
     await recorder.close();
+    throw error;
   }
+  const unwritten: unknown = await recorder.close();
   const findings = check(recorder.history);
-  await writeReport(report, recorder.history, findings);
+  const failure = await writeReport(report, recorder.history, findings).then(
+    () => unwritten,
+    (error: unknown) => unwritten ?? error,
+  );
   const isClean = findings.violations.length === 0;
   if (directory !== undefined && isClean) await rm(directory, { recursive: true, force: true });
-  await conclude(print, recorder.history, findings, { report, directory: isClean ? undefined : directory });
+  // What was found comes first, whatever could not be written.
+  await conclude(print, recorder.history, findings, {
+    report,
+    directory: isClean ? undefined : directory,
+    failure,
+  });
+  if (failure !== undefined) throw failure;
 }
 
 interface Run {
   readonly options: RunOptions;
+  readonly endpoints: readonly string[] | undefined;
   readonly faults: readonly FaultName[];
   readonly recorder: Recorder;
 }
@@ -77,8 +91,8 @@ interface Run {
 async function perform(
   io: Io,
   print: Printer,
-  { nodes, endpoints, set = [] }: ChaosFlags,
-  { options, faults, recorder }: Run,
+  { nodes, set = [] }: ChaosFlags,
+  { options, endpoints, faults, recorder }: Run,
 ): Promise<string | undefined> {
   const progress = new ProgressLine(io, () => performance.now());
   const events = {
@@ -94,7 +108,7 @@ async function perform(
   const drawing = setInterval(() => progress.update(() => progressOf(recorder)), PROGRESS_MS);
   try {
     if (endpoints !== undefined) {
-      await runOnEndpoints(endpoints.map(baseUrlOf), options, recorder, events, io.stopped);
+      await runOnEndpoints(endpoints, options, recorder, events, io.stopped);
       return undefined;
     }
     return await runLocally(
@@ -109,15 +123,25 @@ async function perform(
   }
 }
 
-function baseUrlOf(text: string): string {
-  try {
-    return new URL(text.includes("://") ? text : `http://${text}`).href.replace(/\/+$/, "");
-  } catch {
-    throw new CliError(`${JSON.stringify(text)} is no URL of a node`, {
-      code: "bad_endpoint",
-      exit: EXIT.usage,
-    });
-  }
+/** @throws CliError for what names no nodes, or one twice */
+function baseUrlsOf(texts: readonly string[]): string[] {
+  const urls = texts.map((text) => {
+    try {
+      const { href, protocol } = new URL(text.includes("://") ? text : `http://${text}`);
+      if (protocol === "http:" || protocol === "https:") return href.replace(/\/+$/, "");
+    } catch {
+      // As what is another protocol.
+    }
+    throw badEndpoint(`${JSON.stringify(text)} is no http or https URL of a node`);
+  });
+  const twice = urls.find((url, at) => urls.indexOf(url) < at);
+  if (twice !== undefined) throw badEndpoint(`${twice} is named twice, and would count as two nodes`);
+  if (urls.length === 0) throw badEndpoint("--endpoints names no node");
+  return urls;
+}
+
+function badEndpoint(message: string): CliError {
+  return new CliError(message, { code: "bad_endpoint", exit: EXIT.usage });
 }
 
 const PROGRESS_MS = 250;
@@ -144,12 +168,19 @@ function repeatOf(flags: ChaosFlags, seed: number): string {
     ...set.flatMap((one) => ["--set", one]),
     ...["--seed", String(seed)],
   ];
-  return `${invocation()} chaos ${words.join(" ")}`;
+  return `${invocation()} chaos ${words.map(quoted).join(" ")}`;
+}
+
+/** As a shell takes it for one word. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 interface Kept {
   readonly report: string;
   readonly directory: string | undefined;
+  /** Why the history or the report is not whole. */
+  readonly failure: unknown;
 }
 
 async function conclude(
@@ -163,9 +194,15 @@ async function conclude(
   if (violations.length === 0) return;
   const onlyLate = violations.every(({ code }) => code === "not_converged");
   const data = kept?.directory === undefined ? "" : `\nThe nodes' data is kept in ${kept.directory}.`;
+  const { failure } = kept ?? {};
+  const gap = failure === undefined ? "" : `\nThe history or the report is not whole: ${messageOf(failure)}`;
   throw new CliError(quantity(violations.length, "violation"), {
     code: onlyLate ? "not_converged" : "promise_broken",
     exit: onlyLate ? EXIT.timedOut : EXIT.error,
-    next: `Run it again with:\n  ${history.begin?.command ?? ""}${data}`,
+    next: `Run it again with:\n  ${history.begin?.command ?? ""}${data}${gap}`,
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

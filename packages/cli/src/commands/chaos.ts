@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import type { Io } from "../io.ts";
 import { collect, count, duration } from "../options.ts";
 
@@ -65,7 +65,11 @@ nodes did not agree in time, and with 1 for anything else that does not hold. do
       DEFAULT_SETTLE_MS,
     )
     .option("--report <dir>", "gets history, report and logs (default: .hearsay/chaos-SEED)")
-    .option("--endpoints <list>", "nodes of a running cluster; nothing is started and nothing broken", list)
+    .addOption(
+      new Option("--endpoints <list>", "nodes of a running cluster; nothing is started and nothing broken")
+        .argParser(list)
+        .conflicts(["nodes", "faults", "set"]),
+    )
     .option("--check <file>", "check a recorded history, and nothing else")
     .option("--set <knob=value>", "any setting of the nodes; repeat it for more", collect)
     .option("--json", "print data as JSON")
