@@ -48,7 +48,13 @@ describe("hearsay chaos", () => {
     expect(readFileSync(join(report, "report.md"), "utf8")).toContain(
       "chaos --nodes 3 --minutes 0.3 --settle 1m --seed 28",
     );
-    const again = await hearsay(["chaos", "--check", join(report, "history.ndjson")]);
+    const history = join(report, "history.ndjson");
+    const lines = readFileSync(history, "utf8").trimEnd().split("\n");
+    const reads = lines.filter((line) => line.includes('"do":"get"') && line.includes('"outcome":"ok"'));
+    expect(reads.length).toBeGreaterThan(0);
+    // Without one, nothing that a read showed can be held against its node.
+    expect(reads.filter((line) => !line.includes('"id":"'))).toEqual([]);
+    const again = await hearsay(["chaos", "--check", history]);
     expect(again.text).toContain("Everything held.");
   });
 

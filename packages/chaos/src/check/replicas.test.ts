@@ -100,6 +100,10 @@ describe("what a node shows beside versions", () => {
     const write = told.put("n1", "a", { contentType: "text/plain; write=0" });
     told.get("n1", "a", [{ ...seen(write), contentType: "text/plain; write=0" }]);
     expect(told.codes()).toEqual([]);
+    const brief = told.put("n1", "b", { contentType: "text/plain; write=1", ttlMs: 100 });
+    told.wait(100);
+    told.get("n1", "b", [{ version: brief.version ?? "" }]);
+    expect(told.codes()).toEqual([]);
     told.get("n1", "a", [{ ...seen(write), contentType: "image/png" }]);
     expect(told.codes()).toEqual(["invented"]);
   });
