@@ -59,7 +59,7 @@ export const DEFAULT_RUMOR_OPTIONS: RumorOptions = {
   coalesceMs: 0,
   // Two or three round trips under load: a second peer is sent half or a third as many messages, each of them longer. At a rate
   // at which fewer than eight writes come up in a round trip nothing lingers.
-  lingerMs: 5,
+  lingerMs: 10,
   lingerMin: 8,
   // Three rounds reach 32 nodes in half of 100 ms; shorter ones cost messages in proportion and save little.
   roundIntervalMs: 20,
