@@ -236,6 +236,17 @@ test("a node may be stopped once another has what it alone was given before the 
   expect(early.violation?.detail).toContain("of legacy at");
 });
 
+test("no directory is lost any more once the time of faults is over", async () => {
+  const actions = [
+    put(6_000, "k"),
+    faultAt(19_000, "isolate", 0, 10_000),
+    faultAt(19_500, "legacy", 0, 5_000),
+  ];
+  const report = await runOf(actions, 20_000);
+  expect(report.violation).toBeUndefined();
+  expect(report.lines.filter((line) => line.includes("is killed"))).toEqual([]);
+});
+
 test("a machine is replaced by another under its name, and nodes come to agree that gossip with one other at a time", async () => {
   const actions = [put(6_000, "k"), faultAt(8_000, "replaced"), faultAt(20_000, "retention_changed")];
   const report = await runOf(actions, 40_000, { nodes: 4, viewSize: 1 });

@@ -64,7 +64,12 @@ export class LegacyFault {
     const others = present.filter((other) => other !== name && other !== heir);
     cluster.partition([name], others);
     clients.write(cluster.machine(name), KEY, BYTES);
+    const mend = (): void => {
+      for (const other of others) cluster.mend(name, other);
+    };
     const hasCome = await this.#comes(heir, name);
+    // What goes once all works again, nobody forgets.
+    if (this.#isOver) return mend();
     await operator.kill(name);
     if (!operator.is(name, "down")) return;
     operator.wipe(name);
@@ -73,7 +78,7 @@ export class LegacyFault {
       for (const afterMs of ASKED_AFTER_MS) cluster.time.after(afterMs, () => this.#ask(heir));
     }
     await cluster.time.sleep(fault.durationMs);
-    for (const other of others) cluster.mend(name, other);
+    mend();
     await operator.start(name);
     await cluster.time.sleep(FORGET_AFTER_MS);
     if (!this.#isOver) await operator.forgetStrays();
