@@ -1,45 +1,12 @@
 /** What an agent keeps for the next one, and what that makes of it. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { StateDirectory } from "../files/state-directory.ts";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { describe, expect, it, vi } from "vitest";
 import { ManualPorts } from "../ports.contract.ts";
-import { parseSettings } from "../settings/parse-settings.ts";
 import { FakeSource } from "../values/source.contract.ts";
-import { Agent } from "./agent.ts";
+import { agentDirectory, type Started } from "./agent.contract.ts";
 import { dryRun } from "./dry-run.ts";
-import { AgentMetrics } from "./metrics.ts";
 
-let directory: string;
-let running: Agent[];
-
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "hearsay-test-"));
-  running = [];
-});
-
-afterEach(async () => {
-  for (const agent of running) await agent.stop();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const at = (name: string): string => join(directory, name);
-const textOf = (name: string): string => readFileSync(at(name), "utf8");
-
-/** @param files YAML of the list's entries; paths are in the test's directory */
-async function startAgent(files: string) {
-  const settings = parseSettings(`state: state\nfiles:\n${files}`, at("agent.yaml"));
-  const [source, ports] = [new FakeSource(), new ManualPorts()];
-  const state = await StateDirectory.open(settings.state);
-  const flags = { allowEmpty: false, failOnMissing: false };
-  const agent = new Agent({ settings, source, ports, state, metrics: new AgentMetrics(), ...flags });
-  running.push(agent);
-  await agent.start();
-  return { agent, source, ports, state };
-}
-
-type Started = Awaited<ReturnType<typeof startAgent>>;
+const { at, textOf, startAgent } = agentDirectory();
 
 /** Starts while no node answers, up to the end of the first round. */
 async function startAlone(files: string): Promise<Started> {

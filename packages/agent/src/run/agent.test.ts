@@ -3,7 +3,6 @@ import {
   existsSync,
   linkSync,
   lstatSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,58 +11,12 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { StateDirectory } from "../files/state-directory.ts";
-import { ManualPorts } from "../ports.contract.ts";
-import { parseSettings } from "../settings/parse-settings.ts";
-import { FakeSource } from "../values/source.contract.ts";
-import { Agent } from "./agent.ts";
-import { AgentMetrics } from "./metrics.ts";
+import { agentDirectory, type Started } from "./agent.contract.ts";
 
-let directory: string;
-let running: Agent[];
-
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "hearsay-test-"));
-  running = [];
-});
-
-afterEach(async () => {
-  for (const agent of running) await agent.stop();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const at = (name: string): string => join(directory, name);
-const textOf = (name: string): string => readFileSync(at(name), "utf8");
-
-interface Started {
-  readonly agent: Agent;
-  readonly source: FakeSource;
-  readonly ports: ManualPorts;
-}
-
-/** @param files YAML of the list's entries; paths are in the test's directory */
-async function startAgent(
-  files: string,
-  flags: { allowEmpty?: boolean; failOnMissing?: boolean } = {},
-): Promise<Started> {
-  const settings = parseSettings(`state: state\nfiles:\n${files}`, at("agent.yaml"));
-  const [source, ports] = [new FakeSource(), new ManualPorts()];
-  const agent = new Agent({
-    settings,
-    source,
-    ports,
-    state: await StateDirectory.open(settings.state),
-    metrics: new AgentMetrics(),
-    allowEmpty: flags.allowEmpty ?? false,
-    failOnMissing: flags.failOnMissing ?? false,
-  });
-  running.push(agent);
-  await agent.start();
-  return { agent, source, ports };
-}
+const { at, textOf, startAgent } = agentDirectory();
 
 /** Lets the debounce pass and waits for the file to be written. */
 async function written({ ports }: Started): Promise<void> {
@@ -123,7 +76,7 @@ describe("an agent", () => {
     await written(started);
     expect(textOf("raw")).toBe("three");
     expect(textOf("raw.bak")).toBe("one");
-    expect(readdirSync(directory).filter((name) => name.includes(".hearsay-"))).toEqual([]);
+    expect(readdirSync(at(".")).filter((name) => name.includes(".hearsay-"))).toEqual([]);
     expect(agent.status()).toMatchObject({
       ready: true,
       stale: false,
@@ -190,7 +143,7 @@ describe("an agent", () => {
     await written(started);
     expect(textOf("reloaded")).toBe("good 2");
     expect(agent.status().files[0]?.error).toBeUndefined();
-    expect(readdirSync(directory).filter((name) => name.includes(".hearsay-"))).toEqual([]);
+    expect(readdirSync(at(".")).filter((name) => name.includes(".hearsay-"))).toEqual([]);
   });
 
   it("kills a reload that hangs with all it started, keeps the new file, and repeats the reload alone", async () => {

@@ -6,8 +6,8 @@ export interface RumorOptions {
   /** A write waits this long for others to share its message, beside the time a request to the same peer is under way. */
   readonly coalesceMs: number;
   /**
-   * Mail of which nobody waits for another copy leaves at most this much later, and shares its message with what comes up meanwhile: what
-   * its coordinator has answered for, or is sending to as many peers as its writer waits for.
+   * Mail that is on its way to as many peers as its writer waits for leaves to the others at most this much later, and shares their
+   * messages with what comes up meanwhile.
    */
   readonly lingerMs: number;
   /** From so many records on, mail to a peer may linger: fewer save nothing by it. */
@@ -57,7 +57,7 @@ export const DEFAULT_RUMOR_OPTIONS: RumorOptions = {
   // What comes up while a request is under way shares the next one. Waiting beyond that buys no batching under load, and
   // without load only delay.
   coalesceMs: 0,
-  // Two or three round trips under load: a second peer is sent half or a third as many messages, each of them longer. At a rate
+  // Two round trips under load: a second peer is sent half or a third as many messages, each of them longer. At a rate
   // at which fewer than eight writes come up in a round trip nothing lingers.
   lingerMs: 10,
   lingerMin: 8,

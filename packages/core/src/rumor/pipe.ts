@@ -103,7 +103,7 @@ export class Pipe {
 
   /**
    * Whether what waits here is better sent later, with what comes up meanwhile: many records, each on its way to as many peers as anyone
-   * waits for. Few long messages cost the coordinator and its peers less than many short ones.
+   * waits for. Few long messages cost the coordinator and its peers less than many short ones. The first time it notes when that ends.
    */
   lingers(now: number, { lingerMs, lingerMin }: LingerOptions): boolean {
     if (this.pull || this.owed.size > 0 || this.wants.size > 0) return false;
