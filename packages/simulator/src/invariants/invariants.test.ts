@@ -105,6 +105,13 @@ describe("a record", () => {
     expect(checkRecord(given.ledger, "k", make(given), NOW)?.invariant).toBe(invariant);
   });
 
+  test("shows again what a deletion covers that was undone, unless it holds the deletion", () => {
+    const { ledger, first, deletion } = history();
+    deletion.isUndone = true;
+    expect(checkRecord(ledger, "k", recordOf([[A, 20]], first), NOW)).toBeUndefined();
+    expect(checkRecord(ledger, "k", recordOf([[A, 20]], deletion, first), NOW)?.invariant).toBe("siblings");
+  });
+
   test("that lacks a write somebody has forgotten is right only where it covers a later one of that node", () => {
     const { ledger, second, deletion } = history();
     second.isForgotten = true;

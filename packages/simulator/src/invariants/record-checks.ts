@@ -95,7 +95,7 @@ function checkNothingAgain(
         over.outcome === "acknowledged" &&
         !over.isExcused &&
         covers(record.context, over.version) &&
-        (holds(record, over.version) || (isShown && !isKnownByName(over, version, record))),
+        (holds(record, over.version) || (isShown && !over.isUndone && !isKnownByName(over, version, record))),
     );
     if (write === undefined || later === undefined) continue;
     const invariant = holds(record, later.version) ? "siblings" : "resurrection";

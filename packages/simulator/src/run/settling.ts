@@ -205,9 +205,11 @@ export class Settling {
     });
   }
 
+  /** Somewhere, at some time: its disk may have lost the table that says so. */
   #hasEntered(name: string): boolean {
-    const counted = this.#ports.cluster.machine(name).member?.membership.counted();
-    return counted !== undefined && counted.ids.length > 1;
+    const { member } = this.#ports.cluster.machine(name);
+    if (member === undefined) return false;
+    return member.keeper.letInBy !== null || member.membership.counted().ids.length > 1;
   }
 
   /** Nothing stays damaged, although whoever has damage is killed time and again, as an impatient operator might. */
