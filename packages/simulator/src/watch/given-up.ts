@@ -1,7 +1,13 @@
 /** What a replica may give up of a record on a peer's word, what it must not forget otherwise, and what it must not show again. */
 import { type Context, covers, holds, type KeyRecord, type Sibling } from "@hearsay/core";
 import type { Violation } from "../invariants/invariant.ts";
-import { describeWrite, isRevived, type WriteLedger, wasGivenUpWrongly } from "../invariants/ledger.ts";
+import {
+  describeWrite,
+  isRevived,
+  isSuperseded,
+  type WriteLedger,
+  wasGivenUpWrongly,
+} from "../invariants/ledger.ts";
 import { forgottenBy, isShownAt } from "../invariants/record-checks.ts";
 
 /**
@@ -40,7 +46,9 @@ export function comingBack(
     if (!isShownAt(sibling, nowMs)) continue;
     if (!covers(seen, version) || (held !== undefined && holds(held, version))) continue;
     const write = ledger.find(version);
-    if (write !== undefined && (wasGivenUpWrongly(write) || isRevived(write))) continue;
+    // What nothing has replaced was dropped as a ghost, and another replica, at a floor below it, has taken it and brings it back.
+    if (write !== undefined && (!isSuperseded(write) || wasGivenUpWrongly(write) || isRevived(write)))
+      continue;
     const what = write === undefined ? key : describeWrite(write);
     const detail = `${machine} had done with ${what} and shows it again`;
     return { invariant: "resurrection", detail };
