@@ -57,6 +57,29 @@ describe("a node that came into doubt alone", () => {
     expect((await open({ ...among, company: "nobody" })).isAloneInDoubt).toBe(false);
   });
 
+  test("purges no further by its own floor once others have found it", async () => {
+    const store = new MemoryStore();
+    await (await MemoryReplica.open({ name: "a", store })).keeper.save();
+    const retention = 5 * HLC_TICKS_PER_MS;
+    const { keeper, graveyard } = await MemoryReplica.open({
+      name: "a",
+      store,
+      retention,
+      incarnation: "fresh",
+    });
+    keeper.adoptWatermark(NOW);
+    const floors: number[] = [];
+    graveyard.purge = async (floor) => {
+      floors.push(floor);
+      if (floors.length === 2) await keeper.foundBy("others");
+      return { purged: 1, more: floors.length < 9 };
+    };
+    await keeper.purge();
+    expect(floors).toHaveLength(2);
+    expect(floors[0]).toBeGreaterThan(0);
+    expect(keeper.completeness.floor).toBe(0);
+  });
+
   test("is alone again where its disk has lost who they were", async () => {
     const [keeper, open] = await aloneInDoubt();
     await keeper.foundBy("others");

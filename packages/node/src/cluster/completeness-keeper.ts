@@ -297,7 +297,10 @@ export class CompletenessKeeper {
       this.#durableFloor = Math.min(floor, this.completeness.floor);
     }
     let more = true;
-    while (more && !this.#isOver) ({ more } = await this.#ports.graveyard.purge(floor, PURGE_STEP));
+    // A floor that was given up meanwhile takes nothing more: what is left, and what others bring, is judged by theirs.
+    while (more && !this.#isOver && floor <= this.completeness.floor) {
+      ({ more } = await this.#ports.graveyard.purge(floor, PURGE_STEP));
+    }
   }
 
   #follow(events: readonly CompletenessEvent[]): void {
