@@ -1,4 +1,7 @@
-/** News about this node itself that some live peers are told directly, without waiting for the next probe. */
+/**
+ * News about this node itself that some live peers are told directly, without waiting for the next probe: those that are in doubt
+ * where there are not enough others. They may be alive, and who leaves may have given one of them all it had.
+ */
 import { type RandomSource, shuffled } from "../random.ts";
 import { type Member, type MemberState, peerOf } from "./member.ts";
 import type { MemberView } from "./member-view.ts";
@@ -58,6 +61,9 @@ export class Announcer {
   }
 
   #choose(): Member[] {
-    return shuffled(this.#random, this.#view.alivePeers()).slice(0, this.#view.config.announceFanout);
+    const { config, self, table } = this.#view;
+    const suspects = table.live().filter(({ id, state }) => state === "suspect" && id !== self.id);
+    const peers = [...shuffled(this.#random, this.#view.alivePeers()), ...shuffled(this.#random, suspects)];
+    return peers.slice(0, config.announceFanout);
   }
 }

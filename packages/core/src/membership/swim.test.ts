@@ -138,6 +138,21 @@ describe("going and coming back", () => {
     expect(stateAtAll(cluster, rest, gone, "retired")).toBe(confirmed > 0);
   });
 
+  test("a member that leaves tells those it only suspects, where it is sure of nobody", () => {
+    const { cluster, members } = clusterOf(3);
+    const [gone, ...rest] = members as [Member, ...Member[]];
+    const isSuspect = ({ id }: Member): boolean => cluster.swim(gone.id).table.stateOf(id) === "suspect";
+    cluster.partition(...members.map(({ id }) => [id]));
+    expect(cluster.runUntil(() => rest.every(isSuspect), 10_000)).toBeDefined();
+    cluster.heal();
+    cluster.act(gone.id, (swim, nowMs) => swim.leave(nowMs));
+    cluster.run(SWIM_DEFAULTS.probeTimeoutMs);
+    expect(cluster.eventsOf("announced").map(({ event }) => event)).toMatchObject([
+      { confirmed: 2, told: 2 },
+    ]);
+    expect(stateAtAll(cluster, rest, gone, "retired")).toBe(true);
+  });
+
   test("a retired member that comes back is refused, knows why, and changes nothing", () => {
     const { cluster, members } = clusterOf(5);
     const [gone, ...rest] = members as [Member, ...Member[]];

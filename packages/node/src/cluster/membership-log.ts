@@ -27,7 +27,7 @@ export function logMembership(
       log[isLeaving ? "info" : "error"]("self_retired", { node: self });
       break;
     case "announced":
-      if (event.state === "retired" && event.told > 0 && event.confirmed === 0)
+      if (event.state === "retired" && event.confirmed === 0)
         log.warn("leaving_unheard", { told: event.told });
       break;
     case "joined":

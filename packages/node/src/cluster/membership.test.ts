@@ -210,6 +210,19 @@ test("leaving is what was asked for, and no error", async () => {
   expect(it.retired).toBe(false);
 });
 
+test("leaving while nobody else is there to be told is told the operator", async () => {
+  const it = await start();
+  await introduce(it, FRIEND);
+  it.answer = async (message) => {
+    await introduce(it, { ...FRIEND, state: "stopped" });
+    return takesOver(message);
+  };
+  const left = it.member.leave();
+  await it.timers.advance(2000);
+  await left;
+  expect(it.log.of("leaving_unheard")).toEqual([{ told: 0 }]);
+});
+
 test("a node whose disk does not take that it has left says so, and comes back as no member once it has", async () => {
   const store = new MemoryStore();
   const it = await start(store);
