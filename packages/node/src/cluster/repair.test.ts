@@ -203,6 +203,17 @@ test("an exchange that breaks off is paid for as well, with what it had moved", 
   expect(begun).toEqual([0, 0, 0, 0]);
 });
 
+test.each(["on its way", "received"])("what was %s when an exchange broke off is paid for", async (what) => {
+  const { a, b, repair, during } = await scheduled({ maxBytesPerSecond: 10 });
+  const [from, to] = what === "received" ? [b, a] : [a, b];
+  await from.write("k", "v");
+  to.store.put = () => Promise.reject(new Error("disk full"));
+  await expect(repair.exchange({ id: b.id, address: "h:1" })).rejects.toThrow("disk full");
+  const begun: number[] = [];
+  for (let i = 0; i < 4; i++) begun.push(await during(INTERVAL_MS));
+  expect(begun).toEqual([0, 0, 0, 0]);
+});
+
 test("nothing is begun after the stop, whatever disturbs", async () => {
   const { during, repair } = await scheduled();
   await during(20 * INTERVAL_MS);

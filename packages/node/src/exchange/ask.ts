@@ -18,7 +18,6 @@ import {
   type ExchangeTransferred,
   fromHex,
   isChildHashes,
-  type KeyedRecord,
   MerkleWalk,
   type NodeId,
 } from "@hearsay/core";
@@ -213,20 +212,25 @@ export class ExchangeAsker {
     // What may be refused of the answer, the peer has to be told, and so there is one more.
     const mayRefuse = records.length > 0 && !this.#isPeerComplete && this.#replica.standing().complete;
     const final = walked && wants.length === 0 && this.#backlog.size === 0 && !mayRefuse;
-    const reply = await this.#ask({
-      kind: "exchange-transfer",
-      session: this.#session,
-      standing: this.#replica.standing(),
-      records,
-      wants,
-      refused,
-      final,
-    });
-    this.#tallySent(records);
-    const { whole, parts } = await this.#receiveParts(reply, wants, records.length);
-    this.#transferredMs = this.#nowMs();
-    this.#report();
-    return { reply: whole, final: final && parts === 1 };
+    this.#tally.keysSent += records.length;
+    for (const { key, record } of records) this.#tally.bytesSent += recordBytes(key, record);
+    try {
+      const reply = await this.#ask({
+        kind: "exchange-transfer",
+        session: this.#session,
+        standing: this.#replica.standing(),
+        records,
+        wants,
+        refused,
+        final,
+      });
+      const { whole, parts } = await this.#receiveParts(reply, wants, records.length);
+      this.#transferredMs = this.#nowMs();
+      return { reply: whole, final: final && parts === 1 };
+    } finally {
+      // What was on its way when it broke off has moved as well.
+      this.#report();
+    }
   }
 
   /** Takes the answer to a transfer of so many records, and asks for what of it did not fit. */
@@ -305,11 +309,6 @@ export class ExchangeAsker {
         this.#ownOfWanted.delete(place);
       }
     }
-  }
-
-  #tallySent(records: readonly KeyedRecord[]): void {
-    this.#tally.keysSent += records.length;
-    for (const { key, record } of records) this.#tally.bytesSent += recordBytes(key, record);
   }
 }
 
