@@ -271,7 +271,7 @@ export const ForgetReport = Type.Object(
     }),
     heldThrough: Type.Union([Time, Type.Null()], {
       description:
-        "Everything the member held up to then is held by the answering node; what it wrote after it may be known to nobody else",
+        "Everything the member held up to then is held by the answering node; what it wrote or was given after it may be known to nobody else",
     }),
   },
   { title: "ForgetReport" },

@@ -83,7 +83,7 @@ function addForget(program: Command, io: Io): void {
     .argument("<node>", "its id, or its name if that is unique")
     .addHelpText("before", "Examples:\n  hearsay forget n3\n  hearsay forget n3~0123456789 --yes\n")
     .description(
-      `Retires the id of a member that is down, so that nothing waits for it any more. Says which of its writes may be lost, and
+      `Retires the id of a member that is down, so that nothing waits for it any more. Says what may be lost with it, and
 asks. Its directory starts again only after hearsay reset.`,
     )
     .option("--yes", "do not ask");
@@ -94,7 +94,7 @@ asks. Its directory starts again only after hearsay reset.`,
       const report = await client.cluster.forget(node, { signal, confirm: true, timeoutMs: flags.timeout });
       if (print.json) return print.document(report);
       const through =
-        report.heldThrough === null ? "" : `; what it wrote up to ${report.heldThrough} is held here`;
+        report.heldThrough === null ? "" : `; what it held up to ${report.heldThrough} is held here`;
       await print.line(`${report.node} is forgotten${through}`);
     }),
   );

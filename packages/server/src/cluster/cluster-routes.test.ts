@@ -298,7 +298,10 @@ describe("who belongs to the cluster", () => {
     });
     const asked = await cluster.post("n1", "/cluster/forget", { node: "n2" });
     const losses = { node: idOf("n2"), heldThrough: expect.stringMatching(/^20/) };
-    expect(asked).toMatchObject({ status: 400, body: { code: "confirmation_needed", ...losses } });
+    const detail = expect.stringMatching(
+      /wrote or was given after 20.* what a member that has left wrote and gave to it/,
+    );
+    expect(asked).toMatchObject({ status: 400, body: { code: "confirmation_needed", detail, ...losses } });
     expect(await size("n1")).toBe(2);
     const safe = await cluster.get("n1", "/cluster/safe-to-stop");
     expect(safe.body).toMatchObject({ safe: false, reasons: [{ code: "only_live_member" }] });

@@ -79,6 +79,9 @@ export async function postForget(services: Services, exchange: Exchange): Promis
 }
 
 function whatMayBeLost({ node, heldThrough }: ForgetReport): string {
-  const since = heldThrough === null ? "All it ever wrote" : `What ${node} wrote after ${heldThrough}`;
-  return `${since} may be known to nobody else, and is lost if so. The id can never come back.`;
+  const what =
+    heldThrough === null
+      ? "All it ever wrote or was given"
+      : `What ${node} wrote or was given after ${heldThrough}`;
+  return `${what} may be known to nobody else, and is lost if so: also what a member that has left wrote and gave to it. The id can never come back.`;
 }
