@@ -122,3 +122,15 @@ it("tells the one who looks for damage what it has found, to the end, before it 
     consistent: true,
   });
 });
+
+it("tells no watcher who comes upon it that this is all, and gives it no cursor", async () => {
+  await withDamage();
+  await cluster.until("n3 tells what it holds", async () => {
+    const { body } = await cluster.get("n3", "/watch?prefix=none&wait=0s");
+    return JSON.stringify(body).includes("synced");
+  });
+  const url = `${cluster.server("n3").address}/watch?prefix=k`;
+  const [stream, poll] = await Promise.all([fetch(url), fetch(`${url}&wait=0s`)]);
+  expect([stream.status, await stream.text()]).toEqual([200, ": hearsay\n\n"]);
+  expect([poll.status, await poll.json()]).toMatchObject([503, { code: "not_ready" }]);
+});

@@ -197,7 +197,7 @@ async function serve(settings: Settings, foundation: Beginning): Promise<RunPart
   const enrolment = enrol(services, foundation, address);
   whenAborted(ending, () => {
     services.gate.enter("recovering");
-    services.watch.close();
+    services.watch.abandon();
     enrolment.halt();
   });
   try {

@@ -17,6 +17,7 @@ import {
   type WatchCursor,
   winner,
 } from "@hearsay/core";
+import { ApiProblem } from "../http/problem.ts";
 import { storedState, WatchedChange } from "./changes.ts";
 import type { WatchHub } from "./hub.ts";
 
@@ -122,9 +123,11 @@ export class Backlog {
   /**
    * The next changes from the log, as their keys are now; empty once there are none. To join the hub in the turn in which
    * it is empty leaves no gap. Undefined when the log has not got them any more: {@link Backlog.again} makes up for it.
+   * @throws ApiProblem `not_ready`: something was damaged, so that a look may have left it out
    */
   take(): readonly WatchedChange[] | undefined {
-    const { log, store } = this.#hub;
+    const { log, store, isAbandoned } = this.#hub;
+    if (isAbandoned) throw new ApiProblem("not_ready", { detail: "It found damage, and starts again." });
     if (this.#position < log.start) return undefined;
     const changes = new Map<string, WatchedChange>();
     const nowMs = this.#hub.nowMs();

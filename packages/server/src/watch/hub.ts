@@ -61,6 +61,7 @@ export class WatchHub {
   #isSweeping = false;
   #cancelTick: (() => void) | undefined;
   #isClosed = false;
+  #isAbandoned = false;
 
   constructor(ports: HubPorts, limits: HubLimits) {
     this.#ports = ports;
@@ -112,6 +113,11 @@ export class WatchHub {
   /** The node is about to stop: nobody is to wait for what happens next. */
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** What is stored is in doubt: a look at it may have left something out. */
+  get isAbandoned(): boolean {
+    return this.#isAbandoned;
   }
 
   get timers(): Timers {
@@ -172,6 +178,12 @@ export class WatchHub {
     this.#pace.close(LAST_MS);
     this.#waiters.end();
     for (const { readers } of this.topics.all) for (const reader of [...readers.keys()]) reader.end();
+  }
+
+  /** The same, and those in their backlog end without being told that they have all. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.close();
   }
 
   #committed({ sequence, changes }: Commit): void {
