@@ -8,6 +8,7 @@
  */
 import {
   type Claims,
+  type HlcTime,
   hlcFromMs,
   isClaimed,
   isLive,
@@ -48,12 +49,6 @@ export function voidReason(
   return isTooOld ? "cursor_too_old" : undefined;
 }
 
-/** Whether deletions that the reader has not heard of may have been purged before a look at the records came to them. */
-export function mayHaveForgotten(hub: WatchHub, { claims, expiredThroughMs }: Known): boolean {
-  const { floor } = hub.standing();
-  return hlcFromMs(expiredThroughMs) < floor || claims.base < floor;
-}
-
 /** What a reader knows before a look at the records. */
 export interface Known {
   readonly claims: Claims;
@@ -61,9 +56,24 @@ export interface Known {
   readonly expiredThroughMs: number;
   /** It knows keys of the prefix, so that it has to hear of deletions. */
   readonly anything: boolean;
+  /** Of what was deleted or had expired by then it has heard. Once the floor is above it, the rest may have been purged. */
+  readonly heardThrough: HlcTime;
 }
 
-const NOTHING: Known = { claims: NO_CLAIMS, expiredThroughMs: 0, anything: false };
+const NOTHING: Known = {
+  claims: NO_CLAIMS,
+  expiredThroughMs: 0,
+  anything: false,
+  heardThrough: Number.POSITIVE_INFINITY,
+};
+
+export function knownOf({ claims, expiredThroughMs }: WatchCursor): Known {
+  const heardThrough = Math.min(claims.base, hlcFromMs(expiredThroughMs));
+  return { claims, expiredThroughMs, anything: true, heardThrough };
+}
+
+/** Changes, or why all that the reader knows is void; then everything there is follows. */
+export type Part = readonly WatchedChange[] | Void;
 
 export class Backlog {
   readonly #hub: WatchHub;
@@ -87,7 +97,7 @@ export class Backlog {
    * All but what has happened since; that is {@link Backlog.take}'s. A part may be empty.
    * @param since undefined: everything there is
    */
-  async *stored(since: WatchCursor | undefined): AsyncGenerator<readonly WatchedChange[]> {
+  async *stored(since: WatchCursor | undefined): AsyncGenerator<Part> {
     if (since === undefined) {
       yield* this.#look(NOTHING);
       return;
@@ -95,18 +105,20 @@ export class Backlog {
     const { claims, expiredThroughMs } = since;
     const position = this.#inLog(since);
     if (position === undefined) {
-      yield* this.#look({ claims, expiredThroughMs, anything: true });
+      yield* this.#look(knownOf(since));
       return;
     }
     this.#position = position;
     this.#claimedBefore = this.#hub.log.end;
     this.#claims = claims;
+    this.#knownThen = { ...knownOf(since), claims: NO_CLAIMS, expiredThroughMs: 0 };
     const nowMs = this.#hub.nowMs();
     for await (const change of this.#hub.expired(this.#prefix, expiredThroughMs, nowMs)) yield [change];
+    yield* this.#anewAbove(hlcFromMs(expiredThroughMs));
   }
 
   /** Everything that is newer than what the reader knows: by default, that the look before cannot have seen. */
-  async *again(known: Known = this.#knownThen): AsyncGenerator<readonly WatchedChange[]> {
+  async *again(known: Known = this.#knownThen): AsyncGenerator<Part> {
     yield* this.#look(known);
   }
 
@@ -163,13 +175,21 @@ export class Backlog {
     return log.completes(claims, this.#hub.standing().table) ? log.start : undefined;
   }
 
-  async *#look(known: Known): AsyncGenerator<readonly WatchedChange[]> {
+  /** While it was read by a slow reader, deletions that this one had to hear of may have been purged. */
+  async *#anewAbove(heardThrough: HlcTime): AsyncGenerator<Part> {
+    if (this.#hub.standing().floor <= heardThrough) return;
+    yield "cursor_too_old";
+    yield* this.#look(NOTHING);
+  }
+
+  async *#look(known: Known): AsyncGenerator<Part> {
     const { log, store, scans } = this.#hub;
     this.#hub.count("scans");
     this.#position = log.end;
-    const { claims, expiredThroughMs } = this.#hub.moment().cursor;
-    this.#knownThen = { claims, expiredThroughMs, anything: true };
-    const { table } = this.#hub.standing();
+    const { table, floor, isCaughtUp } = this.#hub.standing();
+    const then = knownOf(this.#hub.moment().cursor);
+    // Who is complete holds all that was deleted by the floor: none of that comes later.
+    this.#knownThen = { ...then, heardThrough: Math.max(then.heardThrough, isCaughtUp ? floor : 0) };
     let after: string | undefined;
     do {
       const range = { prefix: this.#prefix, after, limit: SCAN_ENTRIES };
@@ -181,6 +201,7 @@ export class Backlog {
       yield changes;
       after = chunk.next;
     } while (after !== undefined);
+    yield* this.#anewAbove(known.heardThrough);
   }
 }
 

@@ -7,8 +7,7 @@ import type { ServerResponse } from "node:http";
 import { WATCH_HEARTBEAT_MS, type WatchReset } from "@hearsay/api";
 import type { WatchCursor } from "@hearsay/core";
 import { drained } from "../http/stream.ts";
-import { Backlog, type Void } from "./backlog.ts";
-import type { WatchedChange } from "./changes.ts";
+import { Backlog, type Part, type Void } from "./backlog.ts";
 import { type Delivery, eventText, type Moment } from "./delivery.ts";
 import type { WatchHub } from "./hub.ts";
 import type { Reader } from "./topic.ts";
@@ -26,7 +25,7 @@ export interface StreamOptions {
 }
 
 const RESET_DETAILS: Readonly<Record<WatchReset["reason"], string>> = {
-  cursor_too_old: "Deletions since the cursor may have been forgotten; all that is there follows.",
+  cursor_too_old: "Deletions that you have not heard of may be forgotten; all that is there follows.",
   unknown_node: "The node that gave the cursor is no member; all that is there follows.",
   slow_reader: "More happens than you take; go on with your last cursor.",
 };
@@ -98,10 +97,7 @@ export class EventStream implements Reader {
     const { prefix, since } = this.#options;
     // Intermediaries and clients learn that the stream has begun.
     this.#response.write(": hearsay\n\n");
-    if (this.#options.void !== undefined) {
-      this.#hub.count("resets");
-      this.#response.write(`event: reset\nid:\ndata: ${resetData(this.#options.void)}\n\n`);
-    }
+    if (this.#options.void !== undefined && !(await this.#write(this.#options.void))) return false;
     const backlog = new Backlog(this.#hub, prefix);
     if (since === "now") backlog.goTo(this.#hub.log.end);
     else if (!(await this.#pour(backlog.stored(since)))) return false;
@@ -121,20 +117,25 @@ export class EventStream implements Reader {
     }
   }
 
-  async #pour(parts: AsyncIterable<readonly WatchedChange[]>): Promise<boolean> {
-    for await (const changes of parts) if (!(await this.#write(changes))) return false;
+  async #pour(parts: AsyncIterable<Part>): Promise<boolean> {
+    for await (const part of parts) if (!(await this.#write(part))) return false;
     return true;
   }
 
   /** Events of the backlog have no cursor: it is not known which part of it the next node would have to tell. */
-  async #write(changes: readonly WatchedChange[]): Promise<boolean> {
+  async #write(part: Part): Promise<boolean> {
     const response = this.#response;
     if (response.destroyed || response.writableEnded) return false;
-    if (changes.length === 0) return true;
+    if (part.length === 0) return true;
     let text = "";
-    for (const change of changes)
-      text += eventText(change.kind, change.data(this.#options.keysOnly), undefined);
-    this.#hub.count("events", changes.length);
+    if (typeof part === "string") {
+      text = `event: reset\nid:\ndata: ${resetData(part)}\n\n`;
+      this.#hub.count("resets");
+    } else {
+      for (const change of part)
+        text += eventText(change.kind, change.data(this.#options.keysOnly), undefined);
+      this.#hub.count("events", part.length);
+    }
     if (response.write(text) || (await drained(response, this.#options.slowReaderMs))) return true;
     this.#hub.count("cutOff");
     response.destroy();

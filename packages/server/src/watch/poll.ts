@@ -2,8 +2,7 @@
 import { MEDIA_TYPES, type WatchBatch } from "@hearsay/api";
 import type { Exchange } from "../http/exchange.ts";
 import { pour } from "../http/stream.ts";
-import { Backlog } from "./backlog.ts";
-import type { WatchedChange } from "./changes.ts";
+import { Backlog, type Part } from "./backlog.ts";
 import type { Moment } from "./delivery.ts";
 import { resetData, type StreamOptions } from "./event-stream.ts";
 import type { WatchHub } from "./hub.ts";
@@ -41,16 +40,13 @@ class Poll {
     const { since, prefix } = this.#options;
     const isFirst = since === undefined || since === "now";
     const backlog = new Backlog(this.#hub, prefix);
-    if (this.#options.void !== undefined) {
-      this.#hub.count("resets");
-      yield this.#item("reset", resetData(this.#options.void));
-    }
+    if (this.#options.void !== undefined) yield this.#text(this.#options.void);
     if (since === "now") backlog.goTo(this.#hub.log.end);
     else yield* this.#texts(backlog.stored(since));
     for (let mayWait = !isFirst; ; ) {
       const changes = backlog.take();
       if (changes === undefined) yield* this.#texts(backlog.again());
-      else if (changes.length > 0) yield this.#items(changes);
+      else if (changes.length > 0) yield this.#text(changes);
       else if (!mayWait || this.#count > 0) {
         yield this.#end(this.#hub.moment());
         return;
@@ -63,13 +59,17 @@ class Poll {
     }
   }
 
-  async *#texts(parts: AsyncIterable<readonly WatchedChange[]>): AsyncGenerator<string> {
-    for await (const changes of parts) if (changes.length > 0) yield this.#items(changes);
+  async *#texts(parts: AsyncIterable<Part>): AsyncGenerator<string> {
+    for await (const part of parts) if (part.length > 0) yield this.#text(part);
   }
 
-  #items(changes: readonly WatchedChange[]): string {
-    this.#hub.count("events", changes.length);
-    return changes.map((change) => this.#item(change.kind, change.data(this.#options.keysOnly))).join("");
+  #text(part: Part): string {
+    if (typeof part === "string") {
+      this.#hub.count("resets");
+      return this.#item("reset", resetData(part));
+    }
+    this.#hub.count("events", part.length);
+    return part.map((change) => this.#item(change.kind, change.data(this.#options.keysOnly))).join("");
   }
 
   #item(event: WatchBatch["events"][number]["event"], data: string): string {

@@ -15,7 +15,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { HeldTimers } from "../testing/held-timers.ts";
 import { MemoryStore } from "../testing/memory-store.ts";
-import { Backlog, voidReason } from "./backlog.ts";
+import { Backlog, type Part, voidReason } from "./backlog.ts";
 import type { WatchedChange } from "./changes.ts";
 import { WatchHub } from "./hub.ts";
 import { SLICE_MS } from "./pace.ts";
@@ -172,8 +172,11 @@ class Roamer {
     this.#leave = undefined;
   }
 
-  async #hear(parts: AsyncIterable<readonly WatchedChange[]>): Promise<void> {
-    for await (const changes of parts) this.#note(changes);
+  async #hear(parts: AsyncIterable<Part>): Promise<void> {
+    for await (const part of parts) {
+      if (typeof part === "string") throw new Error(`void: ${part}`);
+      this.#note(part);
+    }
   }
 
   #note(changes: readonly WatchedChange[]): void {

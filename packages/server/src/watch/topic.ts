@@ -9,7 +9,7 @@
  * Invariant: a reader that has joined at a position of the log has been told of every change from there up to `position`,
  * or of a newer state of its key.
  */
-import { Backlog, type Known, mayHaveForgotten } from "./backlog.ts";
+import { Backlog, knownOf, type Part } from "./backlog.ts";
 import type { WatchedChange } from "./changes.ts";
 import { Delivery, Moment } from "./delivery.ts";
 import type { WatchHub } from "./hub.ts";
@@ -50,8 +50,7 @@ interface Round {
 
 interface Look {
   readonly from: number;
-  readonly known: Known;
-  readonly parts: AsyncIterator<readonly WatchedChange[]>;
+  readonly parts: AsyncIterator<Part>;
   /** Undefined while it is being read. */
   found: readonly WatchedChange[] | undefined;
 }
@@ -195,10 +194,9 @@ export class Topic implements Teller {
 
   #beginLook(behind: Backlog, from: number): void {
     this.#hub.count("overruns");
-    const { claims, expiredThroughMs } = this.#passed.moment.cursor;
-    const known = { claims, expiredThroughMs, anything: true };
+    const parts = behind.again(knownOf(this.#passed.moment.cursor));
     this.#mark = this.#now(this.#hub.moment());
-    const look = { from, known, parts: behind.again(known), found: undefined };
+    const look = { from, parts, found: undefined };
     this.#look = look;
     this.#read(look);
   }
@@ -214,9 +212,9 @@ export class Topic implements Teller {
   #read(look: Look): void {
     look.parts.next().then(
       (part) => {
-        if (part.done !== true) look.found = part.value;
-        else if (mayHaveForgotten(this.#hub, look.known)) return this.#end();
-        else this.#look = undefined;
+        if (part.done === true) this.#look = undefined;
+        else if (typeof part.value === "string") return this.#end();
+        else look.found = part.value;
         this.#onFound(this);
       },
       (error: unknown) => this.#fail(error),

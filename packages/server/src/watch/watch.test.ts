@@ -210,6 +210,8 @@ describe("a watch", () => {
     const again = await open(cluster, "n1", { prefix: "eight/", since });
     expect(await again.next()).toMatchObject({ event: "reset", id: "", data: { reason: "unknown_node" } });
     expect(await again.until("synced")).toEqual(["put eight/a", "synced"]);
+    const { body } = await cluster.get("n1", path({ prefix: "eight/", since, wait: "10ms" }));
+    expect((body as WatchBatch).events.map(({ event }) => event)).toEqual(["reset", "put", "synced"]);
     reader.close();
     again.close();
   });
