@@ -228,6 +228,20 @@ describe("who comes while much waits", () => {
     expect(second.times).toEqual(after);
   });
 
+  it("while the records are looked at for others is not put back to what these have found", async () => {
+    const world = new World({ logMaxBytes: 20_000, maxHeldBytes: 100_000 });
+    const first = new SlowReader(world, "", 60);
+    await world.write("a", LARGE);
+    for (let i = 0; i < 1_000; i++) await world.write(`k${i % 300}`, LARGE);
+    while (world.hub.counts.overruns === 0) await world.timers.pass(1);
+    await rest();
+    await world.write("a", LARGE);
+    const second = new SlowReader(world, "", 60);
+    for (const [key, known] of world.state("")) second.known.set(key, known);
+    await world.timers.pass(60_000);
+    for (const { known } of [first, second]) expect(known).toEqual(world.state(""));
+  });
+
   it("and waits for one answer is woken in its turn, by what it asks for", async () => {
     const world = new World(ROOMY);
     new SlowReader(world, "", 30);

@@ -155,7 +155,8 @@ export class Topic implements Teller {
     const changes = this.#held.length > 0 ? this.#takeHeld() : this.#takeBehind();
     if (changes.length === 0) return undefined;
     this.#hub.count("events", changes.length);
-    const through = isLook ? Number.POSITIVE_INFINITY : this.#untold;
+    // Who joined after a look had begun may know something newer than it has found.
+    const through = this.#behind?.position ?? this.#untold;
     const delivery = new Delivery(changes, isLook ? undefined : this.#cursor());
     return { delivery, from, through, left: this.readers.entries() };
   }
