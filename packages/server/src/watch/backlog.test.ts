@@ -166,6 +166,19 @@ it("go on when the log has what was purged, or nothing that they had to hear of 
   expect([reader.resets, [...reader.keys].sort()]).toEqual([0, here.state()]);
 });
 
+it("are told behind their cursor of an older version that counts again, as a newer one beside it was none", async () => {
+  const here = await world(ROOMY);
+  const [older] = here.store.committed.get("k0")?.siblings ?? [];
+  if (older === undefined) throw new Error("it was written");
+  await here.write("k0", "tombstone");
+  here.base = here.time;
+  const { cursor } = here.hub.moment();
+  await here.store.put("k0", applyWrite(undefined, older, undefined));
+  const reader = new Reader();
+  await reader.read(here, cursor, async () => undefined);
+  expect([...reader.keys]).toEqual(["k0"]);
+});
+
 it("go on, however often the log is overrun, where the node forgets nothing meanwhile", async () => {
   const here = await world(SMALL);
   here.base = 0;

@@ -79,7 +79,7 @@ export class Backlog {
   readonly #hub: WatchHub;
   readonly #prefix: string;
   #position = 0;
-  /** Entries of the log before it may be of what the reader's cursor claims. */
+  /** Entries of the log before it may be of what the reader's cursor claims; none are of what it knows by its sequence. */
   #claimedBefore = 0;
   #claims: Claims = NO_CLAIMS;
   /**
@@ -102,15 +102,13 @@ export class Backlog {
       yield* this.#look(NOTHING);
       return;
     }
-    const { claims, expiredThroughMs } = since;
+    const { expiredThroughMs } = since;
     const position = this.#inLog(since);
     if (position === undefined) {
       yield* this.#look(knownOf(since));
       return;
     }
     this.#position = position;
-    this.#claimedBefore = this.#hub.log.end;
-    this.#claims = claims;
     this.#knownThen = { ...knownOf(since), claims: NO_CLAIMS, expiredThroughMs: 0 };
     const nowMs = this.#hub.nowMs();
     for await (const change of this.#hub.expired(this.#prefix, expiredThroughMs, nowMs)) yield [change];
@@ -172,7 +170,10 @@ export class Backlog {
     const { log, self } = this.#hub;
     const position = issuer === self ? log.positionAfter(sequence) : undefined;
     if (position !== undefined) return position;
-    return log.completes(claims, this.#hub.standing().table) ? log.start : undefined;
+    if (!log.completes(claims, this.#hub.standing().table)) return undefined;
+    this.#claimedBefore = log.end;
+    this.#claims = claims;
+    return log.start;
   }
 
   /** While it was read by a slow reader, deletions that this one had to hear of may have been purged. */
