@@ -67,7 +67,8 @@ export class MemoryStore implements RecordStore {
       .sort(([a], [b]) => compareKeys(a, b))
       .map(([key, record]) => ({ key, record }));
     const chunk = entries.slice(0, range.limit);
-    return { entries: chunk, next: chunk.length < entries.length ? chunk.at(-1)?.key : undefined };
+    const next = chunk.length < entries.length ? chunk.at(-1)?.key : undefined;
+    return { entries: chunk, next, damaged: [] };
   }
 
   history(key: string): Sibling[] {

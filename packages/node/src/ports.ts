@@ -37,6 +37,8 @@ export interface ScanChunk {
   readonly entries: readonly { readonly key: string; readonly record: KeyRecord }[];
   /** Where the next chunk starts, as `after`; undefined when the range is exhausted. */
   readonly next: string | undefined;
+  /** Keys of this chunk whose records are damaged and therefore not among the entries. */
+  readonly damaged: readonly string[];
 }
 
 /**

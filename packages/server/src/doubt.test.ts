@@ -134,3 +134,10 @@ it("tells no watcher who comes upon it that this is all, and gives it no cursor"
   expect([stream.status, await stream.text()]).toEqual([200, ": hearsay\n\n"]);
   expect([poll.status, await poll.json()]).toMatchObject([503, { code: "not_ready" }]);
 });
+
+it("lists nothing as all there is where a record among it is damaged", async () => {
+  await withDamage();
+  const { status, body } = await cluster.get("n3", "/kv");
+  expect(status).toBe(500);
+  expect(body).toMatchObject({ code: "record_damaged", detail: expect.stringContaining('"k"') });
+});

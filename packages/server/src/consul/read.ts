@@ -2,6 +2,7 @@
 import type { Exchange } from "../http/exchange.ts";
 import { pour } from "../http/stream.ts";
 import { parseConsulTarget } from "../http/target.ts";
+import { scanWhole } from "../routes/scan-whole.ts";
 import { enterWatch } from "../routes/watch.ts";
 import type { Services } from "../services.ts";
 import type { Target } from "../watch/waiters.ts";
@@ -141,7 +142,7 @@ export async function* entries(services: Services, { key, isPrefix }: Target): A
   try {
     let after: string | undefined;
     do {
-      const chunk = await store.scan({ prefix: key, after, limit: SCAN_ENTRIES });
+      const chunk = await scanWhole(store, { prefix: key, after, limit: SCAN_ENTRIES });
       for (const found of chunk.entries) {
         const entry = entryOf(found.key, found.record, clock.nowMs());
         if (entry !== undefined) yield entry;

@@ -1,5 +1,5 @@
 import { encodePlain } from "@hearsay/wire";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Harness, harness } from "../testing/harness.ts";
 
 let h: Harness;
@@ -32,6 +32,23 @@ describe("a listing", () => {
       after = `&after=${encodeURIComponent(page.next)}`;
     }
     expect(seen).toEqual(keys);
+  });
+
+  it.each([
+    ["/kv", "application/json"],
+    ["/kv", "application/x-ndjson"],
+    ["/conflicts", "application/json"],
+    ["/v1/kv/?recurse&stale", "application/json"],
+    ["/v1/kv/?keys&stale", "application/json"],
+  ])("of %s as %s does not end as one without what is damaged", async (url, accept) => {
+    await put("a");
+    vi.spyOn(h.store, "scan").mockImplementation(async () => ({
+      entries: [],
+      next: undefined,
+      damaged: ["a"],
+    }));
+    const answer = h.app.inject({ url, headers: { accept } }).then(({ statusCode }) => statusCode);
+    await expect(answer.catch(() => "cut off")).resolves.toSatisfy((it) => it === 500 || it === "cut off");
   });
 
   it("keeps to a prefix, leaves out what is deleted or expired, and gives values unless only keys are asked for", async () => {

@@ -8,6 +8,7 @@ import { listItem } from "../http/render.ts";
 import { pour } from "../http/stream.ts";
 import { targetQuery } from "../http/target.ts";
 import type { Services } from "../services.ts";
+import { scanWhole } from "./scan-whole.ts";
 import { untilAllHeld } from "./until-held.ts";
 
 const listQuery = queryValidator(ListQuery);
@@ -97,7 +98,7 @@ export async function scanPage(
   let bytes = 0;
   let records = 0;
   for (;;) {
-    const { entries, next } = await services.store.scan({
+    const { entries, next } = await scanWhole(services.store, {
       prefix: range.prefix,
       after,
       limit: LIMITS.pageMaxItems,
@@ -133,7 +134,7 @@ async function* lines(services: Services, listing: Listing, limit: number): Asyn
   let { after } = listing;
   let left = limit;
   while (left > 0) {
-    const { entries, next } = await services.store.scan({
+    const { entries, next } = await scanWhole(services.store, {
       prefix: listing.prefix,
       after,
       limit: LIMITS.pageMaxItems,

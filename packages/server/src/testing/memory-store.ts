@@ -139,7 +139,7 @@ export class MemoryStore implements ServedStore {
       const record = this.committed.get(key);
       return record === undefined ? [] : [{ key, record }];
     });
-    return { entries, next: entries.length < keys.length ? entries.at(-1)?.key : undefined };
+    return { entries, next: entries.length < keys.length ? entries.at(-1)?.key : undefined, damaged: [] };
   }
 
   stats(): StoreStats {
