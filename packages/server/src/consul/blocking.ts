@@ -83,6 +83,7 @@ export class Indexes {
     newest: Newest | undefined,
     response: ServerResponse,
   ): Promise<number> {
+    await this.#hub.expiries.makeUp();
     const index = this.of(target);
     const isOwn = block.index >= this.#base && block.index <= this.#base + 1 + this.#hub.store.sequence;
     const isSeen =

@@ -76,7 +76,7 @@ function streamOptions(
  * @throws ApiProblem `invalid_cursor`, `cursor_of_other_cluster`
  */
 function sinceOf(
-  { watch: hub, settings, clock }: Services,
+  { watch: hub, node, settings, clock }: Services,
   exchange: Exchange,
   since: string | undefined,
 ): WatchCursor | "now" | undefined {
@@ -86,8 +86,9 @@ function sinceOf(
   const cursor = parseCursor(text);
   if (cursor === undefined) throw new ApiProblem("invalid_cursor");
   if (cursor.cluster !== hub.cluster) throw new ApiProblem("cursor_of_other_cluster");
-  // Two clocks may each be off by as much.
-  const latest = hlcFromMs(clock.nowMs() + 2 * settings["clock.maxDriftMs"]);
+  // Two clocks may each be off by as much, and this node's may have been set back since it gave the cursor.
+  const ownTime = Math.max(hlcFromMs(clock.nowMs()), node.latestTime);
+  const latest = ownTime + hlcFromMs(2 * settings["clock.maxDriftMs"]);
   if (cursorTime(cursor) > latest || hlcFromMs(cursor.expiredThroughMs) > latest) {
     throw new ApiProblem("invalid_cursor", { detail: "It is ahead of this node's clock." });
   }

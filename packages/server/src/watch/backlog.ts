@@ -111,7 +111,8 @@ export class Backlog {
     this.#position = position;
     this.#knownThen = { ...knownOf(since), claims: NO_CLAIMS, expiredThroughMs: 0 };
     const nowMs = this.#hub.nowMs();
-    for await (const change of this.#hub.expired(this.#prefix, expiredThroughMs, nowMs)) yield [change];
+    for await (const change of this.#hub.expiries.between(this.#prefix, expiredThroughMs, nowMs))
+      yield [change];
     yield* this.#anewAbove(hlcFromMs(expiredThroughMs));
   }
 
@@ -208,8 +209,8 @@ export class Backlog {
 
 function isNews(record: KeyRecord, known: Known, table: string, nowMs: number): boolean {
   const value = winner(record);
-  const endsAtMs = (value.kind === "value" ? value.expiresAtMs : null) ?? 0;
   const isThere = isLive(value, nowMs);
   if (!isThere && !known.anything) return false;
-  return !isClaimed(known.claims, value.version, table) || (!isThere && endsAtMs > known.expiredThroughMs);
+  // Where the clock was set back, the reader may have been told that something has expired that has not.
+  return !isClaimed(known.claims, value.version, table) || isThere !== isLive(value, known.expiredThroughMs);
 }

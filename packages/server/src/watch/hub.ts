@@ -3,13 +3,14 @@
  * watched; rendering and sending come later, and are paced so that they never take more than a share of the node's time,
  * however many watch and whatever gathers.
  */
-import { type HlcTime, hlcFromMs, isLive, type NodeId, winner } from "@hearsay/core";
+import type { HlcTime, NodeId } from "@hearsay/core";
 import type { Clock, Log, Timers } from "@hearsay/node";
 import type { Commit } from "@hearsay/store";
 import type { ServedStore } from "../services.ts";
 import { ChangeLog, type LogEntry } from "./change-log.ts";
-import { changeOf, storedState, toldVersion, WatchedChange } from "./changes.ts";
+import { changeOf, toldVersion, type WatchedChange } from "./changes.ts";
 import { Moment } from "./delivery.ts";
+import { Expiries } from "./expiries.ts";
 import { Pace } from "./pace.ts";
 import { Slots } from "./slots.ts";
 import type { Standing } from "./standing.ts";
@@ -51,14 +52,12 @@ export class WatchHub {
   readonly #ports: HubPorts;
   readonly #limits: HubLimits;
   readonly topics: Topics;
+  readonly expiries: Expiries;
   readonly #pace: Pace;
   readonly #waiters: Waiters = new Waiters();
   readonly #counts = { events: 0, refused: 0, cutOff: 0, resets: 0, scans: 0, behind: 0, overruns: 0 };
   #watchers = 0;
   #ownThrough: HlcTime;
-  /** Values that expired up to then have been told. */
-  #sweptMs: number;
-  #isSweeping = false;
   #cancelTick: (() => void) | undefined;
   #isClosed = false;
   #isAbandoned = false;
@@ -70,7 +69,10 @@ export class WatchHub {
     this.#pace = new Pace(ports.timers);
     this.topics = new Topics(this, this.#pace, limits.maxHeldBytes);
     this.#ownThrough = ports.knownThrough;
-    this.#sweptMs = ports.clock.nowMs();
+    this.expiries = new Expiries(ports.store, ports.clock, (change) => {
+      const { key, version } = change;
+      this.#happened({ key, sequence: this.store.sequence, version }, () => change);
+    });
     this.log = new ChangeLog(limits.logMaxBytes, ports.store.sequence, ports.knownThrough);
     // For good: those who are still given their backlog when the node stops are told what comes meanwhile, as their cursors claim it.
     ports.store.onCommit((commit) => this.#committed(commit));
@@ -107,7 +109,7 @@ export class WatchHub {
   }
 
   nowMs(): number {
-    return this.#ports.clock.nowMs();
+    return this.expiries.nowMs();
   }
 
   /** The node is about to stop: nobody is to wait for what happens next. */
@@ -134,7 +136,7 @@ export class WatchHub {
       cluster: this.#ports.cluster,
       issuer: this.#ports.self,
       sequence: this.#ports.store.sequence,
-      expiredThroughMs: this.#sweptMs,
+      expiredThroughMs: this.expiries.throughMs,
       claims: this.standing().claims,
     });
   }
@@ -148,8 +150,7 @@ export class WatchHub {
       this.#counts.refused += 1;
       return undefined;
     }
-    // While nobody watched, nobody looked for expired values.
-    if (this.#watchers === 0 && !this.#isSweeping) this.#sweptMs = Math.max(this.#sweptMs, this.nowMs());
+    if (this.#watchers === 0) this.expiries.skip();
     this.#watchers += 1;
     this.#cancelTick ??= this.#ports.timers.after(TICK_MS, () => this.#tick());
     let isIn = true;
@@ -215,7 +216,7 @@ export class WatchHub {
     this.#cancelTick = undefined;
     if (this.#watchers === 0 || this.#isClosed) return;
     this.#cancelTick = this.#ports.timers.after(TICK_MS, () => this.#tick());
-    this.#sweep().catch((error: unknown) => this.warn("expiries_not_told", error));
+    this.expiries.sweep().catch((error: unknown) => this.warn("expiries_not_told", error));
     let moment: Moment | undefined;
     const now = (): Moment => {
       moment ??= this.moment();
@@ -227,36 +228,6 @@ export class WatchHub {
       if (isCurrent) topic.pass(now());
       const isWhole = isCaughtUp && topic.wasCaughtUp;
       for (const reader of [...readers.keys()]) reader.tick(isCurrent ? now : undefined, isWhole);
-    }
-  }
-
-  /** Tells of the values whose time was over since the last look. A value that was replaced meanwhile was told of then. */
-  async #sweep(): Promise<void> {
-    if (this.#isSweeping) return;
-    this.#isSweeping = true;
-    try {
-      const fromMs = this.#sweptMs;
-      const toMs = this.nowMs();
-      for await (const change of this.expired("", fromMs, toMs)) {
-        const { key, version } = change;
-        this.#happened({ key, sequence: this.store.sequence, version }, () => change);
-      }
-      // Only now, so that no cursor claims what is not told yet.
-      this.#sweptMs = Math.max(fromMs, toMs);
-    } finally {
-      this.#isSweeping = false;
-    }
-  }
-
-  /** The keys under the prefix whose value expired after the first moment and up to the second. */
-  async *expired(prefix: string, fromMs: number, toMs: number): AsyncGenerator<WatchedChange> {
-    for await (const graves of this.store.gravesBetween(hlcFromMs(fromMs), hlcFromMs(toMs))) {
-      for (const { key } of graves) {
-        const record = key.startsWith(prefix) ? storedState(this.store, key) : "none";
-        if (record === "none" || record === "damaged") continue;
-        const value = winner(record);
-        if (value.kind === "value" && !isLive(value, toMs)) yield WatchedChange.of(key, record, toMs);
-      }
     }
   }
 }
