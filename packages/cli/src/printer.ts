@@ -27,7 +27,8 @@ export class Printer {
   }
 
   /** Columns as wide as their widest cell; nothing is padded at a line's end. */
-  async table(header: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
+  async table(header: readonly string[], cells: readonly (readonly string[])[]): Promise<void> {
+    const rows = cells.map((row) => row.map(shownKey));
     const widths = header.map((title, i) =>
       Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)),
     );
@@ -58,7 +59,7 @@ export const style = {
   dim: (io: Io, stream: "out" | "err", text: string): string => paint(io, stream, DIM, text),
 } as const;
 
-/** Keys may hold anything: control characters would steer the terminal, so such keys are shown as JSON. */
+/** Keys, and what peers say of themselves, may hold anything: control characters would steer the terminal, so such texts are shown as JSON. */
 export function shownKey(key: string): string {
   return /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(key) ? JSON.stringify(key) : key;
 }

@@ -125,7 +125,7 @@ export class States {
     const value = (name: string): StateValue | undefined => values.get(name)?.value;
     const count = (name: string): number | undefined => {
       const found = value(name);
-      return typeof found === "number" ? found : undefined;
+      return typeof found === "number" && Number.isSafeInteger(found) && found >= 0 ? found : undefined;
     };
     const text = (name: string): string | undefined => {
       const found = value(name);

@@ -87,14 +87,15 @@ const vector = fc
   .map((entries) => new Map(entries));
 const offer = fc.record({ time, vector });
 
+const word = fc.stringMatching(/^[!-~]{0,30}$/);
 const member: Arbitrary<Member> = fc.record({
   id: nodeId,
-  address: fc.string({ maxLength: 30 }),
+  address: word,
   generation: count,
   state: fc.constantFrom("alive" as const, "suspect" as const, "dead" as const, "stopped" as const),
-  zone: fc.string({ maxLength: 20 }),
+  zone: word,
   protocol: fc.record({ min: fc.nat(), max: fc.nat() }),
-  build: fc.string({ maxLength: 20 }),
+  build: word,
 });
 const update: Arbitrary<Update> = fc.oneof(
   fc.record(
@@ -250,7 +251,7 @@ export const replies: Replies = {
         "table_full" as const,
         "malformed" as const,
       ),
-      holder: fc.record({ id: nodeId, address: fc.string({ maxLength: 30 }) }),
+      holder: fc.record({ id: nodeId, address: word }),
     },
     { requiredKeys: ["kind", "code"] },
   ),

@@ -20,11 +20,10 @@ import {
   oneOf,
   optional,
   type Shape,
-  text,
   textLike,
   union,
 } from "../shape.ts";
-import { address, type Body, hex, MEMBERS_MAX, nodeId } from "./terms.ts";
+import { address, type Body, hex, MEMBERS_MAX, nodeId, word } from "./terms.ts";
 
 /** What is piggybacked, before it what is believed of the receiver, and the retirement of the sender. */
 const UPDATES_MAX: number = SWIM_DEFAULTS.piggybackMaxItems + 2;
@@ -34,9 +33,9 @@ const member: Shape<Member> = object({
   address,
   generation: count,
   state: oneOf("alive", "suspect", "dead", "stopped"),
-  zone: text(63),
+  zone: word(63),
   protocol: object({ min: count, max: count }),
-  build: text(63),
+  build: word(63),
 });
 
 type MemberUpdate = Extract<Update, { kind: "member" }>;

@@ -18,7 +18,7 @@ import {
   toHex,
   type Version,
 } from "@hearsay/core";
-import { bool, bytes, list, Malformed, mapOf, object, type Shape, text } from "../shape.ts";
+import { bool, bytes, list, Malformed, mapOf, object, type Shape, textLike } from "../shape.ts";
 
 /** Members in one message: as many as a member table holds. */
 export const MEMBERS_MAX: number = SWIM_DEFAULTS.membersMax;
@@ -35,7 +35,16 @@ export const nodeId: Shape<NodeId> = {
     return id;
   },
 };
-export const address: Shape<string> = text(261);
+
+/** What operators see of a peer: printable ASCII, so that it neither steers their terminal nor passes for something else. */
+export function word(maxLength: number): Shape<string> {
+  return textLike(
+    `at most ${maxLength} printable characters`,
+    (plain): plain is string => plain.length <= maxLength && /^[!-~]*$/.test(plain),
+  );
+}
+
+export const address: Shape<string> = word(261);
 
 export const hlcTime: Shape<HlcTime> = {
   toPlain: (time) => time,
