@@ -55,6 +55,19 @@ describe("a delta", () => {
     expect(said).toEqual({ node: SELF, generation: 10, after: 0, entries: [entry("keys", 3, 1)] });
   });
 
+  test("about this node with more than it has said makes it begin a generation, whose values reach all", () => {
+    const [states, other] = [new NodeStates(SELF, 1), new NodeStates(A, 1)];
+    states.set("keys", 3);
+    expect(other.apply(delta(1, 0, [entry("keys", 1, Number.MAX_SAFE_INTEGER)], SELF))).toBe("applied");
+    const digestsOf = (of: NodeStates) => of.digests(1000, new SeededRandom(1)).digests;
+    const [echo] = other.ahead(digestsOf(states), false);
+    if (echo === undefined) throw new Error("it has more");
+    expect(states.apply(echo)).toBe("outranked");
+    states.outrank(echo.generation);
+    for (const said of states.ahead(digestsOf(other), false)) expect(other.apply(said)).toBe("applied");
+    expect(other.get(SELF)?.values.get("keys")?.value).toBe(3);
+  });
+
   test("of a generation that leaves no greater one is not believed, and makes nobody begin one", () => {
     const states = new NodeStates(SELF, 1);
     for (const node of [SELF, A]) {

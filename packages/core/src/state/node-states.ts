@@ -33,7 +33,7 @@ export interface NodeState {
   readonly values: ReadonlyMap<string, { readonly value: StateValue; readonly version: number }>;
 }
 
-/** What a delta came to. `stranger`: it speaks of nobody that is a member. `outranked`: it speaks of this very node in a later generation than its own. */
+/** What a delta came to. `stranger`: it speaks of nobody that is a member. `outranked`: it says more of this very node than that one did. */
 export type DeltaOutcome =
   | "applied"
   | "nothing_new"
@@ -167,7 +167,11 @@ export class NodeStates {
     if (this.#retired.has(delta.node)) return "retired";
     if (delta.generation > STATE_GENERATION_MAX) return "malformed";
     if (delta.node === this.#self.node) {
-      return delta.generation > this.#self.generation ? "outranked" : "nothing_new";
+      const { generation, maxVersion } = this.#self;
+      const isLater =
+        delta.generation > generation ||
+        (delta.generation === generation && (delta.entries.at(-1)?.version ?? 0) > maxVersion);
+      return isLater ? "outranked" : "nothing_new";
     }
     if (!this.#isWellFormed(delta)) return "malformed";
     const known = this.#states.get(delta.node);
