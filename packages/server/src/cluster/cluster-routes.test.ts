@@ -179,6 +179,7 @@ describe("what three nodes tell", () => {
     expect(body).toMatch(/^hearsay_members\{state="alive"\} 3$/m);
     expect(body).toMatch(/^hearsay_members\{state="dead"\} 0$/m);
     expect(body).toMatch(/^hearsay_joining\{state="member"\} 1$/m);
+    expect(body).toMatch(/^hearsay_joining\{state="not_let_in"\} 0$/m);
     expect(body).toMatch(/^hearsay_watermark_age_seconds [0-9.]+$/m);
     expect(body).toMatch(/^hearsay_rumor_requests_total [1-9]/m);
     expect(body).toMatch(/^hearsay_rumors_dropped_total\{reason="full"\} 0$/m);

@@ -18,7 +18,14 @@ export interface MetricSource {
 }
 
 const STATES = ["alive", "suspect", "dead", "stopped"] as const;
-const JOINING_STATES = ["joining", "refused", "member"] as const;
+/** All there are, as the compiler sees to. */
+const JOINING_KINDS: Readonly<Record<ClusterMember["joiningState"]["kind"], null>> = {
+  joining: null,
+  refused: null,
+  not_let_in: null,
+  member: null,
+};
+const JOINING_STATES: readonly string[] = Object.keys(JOINING_KINDS);
 
 export function clusterMetrics(services: Services): readonly MetricSource[] {
   return [...gauges(services), ...rumorCounters(services), ...droppedCounters(services)];
