@@ -16,9 +16,12 @@ test.each([
   expect(everything.allows(ip)).toBe(false);
 });
 
-test.each(["127.0.0.1", "10.1.2.3", "::1", "2001:db8::1"])("%s is allowed where everything is", (ip) => {
-  expect(everything.allows(ip)).toBe(true);
-});
+test.each(["127.0.0.1", "10.1.2.3", "::1", "2001:db8::1", "64:ff9b::10.1.2.3", "2002:a01::1"])(
+  "%s is allowed where everything is",
+  (ip) => {
+    expect(everything.allows(ip)).toBe(true);
+  },
+);
 
 test("an address outside the allowed ranges is refused before anything is sent", () => {
   const policy = new AddressPolicy(["10.0.0.0/8"]);
@@ -63,6 +66,10 @@ test.each([
   "169.254.169.254.:80",
   "[::ffff:169.254.169.254]:80",
   "[::ffff:a9fe:a9fe]:80",
+  "[::169.254.169.254]:80",
+  "[64:ff9b::169.254.169.254]:80",
+  "[64:ff9b::a9fe:1]:80",
+  "[2002:a9fe:a9fe::1]:80",
   "[fe80::1]:80",
   "0:80",
 ])("%s is refused, however it is written", (address) => {
@@ -80,6 +87,10 @@ test.each([
   "10.0.0.1:80#part",
   "10.0.0.1:99999",
   "x y:1",
+  "\thost:80",
+  "ho\nst:80",
+  " host:80",
+  "host:80\n",
 ])("%j is no address of a peer", (address) => {
   expect(() => everything.origin(address)).toThrow(AddressRefused);
 });

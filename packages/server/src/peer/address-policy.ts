@@ -6,7 +6,10 @@ import { type LookupAddress, lookup } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { SWIM_DEFAULTS } from "@hearsay/core";
 
-/** Never peers: link-local (where clouds keep their metadata services), unspecified, multicast and broadcast. */
+/**
+ * Never peers: link-local (where clouds keep their metadata services), unspecified, multicast and broadcast; link-local also
+ * as IPv6 has it within its own addresses: IPv4-compatible (RFC 4291, 2.5.5.1), NAT64 (RFC 6052) and 6to4 (RFC 3056).
+ */
 const NEVER: readonly (readonly [string, number, "ipv4" | "ipv6"])[] = [
   ["169.254.0.0", 16, "ipv4"],
   ["0.0.0.0", 8, "ipv4"],
@@ -15,6 +18,9 @@ const NEVER: readonly (readonly [string, number, "ipv4" | "ipv6"])[] = [
   ["fe80::", 10, "ipv6"],
   ["ff00::", 8, "ipv6"],
   ["::", 128, "ipv6"],
+  ["::169.254.0.0", 112, "ipv6"],
+  ["64:ff9b::169.254.0.0", 112, "ipv6"],
+  ["2002:a9fe::", 32, "ipv6"],
 ];
 
 export class AddressRefused extends Error {
@@ -73,7 +79,8 @@ export class AddressPolicy {
 
   #judge(address: string): string {
     const url = URL.canParse(`http://${address}`) ? new URL(`http://${address}`) : undefined;
-    const isHostAndPort = url?.href === `${url?.origin}/` && /:\d{1,5}$/.test(address);
+    // A URL leaves out tabs, line ends and spaces at its ends.
+    const isHostAndPort = url?.href === `${url?.origin}/` && /^\S+:\d{1,5}$/.test(address);
     if (url === undefined || !isHostAndPort) throw new AddressRefused(address);
     const host = url.hostname.replace(/^\[|\]$/g, "");
     if (isIP(host) !== 0 && !this.allows(host)) throw new AddressRefused(address);
