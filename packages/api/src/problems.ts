@@ -124,7 +124,7 @@ export const PROBLEMS = {
   },
   clock_drift: {
     status: 409,
-    title: "The context is ahead of this node's clock",
+    title: "A time is too far ahead of this node's clock",
     next: "Correct the clock of the node that is wrong; hearsay doctor compares them.",
     outcome: "none",
   },

@@ -236,6 +236,8 @@ test.each<[PeerFaultReason, string, number]>([
     const { header, nonce } = signer().signRequest(PATH, encoded);
     const answered = await post(port, encoded, header);
     expect([answered.status, codeOf(answered)]).toEqual([status, code]);
+    // A peer sends none.
+    expect(answered.body.toString()).not.toContain("context");
     expect(signer().checkReply(nonce, answered.signature, answered.body)).toBeUndefined();
     expect([...ports.refusals.counts()]).toEqual([[code, 1]]);
     expect(lines).toEqual([{ event: "peer_message_refused", code, peer: PEER, count: 1 }]);
