@@ -137,6 +137,30 @@ describe("a reader", () => {
     expect(reader.told).toEqual(["put at once", "delete at once", "put later", "delete later"]);
   });
 
+  it("hears it also when it comes back with a cursor from right after that", async () => {
+    world.shiftMs = -60_000;
+    await world.write("a", 300);
+    await world.timers.pass(50);
+    reader.leave();
+    expect(reader.known()).toEqual(["a"]);
+    await world.timers.pass(5_000);
+    await reader.come();
+    expect(reader.known()).toEqual([]);
+  });
+
+  it("hears it also with one from after the clock was set right again", async () => {
+    world.shiftMs = -60_000;
+    await world.write("a", 300);
+    await world.timers.pass(50);
+    world.shiftMs = 0;
+    await world.write("b", 60_000);
+    await world.timers.pass(50);
+    reader.leave();
+    expect(reader.known()).toEqual(["a", "b"]);
+    await reader.come();
+    expect(reader.known()).toEqual(["b"]);
+  });
+
   it("hears that a value is there again which had expired by a clock that was ahead", async () => {
     await world.write("a", 15_000);
     world.shiftMs = 60_000;
