@@ -1,6 +1,14 @@
 import { expect, it } from "vitest";
 import type { Io, Output } from "./io.ts";
-import { Printer } from "./printer.ts";
+import { Printer, shownKey } from "./printer.ts";
+
+it.each(["\u009b2J", "\u202egnp.exe", "a\u{e0041}", "\n", "\u2028", "\u007f"])(
+  "%j is shown in printable signs, as JSON that stands for it",
+  (key) => {
+    expect(shownKey(key)).toMatch(/^[ -~]+$/);
+    expect(JSON.parse(shownKey(key))).toBe(key);
+  },
+);
 
 it("a table shows what would steer the terminal as JSON, and the rest as it is", async () => {
   let text = "";

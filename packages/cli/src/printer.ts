@@ -61,7 +61,15 @@ export const style = {
 
 /** Keys, and what peers say of themselves, may hold anything: control characters would steer the terminal, so such texts are shown as JSON. */
 export function shownKey(key: string): string {
-  return /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(key) ? JSON.stringify(key) : key;
+  return key.search(STEERING) === -1 ? key : JSON.stringify(key).replaceAll(STEERING, escaped);
+}
+
+const STEERING = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+/** JSON leaves those beyond ASCII as they are. */
+function escaped(sign: string): string {
+  const units = sign.split("");
+  return units.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
 }
 
 /** A value as JSON can carry it: text where it is UTF-8, otherwise base64. */
