@@ -1,6 +1,6 @@
 /** What watchers are told of values that expire, also where the clock is set forward and back. */
 import type { WatchBatch } from "@hearsay/api";
-import { applyWrite, isLive, NO_CLAIMS, parseCursor, winner } from "@hearsay/core";
+import { applyWrite, type HlcTime, hlcFromMs, isLive, NO_CLAIMS, parseCursor, winner } from "@hearsay/core";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { harness } from "../testing/harness.ts";
@@ -42,8 +42,9 @@ class World {
     return START_MS + this.timers.monotonicMs() + this.shiftMs;
   }
 
-  async write(key: string, ttlMs: number): Promise<void> {
-    this.#time += 1;
+  /** @param notBefore the version is later */
+  async write(key: string, ttlMs: number, notBefore: HlcTime = 0): Promise<void> {
+    this.#time = Math.max(this.#time, notBefore) + 1;
     const version = { time: this.#time, node: SELF };
     const expiresAtMs = this.nowMs() + ttlMs;
     const value = { kind: "value", version, bytes: new Uint8Array(1), contentType: "", expiresAtMs } as const;
@@ -135,6 +136,14 @@ describe("a reader", () => {
     await world.write("later", 2_000);
     await world.timers.pass(5_000);
     expect(reader.told).toEqual(["put at once", "delete at once", "put later", "delete later"]);
+  });
+
+  it("hears of one that ends before its version's time when the clock has come to that", async () => {
+    await world.write("a", 2_000, hlcFromMs(world.nowMs() + 60_000));
+    await world.timers.pass(59_000);
+    expect(reader.told).toEqual(["put a"]);
+    await world.timers.pass(2_000);
+    expect(reader.told).toEqual(["put a", "delete a"]);
   });
 
   it("hears it also when it comes back with a cursor from right after that", async () => {
