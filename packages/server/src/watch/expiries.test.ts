@@ -6,8 +6,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { harness } from "../testing/harness.ts";
 import { HeldTimers, rest } from "../testing/held-timers.ts";
 import { MemoryStore } from "../testing/memory-store.ts";
-import { Backlog } from "./backlog.ts";
-import type { WatchedChange } from "./changes.ts";
+import { Backlog, type Part } from "./backlog.ts";
 import { TICK_MS, WatchHub } from "./hub.ts";
 
 const SELF = "n1~0123456789";
@@ -105,7 +104,12 @@ class Reader {
     return [...this.#known].sort();
   }
 
-  #note(changes: readonly WatchedChange[]): void {
+  #note(changes: Part): void {
+    // A reset: all that is there follows.
+    if (typeof changes === "string") {
+      this.#known.clear();
+      return;
+    }
     for (const { key, kind } of changes) {
       this.told.push(`${kind} ${key}`);
       if (kind === "put") this.#known.add(key);
