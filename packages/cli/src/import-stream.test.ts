@@ -170,6 +170,26 @@ describe("an import", () => {
     });
   });
 
+  it("names the first lines of all that failed, in whatever order their batches did", async () => {
+    const { client, next } = heldClient();
+    const keys = ["a", "b", "c", "d", "e", "f"];
+    const running = start(client, lines(...keys.map((key) => record(key))), { concurrency: 3 }).catch(
+      (error: unknown) => error,
+    );
+    const sent = [await next(), await next(), await next()];
+    const fault = { code: "unreachable", endpoint: "http://n", reason: "refused", sent: false } as const;
+    for (const i of [2, 1, 0]) {
+      if (i === 0) sent[i]?.finish();
+      else sent[i]?.finish(new HearsayError(fault, { outcome: "none", attempts: 1 }));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await running).toMatchObject({
+      message: expect.stringMatching(/^lines 3 to 4 were not written: /),
+      next: expect.stringContaining("tail -n +3 FILE"),
+      exit: 5,
+    });
+  });
+
   it("tells once of each batch that is sent again while its first attempt may still arrive", async () => {
     const seen: SentLines[] = [];
     const client: ImportOptions["client"] = {

@@ -63,19 +63,25 @@ export async function importRecords(
     await run.send();
   } catch (error) {
     await run.settle();
-    throw run.failure ?? namedLine(error) ?? error;
+    throw run.failure() ?? namedLine(error) ?? error;
   }
   await run.settle();
-  if (run.failure !== undefined) throw run.failure;
+  const failure = run.failure();
+  if (failure !== undefined) throw failure;
   return run.progress;
 }
 
+interface Failed {
+  readonly batch: Batch;
+  readonly error: unknown;
+}
+
 class ImportRun {
-  failure: unknown;
   bytesRead = 0;
   readonly #options: ImportOptions;
   readonly #inFlight: Map<Promise<void>, Batch> = new Map();
   #batch: Batch;
+  #failed: Failed | undefined;
   #records = 0;
   #expired = 0;
 
@@ -118,7 +124,7 @@ class ImportRun {
     for (const [sent, earlier] of this.#inFlight) {
       if (overlap(batch.keys, earlier.keys)) await sent;
     }
-    if (this.failure !== undefined) throw this.failure;
+    if (this.#failed !== undefined) throw this.#failed.error;
     const sent: Promise<void> = this.#write(batch).finally(() => this.#inFlight.delete(sent));
     this.#inFlight.set(sent, batch);
   }
@@ -126,6 +132,11 @@ class ImportRun {
   /** Waits for what is in flight; never rejects. */
   async settle(): Promise<void> {
     await Promise.all(this.#inFlight.keys());
+  }
+
+  /** Of the failed batch with the first lines, once all have settled: everything before them is written. */
+  failure(): unknown {
+    return this.#failed && batchFailure(this.#failed, this.#options.signal);
   }
 
   #emptyBatch(): Batch {
@@ -147,7 +158,9 @@ class ImportRun {
       this.#records += batch.draft.size;
       onProgress(this.progress);
     } catch (error) {
-      this.failure ??= batchFailure(batch, error, signal);
+      // Batches do not fail in the order of their lines.
+      if (this.#failed === undefined || batch.firstLine < this.#failed.batch.firstLine)
+        this.#failed = { batch, error };
     }
   }
 }
@@ -168,7 +181,7 @@ function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   return false;
 }
 
-function batchFailure(batch: Batch, error: unknown, signal: AbortSignal): unknown {
+function batchFailure({ batch, error }: Failed, signal: AbortSignal): unknown {
   const report = signal.aborted ? undefined : reportOf(error);
   if (report === undefined) return error;
   const { firstLine, lastLine } = batch;
@@ -176,7 +189,7 @@ function batchFailure(batch: Batch, error: unknown, signal: AbortSignal): unknow
   return new CliError(`lines ${firstLine} to ${lastLine} ${fate}: ${report.message}`, {
     code: report.code,
     exit: report.exit === EXIT.unreachable || report.exit === EXIT.timedOut ? report.exit : EXIT.error,
-    next: `Then import the file again, or from the first of these lines: tail -n +${firstLine} FILE | hearsay import -`,
+    next: `Lines after them may not have been written either; those before them have. Import the file again, or from line ${firstLine} on: tail -n +${firstLine} FILE | hearsay import -`,
   });
 }
 
