@@ -109,6 +109,16 @@ describe.concurrent("export and import", () => {
     const { code, text, err } = await at("export", "both/");
     expect([code, text.split("\n").length]).toEqual([0, 2]);
     expect(err).toMatch(/^1 record exported\nwarning: 1 key has concurrent values, .*snapshot save/);
+    const { context } = documents(await at("get", "both/k", "--json"))[0] as { context: string };
+    await at("put", "both/k", "beside", "--context", "");
+    await at("del", "both/k", "--context", context);
+    expect(await at("export", "both/")).toMatchObject({
+      code: 0,
+      text: "",
+      err: expect.stringMatching(/^0 records exported\nwarning: 1 key has concurrent values/),
+    });
+    expect((await at("del", "both/", "--prefix", "--yes")).text).toBe("1 key deleted\n");
+    expect((await at("conflicts", "both/")).err).toBe("no conflicts\n");
   });
 
   it.runIf(existsSync("/dev/full"))(

@@ -249,12 +249,18 @@ async function deletePrefix(session: Session, prefix: string, flags: DelFlags): 
   }
   if (!curl) await confirm(io, `Delete every key that starts with ${JSON.stringify(prefix)}?`, flags);
   let deleted = 0;
-  for await (const page of client.pages({ prefix, keysOnly: true, pageSize: 1000, signal })) {
-    if (page.items.length === 0) continue;
-    const operations = page.items.map(({ key }) => ({ op: "delete", key }) as const);
-    await client.batch(operations, { signal, ack: flags.ack, ackTimeoutMs: flags.ackTimeout });
-    deleted += operations.length;
-  }
+  const deleteAll = async (pages: AsyncIterable<{ items: readonly { key: string }[] }>): Promise<void> => {
+    for await (const { items } of pages) {
+      if (items.length === 0) continue;
+      const operations = items.map(({ key }) => ({ op: "delete", key }) as const);
+      await client.batch(operations, { signal, ack: flags.ack, ackTimeoutMs: flags.ackTimeout });
+      deleted += operations.length;
+    }
+  };
+  const range = { prefix, pageSize: 1000, signal };
+  await deleteAll(client.pages({ ...range, keysOnly: true }));
+  // Values beside a winner that is a deletion or has expired: no listing shows them.
+  await deleteAll(client.conflicts(range));
   await (print.json
     ? print.document({ prefix, deleted })
     : print.line(`${quantity(deleted, "key")} deleted`));
