@@ -191,6 +191,16 @@ describe.concurrent("exit codes", () => {
     expect(late.err).toContain("may have taken effect");
   });
 
+  it("are the same though nobody reads the output, and what only lists ends", async () => {
+    await at("put", "unread", "v");
+    const unread = async (...args: readonly string[]): Promise<number | undefined> =>
+      (await hearsay(args, { unread: true, env: { HEARSAY_ENDPOINT: node.url } })).code;
+    expect(await unread("doctor", "-e", await freeEndpoint())).toBe(1);
+    expect(await unread("snapshot", "save", "-")).toBe(1);
+    expect(await unread("ls")).toBe(0);
+    expect(await unread("watch")).toBe(0);
+  });
+
   it("come with a reason and the next step, as JSON where asked", async () => {
     const finished = await at("get", "nowhere", "--json");
     expect(JSON.parse(finished.err)).toMatchObject({ error: { code: "not_found", exit: 3 } });

@@ -4,6 +4,8 @@ export interface Output {
   /** Waits while the reader is slower than the writer. */
   write(chunk: string | Uint8Array): Promise<void>;
   readonly isTerminal: boolean;
+  /** Whether whoever read it has gone away. What is written then is dropped; a command that does nothing but list ends. */
+  readonly isGone?: boolean;
 }
 
 export interface Io {
@@ -35,9 +37,27 @@ function forgiving(stream: NodeJS.WriteStream): Output {
 }
 
 /**
- * The real process. A reader that goes away (`hearsay ls | head`) ends the command without a complaint. A disk that is full
- * fails it, by the write's own promise.
+ * A reader that goes away (`hearsay verify | head`) is no failure, and no reason to leave undone what was asked for, or its
+ * outcome untold. A disk that is full fails the command, by the write's own promise.
  */
+function droppingUnread(stream: NodeJS.WriteStream): Output {
+  stream.on("error", () => undefined);
+  const output = toOutput(stream);
+  let isGone = false;
+  return {
+    isTerminal: output.isTerminal,
+    get isGone() {
+      return isGone;
+    },
+    write: (chunk) =>
+      output.write(chunk).catch((error: NodeJS.ErrnoException) => {
+        isGone ||= error.code === "EPIPE";
+        if (!isGone) throw error;
+      }),
+  };
+}
+
+/** The real process. */
 export function processIo(): Io {
   const stopped = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -47,11 +67,8 @@ export function processIo(): Io {
       process.stdin.destroy();
     });
   }
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-  });
   return {
-    out: toOutput(process.stdout),
+    out: droppingUnread(process.stdout),
     err: forgiving(process.stderr),
     input: {
       isTerminal: process.stdin.isTTY === true,

@@ -22,9 +22,20 @@ export async function saveSnapshot(session: Session, file: string): Promise<void
 
 async function passOn(session: Session, parts: AsyncIterable<Uint8Array>): Promise<void> {
   const { io } = session;
-  const damaged = await passSnapshot(parts, (part) => io.out.write(part));
+  const damaged = await passSnapshot(parts, async (part) => {
+    await io.out.write(part);
+    if (io.out.isGone === true) throw notTaken();
+  });
   await noteDamaged(session, damaged);
   await noteUnlessWhole(session);
+}
+
+function notTaken(): CliError {
+  return new CliError("whoever read the snapshot went away before its end", {
+    code: "not_taken",
+    exit: EXIT.error,
+    next: "What it has got is not whole: save it anew.",
+  });
 }
 
 async function saveTo(session: Session, parts: AsyncIterable<Uint8Array>, file: string): Promise<void> {

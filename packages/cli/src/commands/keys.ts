@@ -289,7 +289,7 @@ function addLs(program: Command, io: Io): void {
 }
 
 async function ls(session: Session, prefix: string, flags: LsFlags): Promise<void> {
-  const { client, print, signal } = session;
+  const { client, io, print, signal } = session;
   const limit = flags.limit ?? Number.POSITIVE_INFINITY;
   const pageSize = Math.min(limit, 1000);
   let shown = 0;
@@ -303,6 +303,6 @@ async function ls(session: Session, prefix: string, flags: LsFlags): Promise<voi
       return `${item.version}  ${String(item.size).padStart(9)}  ${item.contentType}  ${key}`;
     });
     if (lines.length > 0) await print.line(lines.join("\n"));
-    if (shown >= limit) return;
+    if (shown >= limit || io.out.isGone === true) return;
   }
 }

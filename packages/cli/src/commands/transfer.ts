@@ -57,6 +57,7 @@ async function exportRecords(session: Session, prefix: string, flags: ClientFlag
       records += 1;
       if (chunk.length < EXPORT_CHUNK_LENGTH) continue;
       await io.out.write(chunk);
+      if (io.out.isGone === true) return;
       chunk = "";
       if (!io.out.isTerminal) progress.update(() => quantity(records, "record"));
     }

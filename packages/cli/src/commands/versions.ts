@@ -46,7 +46,7 @@ function addConflicts(program: Command, io: Io): void {
     .addHelpText("before", "Examples:\n  hearsay conflicts\n  hearsay conflicts config/ --json\n")
     .description("Lists keys that hold more than one value, with the versions, winner first.");
   withClientFlags(command).action((prefix: string, flags: ClientFlags) =>
-    inSession(io, flags, async ({ client, print, signal }) => {
+    inSession(io, flags, async ({ client, io: { out }, print, signal }) => {
       let total = 0;
       for await (const page of client.conflicts({ prefix, pageSize: 1000, signal })) {
         for (const item of page.items) {
@@ -54,6 +54,7 @@ function addConflicts(program: Command, io: Io): void {
           if (print.json) await print.document(item);
           else await print.line(`${shownKey(item.key)}  ${item.versions.join("  ")}`);
         }
+        if (out.isGone === true) return;
       }
       if (!print.json && total === 0) await print.note("no conflicts");
     }),

@@ -35,7 +35,11 @@ export function addWatch(program: Command, io: Io): void {
   );
 }
 
-async function watch({ client, print, signal }: Session, prefix: string, flags: WatchFlags): Promise<void> {
+async function watch(
+  { client, io, print, signal }: Session,
+  prefix: string,
+  flags: WatchFlags,
+): Promise<void> {
   const { since, keys: keysOnly } = flags;
   const events = client.watch({
     prefix,
@@ -51,7 +55,7 @@ async function watch({ client, print, signal }: Session, prefix: string, flags: 
     else if (event.kind === "reset") await print.note("reset: what came before is void; everything follows");
     else if (event.kind === "synced") await print.note("synced");
     else await print.line(eventLine(event, keysOnly === true));
-    if (event.kind === "synced" && flags.untilSynced === true) return;
+    if (io.out.isGone === true || (event.kind === "synced" && flags.untilSynced === true)) return;
   }
 }
 
