@@ -254,6 +254,17 @@ describe("nodes that come and go", () => {
     expect((await at("n1", "verify")).code).toBe(0);
   });
 
+  it("say that they are retired when they are started again, and not that data is damaged", async () => {
+    const again = await startNode(join(directory.path, node("n2").data), "--name", "n2", ...QUICK);
+    expect(again.said()).toMatch(/^Not ready: [^]*its id is retired[^]* reset --data /);
+    const { code, err } = await hearsay(["verify", "--json", "-e", again.url]);
+    expect([code, JSON.parse(err)]).toMatchObject([
+      1,
+      { error: { code: "unhealthy", message: expect.stringMatching(/^retired: /) } },
+    ]);
+    expect(await again.end("SIGTERM")).toBe(0);
+  });
+
   it("come back empty after a reset that empties them, and are filled by the others", async () => {
     const path = join(directory.path, node("n2").data);
     for (const how of ["--empty", "--alone"]) {

@@ -60,6 +60,8 @@ export function documents({ text }: Finished): unknown[] {
 export interface RunningNode {
   readonly url: string;
   readonly log: () => string;
+  /** What it has written to standard error. */
+  readonly said: () => string;
   /** Sends the signal and waits for the end. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -94,7 +96,7 @@ export async function startNode(data: string, ...args: readonly string[]): Promi
   const url = await new Promise<string>((resolve, reject) => {
     child.stderr.setEncoding("utf8").on("data", (part: string) => {
       err += part;
-      const match = /^Ready: (http:\/\/\S+)$/m.exec(err);
+      const match = /^(?:Ready|Not ready): (http:\/\/\S+)$/m.exec(err);
       if (match?.[1] !== undefined) resolve(match[1]);
     });
     void ended.then((code) =>
@@ -104,6 +106,7 @@ export async function startNode(data: string, ...args: readonly string[]): Promi
   return {
     url,
     log: () => log,
+    said: () => err,
     end: (signal) => {
       child.kill(signal);
       return ended;

@@ -53,7 +53,16 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 }
 
 /** What a person at a terminal wants to know next. */
-function welcome({ address: url, nodeId }: RunningServer, data: string): string {
+function welcome({ address: url, nodeId, isRetired }: RunningServer, data: string): string {
+  if (isRetired) {
+    return `Not ready: ${url}
+Node ${nodeId}, data in ${data}
+It has left its cluster, or was given up: its id is retired, and it takes no writes any more. As a new node, with its data, it
+comes back once it is stopped and reset:
+
+  ${invocation()} reset --data ${data}
+`;
+  }
   return `Ready: ${url}
 Node ${nodeId}, data in ${data}
 

@@ -114,6 +114,10 @@ export class RunningNode {
     return this.#parts.services.node.id;
   }
 
+  get isRetired(): boolean {
+    return this.#parts.enrolment.isRetired;
+  }
+
   /** Settles when the node has left its cluster for good. */
   get left(): Promise<void> {
     return this.#parts.enrolment.left;

@@ -14,6 +14,8 @@ export interface RunningServer {
   readonly address: string;
   /** Of the incarnation that runs now. */
   readonly nodeId: string;
+  /** Whether that one has left its cluster, or was given up, for good: it takes no writes any more. */
+  readonly isRetired: boolean;
   /**
    * Settles when the node has left its cluster for good: there is nothing left for it to do. Rejects with a StartError
    * when it came into doubt and could not be started again.
@@ -88,6 +90,10 @@ class Server implements RunningServer {
 
   get nodeId(): string {
     return this.#nodeId;
+  }
+
+  get isRetired(): boolean {
+    return this.#run?.isRetired === true;
   }
 
   async start(): Promise<void> {

@@ -26,7 +26,8 @@ export function addVerify(program: Command, io: Io): void {
     .description(
       `Asks a node what it knows of damaged records, and compares it with every other member: the roots of both, and where they
 differ the keys. With --data, examines a stopped node's directory itself: whether index and fingerprints agree. --deep reads
-every record and checks its checksum. Exits with 1 when data is damaged, and with 6 when members differ or cannot be asked.`,
+every record and checks its checksum. Exits with 1 when data is damaged or the node is not well in another way, and with 6 when
+members differ or cannot be asked.`,
     )
     .option("--deep", "read and check every record")
     .option(
@@ -46,8 +47,10 @@ every record and checks its checksum. Exits with 1 when data is damaged, and wit
   });
 }
 
-/** Checks that tell how far the node is with its cluster, or what it has refused, and nothing of its data. */
-const NOT_OF_DATA = new Set(["complete", "joining", "kept aside"]);
+/** Checks that fail where data is damaged or lost. */
+const OF_DATA = new Set(["store", "records", "silent loss"]);
+/** Checks that tell how far the node is with its cluster, or what it has refused: nothing is wrong with it. */
+const OF_PROGRESS = new Set(["complete", "joining", "kept aside"]);
 
 /** A node checks a record's checksum whenever it reads it, and counts those that fail. A snapshot reads them all. */
 async function verifyNode(session: Session, flags: VerifyFlags): Promise<void> {
@@ -70,12 +73,15 @@ async function verifyNode(session: Session, flags: VerifyFlags): Promise<void> {
     await print.table(["STATUS", "CHECK", "DETAIL"], [...rows, ...compared.comparisons.map(asRow)]);
     await printDifferences(print, compared);
   }
-  const failed = checks.filter(({ name, ok }) => !ok && !NOT_OF_DATA.has(name));
+  const failed = checks.filter(({ name, ok }) => !ok && !OF_PROGRESS.has(name));
   if (failed.length > 0) {
+    const isDamaged = failed.some(({ name }) => OF_DATA.has(name));
     throw new CliError(failed.map(({ name, detail }) => `${name}: ${detail}`).join("; "), {
-      code: "unhealthy",
+      code: isDamaged ? "damaged" : "unhealthy",
       exit: EXIT.error,
-      next: "Stop the node and run: hearsay verify --deep --data DIR. It lists the keys.",
+      next: isDamaged
+        ? "Stop the node and run: hearsay verify --deep --data DIR. It lists the keys."
+        : "The node knows of no damaged data. Mend what is named, and verify again.",
     });
   }
   const others = compared.comparisons.filter(({ result }) => result.kind !== "equal");

@@ -58,6 +58,11 @@ export class Enrolment {
     await this.#enter(this.#ports.seeds, incarnation);
   }
 
+  /** Whether its id is retired, for good. */
+  get isRetired(): boolean {
+    return this.#opened?.member.notWritable()?.code === "retired";
+  }
+
   /** Where peers reach this node. */
   get address(): string {
     return this.#ports.address;
