@@ -256,7 +256,7 @@ describe("nodes that come and go", () => {
 
   it("say that they are retired when they are started again, and not that data is damaged", async () => {
     const again = await startNode(join(directory.path, node("n2").data), "--name", "n2", ...QUICK);
-    expect(again.said()).toMatch(/^Not ready: [^]*its id is retired[^]* reset --data /);
+    expect(again.said()).toMatch(/^Not ready: .*its id is retired.* reset --data /s);
     const { code, err } = await hearsay(["verify", "--json", "-e", again.url]);
     expect([code, JSON.parse(err)]).toMatchObject([
       1,
