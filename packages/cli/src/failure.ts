@@ -152,7 +152,7 @@ const NEXT_BY_CODE: ReadonlyMap<string, string> = new Map([
   ["enotdir", "Check the path: a part of it is a file."],
   ["eacces", "Run it as a user who may do that, or name another place."],
   ["erofs", "Name a place that is not on a read-only file system."],
-  ["enospc", "Free some space, or write to another place; what is there now is not whole."],
+  ["enospc", "Free some space, or write to another place; what went to standard output is not whole."],
   ["snapshot_truncated", "It is not whole: save it anew with hearsay snapshot save, or use an earlier one."],
   ["snapshot_corrupt", "It cannot be used: save it anew with hearsay snapshot save, or use an earlier one."],
 ]);

@@ -63,11 +63,34 @@ describe("a record line", () => {
     ['{"key":"k","value":"d!=="}', "value is no base64"],
     ['{"key":"k","value":5}', "value is no text"],
     ['{"key":"k","text":"v","contentType":1}', "contentType is no text"],
-    ['{"key":"k","text":"v","expiresAt":"soon"}', "expiresAt is no ISO 8601 time"],
+    ['{"key":"k","text":"v","expiresAt":"soon"}', "expiresAt is no ISO 8601 time with Z or an offset"],
+    ['{"key":"k","text":"v","expiresAt":"1"}', "expiresAt is no ISO 8601 time with Z or an offset"],
+    [
+      '{"key":"k","text":"v","expiresAt":"March 7, 2031"}',
+      "expiresAt is no ISO 8601 time with Z or an offset",
+    ],
+    [
+      '{"key":"k","text":"v","expiresAt":"2031-03-07T00:00:00"}',
+      "expiresAt is no ISO 8601 time with Z or an offset",
+    ],
+    ['{"key":"k","text":"v","expiresAt":"2031-03-07"}', "expiresAt is no ISO 8601 time with Z or an offset"],
+    [
+      '{"key":"k","text":"v","expiresAt":"2031-13-07T00:00:00Z"}',
+      "expiresAt is no ISO 8601 time with Z or an offset",
+    ],
+    ['{"key":"k","text":"v","expiresAt":1}', "expiresAt is no ISO 8601 time with Z or an offset"],
     ['{"key":"k","text":"v","ttl":"5s"}', 'the field "ttl" is not known'],
   ])("%s is refused: %s", (line, reason) => {
     expect(parseRecordLine(line)).toBe(reason);
   });
+
+  it.each(["2031-03-07T00:00:00.000Z", "2031-03-07T02:00:00+02:00", "2031-03-07T00:00Z"])(
+    "takes %s as a time",
+    (expiresAt) => {
+      const line = JSON.stringify({ key: "k", text: "v", expiresAt });
+      expect(parseRecordLine(line)).toMatchObject({ expiresAtMs: Date.UTC(2031, 2, 7) });
+    },
+  );
 
   it("takes keys of up to 1,024 bytes, whatever their characters", () => {
     for (const key of ["a".repeat(1024), "é".repeat(512), "😀".repeat(256)]) {

@@ -1,6 +1,6 @@
 /**
  * The line format of export and import: one JSON object a line with `key`, the value as `text` or as base64 in
- * `value`, and optionally `contentType` and `expiresAt` (ISO 8601). The listing of a node has the same fields and
+ * `value`, and optionally `contentType` and `expiresAt` (ISO 8601, with Z or an offset). The listing of a node has the same fields and
  * a few more that say nothing about content (`version`, `size`, `conflicts`), so it can be imported as it is.
  */
 import type { ListItem } from "@hearsay/api";
@@ -77,10 +77,13 @@ function parseValue(text: unknown, base64: unknown): Uint8Array | string {
   return whole ? bytes : "value is no base64";
 }
 
+/** Date.parse takes more, and a time without an offset for one of this machine's zone. */
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+
 function parseExpiry(expiresAt: unknown): number | undefined | string {
   if (expiresAt === undefined) return undefined;
-  const ms = typeof expiresAt === "string" ? Date.parse(expiresAt) : Number.NaN;
-  return Number.isNaN(ms) ? "expiresAt is no ISO 8601 time" : ms;
+  const ms = typeof expiresAt === "string" && ISO_TIME.test(expiresAt) ? Date.parse(expiresAt) : Number.NaN;
+  return Number.isNaN(ms) ? "expiresAt is no ISO 8601 time with Z or an offset" : ms;
 }
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -88,7 +88,7 @@ async function get(session: Session, key: string, flags: GetFlags): Promise<void
         sibling.node,
         sibling.deleted
           ? "deleted"
-          : `${quantity(sibling.size ?? 0, "byte")} of ${sibling.contentType ?? ""}`,
+          : `${quantity(sibling.size ?? 0, "byte")} of ${sibling.contentType ?? ""}${sibling.expired === true ? " (expired)" : ""}`,
       ]),
     );
   }
@@ -96,12 +96,12 @@ async function get(session: Session, key: string, flags: GetFlags): Promise<void
   if (found.kind !== "value") {
     const deleted = found.kind === "missing" && found.deleted;
     const conflicts = found.kind === "missing" ? found.conflicts : 0;
-    throw new CliError(`${shownKey(key)} ${deleted ? "was deleted" : "has no value"}`, {
+    throw new CliError(`${shownKey(key)} ${deleted ? "was deleted or has expired" : "has no value"}`, {
       code: "not_found",
       exit: EXIT.notFound,
       next:
         conflicts > 0
-          ? `${othersThan(conflicts)} beside the deletion: hearsay get --siblings`
+          ? `${othersThan(conflicts)} beside that: hearsay get --siblings`
           : deleted
             ? "hearsay history KEY lists what this node still has of it."
             : "Nothing to do if that was expected; another node may know of a newer write.",
