@@ -107,6 +107,8 @@ describe("a cluster of three", () => {
     expect((await at("n1", "forget", "n2", "--yes", "--curl")).text).toContain(
       `'{"node":"n2","confirm":true}'`,
     );
+    // Without --yes the first request is the one that asks what may be lost.
+    expect((await at("n1", "forget", "n2", "--curl")).text).toContain(`'{"node":"n2"}'`);
   });
 
   it("does not forget who is alive, or whom it does not know", async () => {

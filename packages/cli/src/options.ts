@@ -3,13 +3,13 @@ import { parseDurationMs } from "@hearsay/api";
 import type { Ack } from "@hearsay/client";
 import { InvalidArgumentError } from "commander";
 
-/** The longest that a timer takes; it goes off at once for what is longer. */
-const TIMER_MAX_MS = 2_147_483_647;
+/** A timer takes up to 2,147,483,647 ms, and goes off at once for more; what waits adds some seconds to what is given. */
+const WAIT_MAX_MS = 24 * 24 * 60 * 60 * 1000;
 
 /** How long something is waited for. */
 export function duration(text: string): number {
   const ms = lifetime(text);
-  if (ms > TIMER_MAX_MS) throw new InvalidArgumentError("Give at most 24d.");
+  if (ms > WAIT_MAX_MS) throw new InvalidArgumentError("Give at most 24d.");
   return ms;
 }
 

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -139,6 +139,7 @@ describe("usage", () => {
     [["wait", "nothing"], "KEY@VERSION"],
     [["wait", "k@v", "--converged"], "not both"],
     [["leave", "--yes", "-e", "a:1", "-e", "b:1"], "one node"],
+    [["forget", "n3", "--yes", "-e", "a:1", "-e", "b:1"], "one node"],
     [["join", "c:1", "-e", "a:1", "-e", "b:1"], "one node"],
     [["serve", "--join", "no address"], "join"],
     [["put", "k", "caf\uFFFD"], "not UTF-8"],
@@ -305,6 +306,22 @@ it.runIf(existsSync("/proc/self"))(
 it("durations that no timer takes are refused", async () => {
   const { code, err } = await hearsay(["exec", "--prefix", "p/", "--kill-after", "25d", "--", "true"]);
   expect([code, err]).toEqual([2, expect.stringContaining("at most 24d")]);
+  // A wait gives the last answer a while beyond its own time.
+  const longest = await hearsay(["wait", "--timeout", "2147483647ms", "-e", "http://127.0.0.1:1"]);
+  expect([longest.code, longest.err]).toEqual([2, expect.stringContaining("at most 24d")]);
+});
+
+it("a smoke test that finds no ports leaves no directory", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const address = taken.address();
+  const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+  const made = (): readonly string[] =>
+    readdirSync(tmpdir()).filter((name) => name.includes("hearsay-smoke-"));
+  const before = made();
+  expect((await hearsay(["dev", "--smoke", "--port", String(port)])).code).toBe(1);
+  expect(made()).toEqual(before);
+  taken.close();
 });
 
 it("exec that is asked to end before it has begun starts nothing, and ends", async () => {

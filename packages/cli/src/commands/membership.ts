@@ -66,7 +66,7 @@ its process instead. Its directory starts again only after hearsay reset.`,
   );
 }
 
-/** The next endpoint must not leave or join in place of one that does not answer. */
+/** The next endpoint must not leave, join or forget in place of one that does not answer, or that was asked first. */
 function requireOneEndpoint(io: Io, flags: ClientFlags): void {
   if (endpointsOf(flags, io.env).length === 1) return;
   throw new CliError("this is about one node, and several endpoints are given", {
@@ -89,8 +89,9 @@ asks. Its directory starts again only after hearsay reset.`,
     .option("--yes", "do not ask");
   withClientFlags(command).action((node: string, flags: ConfirmedFlags) =>
     inSession(io, flags, async (session) => {
-      const { client, print, signal, curl } = session;
-      if (!curl) await confirm(io, `${await whatMayBeLost(session, node)} Forget it?`, flags);
+      requireOneEndpoint(io, flags);
+      const { client, print, signal } = session;
+      if (flags.yes !== true) await confirm(io, `${await whatMayBeLost(session, node)} Forget it?`, flags);
       const report = await client.cluster.forget(node, { signal, confirm: true, timeoutMs: flags.timeout });
       if (print.json) return print.document(report);
       const through =
@@ -100,7 +101,7 @@ asks. Its directory starts again only after hearsay reset.`,
   );
 }
 
-/** What the node answers to a request that is not confirmed. */
+/** What the node answers to a request that is not confirmed: the one that --curl prints. */
 async function whatMayBeLost({ client, signal }: Session, node: string): Promise<string> {
   try {
     await client.cluster.forget(node, { signal });

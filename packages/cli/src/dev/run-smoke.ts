@@ -21,10 +21,10 @@ export async function runSmoke(io: Io, flags: DevFlags): Promise<void> {
     });
   }
   const print = new Printer(io, { json: flags.json === true });
-  const directory = flags.data ?? (await mkdtemp(join(tmpdir(), "hearsay-smoke-")));
-  makeDirectory(directory, "--data");
-  const recorded = await recordedPorts(directory);
+  if (flags.data !== undefined) makeDirectory(flags.data, "--data");
+  const recorded = flags.data === undefined ? [] : await recordedPorts(flags.data);
   const ports = await choosePorts({ first: flags.port, fallback: 0, count: flags.nodes, recorded });
+  const directory = flags.data ?? (await mkdtemp(join(tmpdir(), "hearsay-smoke-")));
   await recordPorts(directory, ports, recorded);
   // Nothing is waited for any longer once a node has ended by itself.
   const lost = new AbortController();
