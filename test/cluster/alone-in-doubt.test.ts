@@ -2,7 +2,7 @@
 
 import { platform } from "@hearsay/cli/simulation-platform";
 import { VirtualCluster } from "@hearsay/simulator";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 const MINUTE_MS = 60_000;
 const SETTINGS = { tombstoneRetentionMs: 30_000 };
@@ -95,3 +95,82 @@ test("what it knew is kept from those that ask before they come into its table",
   const reply = await a.serve("b~0123456789", { ...asked, knows: [a.id] });
   expect(reply).toMatchObject({ kind: "welcome", floor: 0, watermark: 0, newcomer: false });
 });
+
+describe.each([
+  { who: "one that was always alone", withOther: false },
+  { who: "the last of a cluster", withOther: true },
+])("$who", ({ withOther }) => {
+  async function inDoubt(seed: number): Promise<VirtualCluster> {
+    const cluster = new VirtualCluster(platform, seed, SETTINGS);
+    await cluster.start("a");
+    await cluster.put("a", "k", "v");
+    if (withOther) await leaves(cluster, "b");
+    await cluster.stop("a");
+    await cluster.restoreDirectory("a", await cluster.copyDirectory("a"));
+    await cluster.run("a", []);
+    await cluster.stop("a");
+    return cluster;
+  }
+
+  test("takes writes after each orderly stop, and is in doubt still", async () => {
+    const cluster = await inDoubt(74);
+    for (const run of ["first", "second"]) {
+      const a = await cluster.run("a", []);
+      await cluster.time.advance(MINUTE_MS);
+      expect([a.notWritable(), a.standing.complete]).toEqual([undefined, true]);
+      expect(a.keeper.isAloneInDoubt).toBe(true);
+      await cluster.put("a", run, "v");
+      await cluster.stop("a");
+    }
+  });
+
+  test("told of another cluster, enters it where it was always alone, and else waits until it is told of none", async () => {
+    const cluster = await inDoubt(75);
+    await cluster.run("z", []);
+    const among = await cluster.run("a", ["z:1"]);
+    await cluster.time.advance(MINUTE_MS);
+    expect(among.joiningState.kind).toBe(withOther ? "joining" : "member");
+    expect(cluster.read("z", "k")).toBe(withOther ? undefined : "v");
+    await cluster.stop("a");
+    const again = await cluster.run("a", []);
+    await cluster.time.advance(MINUTE_MS);
+    expect([again.notWritable(), again.standing.complete]).toEqual([undefined, true]);
+    expect(cluster.read("a", "k")).toBe("v");
+  });
+
+  test("told of members that have entered since, starts over, and keeps what they have deleted deleted", async () => {
+    const cluster = new VirtualCluster(platform, 76, SETTINGS);
+    await cluster.start("a");
+    if (withOther) await leaves(cluster, "b");
+    await cluster.put("a", "k", "deleted since");
+    await cluster.stop("a");
+    const copy = await cluster.copyDirectory("a");
+    await cluster.run("a", []);
+    for (const name of ["c", "d"]) await cluster.run(name, ["a:1"]);
+    await allWritable(cluster, "c", "d");
+    await cluster.converged("a", "c", "d");
+    await cluster.kill("a");
+    await cluster.remove("c", "k");
+    cluster.partition(["a"], ["c", "d"]);
+    await cluster.restoreDirectory("a", copy);
+    await cluster.run("a", []);
+    await cluster.time.advance(LONG_MS);
+    await cluster.stop("a");
+    cluster.heal();
+    const a = await cluster.run("a", ["c:1"]);
+    expect([a.standing.complete, a.standing.floor]).toEqual([false, 0]);
+    await allWritable(cluster, "a", "c", "d");
+    await cluster.converged("a", "c", "d");
+    for (const name of ["a", "c", "d"]) expect(cluster.read(name, "k")).toBeUndefined();
+  });
+});
+
+/** Somebody enters, and goes for good. */
+async function leaves(cluster: VirtualCluster, name: string): Promise<void> {
+  await cluster.run(name, ["a:1"]);
+  await allWritable(cluster, name);
+  const left = cluster.machine(name).running.leave();
+  await cluster.time.advance(5_000);
+  await left;
+  await cluster.kill(name);
+}

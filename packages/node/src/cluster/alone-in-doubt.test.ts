@@ -3,6 +3,8 @@ import { describe, expect, test } from "vitest";
 import { MemoryReplica } from "../exchange/memory-replica.contract.ts";
 import { MemoryStore } from "../memory-store.contract.ts";
 import type { CompletenessKeeper } from "./completeness-keeper.ts";
+import { FRIEND, introduce, start } from "./lone-member.contract.ts";
+import { NO_ENTRY, storeCompleteness } from "./stored-completeness.ts";
 
 const NOW = 2_000_000_000_000 * HLC_TICKS_PER_MS;
 
@@ -86,6 +88,19 @@ describe("a node that came into doubt alone", () => {
     const again = await open();
     expect([again.isAloneInDoubt, again.completeness.complete]).toEqual([true, false]);
   });
+});
+
+test("who was found by others and then alone again takes writes, also where its disk names only those that are retired", async () => {
+  const store = new MemoryStore();
+  const first = await start(store);
+  await introduce(first, FRIEND);
+  await first.member.forget(FRIEND.id);
+  await first.member.stop();
+  const state = { ...INITIAL_COMPLETENESS, recorded: false };
+  const stored = { state, hasBelonged: true, isAloneInDoubt: true, ...NO_ENTRY };
+  await storeCompleteness(store.meta, first.member.id, stored);
+  const { member } = await start(store);
+  expect([member.notWritable(), member.keeper.isAloneInDoubt]).toEqual([undefined, true]);
 });
 
 test("who began a cluster is not in doubt, and who has lost what it knew is", async () => {

@@ -153,8 +153,8 @@ function makeKeeper({ config, ports, troubles }: Recipe, membership: Membership)
 }
 
 function companyOf({ seeds }: MemberConfig, membership: Membership): Company {
-  if (membership.wasMember) return "members";
-  return seeds.length === 0 && membership.knownAddresses.length === 0 ? "nobody" : "strangers";
+  if (seeds.length === 0 && membership.knownAddresses.length === 0) return "nobody";
+  return membership.wasMember ? "members" : "strangers";
 }
 
 function makeReplica(

@@ -90,9 +90,9 @@ export class Membership {
     this.#listener = listener;
     this.#updatesMax = options.config.piggybackMaxItems;
     const known = readTable(ports.meta);
-    const isAmongOthers = known.members.length > 1 || known.retired.length > 0;
-    this.wasMember = isAmongOthers && known.members.some(({ id }) => id === options.self.id);
     const isOwn = (id: NodeId): boolean => id === options.self.id || options.retired.includes(id);
+    const isAmongOthers = known.members.length > 1 || !known.retired.every(isOwn);
+    this.wasMember = isAmongOthers && known.members.some(({ id }) => id === options.self.id);
     this.knownAddresses = known.members.filter(({ id }) => !isOwn(id)).map(({ address }) => address);
     this.wasRetired = known.retired.includes(options.self.id);
     this.#stored = new StoredTable(known, ports, () => ({
