@@ -370,3 +370,47 @@ test("who leaves while its own disk is full has not left until that takes it", a
   await it.timers.advance(2_000);
   await it.member.leave();
 });
+
+describe("who was forgotten", () => {
+  const isToldSo = ({ member }: Running): Promise<PeerReply> =>
+    member.serve(FRIEND.id, rumors({ updates: [{ kind: "retired", id: member.id }] }));
+  const asksNobody = async ({ sent, timers }: Running): Promise<void> => {
+    const before = sent.length;
+    await timers.advance(60_000);
+    expect(sent.length).toBe(before);
+  };
+
+  test("does not leave as if somebody had taken over what it holds", async () => {
+    const it = await start();
+    await introduce(it, FRIEND);
+    await isToldSo(it);
+    friendIsEqual(it);
+    await expect(it.member.leave()).rejects.toMatchObject({ reason: { code: "retired" } });
+    expect([it.retired, exchanges(it)]).toEqual([true, 0]);
+  });
+
+  test.each([
+    { how: "fails", answer: (): PeerReply => ({ kind: "exchange-void" }) },
+    { how: "succeeds", answer: (): PeerReply => EQUAL },
+  ])("while it hands over, which $how then, has not left, and falls silent", async ({ answer }) => {
+    const it = await start();
+    await introduce(it, FRIEND);
+    it.answer = async () => {
+      await isToldSo(it);
+      return answer();
+    };
+    await expect(it.member.leave()).rejects.toMatchObject({ reason: { code: "retired" } });
+    expect(it.retired).toBe(true);
+    expect(it.member.notWritable()).toEqual({ code: "retired" });
+    await asksNobody(it);
+  });
+
+  test("while it was joining, asks nobody any more", async () => {
+    const it = await start(new MemoryStore(), ["seed:1"]);
+    await introduce(it, FRIEND);
+    await it.timers.advance(3_000);
+    await isToldSo(it);
+    expect(it.retired).toBe(true);
+    await asksNobody(it);
+  });
+});

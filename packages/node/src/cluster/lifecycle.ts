@@ -35,6 +35,8 @@ export class Lifecycle {
   readonly #skew: ClockSkew = new ClockSkew(SKEW_MEMORY_MS);
   #nameHolder: Peer | undefined;
   #leaving = false;
+  /** It has handed over, so its retirement is its own doing. */
+  #hasLeft = false;
   #retired: boolean;
 
   constructor(config: MemberConfig, ports: MemberPorts, parts: MemberParts) {
@@ -97,7 +99,7 @@ export class Lifecycle {
   selfRetired(): boolean {
     if (this.#retired) return false;
     this.#retired = true;
-    return !this.#leaving;
+    return !this.#hasLeft;
   }
 
   /**
@@ -211,11 +213,12 @@ export class Lifecycle {
 
   /**
    * @throws PeerFault when nobody who stays could be given everything; then this node stays a member. `busy` when it is one no
-   * more and its disk does not take that: from the directory as it is, it would come back as one. It may be told to leave again
+   * more and its disk does not take that: from the directory as it is, it would come back as one. It may be told to leave again.
+   * `retired` when it is one no more for another reason, as when it was forgotten: it has handed nothing over
    */
   async leave(): Promise<void> {
     const { membership } = this.#parts;
-    if (!this.#retired) await this.#makeSureOfAll();
+    if (!this.#hasLeft) await this.#makeSureOfAll();
     const isDurable = await membership.leave();
     this.#retired = true;
     if (!isDurable) throw new PeerFault({ code: "busy" });
@@ -232,9 +235,10 @@ export class Lifecycle {
         const peers = sampler.sample(membership.livePeers().length);
         await handOver(peers, (peer) => repair.exchange(peer));
       } while (membership.retiredCount !== retired);
+      this.#hasLeft = true;
     } catch (error) {
       this.#leaving = false;
-      throw error;
+      throw this.#retired ? new PeerFault({ code: "retired" }) : error;
     }
   }
 

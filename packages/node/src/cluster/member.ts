@@ -160,7 +160,6 @@ export class ClusterMember {
     this.keeper.stop();
     this.#parts.replica.stop();
     this.#fallSilent();
-    this.#lifecycle.stop();
     this.rumors.stop();
     this.membership.stop();
   }
@@ -169,6 +168,7 @@ export class ClusterMember {
     this.#periodic.stop();
     this.repair.stop();
     this.states.stop();
+    this.#lifecycle.stop();
   }
 
   /** Answers a peer. @throws PeerFault when it is refused */
@@ -289,7 +289,7 @@ export class ClusterMember {
 
   /**
    * Leaves for good: takes no more writes, makes sure that a member which stays holds everything, retires the own id.
-   * @throws PeerFault when no such exchange came about; then this node stays a member
+   * @throws PeerFault when no such exchange came about, or the own id is on no disk as retired; see {@link Lifecycle.leave}
    */
   async leave(): Promise<void> {
     await this.#lifecycle.leave();

@@ -37,6 +37,8 @@ export interface EnrolmentPorts {
 /** How long an answer waits for the joining to be done; it goes on by itself afterwards. */
 const JOIN_WAIT_MS = 5_000;
 const JOIN_POLL_MS = 25;
+const FORGOTTEN =
+  "Its id is retired: the others take nothing from it, so what only it holds is not handed over. Under a new id it keeps its data, and may leave.";
 
 export class Enrolment {
   readonly #ports: EnrolmentPorts;
@@ -106,17 +108,22 @@ export class Enrolment {
     });
   }
 
-  /** @throws ApiProblem `leave_impossible`; then this node stays a member, or has to stay up until its disk takes that it is none */
+  /**
+   * @throws ApiProblem `leave_impossible`; then this node stays a member, or has to stay up until its disk takes that it is none.
+   * `retired` where it was forgotten, and so has handed nothing over
+   */
   async leave(): Promise<void> {
     await this.#exclusively(async () => {
       const { member } = this.#ports.cluster;
-      if (member.size === 1) {
+      // One that is retired does not count itself.
+      if (member.membership.members().every(({ id }) => id === member.id)) {
         throw new ApiProblem("leave_impossible", { detail: "The cluster has no other member." });
       }
       try {
         await member.leave();
       } catch (error) {
         if (!(error instanceof PeerFault)) throw error;
+        if (error.reason.code === "retired") throw new ApiProblem("retired", { detail: FORGOTTEN });
         const hasLeft = member.notWritable()?.code === "retired";
         const detail = hasLeft
           ? "It has left, and its disk does not take that yet. Make room before it is stopped: it would come back as a member."

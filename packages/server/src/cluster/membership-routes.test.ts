@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import type { ClusterMember } from "@hearsay/node";
+import { type ClusterMember, PeerFault } from "@hearsay/node";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type Harness, harness, listen } from "../testing/harness.ts";
-import type { Enrolment } from "./enrolment.ts";
+import { Enrolment, type EnrolmentPorts } from "./enrolment.ts";
 
 let h: Harness;
 beforeEach(async () => {
@@ -29,3 +29,28 @@ it("a node that has left ends although who asked for it is gone by then", async 
   );
   await expect.poll(() => finish.mock.calls.length).toBe(1);
 });
+
+it.each([
+  { who: "is alone", others: [], fault: "unreachable", code: "leave_impossible", says: "no other member" },
+  {
+    who: "was forgotten by the only other one",
+    others: ["n2"],
+    fault: "retired",
+    code: "retired",
+    says: "new id",
+  },
+] as const)(
+  "a node that $who does not leave, and is told what to do",
+  async ({ others, fault, code, says }) => {
+    const members = fault === "retired" ? others : ["n1", ...others];
+    const member = {
+      id: "n1",
+      membership: { members: () => members.map((id) => ({ id })) },
+      leave: () => Promise.reject(new PeerFault({ code: fault })),
+    };
+    const { log } = h.services;
+    const ports: unknown = { cluster: { member }, log };
+    const left = new Enrolment(ports as EnrolmentPorts).leave();
+    await expect(left).rejects.toMatchObject({ code, facts: { detail: expect.stringContaining(says) } });
+  },
+);
