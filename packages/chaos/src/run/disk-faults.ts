@@ -49,7 +49,10 @@ export const destroyData: Act = async (injector, fault) => {
       await place.kill();
       const detail = await destroy(place, fault, copy);
       // As long as all is held: what it acknowledges later nobody else may have when its directory goes.
-      isGone = (await injector.start(place, fault.kind === "flip-bits")) || isGone;
+      const isFlipped = fault.kind === "flip-bits";
+      isGone = (await injector.start(place, isFlipped)) || isGone;
+      // What is salvaged may be of a time before the id was minted: then nothing in the directory could tell that the new one follows it.
+      isGone ||= isFlipped && place.id !== lostId;
       const { keptThrough } = gate;
       return { lostId, detail, kills: 1, ...(keptThrough === "" ? undefined : { keptThrough }) };
     },

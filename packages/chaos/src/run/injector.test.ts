@@ -6,19 +6,22 @@ import { SeededRandom } from "@hearsay/core";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ChaosCluster } from "../cluster/chaos-cluster.ts";
 import { Place } from "../cluster/place.ts";
+import { destroyData } from "./disk-faults.ts";
 import { Injector } from "./injector.ts";
 import { Recorder } from "./recorder.ts";
 import type { Targets } from "./target.ts";
 
-/** Stands for a node: refuses a directory with a file `bad` in it, and is ready over any other. */
+/** Stands for a node: refuses a directory with a file `bad` in it, and is ready over any other, under an id that its log says. */
 const NODE = `
-const { existsSync } = require("node:fs");
+const { existsSync, readFileSync } = require("node:fs");
 const data = process.argv[process.argv.indexOf("--data") + 1];
+const log = data + "/1.log";
+const id = "n1~" + String(existsSync(log) ? readFileSync(log)[0] : 123456789).padStart(10, "0");
 if (existsSync(data + "/bad")) {
   console.error("error: " + data + ": what it knows of its cluster cannot be read");
   process.exit(1);
 }
-process.send({ url: "http://127.0.0.1:1", id: "n1~0123456789" });
+process.send({ url: "http://127.0.0.1:1", id });
 setInterval(() => undefined, 1000);
 process.on("disconnect", () => process.exit(0));
 `;
@@ -31,6 +34,7 @@ const said: string[] = [];
 const forgotten: string[] = [];
 
 beforeEach(() => {
+  forgotten.length = 0;
   directory = mkdtempSync(join(tmpdir(), "hearsay-injector-"));
   const data = join(directory, "n1");
   mkdirSync(data);
@@ -59,7 +63,11 @@ beforeEach(() => {
     const fault = { code: "timed_out", endpoint: "http://127.0.0.1:1", afterMs: 1 } as const;
     throw new HearsayError(fault, { outcome: "unknown", attempts: 1 });
   };
-  const targets = { at: () => undefined, client: () => ({ cluster: { forget } }) } as unknown as Targets;
+  const status = async () => ({ watermark: new Date(0).toISOString(), node: place.id });
+  const targets = {
+    at: () => undefined,
+    client: () => ({ cluster: { forget, status } }),
+  } as unknown as Targets;
   injector = new Injector(cluster, targets, recorder, new AbortController().signal);
 });
 
@@ -80,4 +88,19 @@ it("has ids whose directories are gone forgotten once more when the faults are o
   injector.gone.add("n9~0123456789");
   await injector.startAll();
   expect(forgotten).toEqual(["n9~0123456789", "n9~0123456789"]);
+});
+
+it("has the id forgotten that a node had before bits were flipped, where its directory may not know it any more", async () => {
+  rmSync(join(place.data, "bad"));
+  writeFileSync(join(place.data, "1.log"), "\x07");
+  await injector.start(place);
+  expect(place.id).toBe("n1~0000000007");
+  const other = { index: 1, runs: true } as unknown as Place;
+  Object.assign(injector.cluster, { places: [place, other] });
+  const drawn = { atMs: 0, forMs: 0, nodes: [0], links: [], detail: "", amount: 0 };
+  // One bit.
+  expect(await destroyData(injector, { ...drawn, kind: "flip-bits", seed: 8 })).toMatchObject({ kills: 1 });
+  expect(place.id).not.toBe("n1~0000000007");
+  expect([...injector.gone]).toEqual(["n1~0000000007"]);
+  expect(forgotten).toEqual(["n1~0000000007", "n1~0000000007"]);
 });
