@@ -29,6 +29,7 @@ export const fillDisk: Act = async ({ cluster, healing }, { forMs }) => {
 export const destroyData: Act = async (injector, fault) => {
   const place = injector.place(fault.nodes[0] ?? 0);
   const copy = `${place.data}-copy`;
+  const copiedId = place.id;
   if (fault.kind === "old-copy") {
     await injector.mutexes.hold([place.index], async () => {
       await place.stop();
@@ -38,7 +39,8 @@ export const destroyData: Act = async (injector, fault) => {
     await pause(fault.forMs, injector.healing);
   }
   const lostId = place.id;
-  let isGone = fault.kind === "disk-lost";
+  // An old copy knows nothing of an id that was minted when its node started again.
+  let isGone = fault.kind === "disk-lost" || (fault.kind === "old-copy" && lostId !== copiedId);
   // Nothing else goes on until the node is back, or others would not come to hold what it holds.
   const came = await injector.mutexes.hold(
     everythingOf(injector.cluster.places.length),

@@ -11,11 +11,18 @@ import { Injector } from "./injector.ts";
 import { Recorder } from "./recorder.ts";
 import type { Targets } from "./target.ts";
 
-/** Stands for a node: refuses a directory with a file `bad` in it, and is ready over any other, under an id that its log says. */
+/**
+ * Stands for a node: refuses a directory with a file `bad` in it, and is ready over any other, under an id that its log says. Where
+ * there is a file `doubt`, it mints another one first.
+ */
 const NODE = `
-const { existsSync, readFileSync } = require("node:fs");
+const { existsSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
 const data = process.argv[process.argv.indexOf("--data") + 1];
 const log = data + "/1.log";
+if (existsSync(data + "/doubt")) {
+  rmSync(data + "/doubt");
+  writeFileSync(log, "\\x09");
+}
 const id = "n1~" + String(existsSync(log) ? readFileSync(log)[0] : 123456789).padStart(10, "0");
 if (existsSync(data + "/bad")) {
   console.error("error: " + data + ": what it knows of its cluster cannot be read");
@@ -90,17 +97,21 @@ it("has ids whose directories are gone forgotten once more when the faults are o
   expect(forgotten).toEqual(["n9~0123456789", "n9~0123456789"]);
 });
 
-it("has the id forgotten that a node had before bits were flipped, where its directory may not know it any more", async () => {
+const DRAWN = { atMs: 0, forMs: 0, nodes: [0], links: [], detail: "", amount: 0, seed: 8 };
+
+it.each([
+  // One bit of the log.
+  { kind: "flip-bits" as const, left: "1.log", gone: "n1~0000000007" },
+  { kind: "old-copy" as const, left: "doubt", gone: "n1~0000000009" },
+])("has the id forgotten of which a directory may know nothing after $kind", async ({ kind, left, gone }) => {
   rmSync(join(place.data, "bad"));
   writeFileSync(join(place.data, "1.log"), "\x07");
   await injector.start(place);
   expect(place.id).toBe("n1~0000000007");
+  writeFileSync(join(place.data, left), "\x07");
   const other = { index: 1, runs: true } as unknown as Place;
   Object.assign(injector.cluster, { places: [place, other] });
-  const drawn = { atMs: 0, forMs: 0, nodes: [0], links: [], detail: "", amount: 0 };
-  // One bit.
-  expect(await destroyData(injector, { ...drawn, kind: "flip-bits", seed: 8 })).toMatchObject({ kills: 1 });
-  expect(place.id).not.toBe("n1~0000000007");
-  expect([...injector.gone]).toEqual(["n1~0000000007"]);
-  expect(forgotten).toEqual(["n1~0000000007", "n1~0000000007"]);
+  expect(await destroyData(injector, { ...DRAWN, kind })).toMatchObject({ kills: 1 });
+  expect([...injector.gone]).toEqual([gone]);
+  expect(forgotten).toEqual([gone, gone]);
 });
