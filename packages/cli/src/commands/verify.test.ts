@@ -1,9 +1,5 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import { Readable } from "node:stream";
 import { expect, it } from "vitest";
-import type { Io } from "../io.ts";
-import { run } from "../run.ts";
+import { runAgainst } from "../against-node.contract.ts";
 
 const status = {
   cluster: "c",
@@ -19,28 +15,13 @@ const status = {
 /** Of a node of which one check fails: the exit code and what is said of it. */
 async function verify(check: string): Promise<unknown> {
   const checks = [{ name: check, ok: false, detail: "why" }];
-  const node = createServer(({ url }, answer) => {
-    const body = url?.startsWith("/readyz") === true ? { ready: true, checks } : status;
-    answer.setHeader("Content-Type", "application/json").end(JSON.stringify(body));
-  }).listen(0, "127.0.0.1");
-  await once(node, "listening");
-  const address = node.address();
-  let err = "";
-  const io: Io = {
-    out: { isTerminal: false, write: async () => undefined },
-    err: {
-      isTerminal: false,
-      write: async (chunk) => {
-        err += chunk;
-      },
+  const { code, err } = await runAgainst(
+    ({ url }, answer) => {
+      const body = url?.startsWith("/readyz") === true ? { ready: true, checks } : status;
+      answer.setHeader("Content-Type", "application/json").end(JSON.stringify(body));
     },
-    input: Object.assign(Readable.from([]), { isTerminal: false }),
-    env: { HEARSAY_ENDPOINT: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}` },
-    stopped: new AbortController().signal,
-  };
-  const code = await run(["verify", "--json"], io);
-  node.closeAllConnections();
-  node.close();
+    ["verify", "--json"],
+  );
   return [code, err === "" ? undefined : JSON.parse(err).error.code];
 }
 
