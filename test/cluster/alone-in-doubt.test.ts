@@ -96,6 +96,29 @@ test("what it knew is kept from those that ask before they come into its table",
   expect(reply).toMatchObject({ kind: "welcome", floor: 0, watermark: 0, newcomer: false });
 });
 
+test.each([77, 79, 80])(
+  "a power cut takes from it none that have entered, also where batches are not synced: a newcomer begins no second cluster there",
+  async (seed) => {
+    const cluster = new VirtualCluster(platform, seed, SETTINGS);
+    cluster.settings = { ...cluster.settings, durability: "os" };
+    await cluster.start("a");
+    await cluster.run("b", ["a:1"]);
+    await allWritable(cluster, "a", "b");
+    cluster.partition(["a", "c"], ["b"]);
+    await cluster.kill("a");
+    await cluster.machine("a").disk.losePower();
+    const a = await cluster.run("a", []);
+    expect(a.keeper.isAloneInDoubt).toBe(false);
+    const c = await cluster.run("c", ["a:1"]);
+    await cluster.time.advance(MINUTE_MS);
+    expect([a.notWritable()?.code, c.notWritable()?.code]).toEqual(["joining", "joining"]);
+    cluster.heal();
+    await allWritable(cluster, "a", "b", "c");
+    await cluster.put("c", "k", "v");
+    await cluster.converged("a", "b", "c");
+  },
+);
+
 describe.each([
   { who: "one that was always alone", withOther: false },
   { who: "the last of a cluster", withOther: true },

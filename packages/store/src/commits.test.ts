@@ -1,7 +1,15 @@
 /** What is told of commits to those who follow them. */
 import { hlcFromMs } from "@hearsay/core";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Backend, memoryBackend, recordOf, tombstone, value, version } from "./backend.contract.ts";
+import {
+  type Backend,
+  memoryBackend,
+  type OpenOverrides,
+  recordOf,
+  tombstone,
+  value,
+  version,
+} from "./backend.contract.ts";
 import type { DatabaseBatch, DatabaseIterator, DatabaseRange } from "./ports.ts";
 import type { Store } from "./store.ts";
 
@@ -113,11 +121,14 @@ interface Interrupted {
   duringScan(happens: () => Promise<void>): void;
   /** Happens once, while the next batch is being written. */
   duringWrite(happens: () => void): void;
+  /** Whether each batch was synced. */
+  readonly syncs: boolean[];
 }
 
-async function interrupted(): Promise<Interrupted> {
+async function interrupted(overrides: OpenOverrides = {}): Promise<Interrupted> {
   backend = await memoryBackend();
   const database = await backend.raw();
+  const syncs: boolean[] = [];
   const next: { scan?: (() => Promise<void>) | undefined; write?: (() => void) | undefined } = {};
   const iterator = (range: DatabaseRange): DatabaseIterator => {
     const inner = database.iterator(range);
@@ -133,6 +144,7 @@ async function interrupted(): Promise<Interrupted> {
   const batch = (): DatabaseBatch => {
     const inner = database.batch();
     const write: DatabaseBatch["write"] = (options) => {
+      syncs.push(options.sync);
       const happens = next.write;
       next.write = undefined;
       if (happens !== undefined) void Promise.resolve().then(happens);
@@ -141,6 +153,7 @@ async function interrupted(): Promise<Interrupted> {
     return { put: (key, to) => inner.put(key, to), del: (key) => inner.del(key), write };
   };
   const { store } = await backend.open({
+    ...overrides,
     openDatabase: () => ({
       open: (how) => database.open(how),
       close: () => database.close(),
@@ -151,6 +164,7 @@ async function interrupted(): Promise<Interrupted> {
   });
   return {
     store,
+    syncs,
     duringScan: (happens) => {
       next.scan = happens;
     },
@@ -159,6 +173,19 @@ async function interrupted(): Promise<Interrupted> {
     },
   };
 }
+
+it.each(["os", "fsync"] as const)(
+  "syncs what the node knows of itself, and with %s records as that says",
+  async (durability) => {
+    const { store, syncs } = await interrupted({ durability });
+    const before = syncs.length;
+    await store.put("a", recordOf(value(1, "x")));
+    await store.meta.put("members", Uint8Array.of(1));
+    await store.put("a", recordOf(value(2, "y")));
+    const isSynced = durability === "fsync";
+    expect(syncs.slice(before)).toEqual([isSynced, true, isSynced]);
+  },
+);
 
 describe("a purge during which something is committed", () => {
   it("leaves what was deleted anew", async () => {

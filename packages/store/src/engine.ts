@@ -239,7 +239,9 @@ export class Engine {
     const sequence = this.#sequence + 1;
     const key = journalKey(sequence);
     group.batch.put(key, this.codec.encodeSequence(key, sequence));
-    await group.batch.write({ sync: this.#options.durability === "fsync" });
+    // What a node knows of itself and its cluster outlives a power cut, whatever is risked of the data.
+    const sync = this.#options.durability === "fsync" || group.metas.size > 0;
+    await group.batch.write({ sync });
   }
 
   #committed(group: Group): void {

@@ -86,7 +86,8 @@ export const KNOBS: { readonly [Name in KnobName]: Knob<Settings[Name]> } = {
   ...SECURITY_KNOBS,
   durability: choice({
     sets: "when a write is acknowledged: on disk (fsync), or with the operating system (os)",
-    reason: "an acknowledged write survives a power cut; with os it survives only the end of the process",
+    reason:
+      "an acknowledged write survives a power cut; with os it survives only the end of the process. Who the node is and who is in its cluster is synced with both",
     fallback: "fsync",
     options: ["fsync", "os"],
   }),
