@@ -172,6 +172,16 @@ test("what a snapshot holds is held by a cluster that is begun with it, and what
   expect(report.lines.filter((line) => line.endsWith("n2 stores later"))).toHaveLength(1);
 });
 
+test("what is put back from a snapshot is looked for before a disk can lose it silently", async () => {
+  const actions = [put(6_000, "k"), faultAt(30_000, "restored")];
+  const { lines } = await runOf(actions, 45_000);
+  const back = lines.findLast((line) => line.endsWith("n1 stores k"));
+  const lost = faultAt(Number.parseFloat(back ?? "") * 1_000 + 2, "silent_loss");
+  const report = await runOf([...actions, lost], 45_000);
+  expect(report.violation).toBeUndefined();
+  expect(report.fired).toEqual({ restored: 1, silent_loss: 1 });
+});
+
 test("two nodes that lose their directories behind a partition do no harm, and are noticed where they begin a cluster", async () => {
   const actions = [put(6_000, "k"), faultAt(20_000, "pair_lost", 0.3)];
   const report = await runOf(actions, 70_000, { nodes: 5 });

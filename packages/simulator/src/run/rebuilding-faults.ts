@@ -144,23 +144,26 @@ export class RebuildingFaults {
 
   /** As `hearsay restore --mode exact` does: into an empty store, with every version behind the clock. @returns whether all is held */
   async #putBack(contents: Contents, kept: readonly Write[], machine: Machine): Promise<boolean> {
-    const { cluster, watcher } = this.#ports;
     let isHeld = false;
     for (let tries = 0; tries < TRIES && !isHeld; tries++) {
-      if (tries > 0) await cluster.time.sleep(RETRY_MS);
-      isHeld = await this.#tryPutBack(contents, machine);
+      if (tries > 0) await this.#ports.cluster.time.sleep(RETRY_MS);
+      isHeld = await this.#tryPutBack(contents, kept, machine);
     }
-    if (!isHeld) return false;
+    return isHeld;
+  }
+
+  /** In the turn in which all of it is committed: a moment later something may have been lost again. */
+  #isBack(kept: readonly Write[], machine: Machine): void {
+    const { watcher } = this.#ports;
     for (const write of kept) {
       write.isExcused = false;
       if (watcher.replica(machine).hadSeen(write.key, write.version)) continue;
       const detail = `${machine.name} was given ${describeWrite(write)} from a snapshot, and lacks it`;
       watcher.report({ invariant: "durability", detail });
     }
-    return true;
   }
 
-  async #tryPutBack(contents: Contents, machine: Machine): Promise<boolean> {
+  async #tryPutBack(contents: Contents, kept: readonly Write[], machine: Machine): Promise<boolean> {
     const { cluster, watcher } = this.#ports;
     const { node, run } = machine;
     if (node === undefined || run === undefined || machine.running.size > 1) return false;
@@ -181,6 +184,7 @@ export class RebuildingFaults {
     Promise.all(merges).then(
       (all) => {
         isHeld = all.every((one) => one === undefined);
+        if (isHeld) this.#isBack(kept, machine);
       },
       () => {
         isHeld = false;
