@@ -69,6 +69,7 @@ async function document(name: string, ...args: readonly string[]): Promise<unkno
 describe("a cluster of three", () => {
   it("is described by members, status and top", async () => {
     expect((await at("n2", "wait", "--converged")).text).toBe("converged: all members hold the same\n");
+    expect((await at("n3", "wait", "--complete")).text).toMatch(/^complete: /);
     const members = (await at("n1", "members")).text;
     for (const { name, id, url } of dev.nodes) {
       expect(members).toMatch(new RegExp(`^${name} .*alive +${new URL(url).host} .*${id}`, "m"));
@@ -221,6 +222,7 @@ describe("a cluster with one node down", () => {
     const again = await startNode(path, "--name", "n3", "--join", seed, ...QUICK);
     await expect.poll(members, PATIENCE).toContain("n3 alive");
     const endpoint = { env: { HEARSAY_ENDPOINT: again.url } };
+    expect((await hearsay(["wait", "--complete"], endpoint)).code).toBe(0);
     expect((await hearsay(["wait"], endpoint)).code).toBe(0);
     expect(await document("n1", "members")).toMatchObject({ totals: { members: 3 } });
     expect((await at("n1", "members")).text).not.toContain(id);
@@ -259,6 +261,8 @@ describe("nodes that come and go", () => {
   it("say that they are retired when they are started again, and not that data is damaged", async () => {
     const again = await startNode(join(directory.path, node("n2").data), "--name", "n2", ...QUICK);
     expect(again.said()).toMatch(/^Not ready: .*its id is retired.* reset --data /s);
+    const waiting = ["wait", "--complete", "--timeout", "300ms", "-e", again.url];
+    expect(await hearsay(waiting)).toMatchObject({ code: 6, text: "" });
     const { code, err } = await hearsay(["verify", "--json", "-e", again.url]);
     expect([code, JSON.parse(err)]).toMatchObject([
       1,

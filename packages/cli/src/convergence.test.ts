@@ -1,7 +1,14 @@
-import type { ConvergenceReport } from "@hearsay/api";
+import type { ConvergenceReport, Readiness } from "@hearsay/api";
 import { Client } from "@hearsay/client";
 import { describe, expect, it, vi } from "vitest";
-import { ANSWER_GRACE_MS, describeConvergence, untilConverged, untilEverywhere } from "./convergence.ts";
+import {
+  ANSWER_GRACE_MS,
+  describeCatchingUp,
+  describeConvergence,
+  untilCaughtUp,
+  untilConverged,
+  untilEverywhere,
+} from "./convergence.ts";
 
 const facts = { watermark: null, watermarkAgeMs: null, heldBackBy: [], newsAgeMs: 0 };
 const n2 = { id: "n2~0123456789", name: "n2", state: "alive" } as const;
@@ -94,6 +101,39 @@ describe("waiting for convergence", () => {
       onReport: () => stop.abort(new Error("enough")),
     });
     await expect(wait).rejects.toThrow("enough");
+  });
+});
+
+describe("waiting until a node has caught up", () => {
+  const check = (name: string, ok: boolean): NonNullable<Readiness["checks"]>[number] => ({
+    name,
+    ok,
+    detail: ok ? "fine" : "not yet",
+  });
+  const opening: Readiness = { ready: false, checks: [check("recovering", false)] };
+  const bare: Readiness = { ready: true, checks: [check("store", true)] };
+  const joining: Readiness = { ready: true, checks: [check("joining", false), check("complete", false)] };
+  const incomplete: Readiness = { ready: true, checks: [check("joining", true), check("complete", false)] };
+  const whole: Readiness = { ready: true, checks: [check("joining", true), check("complete", true)] };
+  const retired: Readiness = { ready: false, checks: [check("retired", false), ...(whole.checks ?? [])] };
+  const told = (readiness: Readiness) => (): Response =>
+    Response.json(readiness, { status: readiness.ready ? 200 : 503 });
+
+  it("goes on while it starts, joins or lacks something, though it is ready", async () => {
+    const client = answering(...[opening, bare, joining, incomplete, whole].map(told));
+    expect(await untilCaughtUp(client, { signal, timeoutMs: 60_000 })).toEqual(whole);
+  });
+
+  it("ends with the last word when the time is over, and says in words what is open", async () => {
+    for (const [last, words] of [
+      [opening, "it is not ready"],
+      [joining, "joining: not yet; complete: not yet"],
+      [incomplete, "complete: not yet"],
+      [retired, "retired: not yet"],
+    ] as const) {
+      expect(await untilCaughtUp(answering(told(last)), { signal, timeoutMs: 0 })).toEqual(last);
+      expect(describeCatchingUp(last)).toBe(words);
+    }
   });
 });
 

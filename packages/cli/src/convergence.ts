@@ -1,5 +1,5 @@
-/** Waiting until all members of a cluster hold the same, or one write. */
-import type { ConvergenceReport, ReceiptReport } from "@hearsay/api";
+/** Waiting until all members of a cluster hold the same, or one write, or until one node has caught up with the others. */
+import type { ConvergenceReport, Readiness, ReceiptReport } from "@hearsay/api";
 import { type Client, HearsayError } from "@hearsay/client";
 import type { KeyVersion } from "./key-version.ts";
 import { pause, TimeLimit } from "./pause.ts";
@@ -41,6 +41,24 @@ export async function untilEverywhere(
   const ask = (signal: AbortSignal, waitMs: number): Promise<ReceiptReport> =>
     client.cluster.receipt(key, version, { signal, waitMs });
   return await untilSaid(wait, ask, ({ everywhere }) => everywhere);
+}
+
+/** The last word of the node within the time: caught up, or not yet; undefined as {@link untilSaid} has it. */
+export async function untilCaughtUp(client: Client, wait: Wait): Promise<Readiness | undefined> {
+  return await untilSaid(wait, (signal) => client.readiness({ signal }), isCaughtUp);
+}
+
+const OF_CATCHING_UP: readonly string[] = ["joining", "complete"];
+
+/** Whether the node is a member that holds what the others held when it came. While it starts it lists no such checks. */
+export function isCaughtUp({ ready, checks = [] }: Readiness): boolean {
+  return ready && OF_CATCHING_UP.every((wanted) => checks.some(({ name, ok }) => name === wanted && ok));
+}
+
+/** What keeps a node from having caught up, in its own words. */
+export function describeCatchingUp({ checks = [] }: Readiness): string {
+  const open = checks.filter(({ name, ok }) => !ok && (OF_CATCHING_UP.includes(name) || name === "retired"));
+  return open.map(({ name, detail }) => `${name}: ${detail}`).join("; ") || "it is not ready";
 }
 
 /**

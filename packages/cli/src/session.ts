@@ -50,6 +50,16 @@ export function endpointsOf(flags: Pick<ClientFlags, "endpoint">, env: Io["env"]
   return given.length > 0 ? given : [DEFAULT_ENDPOINT];
 }
 
+/** For what is about one node: the next endpoint must not act or answer in place of one that does not, or that was asked first. */
+export function requireOneEndpoint(io: Io, flags: ClientFlags): void {
+  if (endpointsOf(flags, io.env).length === 1) return;
+  throw new CliError("this is about one node, and several endpoints are given", {
+    code: "usage",
+    exit: EXIT.usage,
+    next: "Give one --endpoint.",
+  });
+}
+
 export interface SessionNeeds {
   /** The file the request's body comes from, for --curl; `-` for standard input. */
   readonly bodyFile?: string | undefined;

@@ -2,7 +2,14 @@
 import type { ClusterStatus, ConvergenceReport, TombstoneReport } from "@hearsay/api";
 import type { Command } from "commander";
 import { lookAtCluster } from "../cluster-look.ts";
-import { describeConvergence, untilConverged, untilEverywhere } from "../convergence.ts";
+import {
+  describeCatchingUp,
+  describeConvergence,
+  isCaughtUp,
+  untilCaughtUp,
+  untilConverged,
+  untilEverywhere,
+} from "../convergence.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { type KeyVersion, parseKeyVersion } from "../key-version.ts";
@@ -11,7 +18,14 @@ import { count } from "../options.ts";
 import { shownKey } from "../printer.ts";
 import { ProgressLine, shownBytes } from "../progress.ts";
 import { quantity } from "../quantity.ts";
-import { type ClientFlags, inSession, type Session, withClientFlags } from "../session.ts";
+import {
+  type ClientFlags,
+  inSession,
+  PATIENT_ROUNDS,
+  requireOneEndpoint,
+  type Session,
+  withClientFlags,
+} from "../session.ts";
 
 export function addClusterCommands(program: Command, io: Io): void {
   addMembers(program, io);
@@ -79,6 +93,7 @@ function statusRows(status: ClusterStatus, convergence: ConvergenceReport): stri
 
 interface WaitFlags extends ClientFlags {
   readonly converged?: boolean;
+  readonly complete?: boolean;
 }
 
 const WAIT_MS = 60_000;
@@ -86,29 +101,38 @@ const WAIT_MS = 60_000;
 function addWait(program: Command, io: Io): void {
   const command = program
     .command("wait")
-    .summary("wait until all members hold the same, or one write")
+    .summary("wait until all members hold the same, or one write, or until a node has caught up")
     .argument("[key@version]", "a write that every member shall hold")
     .addHelpText(
       "before",
       `Examples:
   hearsay wait --converged --timeout 5m
+  hearsay wait --complete -e http://10.0.0.2:7171
   hearsay wait greeting@0g5xw1m2k3a-n1~abcdefghij
   hearsay wait "greeting@$(hearsay put greeting hello)"
 `,
     )
     .description(
-      `Ends when all members hold the same, or with KEY@VERSION when each holds that write. Exits with 6 when --timeout
-(default 60s) is over.`,
+      `Ends when all members hold the same, or with KEY@VERSION when each holds that write, or with --complete when the node
+at the endpoint is a member and holds what the others had before it. Exits with 6 when --timeout (default 60s) is over.`,
     )
-    .option("--converged", "wait until all members hold the same; the default");
-  withClientFlags(command).action((write: string | undefined, flags: WaitFlags) =>
-    inSession(io, flags, async (session) => {
+    .option("--converged", "wait until all members hold the same; the default")
+    .option("--complete", "wait until the node has caught up: before the next one is replaced");
+  withClientFlags(command).action((write: string | undefined, flags: WaitFlags) => {
+    const run = async (session: Session): Promise<void> => {
       const timeoutMs = flags.timeout ?? WAIT_MS;
+      if ([write, flags.converged, flags.complete].filter((given) => given !== undefined).length > 1)
+        throw usage("give one of --converged, --complete and KEY@VERSION");
+      if (flags.complete === true) {
+        requireOneEndpoint(io, flags);
+        return waitCaughtUp(session, timeoutMs);
+      }
       if (write === undefined) return waitConverged(session, timeoutMs);
-      if (flags.converged === true) throw usage("give --converged or KEY@VERSION, not both");
       await waitHeld(session, parseKeyVersion(write, "wait"), timeoutMs);
-    }),
-  );
+    };
+    // A node that has just been started does not listen yet.
+    return inSession(io, flags, run, flags.complete === true ? { rounds: PATIENT_ROUNDS } : {});
+  });
 }
 
 function usage(message: string): CliError {
@@ -128,6 +152,16 @@ async function waitConverged({ client, io, print, signal }: Session, timeoutMs: 
   if (print.json) await print.document(report);
   else await print.line(`${report.verdict}: ${describeConvergence(report)}`);
   if (report.verdict !== "converged") throw notInTime("the members do not hold the same yet", timeoutMs);
+}
+
+async function waitCaughtUp({ client, print, signal }: Session, timeoutMs: number): Promise<void> {
+  const readiness = await untilCaughtUp(client, { signal, timeoutMs });
+  if (readiness === undefined)
+    throw notInTime("the node has not said whether it has caught up with its cluster", timeoutMs);
+  if (print.json) await print.document(readiness);
+  if (!isCaughtUp(readiness))
+    throw notInTime(`the node has not caught up (${describeCatchingUp(readiness)})`, timeoutMs);
+  if (!print.json) await print.line("complete: the node has caught up with its cluster");
 }
 
 async function waitHeld(

@@ -5,7 +5,13 @@ import { confirm } from "../confirm.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { quantity } from "../quantity.ts";
-import { type ClientFlags, endpointsOf, inSession, type Session, withClientFlags } from "../session.ts";
+import {
+  type ClientFlags,
+  inSession,
+  requireOneEndpoint,
+  type Session,
+  withClientFlags,
+} from "../session.ts";
 
 interface ConfirmedFlags extends ClientFlags {
   readonly yes?: boolean;
@@ -64,16 +70,6 @@ its process instead. Its directory starts again only after hearsay reset.`,
       await (print.json ? print.document(report) : print.line(`${report.node} has left, and ends`));
     }),
   );
-}
-
-/** The next endpoint must not leave, join or forget in place of one that does not answer, or that was asked first. */
-function requireOneEndpoint(io: Io, flags: ClientFlags): void {
-  if (endpointsOf(flags, io.env).length === 1) return;
-  throw new CliError("this is about one node, and several endpoints are given", {
-    code: "usage",
-    exit: EXIT.usage,
-    next: "Give one --endpoint.",
-  });
 }
 
 function addForget(program: Command, io: Io): void {
