@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { KNOBS, variableName } from "@hearsay/server";
 import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
-import { hearsay } from "./cli-process.ts";
+import { hearsay, temporaryDirectory } from "./cli-process.ts";
 
 const top = fileURLToPath(new URL("../", import.meta.url));
 const read = (path: string): string => readFileSync(join(top, path), "utf8");
@@ -35,6 +35,8 @@ async function settingsOf(args: readonly string[], env: Readonly<Record<string, 
   );
 }
 
+/** `wait` and `timeout` of a request (docs/http.md). */
+const WAIT_MAX_MS = 600_000;
 const GRACE_SECONDS = KNOBS["shutdown.graceMs"].fallback / 1000;
 const has = (command: string, ...args: readonly string[]): boolean => spawnSync(command, args).status === 0;
 
@@ -164,6 +166,41 @@ describe("Kubernetes", () => {
     expect(pod).toMatchObject({ securityContext: { runAsNonRoot: true, runAsUser: 1000 } });
     expect(pod["terminationGracePeriodSeconds"]).toBeGreaterThan(GRACE_SECONDS);
     expect(set["volumeClaimTemplates"]).toMatchObject([{ metadata: { name: "data" } }]);
+  });
+});
+
+describe("the settings for nginx", () => {
+  const [, settings = ""] = /```nginx\n(.*?)```/s.exec(read("docs/deployment.md")) ?? [];
+
+  it("repeat no write, cut no wait off and bound no body", () => {
+    const hours = /^ *proxy_read_timeout (\d+)h;/m.exec(settings)?.[1];
+    expect(Number(hours) * 3_600_000).toBeGreaterThan(WAIT_MAX_MS);
+    for (const directive of [
+      "proxy_http_version 1.1",
+      "proxy_next_upstream off",
+      "client_max_body_size 0",
+      "proxy_request_buffering off",
+      "proxy_buffering off",
+    ]) {
+      expect(settings).toContain(`${directive};`);
+    }
+  });
+
+  it.skipIf(!has("nginx", "-v"))("are accepted by nginx, where that is", () => {
+    const directory = temporaryDirectory();
+    try {
+      const here = settings.replaceAll(/server n\d:/g, "server 127.0.0.1:");
+      const spools = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+        (of) => `${of}_temp_path spool-${of};`,
+      );
+      const http = `access_log off; ${spools.join(" ")} ${here}`;
+      const own = `pid pid; error_log stderr; events {} http { ${http} }`;
+      writeFileSync(join(directory.path, "nginx.conf"), own);
+      const args = ["-t", "-q", "-p", directory.path, "-c", "nginx.conf"];
+      expect(spawnSync("nginx", args, { encoding: "utf8" })).toMatchObject({ status: 0 });
+    } finally {
+      directory.remove();
+    }
   });
 });
 
