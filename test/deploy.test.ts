@@ -223,9 +223,19 @@ describe("systemd", () => {
       expect(`/var/lib/${fieldOf(text, "StateDirectory")}`).toBe(`/var/lib/${name}`);
     }
     expect(units[0]?.text).toContain("--data /var/lib/hearsay");
+    for (const { text } of units) expect(text).toMatch(/^\[Unit\]\n[^[]*^StartLimitIntervalSec=0$/m);
     expect(read("deploy/systemd/agent.yaml")).toContain("state: /var/lib/hearsay-agent");
     expect(read("deploy/systemd/agent.yaml")).toMatch(/check: .*\{staged\}/);
     expect(units[1]?.text).toContain("ExecReload=kill -HUP $MAINPID");
+  });
+
+  it("hands the secret to the node alone, by a setting that takes a file", () => {
+    const unit = units[0]?.text ?? "";
+    const [, id = "", source] = /^(.*):(.*)$/.exec(fieldOf(unit, "LoadCredential")) ?? [];
+    expect(source).toBe("/etc/hearsay/cluster-secret");
+    expect(fieldOf(unit, "Environment")).toBe(`${variableName("security.clusterSecret")}_FILE=%d/${id}`);
+    expect(KNOBS["security.clusterSecret"].kind).toBe("secret");
+    expect(read("docs/deployment.md")).toContain(`install -m 0600 /dev/null ${source}`);
   });
 
   it("comes with settings for the agent that it takes", async () => {
