@@ -1,13 +1,16 @@
 /** What is in deploy/, as far as it can be checked without the engines it is for: against the real flags, knobs and paths. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { KNOBS, variableName } from "@hearsay/server";
 import { describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
-import { hearsay, temporaryDirectory } from "./cli-process.ts";
+import { hearsay, MAIN, temporaryDirectory } from "./cli-process.ts";
 
 const top = fileURLToPath(new URL("../", import.meta.url));
 const read = (path: string): string => readFileSync(join(top, path), "utf8");
@@ -35,6 +38,8 @@ async function settingsOf(args: readonly string[], env: Readonly<Record<string, 
   );
 }
 
+/** What reads of records that were read before have ready (docs/http.md). */
+const PREPARED_BYTES = 32 * 1024 * 1024;
 /** `wait` and `timeout` of a request (docs/http.md). */
 const WAIT_MAX_MS = 600_000;
 const GRACE_SECONDS = KNOBS["shutdown.graceMs"].fallback / 1000;
@@ -64,6 +69,9 @@ describe("the container image", () => {
     const bin: unknown = tree(JSON.parse(read("packages/cli/package.json")))["bin"];
     expect(tree(bin)["hearsay"]).toBe("./dist/main.js");
     expect(text).toContain('ENTRYPOINT ["node", "/opt/hearsay/dist/main.js"]');
+    // By its name it is called by probes, and by whoever has a shell in it.
+    const named = /^RUN chmod 0?755 (\S+) && ln -s (\S+) \/usr\/local\/bin\/hearsay$/m.exec(text);
+    expect(named?.slice(1)).toEqual(["/opt/hearsay/dist/main.js", "/opt/hearsay/dist/main.js"]);
   });
 });
 
@@ -151,12 +159,14 @@ describe("Kubernetes", () => {
       join: `dns:${set["serviceName"]}:7171`,
     });
     expect(pod["enableServiceLinks"]).toBe(false);
+    // The manual has it taken away by its place.
+    const place = args.findIndex((arg) => arg.startsWith("--join"));
+    expect(read("docs/deployment.md")).toContain(`/spec/template/spec/containers/0/args/${place}"`);
   });
 
   it("probes what nodes answer, gives them time to stop, and lets them write to their volume alone", () => {
     const probe = (path: string): unknown => ({ httpGet: { path, port: "http" } });
     expect(container).toMatchObject({
-      startupProbe: probe("/livez"),
       livenessProbe: probe("/livez"),
       readinessProbe: probe("/readyz"),
       ports: [{ name: "http", containerPort: 7171 }],
@@ -164,8 +174,71 @@ describe("Kubernetes", () => {
       volumeMounts: [{ name: "data", mountPath: "/data" }],
     });
     expect(pod).toMatchObject({ securityContext: { runAsNonRoot: true, runAsUser: 1000 } });
-    expect(pod["terminationGracePeriodSeconds"]).toBeGreaterThan(GRACE_SECONDS);
     expect(set["volumeClaimTemplates"]).toMatchObject([{ metadata: { name: "data" } }]);
+  });
+
+  it("lets requests that are still sent to a pod end before the node does, and both before the pod is killed", () => {
+    const [command, seconds] = texts(tree(tree(tree(container["lifecycle"])["preStop"])["exec"])["command"]);
+    expect(command).toBe("sleep");
+    expect(Number(seconds)).toBeGreaterThan(2);
+    expect(pod["terminationGracePeriodSeconds"]).toBeGreaterThan(Number(seconds) + GRACE_SECONDS);
+  });
+
+  it.each([
+    ["has caught up", true, "10m", 0],
+    ["has not in time", false, "300ms", 0],
+    ["answers with something else", undefined, "10m", 1],
+  ])("counts a pod as started, or not, whose node %s", async (_, complete, patience, expected) => {
+    const startup = tree(container["startupProbe"]);
+    const [shell = "", flag = "", script = ""] = texts(tree(startup["exec"])["command"]);
+    const [all = "", minutes = ""] = /--timeout (\d+)m /.exec(script) ?? [];
+    expect(Number(startup["timeoutSeconds"])).toBeGreaterThan(60 * Number(minutes));
+    const checks = [
+      { name: "joining", ok: true, detail: "no" },
+      { name: "complete", ok: complete, detail: "" },
+    ];
+    const answer = complete === undefined ? {} : { ready: true, checks };
+    const node = createServer((__, response) => response.end(JSON.stringify(answer))).listen(0, "127.0.0.1");
+    await once(node, "listening");
+    const bin = temporaryDirectory();
+    try {
+      const command = `#!/bin/sh\nexec "${process.execPath}" "${MAIN}" "$@"\n`;
+      writeFileSync(join(bin.path, "hearsay"), command, { mode: 0o755 });
+      const { port } = node.address() as AddressInfo;
+      const env = {
+        ...process.env,
+        PATH: `${bin.path}:${process.env["PATH"]}`,
+        HEARSAY_ENDPOINT: `http://127.0.0.1:${port}`,
+      };
+      const probe = spawn(shell, [flag, script.replace(all, `--timeout ${patience} `)], {
+        env,
+        stdio: "ignore",
+      });
+      expect(await once(probe, "exit")).toEqual([expected, null]);
+    } finally {
+      node.closeAllConnections();
+      node.close();
+      bin.remove();
+    }
+  });
+
+  it("has the memory that its settings may come to with their defaults", () => {
+    const bounds =
+      KNOBS["store.cacheMaxBytes"].fallback +
+      PREPARED_BYTES +
+      KNOBS["store.blockCacheBytes"].fallback +
+      2 * KNOBS["store.writeBufferBytes"].fallback +
+      2 * KNOBS["limits.maxInFlightBytes"].fallback +
+      2 * KNOBS["store.pendingMaxBytes"].fallback +
+      3 * KNOBS["limits.maxPageBytes"].fallback * KNOBS["limits.maxScans"].fallback +
+      KNOBS["watch.maxHeldBytes"].fallback +
+      KNOBS["watch.logMaxBytes"].fallback +
+      KNOBS["watch.maxScans"].fallback * KNOBS["watch.maxReaderBytes"].fallback;
+    const mib = bounds / 1024 / 1024;
+    expect(read("docs/deployment.md")).toContain(`They come to some ${Math.floor(mib / 10) * 10} MiB`);
+    const limit = String(tree(tree(container["resources"])["limits"])["memory"]);
+    // Half of it for what is no buffer: the heap's garbage, Node.js and the code.
+    expect(Number.parseInt(limit, 10) * (limit.endsWith("Gi") ? 1024 : 1)).toBeGreaterThanOrEqual(2 * mib);
   });
 });
 
