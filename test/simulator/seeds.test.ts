@@ -72,6 +72,19 @@ test.each([
   expect(hunt.violation).toBeDefined();
 });
 
+test("the version that a violation names is found in the lines that say who stored and who acknowledged what", async () => {
+  const mutant = MUTANTS.find(({ name }) => name === "merge_drops_a_sibling");
+  const plan = makePlan({ seed: 1, mode: "safety", nodes: 3, minutes: 1 });
+  const report = await runPlan(platform, plan, { hooks: mutant?.hooks() ?? {}, keepsLines: true });
+  const [named = ""] = /\d+ by n\d+~\w+/.exec(report.violation?.detail ?? "") ?? [];
+  expect(named).not.toBe("");
+  const about = (verb: string): string[] => report.lines.filter((line) => line.includes(` ${verb} `));
+  expect(about("stores").some((line) => line.includes(` at ${named}`))).toBe(true);
+  expect(about("acknowledges").some((line) => line.includes(` at ${named}`))).toBe(true);
+  // Of a value of a thousand bytes no more is shown than tells it from others.
+  expect(Math.max(...about("acknowledges").map(({ length }) => length))).toBeLessThan(120);
+});
+
 test("a run that breaks an invariant is cut down to a few actions that still do", async () => {
   const mutant = MUTANTS.find(({ name }) => name === "merge_drops_a_sibling");
   if (mutant === undefined) throw new Error("there is no such mutant");

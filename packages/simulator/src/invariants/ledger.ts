@@ -237,8 +237,17 @@ export function purgeTime(write: Write): HlcTime | undefined {
   return write.expiresAtMs === null ? undefined : Math.max(write.version.time, hlcFromMs(write.expiresAtMs));
 }
 
-export function describeWrite({ key, version, text }: Write): string {
-  return `${text === undefined ? "the deletion" : `"${shorten(text)}"`} of ${key} at ${version.time} by ${version.node}`;
+export function describeWrite(write: Write): string {
+  return `${describeContent(write)} of ${write.key} at ${describeVersion(write.version)}`;
+}
+
+/** Everywhere in the same words, so that what a violation names is found in the trace. */
+export function describeVersion({ time, node }: Version): string {
+  return `${time} by ${node}`;
+}
+
+export function describeContent({ text }: Write): string {
+  return text === undefined ? "the deletion" : `"${shorten(text)}"`;
 }
 
 const SHOWN = 16;

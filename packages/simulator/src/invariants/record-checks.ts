@@ -10,7 +10,14 @@ import {
   type Version,
 } from "@hearsay/core";
 import type { Violation } from "./invariant.ts";
-import { CONTENT_TYPE, describeWrite, isSuperseded, type Write, type WriteLedger } from "./ledger.ts";
+import {
+  CONTENT_TYPE,
+  describeVersion,
+  describeWrite,
+  isSuperseded,
+  type Write,
+  type WriteLedger,
+} from "./ledger.ts";
 
 /** Who holds a record. */
 export interface Holder {
@@ -44,7 +51,7 @@ function checkSiblings(ledger: WriteLedger, key: string, record: KeyRecord): Vio
     if (write === undefined || write.key !== key) {
       return {
         invariant: "invention",
-        detail: `${key} has ${version.time} of ${version.node}, which nobody wrote`,
+        detail: `${key} has ${describeVersion(version)}, which nobody wrote`,
       };
     }
     if (write.outcome === "failed") {
@@ -131,6 +138,14 @@ function checkNothingDropped(
     return { invariant: "siblings", detail: `${describeWrite(write)} is gone, and no write covers it` };
   }
   return undefined;
+}
+
+/** What a record holds, by its versions. */
+export function describeRecord({ siblings }: KeyRecord): string {
+  const each = siblings.map(
+    ({ kind, version }) => `${kind === "tombstone" ? "the deletion " : ""}at ${describeVersion(version)}`,
+  );
+  return each.join(" and ");
 }
 
 /** Whether two records are one, contexts included. */

@@ -14,7 +14,7 @@ import {
 import { type Content, PeerFault, type Written } from "@hearsay/node";
 import { StoreError } from "@hearsay/store";
 import type { Machine } from "../cluster/machine.ts";
-import { CONTENT_TYPE, type Write } from "../invariants/ledger.ts";
+import { CONTENT_TYPE, describeContent, describeVersion, type Write } from "../invariants/ledger.ts";
 import { checkRecord } from "../invariants/record-checks.ts";
 import type { Operation } from "../plan/actions.ts";
 import { readable } from "../watch/readable.ts";
@@ -164,7 +164,11 @@ export class Clients {
     write.outcome = "acknowledged";
     this.counts.acknowledged += 1;
     this.#remember(operation, written.context);
-    this.#ports.trace.note(`${machine.name} acknowledges ${operation.key} ${write.text ?? "deleted"}`);
+    const what = `${machine.name} acknowledges ${operation.key}`;
+    this.#ports.trace.note(
+      `${what} ${write.text ?? "deleted"}`,
+      () => `${what} ${describeContent(write)} at ${describeVersion(write.version)}`,
+    );
     this.#ports.watcher.acknowledged(machine, write);
     if (operation.acks <= 1) member.spread(operation.key, 0);
     else await this.#acknowledged(operation, machine, write);

@@ -9,6 +9,7 @@ import type { Hooks } from "../cluster/composition.ts";
 import { PartialViews } from "../cluster/partial-views.ts";
 import { VirtualCluster } from "../cluster/virtual-cluster.ts";
 import type { CheckCounts, Violation } from "../invariants/invariant.ts";
+import { describeRecord } from "../invariants/record-checks.ts";
 import type { Action, Fault } from "../plan/actions.ts";
 import type { FaultCounts, FaultKind } from "../plan/faults.ts";
 import type { Mode, Plan } from "../plan/plan.ts";
@@ -126,7 +127,8 @@ class Simulation {
     const rules = { maxSiblings: plan.settings.maxSiblings, policies: plan.settings.policies };
     const limit = (key: string): number => siblingLimit(rules, key);
     this.#watcher = new Watcher(nowMs, limit, (machine, key, record) => {
-      this.#trace.note(`${machine.name} ${record === undefined ? "drops" : "stores"} ${key}`);
+      const what = `${machine.name} ${record === undefined ? "drops" : "stores"} ${key}`;
+      this.#trace.note(what, () => (record === undefined ? what : `${what} ${describeRecord(record)}`));
     });
     const { viewSize } = plan.settings;
     const views = viewSize === undefined ? [] : [new PartialViews(cluster, viewSize, plan.seed)];

@@ -34,12 +34,15 @@ export class Trace {
     this.#low = this.#hashing.crc32(bytes, this.#low);
   }
 
-  /** Something people are told. */
-  note(text: string): void {
-    const line = `${(this.#nowMs() / 1000).toFixed(3)} ${text}`;
-    this.bytes(encodeUtf8(line));
+  /**
+   * Something people are told.
+   * @param told what the line says in the place of the text, which alone enters the checksum; called only where lines are kept
+   */
+  note(text: string, told: () => string = () => text): void {
+    const at = (this.#nowMs() / 1000).toFixed(3);
+    this.bytes(encodeUtf8(`${at} ${text}`));
     if (!this.#keeps) return;
-    this.#lines.push(line);
+    this.#lines.push(`${at} ${told()}`);
     if (this.#lines.length > LINES_MAX) this.#lines.shift();
   }
 }

@@ -13,6 +13,7 @@ import {
 import type { Node, NodeConfig } from "@hearsay/node";
 import type { Machine } from "../cluster/machine.ts";
 import type { Violation } from "../invariants/invariant.ts";
+import { describeVersion } from "../invariants/ledger.ts";
 import { ifReadable } from "./readable.ts";
 
 export interface AdmissionPorts {
@@ -97,6 +98,6 @@ function goingOf({ key, versions }: RefusedVersions, floor: number, { store }: M
     .map(({ version }) => textOf(key, version));
 }
 
-function textOf(key: string, { time, node }: Version): string {
-  return `${time} of ${node} for ${key}`;
+function textOf(key: string, version: Version): string {
+  return `${describeVersion(version)} for ${key}`;
 }

@@ -2,6 +2,7 @@
 import { type Context, covers, holds, type KeyRecord, type Sibling } from "@hearsay/core";
 import type { Violation } from "../invariants/invariant.ts";
 import {
+  describeVersion,
   describeWrite,
   isRevived,
   isSuperseded,
@@ -64,6 +65,6 @@ export function regression(
 ): Violation | undefined {
   const forgotten = forgottenBy(newer, older);
   if (forgotten === undefined) return undefined;
-  const detail = `${machine} had covered ${forgotten.time} of ${forgotten.node} for ${key} and does no more`;
+  const detail = `${machine} had covered ${describeVersion(forgotten)} for ${key} and does no more`;
   return { invariant: "regression", detail };
 }

@@ -1,5 +1,6 @@
 import { hlcToMs, type KeyRecord } from "@hearsay/core";
 import { type Machine, START_MS } from "../cluster/machine.ts";
+import { describeVersion } from "../invariants/ledger.ts";
 import { hasFallenFor } from "./fallen.ts";
 import type { Watcher } from "./watcher.ts";
 
@@ -19,7 +20,7 @@ export function checkPurge(watcher: Watcher, machine: Machine, key: string, reco
       // An old copy may bring back a deletion that was lost when its node was given up.
       if (isYoung || write?.isExcused || write?.isForgotten || other.hadSeen(key, version)) continue;
       if (write !== undefined && hasFallenFor(ledger, write, other)) continue;
-      const detail = `${machine.name} purged ${key} at ${version.time}, of which ${other.machine.name} knows nothing`;
+      const detail = `${machine.name} purged ${key} at ${describeVersion(version)}, of which ${other.machine.name} knows nothing`;
       watcher.report({ invariant: "resurrection", detail });
     }
   }

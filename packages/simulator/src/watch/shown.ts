@@ -1,7 +1,7 @@
 /** What a node shows of a key, compared with what was seen to be committed there. */
 import { isLive, type KeyRecord } from "@hearsay/core";
 import type { Violation } from "../invariants/invariant.ts";
-import { isSame, isShownAt } from "../invariants/record-checks.ts";
+import { describeRecord, isSame, isShownAt } from "../invariants/record-checks.ts";
 import type { ReplicaWatch } from "./replica-watch.ts";
 
 export function checkShown(
@@ -23,5 +23,5 @@ export function checkShown(
 }
 
 function describe(record: KeyRecord | undefined): string {
-  return record === undefined ? "nothing" : record.siblings.map(({ version }) => version.time).join(" and ");
+  return record === undefined ? "nothing" : `what was written ${describeRecord(record)}`;
 }

@@ -6,7 +6,13 @@ import type { Hooks } from "../cluster/composition.ts";
 import type { Machine } from "../cluster/machine.ts";
 import type { Opened } from "../cluster/run.ts";
 import type { CheckCounts, Invariant, Violation } from "../invariants/invariant.ts";
-import { describeWrite, isCountedOn, type Write, WriteLedger } from "../invariants/ledger.ts";
+import {
+  describeVersion,
+  describeWrite,
+  isCountedOn,
+  type Write,
+  WriteLedger,
+} from "../invariants/ledger.ts";
 import { AdmissionWatch } from "./admission-watch.ts";
 import { everything } from "./everything.ts";
 import { markFallen } from "./fallen.ts";
@@ -73,11 +79,8 @@ export class Watcher implements Hooks {
     this.count("clock");
     const write = this.ledger.issue(facts);
     if (write === undefined) {
-      const { time, node } = facts.version;
-      this.report({
-        invariant: "clock",
-        detail: `${node} has issued ${time} after it had issued that or later`,
-      });
+      const detail = `${describeVersion(facts.version)} was issued after that or a later one was`;
+      this.report({ invariant: "clock", detail });
       return undefined;
     }
     this.watermarks.issued(write);
