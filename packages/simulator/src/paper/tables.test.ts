@@ -35,6 +35,31 @@ describe("the project's own protocol code, in the papers' settings", () => {
     expect(table.figures.filter(({ band }) => band !== undefined)).toHaveLength(6);
     expect(outside(table)).toEqual([]);
   });
+
+  test.each([
+    [20, 0.05, 20],
+    [50, 0.2, 2],
+    [10, 0.5, 20],
+    [25, 0.1, 3],
+    [2, 0.9, 1],
+  ])(
+    "does so among %i nodes at a loss of %f in %i runs too, where chance and odd numbers have more to say",
+    (nodes, loss, runs) => {
+      const table = runTable("baselines", { ...AS_PUBLISHED, nodes, loss, runs });
+      expect(outside(table)).toEqual([]);
+    },
+  );
+
+  test("has a band no wider than so many runs may stray", () => {
+    const widthOf = (runs: number): number => {
+      const { figures } = runTable("baselines", { ...AS_PUBLISHED, nodes: 50, loss: 0.2, runs });
+      const lossy = figures.find(({ published }) => published === "0.2 of the others");
+      const [least, most] = lossy?.band ?? [0, 0];
+      return most - least;
+    };
+    expect(widthOf(2)).toBeCloseTo((2 * 3.5 * Math.sqrt(49 * 0.2 * 0.8)) / 50 / Math.sqrt(2), 1);
+    expect(widthOf(40)).toBeLessThan(0.07);
+  });
 });
 
 test("beyond the papers nothing is published, and what is measured follows the setting", () => {
