@@ -1,11 +1,41 @@
 /** `hearsay sim` as users run it. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, expect, it } from "vitest";
 import { documents, hearsay, temporaryDirectory } from "./cli-process.ts";
 
 const directory = temporaryDirectory();
 afterAll(() => directory.remove());
+
+const SHORT = ["--nodes", "3", "--minutes", "1"];
+
+/** The environment in which a thread ends as soon as it is given that seed. */
+function dyingOf(seed: number): { readonly NODE_OPTIONS: string } {
+  const file = join(directory.path, `dying-of-${seed}.mjs`);
+  writeFileSync(
+    file,
+    `import { parentPort } from "node:worker_threads";
+    const on = parentPort?.on.bind(parentPort);
+    const seedOf = ({ options, plan }) => (options ?? plan).seed;
+    const orDie = (listen) => (job) => (seedOf(job) === ${seed} ? process.exit(1) : listen(job));
+    if (on) parentPort.on = (name, listen) => on(name, name === "message" ? orDie(listen) : listen);`,
+  );
+  return { NODE_OPTIONS: `--import=${pathToFileURL(file).href}` };
+}
+
+it("goes on with the other seeds when the thread of one dies, and says how to see that one again", async () => {
+  const env = dyingOf(2);
+  const run = await hearsay(["sim", "run", "--seeds", "1..3", ...SHORT], { env });
+  expect(run.code).toBe(1);
+  expect(run.text).toMatch(/^seed 2 breaks failure: its thread died: /m);
+  expect(run.text).toMatch(/^3 seeds in mode safety, .* 1 violation;/m);
+  const again = ["sim", "replay", "2", ...SHORT, "--mode", "safety"];
+  expect(run.err).toContain("See how: ");
+  expect(run.err).toContain(again.join(" "));
+  const replayed = await hearsay([...again, "--shrink", "1"], { env });
+  expect([replayed.code, replayed.err]).toEqual([1, expect.stringContaining("seed 2 breaks failure: ")]);
+});
 
 it("prints published figures beside measured ones", async () => {
   const { code, text } = await hearsay(["sim", "paper", "memberlist", "phi"]);

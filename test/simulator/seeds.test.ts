@@ -3,10 +3,12 @@
 import { platform } from "@hearsay/cli/simulation-platform";
 import {
   FAULT_KINDS,
+  type Hooks,
   huntMutant,
   INVARIANTS,
   MUTANTS,
   makePlan,
+  type Plan,
   type RunReport,
   runPlan,
   shrink,
@@ -98,4 +100,25 @@ test("a run that breaks an invariant is cut down to a few actions that still do"
   expect(shrunk.report.violation?.invariant).toBe(report.violation?.invariant);
   expect(shrunk.runs).toBeLessThanOrEqual(60);
   expect(shrunk.plan.actions.length).toBeLessThanOrEqual(12);
+});
+
+test("what the simulator itself throws breaks an invariant of its seed, which replays and is cut down", async () => {
+  const plan = makePlan({ seed: 1, mode: "safety", nodes: 3, minutes: 1 });
+  const hooks: Hooks = {
+    opened: ({ member }, { name }) => {
+      // Only who inspects a node asks for this.
+      Object.defineProperty(member, "acksPending", {
+        get: () => {
+          throw new Error(`planted in ${name}`);
+        },
+      });
+    },
+  };
+  const report = await runPlan(platform, plan, { hooks });
+  expect(report.violation).toMatchObject({ invariant: "failure" });
+  expect(report.violation?.detail).toMatch(/^Error: planted in n\d\n +at /);
+  expect(await runPlan(platform, plan, { hooks })).toMatchObject({ traceHash: report.traceHash });
+  const run = (candidate: Plan, endMs: number | undefined) => runPlan(platform, candidate, { hooks, endMs });
+  const shrunk = await shrink(plan, report, { maxRuns: 10, lanes: 1, run });
+  expect(shrunk.plan.actions).toEqual([]);
 });

@@ -47,6 +47,11 @@ export class Pool {
     for (const flag of GARBAGE_FLAGS) setFlagsFromString(flag);
   }
 
+  /** Whether jobs that fail now fail because all are being ended. */
+  get isEnding(): boolean {
+    return this.#signal.aborted;
+  }
+
   /** Jobs are begun in the order in which they are given. Rejects when the job fails. */
   async run<Kind extends Job["kind"]>(job: Extract<Job, { kind: Kind }>): Promise<JobResults[Kind]> {
     this.#asked += 1;

@@ -14,6 +14,7 @@ import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
 import { Pool } from "./pool.ts";
 import { replayCommand } from "./run-seeds.ts";
+import { attemptInThread } from "./thread-death.ts";
 
 /** Of a whole trace, what is shown unless all is asked for. */
 const SHOWN_LINES = 60;
@@ -64,7 +65,7 @@ async function runIn(
   endMs: number | undefined,
   keepsLines: boolean,
 ): Promise<RunReport> {
-  return await pool.run<"attempt">({ kind: "attempt", plan, endMs, keepsLines });
+  return await attemptInThread(pool, { kind: "attempt", plan, endMs, keepsLines });
 }
 
 /** On all processors; the report is that of the plan that was found, with its lines. */

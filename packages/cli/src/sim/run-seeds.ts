@@ -8,6 +8,7 @@ import { ProgressLine } from "../progress.ts";
 import { quantity } from "../quantity.ts";
 import { Pool } from "./pool.ts";
 import { printSummary, Summary } from "./summary.ts";
+import { runInThread } from "./thread-death.ts";
 
 const BAR = 24;
 
@@ -20,7 +21,7 @@ export async function runSeeds(io: Io, flags: RunFlags): Promise<void> {
   const pool = new Pool({ signal: io.stopped, threads: flags.threads });
   const run = async (seed: number): Promise<void> => {
     const options = { seed, nodes, minutes, mode };
-    summary.add(await pool.run<"run">({ kind: "run", options, twice: flags.twice === true }));
+    summary.add(await runInThread(pool, { kind: "run", options, twice: flags.twice === true }));
     line.update(() => `${bar(summary.runs, total)} ${quantity(summary.violations, "violation")}`);
   };
   const before = process.cpuUsage();

@@ -97,10 +97,7 @@ class Simulation {
   constructor(platform: Platform, plan: Plan, { hooks, keepsLines = false, endMs }: RunOptions) {
     this.#plan = plan;
     this.#endMs = endMs;
-    const broke = (error: unknown): void => {
-      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#watcher.report({ invariant: "failure", detail });
-    };
+    const broke = (error: unknown): void => this.#broke(error);
     const cluster: VirtualCluster = new VirtualCluster(
       platform,
       plan.seed,
@@ -149,7 +146,22 @@ class Simulation {
     this.#inspection = new Inspection(ports);
   }
 
+  /** What the simulator itself throws is a violation as any other: it has a seed, which replays, and is cut down. */
   async run(): Promise<RunReport> {
+    try {
+      await this.#play();
+    } catch (error) {
+      this.#broke(error);
+    }
+    return this.#report();
+  }
+
+  #broke(error: unknown): void {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#watcher.report({ invariant: "failure", detail });
+  }
+
+  async #play(): Promise<void> {
     await this.#start();
     this.#schedule();
     const { time } = this.#cluster;
@@ -159,8 +171,8 @@ class Simulation {
         nextMs += INSPECTION_MS;
         await this.#inspection.look();
       }
-      if (this.#watcher.violation !== undefined) return this.#report();
-      if (this.#endMs !== undefined && time.monotonicMs() >= this.#endMs) return this.#report();
+      if (this.#watcher.violation !== undefined) return;
+      if (this.#endMs !== undefined && time.monotonicMs() >= this.#endMs) return;
     }
     this.#isOver = true;
     this.#membership.stop();
@@ -181,7 +193,6 @@ class Simulation {
       this.#endAll();
       await settling.settleAll();
     } else await settling.settleCore(this.#plan.seed, () => this.#endAll());
-    return this.#report();
   }
 
   async #start(): Promise<void> {
