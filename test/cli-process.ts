@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Nobody reads what it prints. */
   readonly unread?: true;
+  /** Once what it has written to standard error matches, it gets SIGINT. */
+  readonly interruptedAt?: RegExp;
 }
 
 /** The environment without settings of whoever runs the tests. */
@@ -42,6 +44,7 @@ export async function hearsay(args: readonly string[], options: RunOptions = {})
   child.stdout.on("data", (part: Buffer) => out.push(part));
   child.stderr.setEncoding("utf8").on("data", (part: string) => {
     err += part;
+    if (options.interruptedAt?.test(err) === true && !child.killed) child.kill("SIGINT");
   });
   // A command that fails before it reads its input closes the pipe.
   child.stdin.on("error", () => undefined);

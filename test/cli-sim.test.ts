@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { documents, hearsay, temporaryDirectory } from "./cli-process.ts";
 
 const directory = temporaryDirectory();
@@ -10,14 +10,15 @@ afterAll(() => directory.remove());
 
 const SHORT = ["--nodes", "3", "--minutes", "1"];
 
-/** The environment in which a thread ends as soon as it is given that seed. */
+/** The environment in which a thread ends as soon as it is given that seed, and progress is drawn as on a terminal. */
 function dyingOf(seed: number): { readonly NODE_OPTIONS: string } {
   const file = join(directory.path, `dying-of-${seed}.mjs`);
   writeFileSync(
     file,
     `import { parentPort } from "node:worker_threads";
+    process.stderr.isTTY = true;
     const on = parentPort?.on.bind(parentPort);
-    const seedOf = ({ options, plan }) => (options ?? plan).seed;
+    const seedOf = ({ options, plan }) => (options ?? plan)?.seed;
     const orDie = (listen) => (job) => (seedOf(job) === ${seed} ? process.exit(1) : listen(job));
     if (on) parentPort.on = (name, listen) => on(name, name === "message" ? orDie(listen) : listen);`,
   );
@@ -35,6 +36,35 @@ it("goes on with the other seeds when the thread of one dies, and says how to se
   expect(run.err).toContain(again.join(" "));
   const replayed = await hearsay([...again, "--shrink", "1"], { env });
   expect([replayed.code, replayed.err]).toEqual([1, expect.stringContaining("seed 2 breaks failure: ")]);
+});
+
+describe("when it is interrupted", () => {
+  const many = ["sim", "run", "--seeds", "1..200", "--threads", "1", ...SHORT];
+
+  it("has said which seeds broke what, and says what came of all that were run", async () => {
+    const told = /seed 1 breaks failure: .* sim replay 1 --nodes 3 --minutes 1 --mode safety\n/;
+    const run = await hearsay(many, { env: dyingOf(1), interruptedAt: told });
+    expect(run.code).toBe(130);
+    expect(run.text).toMatch(/^seed 1 breaks failure: its thread died: /m);
+    expect(run.text).toMatch(/^interrupted: \d+ of 200 seeds were run$/m);
+  });
+
+  it("prints the document of all that were run, and says that they are not all", async () => {
+    const run = await hearsay([...many, "--json"], { env: dyingOf(1), interruptedAt: /1 violation/ });
+    expect(run.code).toBe(130);
+    expect(documents(run)).toMatchObject([
+      { asked: 200, interrupted: true, violations: 1, failed: [{ seed: 1 }] },
+    ]);
+    expect(run.err).not.toContain("sim replay");
+  });
+});
+
+it("shows at once that nothing is done yet", async () => {
+  const run = await hearsay(["sim", "run", "--seeds", "1", ...SHORT], { env: dyingOf(2) });
+  expect([run.code, run.err]).toEqual([0, expect.stringContaining("0/1 0 violations")]);
+  const scale = await hearsay(["sim", "scale", "swim", "--nodes", "10,20"], { env: dyingOf(2) });
+  expect(scale.err).toContain("0 of 2 done");
+  expect((await hearsay(["sim", "paper", "phi"], { env: dyingOf(2) })).err).toContain("0 of 1 done");
 });
 
 it("prints published figures beside measured ones", async () => {

@@ -34,7 +34,8 @@ function drawnBy(isTerminal: boolean, updates: readonly number[]): string[] {
 
 describe("progress", () => {
   it("is drawn over again at most ten times a second, and taken away at the end", () => {
-    expect(drawnBy(true, [100, 150, 199, 200, 1_000])).toEqual([
+    expect(drawnBy(true, [0, 99, 100, 150, 199, 200, 1_000])).toEqual([
+      "\r\u001b[Kat 0",
       "\r\u001b[Kat 100",
       "\r\u001b[Kat 200",
       "\r\u001b[Kat 1000",

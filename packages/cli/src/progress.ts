@@ -7,7 +7,7 @@ export class ProgressLine {
   readonly #io: Io;
   readonly #nowMs: () => number;
   readonly #startedMs: number;
-  #drawnMs = 0;
+  #drawnMs = Number.NEGATIVE_INFINITY;
   #shown = false;
 
   /** @param nowMs any clock that does not go back */

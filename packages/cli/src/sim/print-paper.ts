@@ -23,12 +23,11 @@ export async function printPaper(io: Io, asked: readonly string[], flags: PaperF
   const settings = { nodes, k, fanout, loss, runs };
   refuseUnused(names, settings, flags.svg !== undefined);
   const progress = new ProgressLine(io, () => performance.now());
-  const pool = new Pool({
-    signal: io.stopped,
-    onDone: (done, of) => progress.update(() => `${done} of ${of} done`),
-  });
+  const show = (done: number, of: number): void => progress.update(() => `${done} of ${of} done`);
+  const pool = new Pool({ signal: io.stopped, onDone: show });
   const running = names.map((name) => pool.run<"table">({ kind: "table", name, settings }));
   const plot = flags.svg === undefined ? undefined : pool.run<"plot">({ kind: "plot", settings });
+  show(0, names.length + (plot === undefined ? 0 : 1));
   const tables = await Promise.all([...running, plot])
     .then(() => Promise.all(running))
     .finally(() => pool.close());

@@ -18,15 +18,14 @@ import { shownNumber } from "./print-paper.ts";
 export async function printScale(io: Io, asked: readonly string[], flags: ScaleFlags): Promise<void> {
   const names = namesOf<ScaleName>("experiment", asked, SCALE_NAMES);
   const progress = new ProgressLine(io, () => performance.now());
-  const pool = new Pool({
-    signal: io.stopped,
-    onDone: (done, of) => progress.update(() => `${done} of ${of} done`),
-  });
+  const show = (done: number, of: number): void => progress.update(() => `${done} of ${of} done`);
+  const pool = new Pool({ signal: io.stopped, onDone: show });
   const running = names.flatMap((experiment) =>
     (flags.nodes ?? SCALE_SIZES[experiment]).map((nodes) =>
       pool.run<"scale">({ kind: "scale", experiment, nodes }),
     ),
   );
+  show(0, running.length);
   const runs = await Promise.all(running).finally(() => pool.close());
   progress.end();
   const print = new Printer(io, { json: flags.json === true });

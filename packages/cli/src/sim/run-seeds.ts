@@ -19,18 +19,47 @@ export async function runSeeds(io: Io, flags: RunFlags): Promise<void> {
   const total = seeds.to - seeds.from + 1;
   const line = new ProgressLine(io, () => performance.now());
   const pool = new Pool({ signal: io.stopped, threads: flags.threads });
+  const show = (): void =>
+    line.update(() => `${bar(summary.runs, total)} ${quantity(summary.violations, "violation")}`);
+  // All of them together may take hours; whatever ends the command meanwhile, this was said.
+  const tell = async (text: string): Promise<void> => {
+    if (print.json) return;
+    line.end();
+    await print.note(text);
+  };
   const run = async (seed: number): Promise<void> => {
     const options = { seed, nodes, minutes, mode };
-    summary.add(await runInThread(pool, { kind: "run", options, twice: flags.twice === true }));
-    line.update(() => `${bar(summary.runs, total)} ${quantity(summary.violations, "violation")}`);
+    const result = await runInThread(pool, { kind: "run", options, twice: flags.twice === true });
+    const failed = summary.add(result);
+    if (failed !== undefined)
+      await tell(`seed ${seed} breaks ${failed.violation.invariant}: ${replayCommand(seed, flags)}`);
+    if (result.isSame === false) await tell(`seed ${seed} went another way the second time`);
+    show();
+  };
+  let next = seeds.from;
+  // A million that wait for a thread would each have to be told that the command ends.
+  const lane = async (): Promise<void> => {
+    while (next <= seeds.to) {
+      const seed = next;
+      next += 1;
+      await run(seed);
+    }
   };
   const before = process.cpuUsage();
-  await Promise.all(Array.from({ length: total }, (_, i) => run(seeds.from + i))).finally(() => pool.close());
-  line.end();
+  show();
+  try {
+    await Promise.all(Array.from({ length: pool.threads }, lane));
+  } catch (error) {
+    if (!io.stopped.aborted) throw error;
+  } finally {
+    await pool.close();
+    line.end();
+  }
   const { user, system } = process.cpuUsage(before);
   summary.cpuMs = (user + system) / 1000 / (flags.twice === true ? 2 : 1);
   summary.failed.sort((a, b) => a.seed - b.seed);
-  await printSummary(print, summary, mode);
+  await printSummary(print, summary, { mode, asked: total });
+  if (summary.runs < total) throw io.stopped.reason;
   const [first] = summary.failed;
   if (first !== undefined) {
     throw new CliError(`seed ${first.seed} breaks ${first.violation.invariant}`, {
@@ -61,6 +90,7 @@ export async function huntMutants(io: Io, flags: MutantFlags): Promise<void> {
     onDone: (done, of) => line.update(() => bar(done, of)),
   });
   const options = { seeds, nodes, minutes };
+  line.update(() => bar(0, MUTANTS.length));
   const running = MUTANTS.map(({ name }) => pool.run<"hunt">({ kind: "hunt", mutant: name, options }));
   const hunts = await Promise.all(running).finally(() => pool.close());
   line.end();

@@ -37,7 +37,8 @@ export class Summary {
   cpuMs = 0;
   writes = 0;
 
-  add({ report, isSame }: SeedRun): void {
+  /** @returns what is kept and shown of it, when an invariant broke */
+  add({ report, isSame }: SeedRun): Failed | undefined {
     this.runs += 1;
     this.simulatedMs += report.simulatedMs;
     this.writes += report.writes;
@@ -49,9 +50,12 @@ export class Summary {
     for (const name of invariants) this.checks[name] = (this.checks[name] ?? 0) + (report.checks[name] ?? 0);
     if (isSame !== undefined) this.compared += 1;
     if (isSame === false) this.unequal.push(report.seed);
-    if (report.violation === undefined) return;
+    if (report.violation === undefined) return undefined;
     this.violations += 1;
-    if (this.failed.length < SHOWN_MAX) this.failed.push({ seed: report.seed, violation: report.violation });
+    if (this.failed.length >= SHOWN_MAX) return undefined;
+    const failed = { seed: report.seed, violation: report.violation };
+    this.failed.push(failed);
+    return failed;
   }
 
   /** Simulated seconds for each second of a processor's time, whatever else the machine does. */
@@ -68,13 +72,22 @@ const invariants = Object.keys(INVARIANTS).filter(
   (name): name is keyof typeof INVARIANTS => name in INVARIANTS,
 );
 
-export async function printSummary(print: Printer, summary: Summary, mode: Mode): Promise<void> {
-  const { fired, answered, counted, checks, runs, compared, unequal, speed } = summary;
+export interface Asked {
+  readonly mode: Mode;
+  /** How many seeds; more than were run when the command was interrupted. */
+  readonly asked: number;
+}
+
+export async function printSummary(print: Printer, summary: Summary, { mode, asked }: Asked): Promise<void> {
+  const { runs, compared, unequal, speed } = summary;
+  const interrupted = runs < asked;
   if (print.json) {
-    const { failed, violations, simulatedMs, writes } = summary;
+    const { failed, violations, fired, answered, counted, checks, simulatedMs, writes } = summary;
     await print.document({
       mode,
+      asked,
       runs,
+      interrupted,
       violations,
       failed,
       fired,
@@ -89,6 +102,19 @@ export async function printSummary(print: Printer, summary: Summary, mode: Mode)
     });
     return;
   }
+  if (runs > 0) await printTables(print, summary);
+  for (const { seed, violation } of summary.failed) {
+    await print.line(`seed ${seed} breaks ${violation.invariant}: ${violation.detail}`);
+  }
+  const hours = (summary.simulatedMs / 3_600_000).toFixed(1);
+  await print.line(
+    `${quantity(runs, "seed")} in mode ${mode}, ${hours} simulated hours, ${summary.writes} writes, ${quantity(summary.violations, "violation")}; ${summary.kindsFired} kinds of fault fired; ${Math.round(speed)} simulated seconds a second and processor`,
+  );
+  if (compared > 0) await print.line(`${compared} seeds were run twice, ${unequal.length} went another way`);
+  if (interrupted) await print.line(`interrupted: ${runs} of ${quantity(asked, "seed")} were run`);
+}
+
+async function printTables(print: Printer, { fired, answered, counted, checks }: Summary): Promise<void> {
   await print.table(
     ["FAULT", "FIRED"],
     FAULT_KINDS.map((kind) => [kind, String(fired[kind] ?? 0)]),
@@ -111,12 +137,4 @@ export async function printSummary(print: Printer, summary: Summary, mode: Mode)
     invariants.map((name) => [name, String(checks[name] ?? 0), INVARIANTS[name]]),
   );
   await print.line("");
-  for (const { seed, violation } of summary.failed) {
-    await print.line(`seed ${seed} breaks ${violation.invariant}: ${violation.detail}`);
-  }
-  const hours = (summary.simulatedMs / 3_600_000).toFixed(1);
-  await print.line(
-    `${quantity(runs, "seed")} in mode ${mode}, ${hours} simulated hours, ${summary.writes} writes, ${quantity(summary.violations, "violation")}; ${summary.kindsFired} kinds of fault fired; ${Math.round(speed)} simulated seconds a second and processor`,
-  );
-  if (compared > 0) await print.line(`${compared} seeds were run twice, ${unequal.length} went another way`);
 }
