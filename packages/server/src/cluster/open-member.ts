@@ -81,6 +81,7 @@ export function openMember(parts: MemberParts): OpenedMember {
     maxPools: SWIM_DEFAULTS.membersMax,
     traffic: peers.traffic,
     failures: peers.failures,
+    monotonicMs: TIMERS.monotonicMs,
   });
   const member = new ClusterMember(
     memberConfig(parts),

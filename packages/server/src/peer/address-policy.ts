@@ -2,7 +2,7 @@
  * Which addresses this node talks to as peers. Addresses come from other nodes, so without a bound a peer could
  * make this node send requests to whatever it can reach.
  */
-import { type LookupAddress, lookup } from "node:dns";
+import { type LookupAddress, type LookupAllOptions, lookup } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { SWIM_DEFAULTS } from "@hearsay/core";
 
@@ -37,14 +37,24 @@ export class AddressRefused extends Error {
 /** Addresses whose verdict is remembered: as many as a member table holds. Reaching it forgets all of them. */
 const VERDICTS_MAX: number = SWIM_DEFAULTS.membersMax;
 
+type NameLookup = (
+  name: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
+) => void;
+
 export class AddressPolicy {
   readonly #never: BlockList = new BlockList();
   readonly #allowed: BlockList = new BlockList();
   /** Origins of addresses that were found allowed. Judging one costs as much as encoding a message to it. */
   readonly #origins: Map<string, string> = new Map();
 
+  /** What names are asked of, each time a connection is opened: neither it nor this remembers where one leads. */
+  readonly #names: NameLookup;
+
   /** @param ranges in CIDR notation, as `parseRange` accepts */
-  constructor(ranges: readonly string[]) {
+  constructor(ranges: readonly string[], names: NameLookup = lookup) {
+    this.#names = names;
     for (const [net, prefix, family] of NEVER) this.#never.addSubnet(net, prefix, family);
     for (const range of ranges) {
       const parsed = parseRange(range);
@@ -89,7 +99,7 @@ export class AddressPolicy {
 
   /** A lookup for sockets that yields allowed addresses only, so that a name cannot lead where an address may not. */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, found) => {
+    this.#names(hostname, { ...options, all: true }, (error, found) => {
       if (error !== null) {
         callback(error, []);
         return;

@@ -62,6 +62,7 @@ export function caller(options: Partial<TransportOptions> = {}): Caller {
     maxPools: 2,
     traffic,
     failures,
+    monotonicMs: () => 0,
     ...options,
   });
   closing.push(() => transport.close());
@@ -76,13 +77,21 @@ export interface Listening {
   quiet(): Promise<void>;
 }
 
-async function listening(server: Server | HttpServer): Promise<Listening> {
+/** Where a peer is to listen: on any port of 127.0.0.1, where the test does not say. */
+export interface At {
+  readonly host: string;
+  readonly port: number;
+}
+
+const ANYWHERE: At = { host: "127.0.0.1", port: 0 };
+
+async function listening(server: Server | HttpServer, { host, port: wanted }: At): Promise<Listening> {
   const sockets: Socket[] = [];
   server.on("connection", (socket: Socket) => {
     sockets.push(socket);
     socket.on("error", () => undefined);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(wanted, host);
   await once(server, "listening");
   closing.push(async () => {
     for (const socket of sockets) socket.destroy();
@@ -96,34 +105,37 @@ async function listening(server: Server | HttpServer): Promise<Listening> {
       new Promise((resolve) => (socket.closed ? resolve() : socket.on("close", () => resolve())));
     await Promise.all(sockets.map(gone));
   };
-  return { to: { id: PEER, address: `127.0.0.1:${port}` }, sockets, quiet };
+  return { to: { id: PEER, address: `${host}:${port}` }, sockets, quiet };
 }
 
 /** A peer that speaks HTTP. */
-export async function http(listener: RequestListener): Promise<Listening> {
-  return await listening(createHttpServer(listener));
+export async function http(listener: RequestListener, at: At = ANYWHERE): Promise<Listening> {
+  return await listening(createHttpServer(listener), at);
 }
 
 /** A peer that answers the first bytes of a request with whatever it likes. */
 export async function raw(onRequest: (socket: Socket) => void): Promise<Listening> {
-  return await listening(createServer((socket) => socket.once("data", () => onRequest(socket))));
+  return await listening(
+    createServer((socket) => socket.once("data", () => onRequest(socket))),
+    ANYWHERE,
+  );
 }
 
 export type Answer = { readonly status?: number; readonly bytes: Uint8Array; readonly by?: Authentication };
 
 /** A peer that reads each request whole and signs its answer, under its own secret or another. */
-export async function answering(answer: () => Answer): Promise<Listening> {
+export async function answering(answer: () => Answer | Promise<Answer>, at?: At): Promise<Listening> {
   return await http((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
+    request.on("end", async () => {
       const header = request.headers[AUTH_HEADER];
       const checked = signer().checkRequest(request.url ?? "", String(header), Buffer.concat(chunks));
-      const { status = 200, bytes, by = signer() } = answer();
+      const { status = 200, bytes, by = signer() } = await answer();
       const signature = by.signReply("nonce" in checked ? checked.nonce : "", bytes);
       response.writeHead(status, signature === undefined ? {} : { [AUTH_HEADER]: signature }).end(bytes);
     });
-  });
+  }, at);
 }
 
 export const GOOD: Answer = { bytes: encodeReply({ from: PEER, message: REPLY }) };

@@ -8,10 +8,11 @@ import { problemKind } from "@hearsay/api";
 import { ANYONE, type NodeId, type Peer, type PeerReply, type PeerRequest } from "@hearsay/core";
 import { PeerFault, type PeerFaultReason, type Transport } from "@hearsay/node";
 import { decodeReply, encodeRequest, type ReplyEnvelope } from "@hearsay/wire";
-import { type Dispatcher, errors, Pool } from "undici";
+import { errors } from "undici";
 import { type AddressPolicy, AddressRefused } from "./address-policy.ts";
 import { AUTH_HEADER, type Authentication } from "./authentication.ts";
-import { type Answer, Call } from "./call.ts";
+import type { Answer } from "./call.ts";
+import { PeerPool } from "./peer-pool.ts";
 import type { RefusalLog } from "./refusal-log.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -32,12 +33,11 @@ export interface TransportOptions {
   readonly traffic: Traffic;
   /** Requests that came to nothing. */
   readonly failures: RefusalLog;
+  monotonicMs(): number;
 }
 
 export const PEER_PATH = "/peer/";
 const CONTENT_TYPE = "application/msgpack";
-/** Requests to one peer under way at a time: far more than the protocols keep open; reads with many replicas share them. */
-const REQUESTS_PER_PEER = 1024;
 
 export class HttpTransport implements Transport {
   readonly #options: TransportOptions;
@@ -66,26 +66,39 @@ export class HttpTransport implements Transport {
   }
 
   async #exchange(to: Peer, { kind, body, timeoutMs }: EncodedCall): Promise<PeerReply> {
-    const { authentication, maxMessageBytes, policy, traffic } = this.#options;
+    const { authentication, policy, traffic } = this.#options;
     const origin = policy.origin(to.address);
     const path = PEER_PATH + kind;
     const { header, nonce } = authentication.signRequest(path, body);
     const headers = ["content-type", CONTENT_TYPE];
     if (header !== undefined) headers.push(AUTH_HEADER, header);
-    const { statusCode, signature, bytes } = await this.#pool(origin).exchange(
+    const pool = this.#pool(origin);
+    // Who is asked for by address alone is whoever is there now.
+    if (to.id === ANYONE) pool.renew(pool.connections);
+    const { connections } = pool;
+    const answer = await pool.exchange(
+      connections,
       { method: "POST", path, headers, body, headersTimeout: 0, bodyTimeout: 0 },
       timeoutMs,
     );
-    traffic.count(kind, body.length, bytes.length);
+    traffic.count(kind, body.length, answer.bytes.length);
+    const read = this.#read(answer, nonce);
+    if (isOfAnother(to, read)) pool.renew(connections);
+    if (read instanceof PeerFault) throw read;
+    return expectFrom(to, read);
+  }
+
+  #read({ statusCode, signature, bytes }: Answer, nonce: string): ReplyEnvelope | PeerFault {
+    const { authentication, maxMessageBytes } = this.#options;
     const authFault = authentication.checkReply(nonce, signature, bytes);
     if (statusCode !== 200) {
       const reason = refusalOf(bytes, { isSigned: authFault === undefined });
-      throw new PeerFault({ code: "refused", reason });
+      return new PeerFault({ code: "refused", reason });
     }
-    if (authFault !== undefined) throw new PeerFault({ code: "refused", reason: authFault });
+    if (authFault !== undefined) return new PeerFault({ code: "refused", reason: authFault });
     const decoded = decodeReply(bytes, maxMessageBytes);
-    if ("fault" in decoded) throw new PeerFault({ code: "bad_message", what: decoded.fault.code });
-    return expectFrom(to, decoded.envelope);
+    if ("fault" in decoded) return new PeerFault({ code: "bad_message", what: decoded.fault.code });
+    return decoded.envelope;
   }
 
   async close(): Promise<void> {
@@ -102,6 +115,7 @@ export class HttpTransport implements Transport {
       localAddress,
       maxMessageBytes,
       maxPools,
+      monotonicMs,
       policy,
     } = this.#options;
     const found = this.#pools.get(origin);
@@ -116,14 +130,15 @@ export class HttpTransport implements Transport {
       // Requests under way end as unreachable and are repeated by their protocol.
       pool.destroy().catch(() => undefined);
     }
-    const pool = new PeerPool(origin, {
+    const options = {
       connections: connectionsPerPeer,
       pipelining: 1,
       keepAliveTimeout: keepAliveMs,
       maxResponseSize: maxMessageBytes,
       connect: { timeout: connectTimeoutMs, lookup: policy.lookup },
       ...(localAddress === "" ? {} : { localAddress }),
-    });
+    };
+    const pool = new PeerPool(origin, options, monotonicMs);
     this.#pools.set(origin, pool);
     return pool;
   }
@@ -142,34 +157,6 @@ interface EncodedCall {
   readonly kind: PeerRequest["kind"];
   readonly body: Uint8Array;
   readonly timeoutMs: number;
-}
-
-/** The connections to one peer. Requests beyond them wait, a bounded number of them. */
-class PeerPool {
-  readonly #pool: Pool;
-  /** Sent and not answered, or waiting; those given up while they waited count until their turn comes. */
-  #underWay = 0;
-
-  constructor(origin: string, options: Pool.Options) {
-    this.#pool = new Pool(origin, options);
-  }
-
-  exchange(request: Dispatcher.DispatchOptions, timeoutMs: number): Promise<Answer> {
-    if (this.#underWay >= REQUESTS_PER_PEER) throw new PeerFault({ code: "busy" });
-    this.#underWay += 1;
-    return new Promise((resolve, reject) => {
-      const settle = { resolve, reject, over: () => this.#over() };
-      this.#pool.dispatch(request, new Call(timeoutMs, settle));
-    });
-  }
-
-  async destroy(): Promise<void> {
-    await this.#pool.destroy();
-  }
-
-  #over(): void {
-    this.#underWay -= 1;
-  }
 }
 
 /** What a node says before it knows who asks, and which therefore is not signed. Nothing follows from these codes. */
@@ -202,6 +189,26 @@ function codeToCount(reason: PeerFaultReason): string {
 }
 
 const OWN_CODES: ReadonlySet<string> = new Set(["not_me", "peer_address_refused", "refused_unsigned"]);
+
+/**
+ * Whether it may be that the address does not lead to that peer any more: a name that has moved, and a connection from
+ * before. What a node under load or at its start says is no reason to doubt that.
+ */
+function isOfAnother(to: Peer, read: ReplyEnvelope | PeerFault): boolean {
+  if (read instanceof PeerFault) return OF_ANOTHER.has(codeToCount(read.reason));
+  return to.id !== ANYONE && to.id !== read.from;
+}
+
+/** What nodes of other clusters answer, and programs of other kinds. */
+const OF_ANOTHER: ReadonlySet<string> = new Set([
+  "not_me",
+  "wrong_cluster",
+  "auth_missing",
+  "auth_wrong",
+  "refused_unsigned",
+  "refused",
+  "bad_message",
+]);
 
 function toFault(error: unknown): unknown {
   if (error instanceof PeerFault) return error;
