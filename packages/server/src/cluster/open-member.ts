@@ -27,7 +27,7 @@ import { digestKeyOf } from "../machine/hashing.ts";
 import { AddressPolicy } from "../peer/address-policy.ts";
 import type { PeerPorts } from "../peer/routes.ts";
 import { HttpTransport } from "../peer/transport.ts";
-import { seedAddresses } from "./seeds.ts";
+import { Seeds } from "./seeds.ts";
 
 export interface MemberParts {
   readonly settings: Settings;
@@ -46,7 +46,7 @@ export interface MemberParts {
 
 export interface OpenedMember {
   readonly member: ClusterMember;
-  /** Closes the connections to peers. */
+  /** Closes the connections to peers, and asks for no names any more. */
   close(): Promise<void>;
 }
 
@@ -83,6 +83,7 @@ export function openMember(parts: MemberParts): OpenedMember {
     failures: peers.failures,
     monotonicMs: TIMERS.monotonicMs,
   });
+  const seeds = new Seeds(TIMERS);
   const member = new ClusterMember(
     memberConfig(parts),
     {
@@ -94,14 +95,18 @@ export function openMember(parts: MemberParts): OpenedMember {
       clock,
       timers: TIMERS,
       transport,
-      resolveSeed: seedAddresses,
+      resolveSeed: (entry) => seeds.addresses(entry),
       random: new SeededRandom(randomInt(2 ** 32)),
       log,
       metrics,
     },
     { retired: parts.retired },
   );
-  return { member, close: () => transport.close() };
+  const close = async (): Promise<void> => {
+    seeds.close();
+    await transport.close();
+  };
+  return { member, close };
 }
 
 /** What messages hold beside records: member tables, hashes of nodes, a record's context. Counts bound each to less. */
