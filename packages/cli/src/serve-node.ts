@@ -27,6 +27,8 @@ export async function serve(
 
 async function run(io: Io, settings: Settings, parent: Parent | undefined): Promise<void> {
   const hungUp = hangUp();
+  // It was asked to end while it was still loading.
+  if (io.stopped.aborted) return;
   const server = await startServer(settings);
   try {
     if (parent === undefined) await io.err.write(welcome(server, resolve(settings.data)));
