@@ -6,7 +6,8 @@ import { Flipped, type Note } from "./flipped.ts";
 import { showingsOf, WritesByKey } from "./key-writes.ts";
 import { goneIds, Losses } from "./losses.ts";
 import { checkProcesses } from "./processes.ts";
-import { checkAcks, checkReceipts, checkWatermarks } from "./replicas.ts";
+import { checkAcks, checkAsked, checkReceipts, checkWatermarks } from "./replicas.ts";
+import { Rosters } from "./rosters.ts";
 import { checkShowings } from "./showings.ts";
 import { namelessAnswers, unfinished } from "./unfinished.ts";
 import type { Violation } from "./violation.ts";
@@ -23,6 +24,7 @@ export function check(history: History): Findings {
   const showings = showingsOf(history);
   const writes = new WritesByKey(history, showings);
   const losses = new Losses(history, writes, goneIds(history));
+  const rosters = new Rosters(history);
   const flipped = new Flipped(history);
   const end = checkEnd(history, writes, losses);
   const violations = [
@@ -31,6 +33,7 @@ export function check(history: History): Findings {
     ...checkBounds(history, showings, writes),
     ...checkCompleteness(history, showings, writes, losses),
     ...checkAcks(history, showings, writes),
+    ...checkAsked(history, rosters),
     ...checkReceipts(history),
     ...checkWatermarks(history),
     ...checkProcesses(history, flipped),

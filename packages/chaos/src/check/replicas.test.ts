@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { ReceiptEvent } from "../history/events.ts";
+import type { ReceiptEvent, WriteEvent } from "../history/events.ts";
 import { idOf, seen, ToldHistory } from "./told-history.contract.ts";
 
 let told: ToldHistory;
@@ -30,6 +30,69 @@ describe("acknowledgements", () => {
     told.get("n2", "c", []);
     expect(told.codes()).toEqual([]);
     told.get("n3", "a", []);
+    expect(told.codes()).toEqual(["ack_false"]);
+  });
+});
+
+describe("what was asked for", () => {
+  const NAMES = ["n1", "n2", "n3"];
+  const put = (ack: WriteEvent["ack"], acks: number): WriteEvent => told.put("n1", "a", { ack, acks });
+  /** What n1 lists, one after the other. */
+  const lists = (...names: readonly string[]): void =>
+    told.watermark(
+      "n1",
+      names.map((name) => idOf(name)),
+      null,
+    );
+
+  it("is a number, and fewer replicas than that make the acknowledgement false", () => {
+    lists(...NAMES);
+    put(2, 2);
+    put(1, 1);
+    expect(told.codes()).toEqual([]);
+    put(2, 1);
+    expect(told.codes()).toEqual(["ack_false"]);
+  });
+
+  it("is a quorum or all of those whom the node listed before and afterwards", () => {
+    for (const [ack, acks, isFalse] of [
+      ["quorum", 1, true],
+      ["quorum", 2, false],
+      ["all", 2, true],
+      ["all", 3, false],
+    ] as const) {
+      told = new ToldHistory({ processes: false });
+      lists(...NAMES);
+      put(ack, acks);
+      expect(told.codes()).toEqual([]);
+      lists(...NAMES);
+      expect(told.codes()).toEqual(isFalse ? ["ack_false"] : []);
+    }
+  });
+
+  it("is no more than of one member where others came or went meanwhile, or nobody knows", () => {
+    put("quorum", 1);
+    lists(...NAMES);
+    put("all", 1);
+    lists("n1", "n4");
+    put("quorum", 1);
+    told.watermark("n1", [idOf("n1", 2), idOf("n2"), idOf("n3")], null, idOf("n1", 2));
+    put("all", 1);
+    expect(told.codes()).toEqual([]);
+  });
+
+  it("is not judged over a restart, nor by an answer that was on its way", () => {
+    lists(...NAMES);
+    put("quorum", 1);
+    told.tell({ type: "process", atMs: 250, node: "n1", event: "ended", expected: true });
+    lists(...NAMES);
+    const { endMs } = put("quorum", 1);
+    const members = NAMES.map((name) => ({ id: idOf(name), name, state: "alive" }));
+    const said = { node: "n1", id: idOf("n1"), watermarkMs: null, watermarkAgeMs: null, writable: true };
+    told.tell({ type: "status", askedMs: endMs - 1, atMs: endMs + 1, ...said, members });
+    told.tell({ type: "status", atMs: endMs + 2, ...said, members });
+    expect(told.codes()).toEqual([]);
+    lists(...NAMES);
     expect(told.codes()).toEqual(["ack_false"]);
   });
 });

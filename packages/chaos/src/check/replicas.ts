@@ -3,7 +3,8 @@ import type { History } from "../history/history.ts";
 import { seconds } from "./at-end.ts";
 import { HEARSAY_MS } from "./claims.ts";
 import { grouped } from "./grouped.ts";
-import type { Showing, WritesByKey } from "./key-writes.ts";
+import { type Showing, type WritesByKey, writerOf } from "./key-writes.ts";
+import type { Rosters } from "./rosters.ts";
 import { holds } from "./showings.ts";
 import type { Violation } from "./violation.ts";
 
@@ -30,6 +31,25 @@ export function* checkAcks(
     const detail = `${node} said at ${seconds(endMs)} that ${acks} replicas hold ${version}, and ${without.size} of ${there.size} showed less afterwards`;
     yield { code: "ack_false", node, key, version, atMs: endMs, detail };
   }
+}
+
+/** A write was acknowledged with fewer replicas than were asked for, by the members that its node counted meanwhile. */
+export function* checkAsked({ writes }: History, rosters: Rosters): Generator<Violation> {
+  for (const { ack, acks = 1, outcome, version, node, key, startMs, endMs } of writes) {
+    if (outcome !== "ok" || version === undefined || ack === undefined) continue;
+    const members = rosters.counted(node, writerOf(version), startMs, endMs).size;
+    const needed = neededFor(ack, members);
+    if (acks >= needed) continue;
+    const of = typeof ack === "number" ? "" : `, which takes ${needed} of the ${members} members it counted`;
+    const detail = `${node} acknowledged ${version} at ${seconds(endMs)} with acks=${acks}, asked for ack=${ack}${of}`;
+    yield { code: "ack_false", node, key, version, atMs: endMs, detail };
+  }
+}
+
+/** Of at least so many members, how many it takes at least. */
+function neededFor(ack: number | "quorum" | "all", members: number): number {
+  if (ack === "quorum") return Math.floor(members / 2) + 1;
+  return ack === "all" ? members : ack;
 }
 
 function firstSeen({ statuses }: History, showings: readonly Showing[]): Map<string, number> {

@@ -109,15 +109,18 @@ export class ToldHistory {
     node: string,
     ids: readonly string[] = ["n1", "n2", "n3"].map((name) => idOf(name)),
     throughMs?: number | null,
+    id: string = idOf(node),
   ): void {
+    const askedMs = this.#nowMs;
     this.#nowMs += STEP_MS;
     const members = ids.map((id) => ({ id, name: id.slice(0, 2), state: "alive" }));
     const watermarkMs = throughMs === undefined ? this.clockMs : throughMs;
     this.events.push({
       type: "status",
+      askedMs,
       atMs: this.#nowMs,
       node,
-      id: idOf(node),
+      id,
       watermarkMs,
       watermarkAgeMs: 0,
       writable: true,
@@ -137,12 +140,13 @@ export class ToldHistory {
     siblings: readonly SeenSibling[],
     nodes: readonly string[] = ["n1", "n2", "n3"],
     listed?: boolean,
+    life?: number,
   ): void {
     for (const node of nodes) {
       const startMs = this.#nowMs + STEP_MS;
       this.#nowMs = startMs + STEP_MS;
       const times = { startMs, endMs: this.#nowMs };
-      this.events.push({ type: "final", ...times, node, id: idOf(node), key, siblings, listed });
+      this.events.push({ type: "final", ...times, node, id: idOf(node, life), key, siblings, listed });
     }
   }
 

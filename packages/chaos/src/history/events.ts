@@ -83,6 +83,8 @@ export type OperationEvent = WriteEvent | ReadEvent | ReceiptEvent;
 /** What one node said of its cluster. */
 export interface StatusEvent {
   readonly type: "status";
+  /** When it was asked: what it said was so at some time since then. Undefined in histories of before. */
+  readonly askedMs?: number | undefined;
   readonly atMs: number;
   readonly node: string;
   readonly id: string;

@@ -25,6 +25,7 @@ export async function askOnce(
   recorder: Recorder,
 ): Promise<Said | undefined> {
   const { cluster } = targets.client(target);
+  const askedMs = recorder.nowMs();
   try {
     const [status, report] = [
       await cluster.status({ timeoutMs: TIMEOUT_MS }),
@@ -35,7 +36,8 @@ export async function askOnce(
     const members = status.members.map(({ id, name, state }) => ({ id, name, state }));
     const watermarkMs = watermark === null ? null : Date.parse(watermark);
     const node = target.name;
-    recorder.record({ type: "status", atMs, node, id, watermarkMs, watermarkAgeMs, writable, members });
+    const times = { askedMs, atMs };
+    recorder.record({ type: "status", ...times, node, id, watermarkMs, watermarkAgeMs, writable, members });
     const { verdict } = report;
     const keys = report.verdict === "converging" ? report.keys : null;
     recorder.record({ type: "verdict", atMs, node, verdict, keys });
