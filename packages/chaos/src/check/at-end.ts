@@ -2,7 +2,8 @@
 import type { FinalEvent, SeenSibling } from "../history/events.ts";
 import type { History } from "../history/history.ts";
 import { type Excuse, type Moment, mayBePurged, mayCover, mayShow, mustCover } from "./cover.ts";
-import type { KeyWrites, KnownWrite, WritesByKey } from "./key-writes.ts";
+import { grouped } from "./grouped.ts";
+import { type KeyWrites, type KnownWrite, type WritesByKey, writerOf } from "./key-writes.ts";
 import type { Losses } from "./losses.ts";
 import type { Violation } from "./violation.ts";
 
@@ -13,6 +14,8 @@ export interface EndCounts {
   uncertain: number;
   /** Absent, and excused because the data of the only node known to hold it was destroyed. */
   destroyed: number;
+  /** By that node's id: how many writes those are. */
+  readonly destroyedWith: Record<string, number>;
 }
 
 export interface EndFindings {
@@ -22,7 +25,8 @@ export interface EndFindings {
 
 export function checkEnd(history: History, writes: WritesByKey, losses: Losses): EndFindings {
   const violations: Violation[] = [];
-  const counts: EndCounts = { looked: 0, uncertain: 0, destroyed: 0 };
+  const counts: EndCounts = { looked: 0, uncertain: 0, destroyed: 0, destroyedWith: {} };
+  const destroyed = new Set<string>();
   const clockErrorMs = history.begin?.clockErrorMs ?? 0;
   for (const final of history.finals) {
     if (final.unreadable !== undefined) {
@@ -35,11 +39,15 @@ export function checkEnd(history: History, writes: WritesByKey, losses: Losses):
       const excuse = excuseOf(final, write, keyWrites, clockErrorMs);
       if (excuse === "uncertain") counts.uncertain += 1;
       if (excuse !== "none") continue;
-      if (losses.excuses(write)) counts.destroyed += 1;
-      else violations.push(lost(final, write));
+      if (!losses.excuses(write)) violations.push(lost(final, write));
+      else {
+        counts.destroyed += 1;
+        destroyed.add(write.version ?? "");
+      }
     }
     violations.push(...resurrected(final, keyWrites, writes, losses), ...unlisted(final, keyWrites));
   }
+  for (const [id, versions] of grouped(destroyed, writerOf)) counts.destroyedWith[id] = versions.length;
   violations.push(...diverged(history.finals.filter(({ unreadable }) => unreadable === undefined)));
   return { violations, counts };
 }

@@ -23,7 +23,7 @@ describe("a history in which everything holds", () => {
     told.final("c", [seen(other), seen(one)]);
     told.settled(200);
     expect(told.codes()).toEqual([]);
-    expect(told.counts()).toEqual({ looked: 15, uncertain: 0, destroyed: 0 });
+    expect(told.counts()).toEqual({ looked: 15, uncertain: 0, destroyed: 0, destroyedWith: {} });
   });
 });
 
@@ -119,7 +119,7 @@ describe("destroyed data", () => {
     told.final("kept", [seen(kept)], ["n2", "n3"]);
     told.final("alone", [], ["n2", "n3"]);
     expect(told.codes()).toEqual([]);
-    expect(told.counts().destroyed).toBe(2);
+    expect(told.counts()).toMatchObject({ destroyed: 2, destroyedWith: { [idOf("n1")]: 1 } });
     expect(alone.acks).toBe(1);
   });
 

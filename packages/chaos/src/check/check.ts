@@ -3,8 +3,10 @@ import type { History } from "../history/history.ts";
 import { checkEnd, type EndCounts } from "./at-end.ts";
 import { checkBounds, checkCompleteness } from "./claims.ts";
 import { Flipped, type Note } from "./flipped.ts";
+import { goneIds, goneNotes } from "./gone.ts";
+import { Holders } from "./holders.ts";
 import { showingsOf, WritesByKey } from "./key-writes.ts";
-import { goneIds, Losses } from "./losses.ts";
+import { Losses } from "./losses.ts";
 import { checkProcesses } from "./processes.ts";
 import { checkAcks, checkAsked, checkReceipts, checkWatermarks } from "./replicas.ts";
 import { Rosters } from "./rosters.ts";
@@ -23,8 +25,9 @@ export interface Findings {
 export function check(history: History): Findings {
   const showings = showingsOf(history);
   const writes = new WritesByKey(history, showings);
-  const losses = new Losses(history, writes, goneIds(history));
   const rosters = new Rosters(history);
+  const gone = goneIds(history);
+  const losses = new Losses(history, new Holders(history, writes, rosters), gone);
   const flipped = new Flipped(history);
   const end = checkEnd(history, writes, losses);
   const violations = [
@@ -41,7 +44,7 @@ export function check(history: History): Findings {
   ];
   return {
     violations: violations.sort((a, b) => a.atMs - b.atMs),
-    notes: [...flipped.notes, ...namelessAnswers(history)],
+    notes: [...flipped.notes, ...namelessAnswers(history), ...goneNotes(history, gone)],
     counts: end.counts,
   };
 }

@@ -2,13 +2,13 @@
  * What was said is held against what is shown later. Everything goes by the id of a node: one that lost its data has a new
  * one, of which nobody has claimed anything.
  */
-import type { StatusEvent } from "../history/events.ts";
 import type { History } from "../history/history.ts";
 import { seconds } from "./at-end.ts";
 import { type Showing, versionMs, type WritesByKey, writerOf } from "./key-writes.ts";
 import type { Losses } from "./losses.ts";
 import { holds, shownBy } from "./showings.ts";
 import type { Violation } from "./violation.ts";
+import { Watermarks } from "./watermarks.ts";
 
 /** From then on the node shows the version or what covers it. */
 interface Bound {
@@ -67,58 +67,6 @@ function boundsOf({ writes, receipts }: History, showings: readonly Showing[]): 
   }
   return bounds;
 }
-
-type WithWatermark = StatusEvent & { readonly watermarkMs: number };
-
-/**
- * The latest watermark each id was claimed to hold everything through, as the showings go by. A watermark stays what it was
- * when a member joins, so it says nothing of that one before it has moved on with it.
- */
-class Watermarks {
-  readonly #statuses: readonly StatusEvent[];
-  readonly #byId: Map<string, WithWatermark> = new Map();
-  readonly #listedMs: Map<string, number> = new Map();
-  /** The greatest watermark that an id was listed with while not all could have heard of it. */
-  readonly #before: Map<string, number> = new Map();
-  #highest = Number.NEGATIVE_INFINITY;
-  #next = 0;
-
-  constructor(statuses: readonly StatusEvent[]) {
-    this.#statuses = [...statuses].sort((a, b) => a.atMs - b.atMs);
-  }
-
-  of(id: string | undefined, beforeMs: number): WithWatermark | undefined {
-    for (; ; this.#next++) {
-      const status = this.#statuses[this.#next];
-      if (status === undefined || status.atMs >= beforeMs) break;
-      const { watermarkMs } = status;
-      this.#highest = Math.max(this.#highest, watermarkMs ?? Number.NEGATIVE_INFINITY);
-      // A node that is still alone lists itself; it has not joined yet.
-      const isJoined = status.members.length > 1;
-      for (const member of status.members) {
-        if (isJoined) this.#list(member.id, status.atMs);
-        if (watermarkMs !== null) this.#claim(member.id, { ...status, watermarkMs });
-      }
-    }
-    return id === undefined ? undefined : this.#byId.get(id);
-  }
-
-  #list(id: string, atMs: number): void {
-    const listedMs = this.#listedMs.get(id) ?? atMs;
-    this.#listedMs.set(id, listedMs);
-    const isFounder = listedMs - (this.#statuses[0]?.atMs ?? 0) < HEARSAY_MS;
-    if (!isFounder && atMs - listedMs < HEARSAY_MS) this.#before.set(id, this.#highest);
-  }
-
-  #claim(id: string, status: WithWatermark): void {
-    const known = this.#byId.get(id)?.watermarkMs ?? Number.NEGATIVE_INFINITY;
-    const before = this.#before.get(id) ?? Number.NEGATIVE_INFINITY;
-    if (status.watermarkMs > known && status.watermarkMs > before) this.#byId.set(id, status);
-  }
-}
-
-/** In so long everybody has heard of a new member. */
-export const HEARSAY_MS = 5_000;
 
 export function* checkCompleteness(
   history: History,

@@ -205,19 +205,3 @@ describe("failed reads", () => {
     expect(codesAfter("timed_out", { local: true })).toEqual(["then"]);
   });
 });
-
-describe("a cluster of somebody else's", () => {
-  it("excuses what a node alone had taken whose id is gone, though it was only written to", () => {
-    const lose = (left: string): readonly [string[], number] => {
-      told = new ToldHistory({ processes: false });
-      told.put("n1", "a");
-      told.watermark("n2", [idOf("n1", 2), idOf("n2"), left], 0);
-      for (const node of ["n2", "n3"]) told.settled(1, node);
-      told.settled(1, "n1", idOf("n1", 2));
-      told.final("a", [], ["n2", "n3"]);
-      return [told.codes(), told.counts().destroyed];
-    };
-    expect(lose(idOf("n3"))).toEqual([[], 2]);
-    expect(lose(idOf("n1"))).toEqual([["lost"], 0]);
-  });
-});

@@ -1,12 +1,12 @@
 /** What was said of who holds a write, without their names or against itself. */
 import type { History } from "../history/history.ts";
 import { seconds } from "./at-end.ts";
-import { HEARSAY_MS } from "./claims.ts";
 import { grouped } from "./grouped.ts";
 import { type Showing, type WritesByKey, writerOf } from "./key-writes.ts";
 import type { Rosters } from "./rosters.ts";
 import { holds } from "./showings.ts";
 import type { Violation } from "./violation.ts";
+import { HEARSAY_MS } from "./watermarks.ts";
 
 /** More replicas were counted than there are without those that show less afterwards. */
 export function* checkAcks(

@@ -28,6 +28,8 @@ export interface Summary {
   readonly uncertain: number;
   /** Of them, those excused because the one node known to hold them had lost its data. */
   readonly destroyed: number;
+  /** By that node's id: how many writes those are. */
+  readonly destroyedWith: Readonly<Record<string, number>>;
   readonly violations: Readonly<Partial<Record<ViolationCode, number>>>;
 }
 
@@ -52,6 +54,18 @@ export function summarize(history: History, { violations, counts }: Findings): S
     ...counts,
     violations: byCode,
   };
+}
+
+/** What came of it, in one sentence. */
+export function headlineOf({ violations, destroyedWith }: Summary): string {
+  const broken = Object.values(violations).reduce((sum, count) => sum + count, 0);
+  if (broken > 0) return `${broken} ${broken === 1 ? "violation" : "violations"}.`;
+  const lost = Object.entries(destroyedWith);
+  if (lost.length === 0) return "Everything held.";
+  const count = lost.reduce((sum, [, writes]) => sum + writes, 0);
+  const whose = lost.map(([id, writes]) => `${writes} of ${id}`).join(", ");
+  const what = count === 1 ? "1 write that was" : `${count} writes that were`;
+  return `Everything held but ${what} lost with the only directory known to have had them: ${whose}.`;
 }
 
 function countFaults({ faults }: History): FaultCount[] {

@@ -1,4 +1,4 @@
-import { type Findings, type History, summarize } from "@hearsay/chaos";
+import { type Findings, type History, headlineOf, summarize } from "@hearsay/chaos";
 import { type Printer, shownKey } from "../printer.ts";
 import { quantity } from "../quantity.ts";
 
@@ -39,9 +39,7 @@ export async function printFindings(
   ];
   for (const [name = "", text = ""] of rows) await print.line(`${name.padEnd(8)} ${text}`);
   for (const { detail } of notes) await print.line(`note: ${detail}`);
-  if (violations.length === 0) {
-    await print.line("Everything held.");
-  }
+  if (violations.length === 0) await print.line(headlineOf(summary));
   for (const { code, key, detail } of violations.slice(0, SHOWN_MAX)) {
     await print.line(`${code}: ${detail}${key === undefined ? "" : ` (${shownKey(key)})`}`);
   }
