@@ -192,4 +192,8 @@ operations:
     expect(code).toBe(1);
     expect(violations).toEqual(expect.arrayContaining(["lost", "resurrected"]));
   });
+
+  it("fail a node that refuses writes as one that has a defect", async () => {
+    expect(await run("fails")).toEqual({ code: 1, violations: ["internal_error"] });
+  });
 });

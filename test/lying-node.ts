@@ -4,11 +4,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 
 /**
  * `drops`: acknowledges every fifth write and forgets it. `revives`: acknowledges deletions and keeps the value. `denies`: shows each value as
- * a deletion. `expires`: shows each as one whose time is over. `stalls`: never says whether it has converged.
+ * a deletion. `expires`: shows each as one whose time is over. `stalls`: never says whether it has converged. `fails`: refuses every fifth
+ * write as one that has a defect.
  */
-export type Lie = "drops" | "revives" | "denies" | "expires" | "stalls" | "none";
+export type Lie = "drops" | "revives" | "denies" | "expires" | "stalls" | "fails" | "none";
 
 const EVERY = 5;
+
+const PROBLEM = { type: "about:blank", title: "", detail: "", next: "", retryable: false };
 
 export interface LyingNode {
   readonly url: string;
@@ -19,12 +22,18 @@ export async function lyingNode(target: string, lie: Lie): Promise<LyingNode> {
   let writes = 0;
   const isLie = ({ method }: IncomingMessage): boolean => {
     if (lie === "revives") return method === "DELETE";
-    if (lie !== "drops" || method !== "PUT") return false;
+    if ((lie !== "drops" && lie !== "fails") || method !== "PUT") return false;
     writes += 1;
     return writes % EVERY === 0;
   };
   const server = createServer((request, response) => {
-    forward(target, request, response, isLie(request) ? "elsewhere" : lie).catch((error: unknown) => {
+    const lies = isLie(request);
+    if (lies && lie === "fails") {
+      response.writeHead(500, { "Content-Type": "application/problem+json" });
+      response.end(JSON.stringify({ ...PROBLEM, status: 500, code: "defect" }));
+      return;
+    }
+    forward(target, request, response, lies ? "elsewhere" : lie).catch((error: unknown) => {
       response.statusCode = 502;
       response.end(String(error));
     });
@@ -89,8 +98,8 @@ function hidden(
   if (lie !== "denies" && lie !== "expires") return { status, body };
   if (!headers.get("content-type")?.startsWith("application/json")) {
     const version = headers.get("etag")?.slice(1, -1);
-    const facts = { code: "not_found", detail: "", next: "", retryable: false, deleted: true, version };
-    return { status: 404, body: JSON.stringify({ type: "about:blank", title: "", status: 404, ...facts }) };
+    const facts = { status: 404, code: "not_found", deleted: true, version };
+    return { status: 404, body: JSON.stringify({ ...PROBLEM, ...facts }) };
   }
   const list = JSON.parse(body.toString()) as SiblingList;
   const siblings = list.siblings.map(({ version, node, time, ...rest }) =>

@@ -2,6 +2,7 @@
 import type { History } from "../history/history.ts";
 import { checkEnd, type EndCounts } from "./at-end.ts";
 import { checkBounds, checkCompleteness } from "./claims.ts";
+import { checkFailures, foreignAnswers } from "./failures.ts";
 import { Flipped, type Note } from "./flipped.ts";
 import { goneIds, goneNotes } from "./gone.ts";
 import { Holders } from "./holders.ts";
@@ -39,12 +40,18 @@ export function check(history: History): Findings {
     ...checkAsked(history, rosters),
     ...checkReceipts(history),
     ...checkWatermarks(history),
+    ...checkFailures(history),
     ...checkProcesses(history, flipped),
     ...unfinished(history),
   ];
   return {
     violations: violations.sort((a, b) => a.atMs - b.atMs),
-    notes: [...flipped.notes, ...namelessAnswers(history), ...goneNotes(history, gone)],
+    notes: [
+      ...flipped.notes,
+      ...namelessAnswers(history),
+      ...foreignAnswers(history),
+      ...goneNotes(history, gone),
+    ],
     counts: end.counts,
   };
 }

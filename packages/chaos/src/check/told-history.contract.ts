@@ -10,6 +10,7 @@ import type {
 } from "../history/events.ts";
 import { History } from "../history/history.ts";
 import { check } from "./check.ts";
+import type { ViolationCode } from "./violation.ts";
 
 const STEP_MS = 100;
 /** Of the nodes' clocks when the history begins. */
@@ -165,6 +166,12 @@ export class ToldHistory {
 
   allCodes(): string[] {
     return [...new Set(check(History.of(this.events)).violations.map(({ code }) => code))].sort();
+  }
+
+  /** What is said of those of one code. */
+  details(of: ViolationCode): string[] {
+    const { violations } = check(History.of(this.events));
+    return violations.flatMap(({ code, detail }) => (code === of ? [detail] : []));
   }
 
   /** What is told and held against nobody. */

@@ -1,9 +1,12 @@
 /** What was not looked at cannot have held, and what was looked at by halves is told. */
-import type { ReadEvent } from "../history/events.ts";
+import type { OperationEvent } from "../history/events.ts";
 import type { History } from "../history/history.ts";
 import type { Note } from "./flipped.ts";
 import { grouped } from "./grouped.ts";
 import type { Violation } from "./violation.ts";
+
+/** So few tell nothing by failing: one node that is away for a while may have been asked for most of them. */
+const RECEIPTS_FEW = 10;
 
 export function* unfinished(history: History): Generator<Violation> {
   const { begin, endMs, writes, finals } = history;
@@ -19,10 +22,18 @@ export function* unfinished(history: History): Generator<Violation> {
   }
   const acknowledged = writes.filter(({ outcome }) => outcome === "ok");
   if (acknowledged.length === 0) yield found("", "no write was acknowledged, so nothing was tested");
-  const tried = history.reads.filter((read) => !isAway(read, history));
-  const answered = tried.filter(({ outcome }) => outcome === "ok").length;
-  if (answered * 2 < tried.length)
-    yield found("", `${tried.length - answered} of ${tried.length} reads failed, so little was looked at`);
+  for (const [what, operations, few] of [
+    ["reads", history.reads, 0],
+    ["receipts", history.receipts, RECEIPTS_FEW],
+  ] as const) {
+    const tried = operations.filter((operation) => !isAway(operation, history));
+    const failed = tried.filter(({ outcome }) => outcome !== "ok").length;
+    if (tried.length >= few && failed * 2 > tried.length)
+      yield found("", `${failed} of ${tried.length} ${what} failed, so little was looked at`);
+  }
+  const garbled = writes.filter(({ code }) => code === "bad_answer").length;
+  if (garbled * 2 > writes.length)
+    yield found("", `${garbled} of ${writes.length} writes were not answered as a node answers`);
   const keys = new Set(acknowledged.map(({ key }) => key));
   for (const node of begin.nodes) {
     const read = new Set(finals.filter((final) => final.node === node).map(({ key }) => key));
@@ -31,8 +42,8 @@ export function* unfinished(history: History): Generator<Violation> {
   }
 }
 
-/** A run that ends nodes itself has reads that reach none. */
-function isAway({ code }: ReadEvent, { processes }: History): boolean {
+/** A run that ends nodes itself has requests that reach none. */
+function isAway({ code }: OperationEvent, { processes }: History): boolean {
   return processes.length > 0 && (code === "unreachable" || code === "timed_out");
 }
 

@@ -14,6 +14,7 @@ export type ViolationCode =
   | "diverged"
   | "not_converged"
   | "damaged"
+  | "internal_error"
   | "crashed"
   | "alarm"
   | "not_back"

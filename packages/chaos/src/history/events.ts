@@ -43,6 +43,10 @@ interface Operation {
   readonly outcome: Outcome;
   /** Of a failure. */
   readonly code?: string | undefined;
+  /** The HTTP status that came with it. */
+  readonly status?: number | undefined;
+  /** What is wrong with an answer that is none of a node's. */
+  readonly reason?: string | undefined;
 }
 
 export interface WriteEvent extends Operation {

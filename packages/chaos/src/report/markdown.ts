@@ -49,7 +49,7 @@ export function markdownReport(history: History, { violations, notes }: Findings
 
 /** Name and text of what a reader looks for first. */
 export function factsOf(summary: Summary): [name: string, text: string][] {
-  const { writes, reads, faults, settledMs } = summary;
+  const { writes, reads, receipts, faults, settledMs } = summary;
   const skipped = faults
     .filter((fault) => fault.skipped > 0)
     .map((fault) => `${fault.skipped} ${fault.kind}`);
@@ -59,7 +59,8 @@ export function factsOf(summary: Summary): [name: string, text: string][] {
       "writes",
       `${writes.acknowledged} acknowledged, ${writes.unknown} of unknown outcome, ${writes.refused} refused`,
     ],
-    ["reads", `${reads.answered} answered, ${reads.refused} refused; ${summary.receipts} receipts`],
+    ["reads", `${reads.answered} answered, ${reads.refused} failed`],
+    ["receipts", `${receipts.answered} answered, ${receipts.refused} failed`],
     ["keys", String(summary.keys)],
     [
       "faults",

@@ -11,6 +11,8 @@ function told(): ToldHistory {
   const history = new ToldHistory();
   const write = history.put("n1", "<b>&");
   history.put("n2", "a", { outcome: "unknown", version: undefined });
+  history.receipt("n2", write, ["n1"]);
+  history.receipt("n2", write, [], { outcome: "none", code: "unreachable", holders: undefined });
   history.fault({ kind: "pause", pastSuspicion: true });
   history.fault({ kind: "kill", kills: 2 });
   history.fault({ kind: "disk-full", skipped: "not root" });
@@ -32,6 +34,7 @@ describe("the report", () => {
   it("counts what happened", () => {
     expect(summary).toMatchObject({
       writes: { acknowledged: 1, unknown: 1, refused: 0 },
+      receipts: { answered: 1, refused: 1 },
       kills: 2,
       pausesPastSuspicion: 1,
       settledMs: 1_234,
@@ -57,6 +60,7 @@ describe("the report", () => {
     expect(text).toContain("hearsay chaos --seed 1");
     expect(text).toContain("halves n1 \\| n2 n3");
     expect(text).toContain("| lost |");
+    expect(text).toContain("| receipts | 1 answered, 1 failed |");
     expect(text).not.toContain("## Notes");
   });
 

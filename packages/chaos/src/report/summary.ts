@@ -1,6 +1,7 @@
 /** The numbers of a run. */
 import type { Findings } from "../check/check.ts";
 import type { ViolationCode } from "../check/violation.ts";
+import type { OperationEvent } from "../history/events.ts";
 import type { History } from "../history/history.ts";
 
 export interface FaultCount {
@@ -9,12 +10,17 @@ export interface FaultCount {
   readonly skipped: number;
 }
 
+interface Answers {
+  readonly answered: number;
+  readonly refused: number;
+}
+
 export interface Summary {
   readonly seed: number;
   readonly seconds: number;
   readonly writes: { readonly acknowledged: number; readonly unknown: number; readonly refused: number };
-  readonly reads: { readonly answered: number; readonly refused: number };
-  readonly receipts: number;
+  readonly reads: Answers;
+  readonly receipts: Answers;
   readonly keys: number;
   readonly faults: readonly FaultCount[];
   /** SIGKILLs of nodes. */
@@ -36,7 +42,6 @@ export interface Summary {
 export function summarize(history: History, { violations, counts }: Findings): Summary {
   const { begin, writes, reads, receipts, faults, settled, endMs } = history;
   const count = (outcome: string): number => writes.filter((write) => write.outcome === outcome).length;
-  const answered = reads.filter(({ outcome }) => outcome === "ok").length;
   const times = settled.map(({ afterMs }) => afterMs).filter((ms) => ms !== null);
   const byCode: Partial<Record<ViolationCode, number>> = {};
   for (const { code } of violations) byCode[code] = (byCode[code] ?? 0) + 1;
@@ -44,8 +49,8 @@ export function summarize(history: History, { violations, counts }: Findings): S
     seed: begin?.seed ?? 0,
     seconds: Math.round(endMs / 1000),
     writes: { acknowledged: count("ok"), unknown: count("unknown"), refused: count("none") },
-    reads: { answered, refused: reads.length - answered },
-    receipts: receipts.length,
+    reads: answersOf(reads),
+    receipts: answersOf(receipts),
     keys: new Set(writes.map(({ key }) => key)).size,
     faults: countFaults(history),
     kills: faults.reduce((sum, { kills = 0 }) => sum + kills, 0),
@@ -54,6 +59,11 @@ export function summarize(history: History, { violations, counts }: Findings): S
     ...counts,
     violations: byCode,
   };
+}
+
+function answersOf(operations: readonly OperationEvent[]): Answers {
+  const answered = operations.filter(({ outcome }) => outcome === "ok").length;
+  return { answered, refused: operations.length - answered };
 }
 
 /** What came of it, in one sentence. */

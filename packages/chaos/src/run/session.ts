@@ -107,8 +107,7 @@ export class Session {
       this.#last = { key, version };
       if (spec.keys === "once") this.#own.push(key);
     } catch (error) {
-      const { outcome, code } = failureOf(error);
-      recorder.record({ ...facts, endMs: recorder.nowMs(), outcome, code });
+      recorder.record({ ...facts, endMs: recorder.nowMs(), ...failureOf(error) });
     }
   }
 
@@ -130,7 +129,7 @@ export class Session {
     const { client, answeredBy } = this.#parts.targets.witness(target);
     const seen = await readSiblings(client, key).catch(failureOf);
     if ("code" in seen) {
-      recorder.record({ ...common, do: "get", endMs: recorder.nowMs(), outcome: "none", code: seen.code });
+      recorder.record({ ...common, do: "get", endMs: recorder.nowMs(), ...seen });
       return "unreadable";
     }
     const { siblings, context } = seen;
@@ -160,7 +159,7 @@ export class Session {
       recorder.record({ ...common, endMs, outcome: "ok", id: found.node, siblings, completeThroughMs });
       if (found.kind !== "unchanged") this.#contexts.set(key, { index: common.index, text: found.context });
     } catch (error) {
-      recorder.record({ ...common, endMs: recorder.nowMs(), outcome: "none", code: failureOf(error).code });
+      recorder.record({ ...common, endMs: recorder.nowMs(), ...failureOf(error) });
     }
   }
 
@@ -178,7 +177,7 @@ export class Session {
       const said = { holders, lacking, everywhere, complete };
       recorder.record({ ...common, endMs: recorder.nowMs(), outcome: "ok", ...said });
     } catch (error) {
-      recorder.record({ ...common, endMs: recorder.nowMs(), outcome: "none", code: failureOf(error).code });
+      recorder.record({ ...common, endMs: recorder.nowMs(), ...failureOf(error) });
     }
   }
 
@@ -201,9 +200,18 @@ export class Session {
 
 const FILLER = "abcdefghijklmnopqrstuvwxyz0123456789";
 
-function failureOf(error: unknown): { readonly code: string; readonly outcome: "none" | "unknown" } {
-  if (error instanceof HearsayError) return { code: error.code, outcome: error.outcome };
-  throw error;
+interface Failure extends Pick<OperationEvent, "status" | "reason"> {
+  readonly code: string;
+  /** Always `none` for reads. */
+  readonly outcome: "none" | "unknown";
+}
+
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof HearsayError)) throw error;
+  const { code, outcome, fault } = error;
+  if (fault.code === "problem") return { code, outcome, status: fault.problem.status };
+  if (fault.code !== "bad_answer") return { code, outcome };
+  return { code, outcome, status: fault.status, reason: fault.reason };
 }
 
 /** @throws HearsayError */

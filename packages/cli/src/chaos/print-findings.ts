@@ -18,11 +18,11 @@ export async function printFindings(
     await print.document({ ok, ...summary, violations, notes, report: report ?? null });
     return;
   }
-  const { writes, reads, faults, kills, pausesPastSuspicion, settledMs } = summary;
+  const { writes, reads, receipts, faults, kills, pausesPastSuspicion, settledMs } = summary;
   const rows = [
     [
       "work",
-      `${writes.acknowledged} writes acknowledged, ${writes.unknown} uncertain, ${writes.refused} refused; ${reads.answered} reads, ${reads.refused} failed; ${quantity(summary.keys, "key")}`,
+      `${writes.acknowledged} writes acknowledged, ${writes.unknown} uncertain, ${writes.refused} refused; ${reads.answered} reads, ${reads.refused} failed; ${receipts.answered} receipts, ${receipts.refused} failed; ${quantity(summary.keys, "key")}`,
     ],
     [
       "faults",
