@@ -1,5 +1,4 @@
-/** One run of a node: its store, its port, its part in the cluster, from the opening to the close. */
-import { existsSync } from "node:fs";
+/** One run of a node: its store, its application, its part in the cluster, from the opening to the close. */
 import { type Log, REPEAT_LOG_INTERVAL_MS, RepeatLog } from "@hearsay/node";
 import type { StoreEvent } from "@hearsay/store";
 import type { FastifyInstance } from "fastify";
@@ -7,19 +6,20 @@ import { Enrolment } from "./cluster/enrolment.ts";
 import { openMember } from "./cluster/open-member.ts";
 import { compose, type Foundation } from "./compose.ts";
 import type { Settings } from "./config/knobs.ts";
-import { parseListen } from "./config/relations.ts";
 import { Deadline } from "./deadline.ts";
 import { buildApp } from "./http/app.ts";
+import type { Listener } from "./http/listener.ts";
 import { watchLag } from "./machine/lag.ts";
-import { tryListening } from "./machine/try-listening.ts";
 import type { EventCounts } from "./metrics/events.ts";
 import { openStore } from "./open-store.ts";
 import type { Services } from "./services.ts";
-import { listenError, openingError } from "./start-error.ts";
+import { openingError } from "./start-error.ts";
 
 export interface RunPorts {
   readonly log: Log;
   readonly events: EventCounts;
+  /** Where the run serves until it ends. One that fails to start, or is given up, lets go of it; one that stops closes it. */
+  readonly listener: Listener;
   /**
    * This run has to end: its store may lack what this incarnation has acknowledged or confirmed, or holds what the next
    * opening puts in order. From this moment it serves, says and confirms nothing any more, also where it is still starting. Called once.
@@ -29,6 +29,7 @@ export interface RunPorts {
 
 /** What a run is made with. */
 interface Beginning extends Foundation {
+  readonly listener: Listener;
   /** Aborted when this run has to end. */
   readonly ending: AbortSignal;
 }
@@ -37,11 +38,8 @@ interface RunParts extends Beginning {
   readonly services: Services;
   readonly app: FastifyInstance;
   readonly enrolment: Enrolment;
-  readonly address: string;
   stopTimers(): void;
 }
-
-const IDLE_CHECK_MS = 20;
 
 /** What the store says with each attempt, or each commit, while its disk is full or fails. */
 const REPEATING: ReadonlySet<StoreEvent["code"]> = new Set([
@@ -51,9 +49,6 @@ const REPEATING: ReadonlySet<StoreEvent["code"]> = new Set([
   "reopened",
   "sequence_file_failed",
 ] as const);
-
-/** Connections that wait to be accepted; the kernel's own bound may be lower. */
-const LISTEN_BACKLOG = 1024;
 
 /** Of the grace, for requests in progress; the rest is for telling the others. */
 const DRAIN_SHARE = 0.75;
@@ -70,7 +65,7 @@ export class RunningNode {
 
   /** @throws StartError for what an operator can correct */
   static async start(settings: Settings, ports: RunPorts): Promise<RunningNode> {
-    const { log, events } = ports;
+    const { log, events, listener } = ports;
     const troubles = new RepeatLog(log, REPEAT_LOG_INTERVAL_MS, () => performance.now());
     const ending = new AbortController();
     const restart = (reason: string): void => {
@@ -79,8 +74,6 @@ export class RunningNode {
       ports.restart(reason);
     };
     try {
-      // Whoever takes another port may mean another directory or name too: nothing is left behind. It may still be taken meanwhile.
-      if (!existsSync(settings.data)) await tryListening(settings.listen);
       let isOpen = false;
       const opened = await openStore(settings, log, (event) => {
         const { code, ...facts } = event;
@@ -92,10 +85,8 @@ export class RunningNode {
       });
       isOpen = true;
       try {
-        const { signal } = ending;
-        return new RunningNode(
-          await serve(settings, { opened, troubles, log, events, restart, ending: signal }),
-        );
+        const beginning = { opened, troubles, log, events, listener, restart, ending: ending.signal };
+        return new RunningNode(await serve(settings, beginning));
       } catch (error) {
         await opened.close();
         throw error;
@@ -103,11 +94,6 @@ export class RunningNode {
     } catch (error) {
       throw openingError(error, settings.data);
     }
-  }
-
-  /** `http://host:port` as clients on this machine reach it. */
-  get address(): string {
-    return this.#parts.address;
   }
 
   get nodeId(): string {
@@ -128,11 +114,12 @@ export class RunningNode {
    * closed; all but the closing of the store within `shutdown.graceMs`.
    */
   async stop(): Promise<void> {
-    const { services, opened, enrolment, log } = this.#parts;
+    const { services, app, listener, opened, enrolment, log } = this.#parts;
     services.gate.enter("stopping");
     log.info("stopping", { node: this.nodeId });
     const deadline = new Deadline(services.settings["shutdown.graceMs"]);
-    await this.#drain(deadline.leftMs * DRAIN_SHARE);
+    services.watch.close();
+    await Promise.all([app.close(), listener.close(deadline.leftMs * DRAIN_SHARE)]);
     await this.#attempt("flush", deadline, opened.store.flush());
     await this.#attempt("farewell", deadline, enrolment.stop(deadline));
     await this.#close();
@@ -141,28 +128,13 @@ export class RunningNode {
 
   /** Closes what has asked to be started again, without a word to the others: a successor retires this id. */
   async abandon(): Promise<void> {
-    const { gate, settings } = this.#parts.services;
+    const { services, app, listener } = this.#parts;
+    const { gate, settings, watch } = services;
     // The one who looks for damage is to be told what was found.
     await new Deadline(SCANS_GRACE_MS).until(() => gate.scans === 0);
-    await this.#drain(settings["shutdown.graceMs"] * DRAIN_SHARE);
+    watch.close();
+    await Promise.all([app.close(), listener.release(settings["shutdown.graceMs"] * DRAIN_SHARE)]);
     await this.#close();
-  }
-
-  async #drain(graceMs: number): Promise<void> {
-    const { app, log, services } = this.#parts;
-    services.watch.close();
-    const grace = setTimeout(() => {
-      log.warn("connections_cut", { graceMs });
-      app.server.closeAllConnections();
-    }, graceMs);
-    // A connection whose last answer is out while it was being closed would otherwise stay for its keep-alive time.
-    const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
-    try {
-      await app.close();
-    } finally {
-      clearInterval(idle);
-      clearTimeout(grace);
-    }
   }
 
   /** A step of the stop that fails or takes too long must not keep the store from being closed. */
@@ -185,18 +157,12 @@ export class RunningNode {
 }
 
 async function serve(settings: Settings, foundation: Beginning): Promise<RunParts> {
-  const { opened, log, ending } = foundation;
+  const { opened, log, listener, ending } = foundation;
+  const { address } = listener;
   const services = await compose(settings, foundation);
   const app = await buildApp(services);
-  app.server.on("drop", () => foundation.events.count("hearsay_connections_refused_total"));
-  const { host, port } = parseListen(settings.listen);
-  let address: string;
-  try {
-    address = await app.listen({ host, port, backlog: LISTEN_BACKLOG });
-  } catch (error) {
-    await app.close();
-    throw listenError(error, settings.listen);
-  }
+  await app.ready();
+  listener.hand(app.server);
   const stopTimers = startTimers(services, foundation);
   const enrolment = enrol(services, foundation, address);
   whenAborted(ending, () => {
@@ -211,8 +177,7 @@ async function serve(settings: Settings, foundation: Beginning): Promise<RunPart
   } catch (error) {
     stopTimers();
     enrolment.halt();
-    app.server.closeAllConnections();
-    await Promise.all([app.close(), enrolment.close()]);
+    await Promise.all([app.close(), listener.release(0), enrolment.close()]);
     throw error;
   }
   if (!ending.aborted) services.gate.enter("ready");
@@ -229,7 +194,7 @@ async function serve(settings: Settings, foundation: Beginning): Promise<RunPart
     damaged,
     doubt: doubt.join(",") || null,
   });
-  return { ...foundation, services, app, enrolment, address, stopTimers };
+  return { ...foundation, services, app, enrolment, stopTimers };
 }
 
 /** At once where it has been. */

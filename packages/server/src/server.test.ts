@@ -281,6 +281,10 @@ describe("a start", () => {
     const address = blocker.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     expect((await startFault("d", { listen: `127.0.0.1:${port}` })).fault.code).toBe("address_in_use");
+    const stranger = { listen: `127.0.0.1:${port}`, name: "n2" };
+    expect((await startFault("d", stranger)).fault.code, "the directory is not looked into").toBe(
+      "address_in_use",
+    );
     blocker.close();
     await start("d");
   });

@@ -1,10 +1,11 @@
 /**
  * A node over as many runs as it takes in one process. A run whose store comes into doubt ends: what that incarnation has
  * confirmed may be untrue. The next one opens the same directory, which salvages what is damaged, and takes part under a
- * new id, at the same address, repaired by its peers like any newcomer.
+ * new id, at the same address, repaired by its peers like any newcomer. The port answers all that time.
  */
 import type { Log } from "@hearsay/node";
 import type { Settings } from "./config/knobs.ts";
+import type { Listener } from "./http/listener.ts";
 import { EventCounts } from "./metrics/events.ts";
 import { RestartPace } from "./restart-pace.ts";
 import type { RunningNode, RunPorts } from "./running-node.ts";
@@ -38,8 +39,16 @@ export async function startServer(settings: Settings, options: StartOptions = {}
   const events = new EventCounts();
   const onDropped = (): void => events.count("hearsay_log_lines_dropped_total");
   const log = options.log ?? (await ownLog(settings, onDropped));
-  const server = new Server(settings, log, events);
-  await server.start();
+  const { Listener } = await import("./http/listener.ts");
+  // Whoever takes another port may mean another directory or name too: nothing is left behind.
+  const listener = await Listener.open(settings, { log, events });
+  const server = new Server(settings, log, events, listener);
+  try {
+    await server.start();
+  } catch (error) {
+    await listener.close(LISTENER_GRACE_MS);
+    throw error;
+  }
   return server;
 }
 
@@ -55,15 +64,18 @@ async function ownLog(settings: Settings, onDropped: () => void): Promise<Log> {
 /** Between the starts of two runs: a failing disk must not keep a node salvaging for good. */
 const RESTART_MIN_INTERVAL_MS = 30_000;
 
+/** For the readers of what the listener answers by itself. */
+const LISTENER_GRACE_MS = 1_000;
+
 class Server implements RunningServer {
   readonly left: Promise<void>;
   readonly #log: Log;
   readonly #events: EventCounts;
   readonly #pace: RestartPace = new RestartPace(RESTART_MIN_INTERVAL_MS);
   readonly #closing: AbortController = new AbortController();
-  #settings: Settings;
+  readonly #settings: Settings;
+  readonly #listener: Listener;
   #run: RunningNode | undefined;
-  #address: string = "";
   #nodeId: string = "";
   #restarting: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -72,10 +84,11 @@ class Server implements RunningServer {
     reject: () => undefined,
   };
 
-  constructor(settings: Settings, log: Log, events: EventCounts) {
+  constructor(settings: Settings, log: Log, events: EventCounts, listener: Listener) {
     this.#settings = settings;
     this.#log = log;
     this.#events = events;
+    this.#listener = listener;
     this.left = new Promise((resolve, reject) => {
       this.#leave = { resolve, reject };
     });
@@ -85,7 +98,7 @@ class Server implements RunningServer {
   }
 
   get address(): string {
-    return this.#address;
+    return this.#listener.address;
   }
 
   get nodeId(): string {
@@ -103,6 +116,7 @@ class Server implements RunningServer {
     const ports: RunPorts = {
       log: this.#log,
       events: this.#events,
+      listener: this.#listener,
       restart: (reason) => {
         if (begun === undefined) whileStarting.push(reason);
         else this.#restart(begun, reason);
@@ -112,11 +126,7 @@ class Server implements RunningServer {
     const run = await RunningNode.start(this.#settings, ports);
     begun = run;
     this.#run = run;
-    this.#address = run.address;
     this.#nodeId = run.nodeId;
-    // The next run has to be found where this one was.
-    const { port } = new URL(run.address);
-    this.#settings = { ...this.#settings, listen: this.#settings.listen.replace(/:\d+$/, `:${port}`) };
     run.left.then(
       () => this.#leave.resolve(),
       (error: unknown) => this.#leave.reject(error),
@@ -134,14 +144,16 @@ class Server implements RunningServer {
     this.#closing.abort();
     await this.#restarting;
     await this.#run?.stop();
+    await this.#listener.close(LISTENER_GRACE_MS);
   }
 
   #restart(run: RunningNode, reason: string): void {
     if (this.#closed !== undefined) return;
     const delayMs = this.#pace.delayMs(performance.now());
     this.#log.error("restarting", { node: run.nodeId, reason, delayMs: Math.round(delayMs) });
-    this.#restarting = this.#runAnew(run, delayMs).catch((error: unknown) => {
+    this.#restarting = this.#runAnew(run, delayMs).catch(async (error: unknown) => {
       this.#log.error("restart_failed", { reason: String(error) });
+      await this.#listener.close(LISTENER_GRACE_MS);
       this.#leave.reject(error);
     });
   }

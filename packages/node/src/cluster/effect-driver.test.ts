@@ -62,6 +62,7 @@ describe("a driver", () => {
   test.each<[unknown, RequestFailure]>([
     [new PeerFault({ code: "timeout" }), { kind: "timeout" }],
     [new PeerFault({ code: "unreachable" }), { kind: "unreachable" }],
+    [new PeerFault({ code: "refused", reason: "not_ready" }), { kind: "unreachable" }],
     [new PeerFault({ code: "refused", reason: "retired" }), { kind: "refused", code: "retired" }],
     [new PeerFault({ code: "bad_message", what: "x" }), { kind: "refused", code: "bad_message" }],
     [new PeerFault({ code: "busy" }), { kind: "refused", code: "busy" }],

@@ -127,5 +127,7 @@ function failureOf(error: unknown): RequestFailure {
   if (!(error instanceof PeerFault)) return { kind: "refused", code: "failed_here" };
   const { reason } = error;
   if (reason.code === "timeout" || reason.code === "unreachable") return { kind: reason.code };
+  // A node that opens its directory, say: none is there yet that could refuse.
+  if (reason.code === "refused" && reason.reason === "not_ready") return { kind: "unreachable" };
   return { kind: "refused", code: reason.code === "refused" ? reason.reason : reason.code };
 }

@@ -21,13 +21,13 @@ import type { Services } from "../services.ts";
 import { answerClientError } from "./client-errors.ts";
 import { Exchange } from "./exchange.ts";
 import { HostCheck } from "./host.ts";
+import { createHttpServer } from "./http-server.ts";
 import { refuseForeignPages } from "./origin.ts";
 import { inTurn } from "./pipeline.ts";
 import { ApiProblem } from "./problem.ts";
 import type { RouteDescription } from "./route-description.ts";
 import { routeDescriptions } from "./routes.ts";
 import { CONSUL_KEY_ROUTE, KEY_ROUTE, routedTarget } from "./target.ts";
-import { cutUnread } from "./unread.ts";
 
 export async function buildApp(services: Services): Promise<FastifyInstance> {
   const { settings } = services;
@@ -36,17 +36,12 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
     exposeHeadRoutes: false,
     return503OnClosing: false,
     rewriteUrl: (request) => routedTarget(request.url ?? "/"),
-    requestTimeout: settings["limits.requestTimeoutMs"],
-    keepAliveTimeout: settings["limits.keepAliveTimeoutMs"],
-    http: {
-      maxHeaderSize: settings["limits.maxHeaderBytes"],
-      requireHostHeader: false,
-      headersTimeout: settings["limits.headersTimeoutMs"],
-      connectionsCheckingInterval: settings["limits.timeoutCheckMs"],
-    },
+    serverFactory: (handle) => createHttpServer(settings).on("request", handle),
     // Without any it would load those it brings along, for nothing.
     schemaController: { compilersFactory: { buildValidator: neverAsked, buildSerializer: neverAsked } },
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, services),
+    clientErrorHandler: (error, socket) => {
+      answerClientError(error, socket, (status) => services.exchange.requests.count("unrouted", status, 0));
+    },
     frameworkErrors: (error, request, reply) => {
       respond(services, "unrouted", request, reply, () => {
         throw error.code === "FST_ERR_BAD_URL"
@@ -55,7 +50,6 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
       });
     },
   });
-  app.server.maxConnections = settings["limits.maxConnections"];
   // Otherwise fastify would read the bodies of some by itself.
   for (const method of app.supportedMethods)
     app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
@@ -70,8 +64,6 @@ export async function buildApp(services: Services): Promise<FastifyInstance> {
   continueOnceRead(app.server);
   // Others need not be met (RFC 9110, section 10.1.1). Node would refuse them by itself, without a code.
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
-  const endLooks = cutUnread(app.server, settings["limits.slowReaderTimeoutMs"]);
-  app.addHook("onClose", async () => endLooks());
   await describe(app);
   const descriptions = routeDescriptions(services, () => app.swagger());
   const hosts = new HostCheck(namesOf(settings));

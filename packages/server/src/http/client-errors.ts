@@ -1,17 +1,17 @@
 /** Connections on which no request ever arrived whole: too slow, too large, or no HTTP. */
 import type { Socket } from "node:net";
 import { LIMITS } from "@hearsay/api";
-import type { Services } from "../services.ts";
 import { ApiProblem, renderProblem } from "./problem.ts";
 
-export function answerClientError(error: Error, socket: Socket, services: Services): void {
+/** @param count is told the status of an answer */
+export function answerClientError(error: Error, socket: Socket, count: (status: number) => void): void {
   if (socket.destroyed) return;
   if ("code" in error && error.code === "ECONNRESET") {
     socket.destroy();
     return;
   }
   const { status, headers, body } = renderProblem(problemOf(error));
-  services.exchange.requests.count("unrouted", status, 0);
+  count(status);
   if (socket.writable) {
     const lines = [`HTTP/1.1 ${status} ${REASONS.get(status) ?? "Bad Request"}`];
     for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);

@@ -19,6 +19,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { createDirectory } from "./create-directory.ts";
 import { lockDatabase } from "./salvage-lock.ts";
 import { syncPath } from "./sync-path.ts";
@@ -73,7 +74,11 @@ export async function salvageDatabase(root: string, nowMs: number): Promise<Salv
     const { copied, gaps, repaired, leftOut } = await rewrite(places);
     const fresh = join(places.work, "fresh");
     // LevelDB syncs the last of the logs it was written by, and not those before.
-    for (const name of await readdir(fresh)) syncPath(join(fresh, name));
+    for (const name of await readdir(fresh)) {
+      syncPath(join(fresh, name));
+      // Many of them take long, and others wait to be answered.
+      await setImmediate();
+    }
     syncPath(fresh);
     await rename(fresh, places.salvaged);
     syncPath(root);
