@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
-import { resetDirectory } from "@hearsay/server";
+import { openingError, resetDirectory } from "@hearsay/server";
 import type { ResetFlags } from "./commands/reset.ts";
 import { confirm } from "./confirm.ts";
+import { workAsOwner } from "./directory-owner.ts";
 import type { Io } from "./io.ts";
 import { loadNodeConfig } from "./node-config.ts";
 import { requireDirectory } from "./node-directory.ts";
@@ -25,11 +26,19 @@ export async function reset(io: Io, flags: ResetFlags): Promise<void> {
   }
   if (empty) await confirm(io, `Remove all data in ${directory}? What no other member holds is lost.`, flags);
   const progress = new ProgressLine(io, () => performance.now());
-  const report = await resetDirectory(settings, {
-    empty,
-    alone,
-    onProgress: (removed) => progress.update(() => `${quantity(removed, "record")} removed`),
-  }).finally(() => progress.end());
+  const data = await workAsOwner(io, directory);
+  const report = await resetDirectory(
+    { ...settings, data },
+    {
+      empty,
+      alone,
+      onProgress: (removed) => progress.update(() => `${quantity(removed, "record")} removed`),
+    },
+  )
+    .catch((error: unknown) => {
+      throw openingError(error, directory);
+    })
+    .finally(() => progress.end());
   if (print.json) return print.document({ directory, ...report });
   await print.line(
     `${report.node} is given up; kept: ${quantity(report.kept, "record")}, removed: ${report.removed}.`,

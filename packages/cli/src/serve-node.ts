@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { type RunningServer, type Settings, startServer } from "@hearsay/server";
+import { requireOwn } from "./directory-owner.ts";
 import { invocation } from "./invocation.ts";
 import type { Io } from "./io.ts";
 import { loadNodeConfig } from "./node-config.ts";
@@ -16,6 +17,7 @@ export async function serve(
   options: { readonly withParent: boolean },
 ): Promise<void> {
   const { settings } = loadNodeConfig(flags, io.env);
+  requireOwn(resolve(settings.data));
   const parent = options.withParent ? new Parent(settings["shutdown.graceMs"]) : undefined;
   try {
     await run(io, settings, parent);

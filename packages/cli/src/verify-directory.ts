@@ -1,6 +1,7 @@
 /** Examines the data directory of a node that does not run. */
 import { resolve } from "node:path";
 import { openingError, openStore } from "@hearsay/server";
+import { workAsOwner } from "./directory-owner.ts";
 import { CliError, EXIT } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { loadNodeConfig } from "./node-config.ts";
@@ -21,7 +22,8 @@ export async function verifyDirectory(
   await requireDirectory(directory);
   const seen: string[] = [];
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const opened = await openStore(settings, log, ({ code }) => seen.push(code)).catch((error: unknown) => {
+  const own = { ...settings, data: await workAsOwner(io, directory) };
+  const opened = await openStore(own, log, ({ code }) => seen.push(code)).catch((error: unknown) => {
     throw openingError(error, directory);
   });
   const progress = new ProgressLine(io, () => performance.now());

@@ -24,7 +24,8 @@ const NEXT: { readonly [Code in StartFault["code"]]: string } = {
   address_in_use: "Stop what listens there, or set listen to another port; port 0 takes a free one.",
   address_unavailable: "Set listen to an address of this machine.",
   address_forbidden: "Set listen to a port this user may open, above 1023.",
-  data_directory_unusable: "Set data to a directory this user may write to.",
+  data_directory_unusable:
+    "Set data to a directory this user may write to, or give this one to that user, with all that is in it.",
   store_locked: "Another node runs on this directory: stop it, or set data to another directory.",
   store_unreadable:
     "Nothing was changed. Look at the log, restore a snapshot into a new directory, or start empty and let peers fill it.",
@@ -82,6 +83,10 @@ function describe(fault: StartFault): string {
 
 /** What opening a data directory threw, as a fault; other errors come back as they are. */
 export function openingError(error: unknown, path: string): unknown {
+  // Who opened it may know it by another name.
+  if (error instanceof StartError && "path" in error.fault && error.fault.path !== path) {
+    return new StartError({ ...error.fault, path }, { cause: error });
+  }
   if (error instanceof IdentityError) return new StartError({ ...error.fault, path }, { cause: error });
   if (error instanceof StoreError) {
     const { code } = error.fault;

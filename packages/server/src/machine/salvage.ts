@@ -16,7 +16,7 @@
  */
 import { fork } from "node:child_process";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -125,7 +125,7 @@ async function rewrite(places: Places): Promise<Omit<SalvageReport, "copy">> {
     const copy = join(places.work, "copy");
     const fresh = join(places.work, "fresh");
     for (const path of [copy, fresh]) await rm(path, { recursive: true, force: true });
-    await cp(places.database, copy, { recursive: true });
+    await copyDatabase(places.database, copy);
     const leftOut = how === "sift" ? await siftTables(copy, join(places.work, "alone")) : [];
     const repaired = how !== "open";
     const outcome = await readApart([copy, fresh, repaired ? "repair" : "open"]);
@@ -133,6 +133,14 @@ async function rewrite(places: Places): Promise<Omit<SalvageReport, "copy">> {
     reasons.push(`${how}: ${outcome.ok ? "nothing was found" : outcome.reason}`);
   }
   throw new Error(`nothing of the database could be saved (${reasons.join("; ")})`);
+}
+
+/** Node's own copy of whole directories looks at all above them, which may be closed to this user. LevelDB's are flat. */
+async function copyDatabase(from: string, to: string): Promise<void> {
+  await mkdir(to, { mode: 0o700 });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    if (entry.isFile()) await copyFile(join(from, entry.name), join(to, entry.name));
+  }
 }
 
 /**
@@ -146,7 +154,7 @@ export async function siftTables(copy: string, alone: string): Promise<readonly 
   for (const name of (await readdir(copy)).filter((file) => /\.(?:ldb|sst)$/.test(file))) {
     await rm(alone, { recursive: true, force: true });
     await mkdir(alone, { mode: 0o700 });
-    await cp(join(copy, name), join(alone, name));
+    await copyFile(join(copy, name), join(alone, name));
     if ((await readApart([alone, "", "compact"])).ok) continue;
     await rm(join(copy, name));
     removed.push(name);
