@@ -26,7 +26,7 @@ export function addSimScale(sim: Command, io: Io): void {
 each figure grows. Experiments: rumors, swim, watermark; all of them if none is named. Seeds are fixed. Bytes are those of the
 messages as encoded, without HTTP around them.`,
     )
-    .option("--nodes <list>", "sizes, joined by commas, three or more for a fit", sizes)
+    .option("--nodes <list>", "sizes, joined by commas, five or more for a fit", sizes)
     .option("--json", "print data as JSON")
     .action(async (experiments: readonly string[], flags: ScaleFlags) => {
       const { printScale } = await import("../sim/print-scale.ts");

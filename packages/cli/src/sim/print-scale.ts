@@ -50,9 +50,8 @@ async function printExperiment(print: Printer, runs: readonly ScaleRun[]): Promi
       "GROWS AS",
     ],
     first.measures.map(({ name }, i) => {
-      const growth = growths.get(name);
       const values = runs.map(({ measures }) => shownNumber(measures[i]?.value ?? Number.NaN));
-      return [name, ...values, growth === undefined ? "-" : formatGrowth(growth)];
+      return [name, ...values, formatGrowth(growths.get(name))];
     }),
   );
   for (const note of new Set(runs.map((run) => run.note))) {

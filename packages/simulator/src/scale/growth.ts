@@ -1,4 +1,4 @@
-/** How a figure grows with the number of nodes: the curve that fits best, by least squares. */
+/** How a figure grows with the number of nodes: the curve that fits best, by least squares, where the points are enough to tell. */
 
 export interface Point {
   readonly nodes: number;
@@ -20,18 +20,41 @@ const SHAPES = {
   n: (nodes: number) => nodes,
 } as const;
 
-/** A curve with a slope has to come this much nearer than a constant, or the difference is noise. */
+/** A curve has to come this much nearer than another one, or the difference is noise. */
 const NEARER = 0.5;
 /** Points that lie within this share of their mean are constant. */
 const FLAT = 0.05;
+/** Fewer say nothing: any curve goes through two. */
+const POINTS_MIN = 3;
+/** Fewer are no evidence of a slope by {@link criterion}, however near a curve comes. */
+const SLOPE_POINTS_MIN = 5;
 
-/** Undefined for fewer than three points, through which any curve goes. */
-export function growthOf(points: readonly Point[]): Growth | undefined {
-  if (points.length < 3) return undefined;
+/**
+ * A slope is told where a curve with one is more likely than a constant, comes much nearer, and comes much nearer than the other
+ * curve. Undefined where the points do not tell.
+ */
+export function growthOf(given: readonly Point[]): Growth | undefined {
+  // Seeds are fixed: a size that is measured twice says the same twice.
+  const points = [...new Map(given.map((point) => [point.nodes, point])).values()];
+  if (points.length < POINTS_MIN) return undefined;
   const constant = fit(points, "constant");
-  const rising = [fit(points, "log2 n"), fit(points, "n")].sort((a, b) => a.error - b.error)[0];
-  if (rising === undefined || constant.error <= FLAT) return constant;
-  return rising.error < NEARER * constant.error ? rising : constant;
+  if (constant.error <= FLAT) return constant;
+  if (points.length < SLOPE_POINTS_MIN) return undefined;
+  const [best, other] = [fit(points, "log2 n"), fit(points, "n")].sort((a, b) => a.error - b.error);
+  if (best === undefined || other === undefined) return undefined;
+  const isLikelier = criterion(best, points.length) < criterion(constant, points.length);
+  const isNearer = best.error < NEARER * Math.min(constant.error, other.error);
+  return isLikelier && isNearer ? best : undefined;
+}
+
+/**
+ * Akaike's criterion, corrected for few points: Hurvich and Tsai, "Regression and time series model selection in small samples"
+ * (1989). The less, the likelier is the curve. The spread around it is a parameter too.
+ */
+function criterion({ shape, error }: Growth, points: number): number {
+  const parameters = shape === "constant" ? 2 : 3;
+  const forFew = (parameters * (parameters + 1)) / (points - parameters - 1);
+  return 2 * (points * Math.log(error) + parameters + forFew);
 }
 
 function fit(points: readonly Point[], shape: Growth["shape"]): Growth {
@@ -52,7 +75,9 @@ function fit(points: readonly Point[], shape: Growth["shape"]): Growth {
   return { shape, base, slope, error: meanY === 0 ? 0 : Math.sqrt(error / count) / Math.abs(meanY) };
 }
 
-export function formatGrowth({ shape, base, slope }: Growth): string {
+export function formatGrowth(growth: Growth | undefined): string {
+  if (growth === undefined) return "too few to tell";
+  const { shape, base, slope } = growth;
   if (shape === "constant") return `about ${shown(base)}`;
   return `${shown(base)} ${slope < 0 ? "-" : "+"} ${shown(Math.abs(slope))} ${shape}`;
 }

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { growthOf } from "./growth.ts";
+import { formatGrowth, growthOf } from "./growth.ts";
 import { growthsOf, runScale } from "./scale.ts";
 
-const SIZES = [10, 100, 1000, 10_000];
+const SIZES = [10, 100, 300, 1000, 10_000];
+
+const SIZES_OF_SIX = [100, 300, 1000, 3000, 10_000, 100_000];
 
 describe("the fit", () => {
   test.each([
@@ -13,6 +15,32 @@ describe("the fit", () => {
     const growth = growthOf(SIZES.map((nodes) => ({ nodes, value: curve(nodes) })));
     expect(growth?.shape).toBe(shape);
     expect(growth?.slope).toBeCloseTo(slope, 6);
+  });
+
+  const pointsOf = (sizes: readonly number[], values: readonly number[]) =>
+    sizes.map((nodes, i) => ({ nodes, value: values[i] ?? 0 }));
+
+  test.each([
+    ["three points, which lie on a curve by chance", [100, 200, 400], [35.9, 42.8, 53.8]],
+    ["small whole numbers that do", [100, 200, 400], [6, 7, 9]],
+    ["one point that sticks out", [100, 200, 400], [0, 0, 1e-4]],
+    ["one that sticks out at the end of six", SIZES_OF_SIX, [0, 0, 0, 0, 1e-4, 0]],
+    ["points that go up and down", SIZES_OF_SIX, [50, 90, 60, 95, 70, 80]],
+    [
+      "sizes so near that both curves fit",
+      [100, 110, 120, 130, 140, 150],
+      [20, 22.3, 23.8, 26.4, 27.7, 30.2],
+    ],
+    ["the same size again and again", [100, 100, 100, 100, 400], [10, 10, 10, 10, 40]],
+  ])("says of %s that they are too few to tell", (_, sizes, values) => {
+    const growth = growthOf(pointsOf(sizes, values));
+    expect([growth, formatGrowth(growth)]).toEqual([undefined, "too few to tell"]);
+  });
+
+  test("tells a slope through the noise of six points", () => {
+    const growth = growthOf(pointsOf(SIZES_OF_SIX, [47, 58, 76, 91, 85, 112]));
+    expect(growth?.shape).toBe("log2 n");
+    expect(formatGrowth(growth)).toBe("8.79 + 6.28 log2 n");
   });
 
   test("says nothing of two points, through which any curve goes", () => {
