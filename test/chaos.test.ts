@@ -165,10 +165,35 @@ operations:
     expect(text).toContain("Everything held.");
     expect(err).toContain("ENOSPC");
     expect(readFileSync(join(report, "report.html"), "utf8")).toContain("Everything held.");
-    rmSync(join(report, "history.ndjson"));
-    mkdirSync(join(report, "history.ndjson"));
-    const again = await hearsay(args);
+    mkdirSync(join(directory.path, "no-file", "history.ndjson"), { recursive: true });
+    const again = await hearsay([...args, "--report", join(directory.path, "no-file")]);
     expect(again.err).toContain("Name a file: that is a directory.");
+  });
+
+  it("write over nothing of an earlier run, and make its report again from its history", async () => {
+    const cwd = join(directory.path, "twice");
+    mkdirSync(cwd);
+    const chaos = (...args: readonly string[]) => hearsay(["chaos", ...args], { cwd });
+    const args = ["--endpoints", node.url, "--minutes", "0.02", "--seed", "9", ...PATIENT];
+    expect((await chaos(...args)).err).toContain("Report: .hearsay/chaos-9/report.html");
+    const read = (file: string) => readFileSync(join(cwd, ".hearsay", file), "utf8");
+    const [history, report] = [read("chaos-9/history.ndjson"), read("chaos-9/report.html")];
+    const [first, second] = [".hearsay/chaos-9", ".hearsay/chaos-9-2"];
+    expect((await chaos(...args)).err).toContain(`Report: ${second}/report.html`);
+    expect(read("chaos-9-2/history.ndjson")).not.toBe(history);
+
+    const refused = await chaos(...args, "--report", first);
+    expect(refused.err).toContain(`error: ${first} has a history.ndjson already`);
+    expect(refused.code).toBe(2);
+    const file = `${first}/history.ndjson`;
+    expect((await chaos("--check", file, "--report", first)).err).toContain("has a report.html already");
+    expect((await chaos("--check", file, "--report", ".hearsay/again")).code).toBe(0);
+    expect(read("again/report.html")).toBe(report);
+    expect(read("again/report.md")).toBe(read("chaos-9/report.md"));
+
+    for (const name of ["report.html", "report.md"]) rmSync(join(cwd, first, name));
+    expect((await chaos("--check", file, "--report", first)).code).toBe(0);
+    expect([read("chaos-9/history.ndjson"), read("chaos-9/report.html")]).toEqual([history, report]);
   });
 
   it("pass a node that only has a proxy before it", async () => {

@@ -24,11 +24,11 @@ import { HEARSAY } from "../dev/hearsay-command.ts";
 import { CliError, EXIT } from "../failure.ts";
 import { invocation } from "../invocation.ts";
 import type { Io } from "../io.ts";
-import { makeDirectory } from "../make-directory.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
 import { quantity } from "../quantity.ts";
 import { printFindings } from "./print-findings.ts";
+import { directoryForReport, directoryForRun, HISTORY } from "./report-directory.ts";
 
 const SEED_BOUND = 2 ** 31;
 const MINUTE_MS = 60_000;
@@ -37,15 +37,14 @@ const MINUTE_MS = 60_000;
 export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
   const print = new Printer(io, { json: flags.json === true });
   if (flags.check !== undefined) {
-    const history = await readHistory(createReadStream(flags.check, "utf8"));
-    await conclude(print, history, check(history), undefined);
+    await checkAgain(print, flags.check, flags.report);
     return;
   }
   const endpoints = flags.endpoints === undefined ? undefined : baseUrlsOf(flags.endpoints);
   const seed = flags.seed ?? randomInt(SEED_BOUND);
-  const report = flags.report ?? `.hearsay/chaos-${seed}`;
   const faults = chooseFaults(flags.faults ?? []);
   const workload = await workloadOf(flags);
+  const report = directoryForRun(flags.report, seed);
   const options: RunOptions = {
     seed,
     durationMs: flags.minutes * MINUTE_MS,
@@ -54,31 +53,47 @@ export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
     report,
     repeat: repeatOf(flags, seed),
   };
-  makeDirectory(report, "--report");
-  const recorder = new Recorder(join(report, "history.ndjson"));
+  const file = join(report, HISTORY);
+  const recorder = new Recorder(file);
   if (!print.json) await print.note(`Seed ${seed}, report in ${report}`);
   let directory: string | undefined;
   try {
     directory = await perform(io, print, flags, { options, endpoints, faults, recorder });
   } catch (error) {
     await recorder.close();
+    // What has not begun is no run, and does not keep the next one from its place.
+    if (recorder.history.begin === undefined) await rm(file, { force: true });
     throw error;
   }
   const unwritten: unknown = await recorder.close();
   const findings = check(recorder.history);
-  const failure = await writeReport(report, recorder.history, findings).then(
-    () => unwritten,
-    (error: unknown) => unwritten ?? error,
-  );
+  const unreported = await failureOf(writeReport(report, recorder.history, findings));
   const isClean = findings.violations.length === 0;
   if (directory !== undefined && isClean) await rm(directory, { recursive: true, force: true });
   // What was found comes first, whatever could not be written.
   await conclude(print, recorder.history, findings, {
     report,
     directory: isClean ? undefined : directory,
-    failure,
+    failure: unwritten ?? unreported,
   });
-  if (failure !== undefined) throw failure;
+}
+
+async function checkAgain(print: Printer, file: string, named: string | undefined): Promise<void> {
+  const history = await readHistory(createReadStream(file, "utf8"));
+  const findings = check(history);
+  const report = named === undefined ? undefined : directoryForReport(named);
+  const failure = await (report === undefined
+    ? undefined
+    : failureOf(writeReport(report, history, findings)));
+  await conclude(print, history, findings, { report, directory: undefined, failure });
+}
+
+/** Why it was not done; undefined when it was. */
+async function failureOf(doing: Promise<void>): Promise<unknown> {
+  return await doing.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }
 
 interface Run {
@@ -177,24 +192,22 @@ function quoted(word: string): string {
 }
 
 interface Kept {
-  readonly report: string;
+  readonly report: string | undefined;
   readonly directory: string | undefined;
   /** Why the history or the report is not whole. */
   readonly failure: unknown;
 }
 
-async function conclude(
-  print: Printer,
-  history: History,
-  findings: Findings,
-  kept: Kept | undefined,
-): Promise<void> {
-  await printFindings(print, history, findings, kept?.report);
+async function conclude(print: Printer, history: History, findings: Findings, kept: Kept): Promise<void> {
+  await printFindings(print, history, findings, kept.report);
   const { violations } = findings;
-  if (violations.length === 0) return;
+  const { failure } = kept;
+  if (violations.length === 0) {
+    if (failure === undefined) return;
+    throw failure;
+  }
   const onlyLate = violations.every(({ code }) => code === "not_converged");
-  const data = kept?.directory === undefined ? "" : `\nThe nodes' data is kept in ${kept.directory}.`;
-  const { failure } = kept ?? {};
+  const data = kept.directory === undefined ? "" : `\nThe nodes' data is kept in ${kept.directory}.`;
   const gap = failure === undefined ? "" : `\nThe history or the report is not whole: ${messageOf(failure)}`;
   throw new CliError(quantity(violations.length, "violation"), {
     code: onlyLate ? "not_converged" : "promise_broken",
