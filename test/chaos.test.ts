@@ -69,6 +69,13 @@ describe("hearsay chaos", () => {
     });
     for (const url of urls) expect((await fetch(`${url}/livez`)).status).toBe(200);
     expect(await run.end("SIGINT")).toBe(130);
+    expect(await run.printed).toContain("writes acknowledged");
+    const told = `Report: ${report}/report.html\nHistory: ${report}/history.ndjson\n`;
+    await expect.poll(run.said).toContain(told);
+    expect(readFileSync(join(report, "report.html"), "utf8")).toContain('<p class="bad">Interrupted after');
+    const again = await hearsay(["chaos", "--check", join(report, "history.ndjson")]);
+    expect(again.code).toBe(1);
+    expect(again.text).toMatch(/\nInterrupted after \d+ s: nothing can be said to have held\.\n$/);
     for (const url of urls) await expect(fetch(`${url}/livez`)).rejects.toThrow();
   });
 

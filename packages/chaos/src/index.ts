@@ -17,6 +17,7 @@ export type { HistoryEvent } from "./history/events.ts";
 export { History } from "./history/history.ts";
 export { HistoryLineError, readHistory } from "./history/lines.ts";
 export { chooseFaults, FAULTS, type FaultName, FaultNameError } from "./plan/faults.ts";
+export { lateOf, verdictOf } from "./report/markdown.ts";
 export { type Summary, summarize } from "./report/summary.ts";
 export { writeReport } from "./report/write.ts";
 export { runOnEndpoints } from "./run/endpoint-run.ts";

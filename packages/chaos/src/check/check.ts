@@ -25,7 +25,7 @@ export function check(history: History): Findings {
   const losses = new Losses(history, writes, goneIds(history));
   const flipped = new Flipped(history);
   const end = checkEnd(history, writes, losses);
-  const violations = [
+  const found = [
     ...end.violations,
     ...checkShowings(showings, writes, history.begin?.clockErrorMs ?? 0),
     ...checkBounds(history, showings, writes),
@@ -34,11 +34,17 @@ export function check(history: History): Findings {
     ...checkReceipts(history),
     ...checkWatermarks(history),
     ...checkProcesses(history, flipped),
-    ...unfinished(history),
   ];
-  return {
-    violations: violations.sort((a, b) => a.atMs - b.atMs),
-    notes: [...flipped.notes, ...namelessAnswers(history)],
-    counts: end.counts,
-  };
+  const notes = [...flipped.notes, ...namelessAnswers(history)];
+  const { counts } = end;
+  // What explains it may have been about to be recorded: a fault is when it is over, a write when it is answered.
+  if (history.isInterrupted)
+    return { violations: [...unfinished(history)], notes: [...notes, ...found.map(unjudged)], counts };
+  const violations = [...found, ...unfinished(history)];
+  return { violations: violations.sort((a, b) => a.atMs - b.atMs), notes, counts };
+}
+
+function unjudged({ code, node, key, atMs, detail }: Violation): Note {
+  const where = key === undefined ? "" : ` (${key})`;
+  return { node, atMs, detail: `not judged, as the run was interrupted: ${code}: ${detail}${where}` };
 }

@@ -6,7 +6,7 @@ import { grouped } from "./grouped.ts";
 import type { Violation } from "./violation.ts";
 
 export function* unfinished(history: History): Generator<Violation> {
-  const { begin, endMs, writes, finals } = history;
+  const { begin, endMs, isInterrupted, writes, finals } = history;
   const found = (node: string, detail: string): Violation => ({
     code: "unfinished",
     node,
@@ -15,6 +15,10 @@ export function* unfinished(history: History): Generator<Violation> {
   });
   if (begin === undefined || endMs === 0) {
     yield found("", "the history breaks off before the end of its run");
+    return;
+  }
+  if (isInterrupted) {
+    yield found("", "the run was interrupted before its end");
     return;
   }
   const acknowledged = writes.filter(({ outcome }) => outcome === "ok");

@@ -176,6 +176,12 @@ export interface EndEvent {
   readonly atMs: number;
 }
 
+/** Somebody has ended the run before its end. What was under way then may still follow. */
+export interface InterruptedEvent {
+  readonly type: "interrupted";
+  readonly atMs: number;
+}
+
 export type HistoryEvent =
   | BeginEvent
   | OperationEvent
@@ -187,4 +193,5 @@ export type HistoryEvent =
   | FinalEvent
   | VerifyEvent
   | SettledEvent
-  | EndEvent;
+  | EndEvent
+  | InterruptedEvent;

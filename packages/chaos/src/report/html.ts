@@ -33,7 +33,7 @@ const LEGEND: readonly (readonly [kind: string, text: string])[] = [
 export function htmlReport(history: History, { violations, notes }: Findings, summary: Summary): string {
   const { begin } = history;
   const title = `Chaos run ${begin?.run ?? ""}`;
-  const verdict = verdictOf(violations.length);
+  const verdict = verdictOf(summary, violations.length);
   return `<!doctype html>
 <html lang="en">
 <head>

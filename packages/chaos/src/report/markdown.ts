@@ -10,7 +10,7 @@ export function markdownReport(history: History, { violations, notes }: Findings
   const lines = [
     `# Chaos run ${begin?.run ?? ""}`,
     "",
-    verdictOf(violations.length),
+    verdictOf(summary, violations.length),
     "",
     `Repeat it with \`${begin?.command ?? ""}\`.`,
     "",
@@ -47,7 +47,8 @@ export function markdownReport(history: History, { violations, notes }: Findings
   return lines.join("\n");
 }
 
-export function verdictOf(violations: number): string {
+export function verdictOf({ interrupted, seconds }: Summary, violations: number): string {
+  if (interrupted) return `Interrupted after ${seconds} s: nothing can be said to have held.`;
   return violations === 0
     ? "Everything held."
     : `${violations} ${violations === 1 ? "violation" : "violations"}.`;
@@ -79,12 +80,17 @@ export function factsOf(summary: Summary): [name: string, text: string][] {
     ["pauses", `${summary.pausesPastSuspicion} past suspicion`],
     [
       "agreed",
-      settledMs === null ? "not in time" : `${(settledMs / 1000).toFixed(1)} s after the last fault`,
+      settledMs === null ? lateOf(summary) : `${(settledMs / 1000).toFixed(1)} s after the last fault`,
     ],
     ["looked for at the end", `${summary.looked} (acknowledged writes, times nodes)`],
     ["excused: only holder destroyed", String(summary.destroyed)],
     ["excused: by uncertain writes alone", String(summary.uncertain)],
   ];
+}
+
+/** What is said where not all nodes have agreed. */
+export function lateOf({ interrupted }: Summary): string {
+  return interrupted ? "not yet" : "not in time";
 }
 
 function seconds(ms: number): string {

@@ -68,6 +68,22 @@ describe("the report", () => {
     );
   });
 
+  it("gives no verdict over a run that was interrupted, and tells what it would have held against the nodes", async () => {
+    const stopped = told();
+    stopped.events.pop();
+    stopped.tell({ type: "interrupted", atMs: 2_000 });
+    const cut = await readHistory(stopped.events.map(formatLine));
+    const found = check(cut);
+    expect(found.violations).toEqual([
+      { code: "unfinished", node: "", atMs: 2_000, detail: "the run was interrupted before its end" },
+    ]);
+    const unjudged = "not judged, as the run was interrupted: lost: n3 has no record of the key";
+    expect(found.notes.map(({ detail }) => detail)).toContainEqual(expect.stringContaining(unjudged));
+    const said = "Interrupted after 2 s: nothing can be said to have held.";
+    expect(markdownReport(cut, found, summarize(cut, found))).toContain(`\n${said}\n`);
+    expect(htmlReport(cut, found, summarize(cut, found))).toContain(said);
+  });
+
   it("comes out the same from the lines of the history, in whatever parts those come", async () => {
     const text = told().events.map(formatLine).join("");
     for (const parts of [[text], text, text.match(/[\s\S]{1,700}/g) ?? []])

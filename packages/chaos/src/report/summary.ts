@@ -12,6 +12,8 @@ export interface FaultCount {
 export interface Summary {
   readonly seed: number;
   readonly seconds: number;
+  /** Somebody has ended the run before its end. */
+  readonly interrupted: boolean;
   readonly writes: { readonly acknowledged: number; readonly unknown: number; readonly refused: number };
   readonly reads: { readonly answered: number; readonly refused: number };
   readonly receipts: number;
@@ -32,7 +34,7 @@ export interface Summary {
 }
 
 export function summarize(history: History, { violations, counts }: Findings): Summary {
-  const { begin, writes, reads, receipts, faults, settled, endMs } = history;
+  const { begin, writes, reads, receipts, faults, settled, endMs, isInterrupted } = history;
   const count = (outcome: string): number => writes.filter((write) => write.outcome === outcome).length;
   const answered = reads.filter(({ outcome }) => outcome === "ok").length;
   const times = settled.map(({ afterMs }) => afterMs).filter((ms) => ms !== null);
@@ -41,6 +43,7 @@ export function summarize(history: History, { violations, counts }: Findings): S
   return {
     seed: begin?.seed ?? 0,
     seconds: Math.round(endMs / 1000),
+    interrupted: isInterrupted,
     writes: { acknowledged: count("ok"), unknown: count("unknown"), refused: count("none") },
     reads: { answered, refused: reads.length - answered },
     receipts: receipts.length,

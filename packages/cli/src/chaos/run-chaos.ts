@@ -55,26 +55,35 @@ export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
   };
   const file = join(report, HISTORY);
   const recorder = new Recorder(file);
+  io.stopped.addEventListener("abort", () => recorder.interrupt(), { once: true });
   if (!print.json) await print.note(`Seed ${seed}, report in ${report}`);
   let directory: string | undefined;
   try {
     directory = await perform(io, print, flags, { options, endpoints, faults, recorder });
   } catch (error) {
-    await recorder.close();
-    // What has not begun is no run, and does not keep the next one from its place.
-    if (recorder.history.begin === undefined) await rm(file, { force: true });
-    throw error;
+    if (!recorder.history.isInterrupted) {
+      await recorder.close();
+      // What has not begun is no run, and does not keep the next one from its place.
+      if (recorder.history.begin === undefined) await rm(file, { force: true });
+      throw error;
+    }
   }
   const unwritten: unknown = await recorder.close();
   const findings = check(recorder.history);
   const unreported = await failureOf(writeReport(report, recorder.history, findings));
+  const failure = unwritten ?? unreported;
+  if (recorder.history.isInterrupted) {
+    await printFindings(print, recorder.history, findings, report);
+    await print.note(failure === undefined ? `History: ${file}` : gapOf(failure));
+    io.stopped.throwIfAborted();
+  }
   const isClean = findings.violations.length === 0;
   if (directory !== undefined && isClean) await rm(directory, { recursive: true, force: true });
   // What was found comes first, whatever could not be written.
   await conclude(print, recorder.history, findings, {
     report,
     directory: isClean ? undefined : directory,
-    failure: unwritten ?? unreported,
+    failure,
   });
 }
 
@@ -208,7 +217,7 @@ async function conclude(print: Printer, history: History, findings: Findings, ke
   }
   const onlyLate = violations.every(({ code }) => code === "not_converged");
   const data = kept.directory === undefined ? "" : `\nThe nodes' data is kept in ${kept.directory}.`;
-  const gap = failure === undefined ? "" : `\nThe history or the report is not whole: ${messageOf(failure)}`;
+  const gap = failure === undefined ? "" : `\n${gapOf(failure)}`;
   throw new CliError(quantity(violations.length, "violation"), {
     code: onlyLate ? "not_converged" : "promise_broken",
     exit: onlyLate ? EXIT.timedOut : EXIT.error,
@@ -216,6 +225,7 @@ async function conclude(print: Printer, history: History, findings: Findings, ke
   });
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function gapOf(failure: unknown): string {
+  const reason = failure instanceof Error ? failure.message : String(failure);
+  return `The history or the report is not whole: ${reason}`;
 }
