@@ -52,6 +52,16 @@ describe("the report", () => {
     expect(page.match(/class="violation"/g)?.length).toBeGreaterThan(findings.violations.length);
   });
 
+  it("marks what was lost also where it was acknowledged, as that it is gone is seen at the end only", () => {
+    const lost = findings.violations.find(({ code }) => code === "lost");
+    expect(lost).toMatchObject({ acknowledgedMs: history.writes[0]?.endMs });
+    const page = htmlReport(history, findings, summary);
+    // From 96 to 1196 lie the 3 s of the run: 200 ms of them until the acknowledgement, and 1,500 until n3 had been read.
+    expect(page).toContain('<rect x="169.33" y="24" width="1.5" height="20" class="undone"><title>lost: ');
+    expect(page).toContain('<rect x="646" y="0" width="1.5" height="20" class="violation"><title>lost: ');
+    expect(page).toContain("when what is lost or was undone had been acknowledged");
+  });
+
   it("is also text, with the command that repeats the run", () => {
     const text = markdownReport(history, findings, summary);
     expect(text).toContain("hearsay chaos --seed 1");
