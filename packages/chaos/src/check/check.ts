@@ -8,7 +8,7 @@ import { goneIds, Losses } from "./losses.ts";
 import { checkProcesses } from "./processes.ts";
 import { checkAcks, checkReceipts, checkWatermarks } from "./replicas.ts";
 import { checkShowings } from "./showings.ts";
-import { namelessAnswers, unfinished } from "./unfinished.ts";
+import { namelessAnswers, unfinished, unnamedMembers } from "./unfinished.ts";
 import type { Violation } from "./violation.ts";
 
 export interface Findings {
@@ -35,7 +35,7 @@ export function check(history: History): Findings {
     ...checkWatermarks(history),
     ...checkProcesses(history, flipped),
   ];
-  const notes = [...flipped.notes, ...namelessAnswers(history)];
+  const notes = [...flipped.notes, ...namelessAnswers(history), ...unnamedMembers(history)];
   const { counts } = end;
   // What explains it may have been about to be recorded: a fault is when it is over, a write when it is answered.
   if (history.isInterrupted)

@@ -49,3 +49,20 @@ export function* namelessAnswers({ reads }: History): Generator<Note> {
     yield { node, atMs, detail };
   }
 }
+
+/** A cluster that somebody else runs may have members that the run was not told of. It has read nothing of what they hold. */
+export function* unnamedMembers({ processes, statuses }: History): Generator<Note> {
+  if (processes.length > 0) return;
+  const answered = new Set(statuses.map(({ id }) => id));
+  const unnamed = new Map<string, { readonly name: string; readonly atMs: number }>();
+  for (const { atMs, members } of statuses) {
+    for (const { id, name, state } of members)
+      if (state === "alive" && !answered.has(id) && !unnamed.has(id)) unnamed.set(id, { name, atMs });
+  }
+  for (const { name, atMs } of unnamed.values())
+    yield {
+      node: name,
+      atMs,
+      detail: `${name} was not named as an endpoint, so what it holds was not looked at`,
+    };
+}

@@ -41,7 +41,7 @@ async function introduce(targets: Targets, events: RunEvents, signal: AbortSigna
   for (const target of targets.all) {
     const status = await targets.client(target).cluster.status({ signal });
     named.add(status.node);
-    for (const { id, name } of status.members) members.set(id, name);
+    for (const { id, name, state } of status.members) if (state === "alive") members.set(id, name);
   }
   const others = [...members].filter(([id]) => !named.has(id)).map(([, name]) => name);
   if (others.length > 0) events.stage(`not named, so not read at the end: ${others.join(", ")}`);
