@@ -5,9 +5,9 @@ import type { Note } from "../check/flipped.ts";
 import type { Violation } from "../check/violation.ts";
 import type { FaultEvent } from "../history/events.ts";
 import type { History } from "../history/history.ts";
-import { factsOf, verdictOf } from "./markdown.ts";
+import { factsOf } from "./markdown.ts";
 import { STYLE } from "./style.ts";
-import type { Summary } from "./summary.ts";
+import { headlineOf, type Summary } from "./summary.ts";
 import { escapeText } from "./svg.ts";
 import { timeline } from "./timeline.ts";
 
@@ -34,7 +34,7 @@ const LEGEND: readonly (readonly [kind: string, text: string])[] = [
 export function htmlReport(history: History, { violations, notes }: Findings, summary: Summary): string {
   const { begin } = history;
   const title = `Chaos run ${begin?.run ?? ""}`;
-  const verdict = verdictOf(summary, violations.length);
+  const verdict = headlineOf(summary);
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -1,6 +1,6 @@
 import type { Findings } from "../check/check.ts";
 import type { History } from "../history/history.ts";
-import type { Summary } from "./summary.ts";
+import { headlineOf, type Summary } from "./summary.ts";
 
 /** Violations that are listed; the history has what led to them. */
 const LISTED_MAX = 200;
@@ -10,7 +10,7 @@ export function markdownReport(history: History, { violations, notes }: Findings
   const lines = [
     `# Chaos run ${begin?.run ?? ""}`,
     "",
-    verdictOf(summary, violations.length),
+    headlineOf(summary),
     "",
     `Repeat it with \`${begin?.command ?? ""}\`.`,
     "",
@@ -45,13 +45,6 @@ export function markdownReport(history: History, { violations, notes }: Findings
     "",
   ];
   return lines.join("\n");
-}
-
-export function verdictOf({ interrupted, seconds }: Summary, violations: number): string {
-  if (interrupted) return `Interrupted after ${seconds} s: nothing can be said to have held.`;
-  return violations === 0
-    ? "Everything held."
-    : `${violations} ${violations === 1 ? "violation" : "violations"}.`;
 }
 
 /** Name and text of what a reader looks for first. */

@@ -57,6 +57,14 @@ export function summarize(history: History, { violations, counts }: Findings): S
   };
 }
 
+/** What came of it, in one sentence. */
+export function headlineOf({ interrupted, seconds, violations }: Summary): string {
+  if (interrupted) return `Interrupted after ${seconds} s: nothing can be said to have held.`;
+  const broken = Object.values(violations).reduce((sum, count) => sum + count, 0);
+  if (broken > 0) return `${broken} ${broken === 1 ? "violation" : "violations"}.`;
+  return "Everything held.";
+}
+
 function countFaults({ faults }: History): FaultCount[] {
   const kinds = [...new Set(faults.map(({ kind }) => kind))].sort();
   return kinds.map((kind) => {

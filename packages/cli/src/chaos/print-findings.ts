@@ -1,4 +1,4 @@
-import { type Findings, type History, lateOf, summarize, verdictOf } from "@hearsay/chaos";
+import { type Findings, type History, headlineOf, lateOf, summarize } from "@hearsay/chaos";
 import { type Printer, shownKey } from "../printer.ts";
 import { quantity } from "../quantity.ts";
 
@@ -40,7 +40,7 @@ export async function printFindings(
   for (const [name = "", text = ""] of rows) await print.line(`${name.padEnd(8)} ${text}`);
   for (const { detail } of notes.slice(0, SHOWN_MAX)) await print.line(`note: ${detail}`);
   if (notes.length > SHOWN_MAX) await print.line(`and ${notes.length - SHOWN_MAX} more notes`);
-  if (violations.length === 0 || summary.interrupted) await print.line(verdictOf(summary, violations.length));
+  if (violations.length === 0 || summary.interrupted) await print.line(headlineOf(summary));
   for (const { code, key, detail } of summary.interrupted ? [] : violations.slice(0, SHOWN_MAX)) {
     await print.line(`${code}: ${detail}${key === undefined ? "" : ` (${shownKey(key)})`}`);
   }
