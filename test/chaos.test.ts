@@ -79,7 +79,7 @@ describe("hearsay chaos", () => {
     for (const url of urls) await expect(fetch(`${url}/livez`)).rejects.toThrow();
   });
 
-  it("says which faults there are too few nodes for, and repeats itself in words that a shell takes", async () => {
+  it("has not done what it was asked for when there are too few nodes, and repeats itself in words that a shell takes", async () => {
     const workload = join(directory.path, "one key.yaml");
     writeFileSync(workload, "operations: [{ do: put, keys: once }]");
     const report = join(directory.path, "one");
@@ -96,7 +96,11 @@ describe("hearsay chaos", () => {
       ...PATIENT,
     ]);
     expect(run.text).toContain("0 hole (1 skipped), 0 partition (1 skipped)");
-    expect(run.text).toContain("Everything held.");
+    const why = "no hole came about, though it was asked for (1 skipped: it takes 2 nodes)";
+    expect(run.text).toContain(`\nunfinished: ${why}\n`);
+    expect(run.text).not.toContain("held.");
+    expect(run.err).toContain("error: not everything was tested\n");
+    expect(run.code).toBe(1);
     expect(readFileSync(join(report, "report.md"), "utf8")).toContain(`--workload '${workload}'`);
   });
 

@@ -9,6 +9,7 @@ import { checkProcesses } from "./processes.ts";
 import { checkAcks, checkReceipts, checkWatermarks } from "./replicas.ts";
 import { checkShowings } from "./showings.ts";
 import { namelessAnswers, unfinished, unnamedMembers } from "./unfinished.ts";
+import { skippedThroughout, untried } from "./untried.ts";
 import type { Violation } from "./violation.ts";
 
 export interface Findings {
@@ -35,12 +36,17 @@ export function check(history: History): Findings {
     ...checkWatermarks(history),
     ...checkProcesses(history, flipped),
   ];
-  const notes = [...flipped.notes, ...namelessAnswers(history), ...unnamedMembers(history)];
+  const notes = [
+    ...flipped.notes,
+    ...namelessAnswers(history),
+    ...unnamedMembers(history),
+    ...skippedThroughout(history),
+  ];
   const { counts } = end;
   // What explains it may have been about to be recorded: a fault is when it is over, a write when it is answered.
   if (history.isInterrupted)
     return { violations: [...unfinished(history)], notes: [...notes, ...found.map(unjudged)], counts };
-  const violations = [...found, ...unfinished(history)];
+  const violations = [...found, ...unfinished(history), ...untried(history)];
   return { violations: violations.sort((a, b) => a.atMs - b.atMs), notes, counts };
 }
 

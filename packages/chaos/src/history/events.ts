@@ -16,6 +16,8 @@ export interface BeginEvent {
   readonly command: string;
   /** By so much may the clocks of two nodes have differed. */
   readonly clockErrorMs: number;
+  /** Kinds of fault that were asked for by name. */
+  readonly asked?: readonly string[];
 }
 
 /** `ok`: answered as asked. `none`: certainly nothing was written, or nothing was read. `unknown`: a write may be in effect. */

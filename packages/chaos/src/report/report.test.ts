@@ -67,7 +67,8 @@ describe("the report", () => {
     expect(text).toContain("hearsay chaos --seed 1");
     expect(text).toContain("halves n1 \\| n2 n3");
     expect(text).toContain("| lost |");
-    expect(text).not.toContain("## Notes");
+    expect(text).toContain("| 0.70 | no disk-full came about (1 skipped: not root) |");
+    expect(markdownReport(history, { ...findings, notes: [] }, summary)).not.toContain("## Notes");
   });
 
   it("tells what is noted", () => {

@@ -7,9 +7,11 @@ import {
   check,
   chooseFaults,
   DEFAULT_WORKLOAD,
+  drawSeed,
   type FaultName,
   type Findings,
   type History,
+  namedFaults,
   parseWorkload,
   Recorder,
   type RunOptions,
@@ -21,7 +23,7 @@ import {
 } from "@hearsay/chaos";
 import type { ChaosFlags } from "../commands/chaos.ts";
 import { HEARSAY } from "../dev/hearsay-command.ts";
-import { CliError, EXIT } from "../failure.ts";
+import { CliError, EXIT, type ExitCode } from "../failure.ts";
 import { invocation } from "../invocation.ts";
 import type { Io } from "../io.ts";
 import { Printer } from "../printer.ts";
@@ -41,13 +43,16 @@ export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
     return;
   }
   const endpoints = flags.endpoints === undefined ? undefined : baseUrlsOf(flags.endpoints);
-  const seed = flags.seed ?? randomInt(SEED_BOUND);
   const faults = chooseFaults(flags.faults ?? []);
+  const asked = namedFaults(flags.faults ?? []);
+  const durationMs = flags.minutes * MINUTE_MS;
+  const seed =
+    flags.seed ?? drawSeed(() => randomInt(SEED_BOUND), { nodes: flags.nodes, durationMs, faults }, asked);
   const workload = await workloadOf(flags);
   const report = directoryForRun(flags.report, seed);
   const options: RunOptions = {
     seed,
-    durationMs: flags.minutes * MINUTE_MS,
+    durationMs,
     settleMs: flags.settle,
     workload,
     report,
@@ -59,7 +64,7 @@ export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
   if (!print.json) await print.note(`Seed ${seed}, report in ${report}`);
   let directory: string | undefined;
   try {
-    directory = await perform(io, print, flags, { options, endpoints, faults, recorder });
+    directory = await perform(io, print, flags, { options, endpoints, faults, asked, recorder });
   } catch (error) {
     if (!recorder.history.isInterrupted) {
       await recorder.close();
@@ -109,6 +114,7 @@ interface Run {
   readonly options: RunOptions;
   readonly endpoints: readonly string[] | undefined;
   readonly faults: readonly FaultName[];
+  readonly asked: readonly FaultName[];
   readonly recorder: Recorder;
 }
 
@@ -116,7 +122,7 @@ async function perform(
   io: Io,
   print: Printer,
   { nodes, set = [] }: ChaosFlags,
-  { options, endpoints, faults, recorder }: Run,
+  { options, endpoints, faults, asked, recorder }: Run,
 ): Promise<string | undefined> {
   const progress = new ProgressLine(io, () => performance.now());
   const events = {
@@ -136,7 +142,7 @@ async function perform(
       return undefined;
     }
     return await runLocally(
-      { ...options, nodes, faults, set, command: HEARSAY },
+      { ...options, nodes, faults, asked, set, command: HEARSAY },
       recorder,
       events,
       io.stopped,
@@ -215,14 +221,26 @@ async function conclude(print: Printer, history: History, findings: Findings, ke
     if (failure === undefined) return;
     throw failure;
   }
-  const onlyLate = violations.every(({ code }) => code === "not_converged");
   const data = kept.directory === undefined ? "" : `\nThe nodes' data is kept in ${kept.directory}.`;
   const gap = failure === undefined ? "" : `\n${gapOf(failure)}`;
-  throw new CliError(quantity(violations.length, "violation"), {
-    code: onlyLate ? "not_converged" : "promise_broken",
-    exit: onlyLate ? EXIT.timedOut : EXIT.error,
-    next: `Run it again with:\n  ${history.begin?.command ?? ""}${data}${gap}`,
-  });
+  const next = `Run it again with:\n  ${history.begin?.command ?? ""}${data}${gap}`;
+  const { message, ...facts } = verdictBy(violations);
+  throw new CliError(message, { ...facts, next });
+}
+
+interface Verdict {
+  readonly message: string;
+  readonly code: string;
+  readonly exit: ExitCode;
+}
+
+function verdictBy(violations: Findings["violations"]): Verdict {
+  const message = quantity(violations.length, "violation");
+  const areAll = (wanted: string): boolean => violations.every(({ code }) => code === wanted);
+  if (areAll("not_converged")) return { message, code: "not_converged", exit: EXIT.timedOut };
+  if (areAll("unfinished"))
+    return { message: "not everything was tested", code: "unfinished", exit: EXIT.error };
+  return { message, code: "promise_broken", exit: EXIT.error };
 }
 
 function gapOf(failure: unknown): string {
