@@ -104,12 +104,23 @@ describe("hearsay chaos", () => {
     expect(readFileSync(join(report, "report.md"), "utf8")).toContain(`--workload '${workload}'`);
   });
 
+  it("says why the nodes do not start", async () => {
+    const options = { cwd: directory.path, env: { NODE_ENV: "production" } };
+    const { code, err } = await hearsay(["chaos", "--nodes", "1"], options);
+    expect(err).toContain(
+      "n1 ended with code 2 before it was ready: error: the configuration is not valid:\n",
+    );
+    expect(err).toContain("test.hooks (--set test.hooks): refused in production (NODE_ENV=production)\n");
+    expect(code).toBe(1);
+  });
+
   it("names what is wrong with its options", async () => {
     for (const [args, text] of [
       [["--faults", "burn"], 'there is no fault "burn"'],
       [["--minutes", "0"], "Give a number of minutes"],
       [["--seed", "x"], "Give a whole number"],
-      [["--endpoints", "127.0.0.1:1", "--report", "nowhere"], "cannot be reached"],
+      [["--endpoints", "127.0.0.1:1", "--report", "nowhere"], "cannot be reached: "],
+      [["--endpoints", "127.0.0.1:1"], "Every node that --endpoints names has to answer"],
       [["--endpoints", ""], "names no node"],
       [["--endpoints", "ftp://127.0.0.1:1"], "is no http or https URL"],
       [["--endpoints", "127.0.0.1:1,http://127.0.0.1:1/"], "is named twice"],
@@ -121,6 +132,7 @@ describe("hearsay chaos", () => {
       expect(code).not.toBe(0);
       expect(err).toContain(text);
       expect(err).not.toContain("defect of hearsay");
+      expect(err).not.toContain("HEARSAY_ENDPOINT");
     }
   });
 });
