@@ -100,6 +100,7 @@ describe("hearsay chaos", () => {
     expect(run.text).toContain(`\nunfinished: ${why}\n`);
     expect(run.text).not.toContain("held.");
     expect(run.err).toContain("error: not everything was tested\n");
+    expect(run.err).not.toContain("data is kept");
     expect(run.code).toBe(1);
     expect(readFileSync(join(report, "report.md"), "utf8")).toContain(`--workload '${workload}'`);
   });

@@ -82,12 +82,13 @@ export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
     await print.note(failure === undefined ? `History: ${file}` : gapOf(failure));
     io.stopped.throwIfAborted();
   }
-  const isClean = findings.violations.length === 0;
-  if (directory !== undefined && isClean) await rm(directory, { recursive: true, force: true });
+  // What was not tested is in no node's data.
+  const isKept = findings.violations.some(({ code }) => code !== "unfinished");
+  if (directory !== undefined && !isKept) await rm(directory, { recursive: true, force: true });
   // What was found comes first, whatever could not be written.
   await conclude(print, recorder.history, findings, {
     report,
-    directory: isClean ? undefined : directory,
+    directory: isKept ? directory : undefined,
     failure,
   });
 }
