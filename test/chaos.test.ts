@@ -69,10 +69,17 @@ describe("hearsay chaos", () => {
     });
     for (const url of urls) expect((await fetch(`${url}/livez`)).status).toBe(200);
     expect(await run.end("SIGINT")).toBe(130);
+    expect(await run.printed).toContain("writes acknowledged");
+    const told = `Report: ${report}/report.html\nHistory: ${report}/history.ndjson\n`;
+    await expect.poll(run.said).toContain(told);
+    expect(readFileSync(join(report, "report.html"), "utf8")).toContain('<p class="bad">Interrupted after');
+    const again = await hearsay(["chaos", "--check", join(report, "history.ndjson")]);
+    expect(again.code).toBe(1);
+    expect(again.text).toMatch(/\nInterrupted after \d+ s: nothing can be said to have held\.\n$/);
     for (const url of urls) await expect(fetch(`${url}/livez`)).rejects.toThrow();
   });
 
-  it("says which faults there are too few nodes for, and repeats itself in words that a shell takes", async () => {
+  it("has not done what it was asked for when there are too few nodes, and repeats itself in words that a shell takes", async () => {
     const workload = join(directory.path, "one key.yaml");
     writeFileSync(workload, "operations: [{ do: put, keys: once }]");
     const report = join(directory.path, "one");
@@ -89,8 +96,23 @@ describe("hearsay chaos", () => {
       ...PATIENT,
     ]);
     expect(run.text).toContain("0 hole (1 skipped), 0 partition (1 skipped)");
-    expect(run.text).toContain("Everything held.");
+    const why = "no hole came about, though it was asked for (1 skipped: it takes 2 nodes)";
+    expect(run.text).toContain(`\nunfinished: ${why}\n`);
+    expect(run.text).not.toContain("held.");
+    expect(run.err).toContain("error: not everything was tested\n");
+    expect(run.err).not.toContain("data is kept");
+    expect(run.code).toBe(1);
     expect(readFileSync(join(report, "report.md"), "utf8")).toContain(`--workload '${workload}'`);
+  });
+
+  it("says why the nodes do not start", async () => {
+    const options = { cwd: directory.path, env: { NODE_ENV: "production" } };
+    const { code, err } = await hearsay(["chaos", "--nodes", "1"], options);
+    expect(err).toContain(
+      "n1 ended with code 2 before it was ready: error: the configuration is not valid:\n",
+    );
+    expect(err).toContain("test.hooks (--set test.hooks): refused in production (NODE_ENV=production)\n");
+    expect(code).toBe(1);
   });
 
   it("names what is wrong with its options", async () => {
@@ -98,7 +120,8 @@ describe("hearsay chaos", () => {
       [["--faults", "burn"], 'there is no fault "burn"'],
       [["--minutes", "0"], "Give a number of minutes"],
       [["--seed", "x"], "Give a whole number"],
-      [["--endpoints", "127.0.0.1:1", "--report", "nowhere"], "cannot be reached"],
+      [["--endpoints", "127.0.0.1:1", "--report", "nowhere"], "cannot be reached: "],
+      [["--endpoints", "127.0.0.1:1"], "Every node that --endpoints names has to answer"],
       [["--endpoints", ""], "names no node"],
       [["--endpoints", "ftp://127.0.0.1:1"], "is no http or https URL"],
       [["--endpoints", "127.0.0.1:1,http://127.0.0.1:1/"], "is named twice"],
@@ -110,6 +133,7 @@ describe("hearsay chaos", () => {
       expect(code).not.toBe(0);
       expect(err).toContain(text);
       expect(err).not.toContain("defect of hearsay");
+      expect(err).not.toContain("HEARSAY_ENDPOINT");
     }
   });
 });
@@ -165,10 +189,35 @@ operations:
     expect(text).toContain("Everything held.");
     expect(err).toContain("ENOSPC");
     expect(readFileSync(join(report, "report.html"), "utf8")).toContain("Everything held.");
-    rmSync(join(report, "history.ndjson"));
-    mkdirSync(join(report, "history.ndjson"));
-    const again = await hearsay(args);
+    mkdirSync(join(directory.path, "no-file", "history.ndjson"), { recursive: true });
+    const again = await hearsay([...args, "--report", join(directory.path, "no-file")]);
     expect(again.err).toContain("Name a file: that is a directory.");
+  });
+
+  it("write over nothing of an earlier run, and make its report again from its history", async () => {
+    const cwd = join(directory.path, "twice");
+    mkdirSync(cwd);
+    const chaos = (...args: readonly string[]) => hearsay(["chaos", ...args], { cwd });
+    const args = ["--endpoints", node.url, "--minutes", "0.02", "--seed", "9", ...PATIENT];
+    expect((await chaos(...args)).err).toContain("Report: .hearsay/chaos-9/report.html");
+    const read = (file: string) => readFileSync(join(cwd, ".hearsay", file), "utf8");
+    const [history, report] = [read("chaos-9/history.ndjson"), read("chaos-9/report.html")];
+    const [first, second] = [".hearsay/chaos-9", ".hearsay/chaos-9-2"];
+    expect((await chaos(...args)).err).toContain(`Report: ${second}/report.html`);
+    expect(read("chaos-9-2/history.ndjson")).not.toBe(history);
+
+    const refused = await chaos(...args, "--report", first);
+    expect(refused.err).toContain(`error: ${first} has a history.ndjson already`);
+    expect(refused.code).toBe(2);
+    const file = `${first}/history.ndjson`;
+    expect((await chaos("--check", file, "--report", first)).err).toContain("has a report.html already");
+    expect((await chaos("--check", file, "--report", ".hearsay/again")).code).toBe(0);
+    expect(read("again/report.html")).toBe(report);
+    expect(read("again/report.md")).toBe(read("chaos-9/report.md"));
+
+    for (const name of ["report.html", "report.md"]) rmSync(join(cwd, first, name));
+    expect((await chaos("--check", file, "--report", first)).code).toBe(0);
+    expect([read("chaos-9/history.ndjson"), read("chaos-9/report.html")]).toEqual([history, report]);
   });
 
   it("pass a node that only has a proxy before it", async () => {

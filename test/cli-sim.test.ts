@@ -83,6 +83,10 @@ it("goes beyond the tables with flags, and writes the plot and JSON", async () =
     { tables: [{ name: "rounds", figures: [{ setting: "push, 60 nodes", ok: true }, {}, {}] }] },
   ]);
   expect(readFileSync(svg, "utf8")).toContain("push-pull: all after");
+  const nowhere = await hearsay(["sim", "paper", "rounds", ...flags, "--svg", join(svg, "plot.svg")]);
+  // Before anything is measured, as that can take minutes.
+  expect([nowhere.code, nowhere.text]).toEqual([1, ""]);
+  expect(nowhere.err).toContain("ENOTDIR");
 });
 
 it("fits how figures grow", async () => {

@@ -16,7 +16,9 @@ export {
 export type { HistoryEvent } from "./history/events.ts";
 export { History } from "./history/history.ts";
 export { HistoryLineError, readHistory } from "./history/lines.ts";
-export { chooseFaults, FAULTS, type FaultName, FaultNameError } from "./plan/faults.ts";
+export { drawSeed } from "./plan/draw-seed.ts";
+export { chooseFaults, FAULTS, type FaultName, FaultNameError, namedFaults } from "./plan/faults.ts";
+export { lateOf } from "./report/markdown.ts";
 export { headlineOf, type Summary, summarize } from "./report/summary.ts";
 export { writeReport } from "./report/write.ts";
 export { runOnEndpoints } from "./run/endpoint-run.ts";

@@ -101,7 +101,8 @@ function lost({ node, key, endMs, siblings }: FinalEvent, { event, version }: Kn
   const held =
     siblings.length === 0 ? "has no record of the key" : `holds ${siblings.map(describe).join(" and ")}`;
   const what = `the ${event.do} of ${version} acknowledged by ${event.node} at ${seconds(event.endMs)}`;
-  return { code: "lost", node, key, version, atMs: endMs, detail: `${node} ${held}, and ${what} is gone` };
+  const detail = `${node} ${held}, and ${what} is gone`;
+  return { code: "lost", node, key, version, atMs: endMs, acknowledgedMs: event.endMs, detail };
 }
 
 function* resurrected(
@@ -117,7 +118,8 @@ function* resurrected(
     if (over === undefined) continue;
     const { event, version } = over;
     const detail = `${node} holds ${describe(sibling)}, which the ${event.do} of ${version} acknowledged by ${event.node} at ${seconds(event.endMs)} had replaced`;
-    yield { code: "resurrected", node, key, version: sibling.version, atMs: endMs, detail };
+    const times = { atMs: endMs, acknowledgedMs: event.endMs };
+    yield { code: "resurrected", node, key, version: sibling.version, ...times, detail };
   }
 }
 

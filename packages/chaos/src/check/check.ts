@@ -12,7 +12,8 @@ import { checkProcesses } from "./processes.ts";
 import { checkAcks, checkAsked, checkReceipts, checkWatermarks } from "./replicas.ts";
 import { Rosters } from "./rosters.ts";
 import { checkShowings } from "./showings.ts";
-import { namelessAnswers, unfinished } from "./unfinished.ts";
+import { namelessAnswers, unfinished, unnamedMembers } from "./unfinished.ts";
+import { skippedThroughout, untried } from "./untried.ts";
 import type { Violation } from "./violation.ts";
 
 export interface Findings {
@@ -31,7 +32,7 @@ export function check(history: History): Findings {
   const losses = new Losses(history, new Holders(history, writes, rosters), gone);
   const flipped = new Flipped(history);
   const end = checkEnd(history, writes, losses);
-  const violations = [
+  const found = [
     ...end.violations,
     ...checkShowings(showings, writes, history.begin?.clockErrorMs ?? 0),
     ...checkBounds(history, showings, writes),
@@ -42,16 +43,24 @@ export function check(history: History): Findings {
     ...checkWatermarks(history),
     ...checkFailures(history),
     ...checkProcesses(history, flipped),
-    ...unfinished(history),
   ];
-  return {
-    violations: violations.sort((a, b) => a.atMs - b.atMs),
-    notes: [
-      ...flipped.notes,
-      ...namelessAnswers(history),
-      ...foreignAnswers(history),
-      ...goneNotes(history, gone),
-    ],
-    counts: end.counts,
-  };
+  const notes = [
+    ...flipped.notes,
+    ...namelessAnswers(history),
+    ...foreignAnswers(history),
+    ...goneNotes(history, gone),
+    ...unnamedMembers(history),
+    ...skippedThroughout(history),
+  ];
+  const { counts } = end;
+  // What explains it may have been about to be recorded: a fault is when it is over, a write when it is answered.
+  if (history.isInterrupted)
+    return { violations: [...unfinished(history)], notes: [...notes, ...found.map(unjudged)], counts };
+  const violations = [...found, ...unfinished(history), ...untried(history)];
+  return { violations: violations.sort((a, b) => a.atMs - b.atMs), notes, counts };
+}
+
+function unjudged({ code, node, key, atMs, detail }: Violation): Note {
+  const where = key === undefined ? "" : ` (${key})`;
+  return { node, atMs, detail: `not judged, as the run was interrupted: ${code}: ${detail}${where}` };
 }

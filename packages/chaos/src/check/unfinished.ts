@@ -9,7 +9,7 @@ import type { Violation } from "./violation.ts";
 const RECEIPTS_FEW = 10;
 
 export function* unfinished(history: History): Generator<Violation> {
-  const { begin, endMs, writes, finals } = history;
+  const { begin, endMs, isInterrupted, writes, finals } = history;
   const found = (node: string, detail: string): Violation => ({
     code: "unfinished",
     node,
@@ -18,6 +18,10 @@ export function* unfinished(history: History): Generator<Violation> {
   });
   if (begin === undefined || endMs === 0) {
     yield found("", "the history breaks off before the end of its run");
+    return;
+  }
+  if (isInterrupted) {
+    yield found("", "the run was interrupted before its end");
     return;
   }
   const acknowledged = writes.filter(({ outcome }) => outcome === "ok");
@@ -55,4 +59,21 @@ export function* namelessAnswers({ reads }: History): Generator<Note> {
     const detail = `${answers.length} answers of ${node} were without Hearsay-Node, so each was checked by itself alone`;
     yield { node, atMs, detail };
   }
+}
+
+/** A cluster that somebody else runs may have members that the run was not told of. It has read nothing of what they hold. */
+export function* unnamedMembers({ processes, statuses }: History): Generator<Note> {
+  if (processes.length > 0) return;
+  const answered = new Set(statuses.map(({ id }) => id));
+  const unnamed = new Map<string, { readonly name: string; readonly atMs: number }>();
+  for (const { atMs, members } of statuses) {
+    for (const { id, name, state } of members)
+      if (state === "alive" && !answered.has(id) && !unnamed.has(id)) unnamed.set(id, { name, atMs });
+  }
+  for (const { name, atMs } of unnamed.values())
+    yield {
+      node: name,
+      atMs,
+      detail: `${name} was not named as an endpoint, so what it holds was not looked at`,
+    };
 }

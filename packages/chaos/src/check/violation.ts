@@ -27,6 +27,8 @@ export interface Violation {
   readonly version?: string | undefined;
   /** When it was seen. */
   readonly atMs: number;
+  /** When the write was acknowledged that is lost or undone. */
+  readonly acknowledgedMs?: number;
   /** A sentence with the facts. */
   readonly detail: string;
 }

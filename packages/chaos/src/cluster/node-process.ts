@@ -35,6 +35,10 @@ export interface NodeEvents {
   complained(text: string): void;
 }
 
+/** Of its standard error, in the message about a node that did not start: what is wrong, and with which settings. */
+const SAID_LINES_MAX = 8;
+const SAID_LINE_LENGTH_MAX = 500;
+
 /** A node ended before it was ready. */
 export class NodeEndedError extends Error {
   readonly fault: { readonly code: "node_ended"; readonly name: string };
@@ -42,12 +46,13 @@ export class NodeEndedError extends Error {
   /** The first line of its standard error; empty when it has said nothing. */
   readonly complaint: string;
 
-  constructor({ name, log }: NodePlace, ending: Ending, complaint: string) {
-    const said = complaint === "" ? "" : `: ${complaint}`;
+  /** @param lines the first ones of its standard error */
+  constructor({ name, log }: NodePlace, ending: Ending, lines: readonly string[]) {
+    const said = lines.length === 0 ? "" : `: ${lines.join("\n")}`;
     super(`${name} ended with ${describeEnding(ending)} before it was ready${said}`);
     this.name = "NodeEndedError";
     this.fault = { code: "node_ended", name };
-    this.complaint = complaint;
+    this.complaint = lines[0] ?? "";
     this.next = `All that it said is in its log: ${log}`;
   }
 }
@@ -59,7 +64,7 @@ export class NodeProcess {
   readonly #child: ChildProcess;
   readonly #log: WriteStream;
   readonly #events: NodeEvents;
-  #complaint = "";
+  readonly #said: string[] = [];
 
   /** @param args of `serve`, beside those of the place */
   constructor(place: NodePlace, command: HearsayCommand, args: readonly string[], events: NodeEvents) {
@@ -92,7 +97,7 @@ export class NodeProcess {
         const ready = parseReady(message);
         if (ready !== undefined) resolve(ready);
       });
-      this.ended.then((ending) => reject(new NodeEndedError(this.place, ending, this.#complaint)), reject);
+      this.ended.then((ending) => reject(new NodeEndedError(this.place, ending, this.#said)), reject);
     });
   }
 
@@ -125,7 +130,7 @@ export class NodeProcess {
     if (stderr !== null) {
       createInterface(stderr).on("line", (line) => {
         this.#log.write(`${line}\n`);
-        if (this.#complaint === "") this.#complaint = line;
+        if (this.#said.length < SAID_LINES_MAX) this.#said.push(line.slice(0, SAID_LINE_LENGTH_MAX));
         this.#events.complained(line);
       });
     }

@@ -16,6 +16,8 @@ export interface BeginEvent {
   readonly command: string;
   /** By so much may the clocks of two nodes have differed. */
   readonly clockErrorMs: number;
+  /** Kinds of fault that were asked for by name. */
+  readonly asked?: readonly string[];
 }
 
 /** `ok`: answered as asked. `none`: certainly nothing was written, or nothing was read. `unknown`: a write may be in effect. */
@@ -182,6 +184,12 @@ export interface EndEvent {
   readonly atMs: number;
 }
 
+/** Somebody has ended the run before its end. What was under way then may still follow. */
+export interface InterruptedEvent {
+  readonly type: "interrupted";
+  readonly atMs: number;
+}
+
 export type HistoryEvent =
   | BeginEvent
   | OperationEvent
@@ -193,4 +201,5 @@ export type HistoryEvent =
   | FinalEvent
   | VerifyEvent
   | SettledEvent
-  | EndEvent;
+  | EndEvent
+  | InterruptedEvent;

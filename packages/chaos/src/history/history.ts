@@ -19,6 +19,8 @@ import type {
 export class History {
   begin: BeginEvent | undefined;
   endMs = 0;
+  /** Then the end is the moment when that was done. */
+  isInterrupted = false;
   readonly operations: OperationEvent[] = [];
   readonly writes: WriteEvent[] = [];
   readonly reads: ReadEvent[] = [];
@@ -52,12 +54,18 @@ export class History {
       case "end":
         this.endMs = event.atMs;
         return;
+      case "interrupted":
+        this.endMs = event.atMs;
+        this.isInterrupted = true;
+        return;
       default:
         this.#file(event);
     }
   }
 
-  #file(event: Exclude<HistoryEvent, BeginEvent | OperationEvent | { readonly type: "end" }>): void {
+  #file(
+    event: Exclude<HistoryEvent, BeginEvent | OperationEvent | { readonly type: "end" | "interrupted" }>,
+  ): void {
     switch (event.type) {
       case "status":
         this.statuses.push(event);

@@ -13,6 +13,7 @@ const TYPES: ReadonlySet<unknown> = new Set<HistoryEvent["type"]>([
   "verify",
   "settled",
   "end",
+  "interrupted",
 ]);
 
 /** A line of a history cannot be understood. */

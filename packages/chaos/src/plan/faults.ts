@@ -84,6 +84,11 @@ export function chooseFaults(wishes: readonly string[]): FaultName[] {
   return FAULTS.map(({ name }) => name).filter((name) => chosen.has(name));
 }
 
+/** Those of them that are asked for one by one, and not with a group or with all. */
+export function namedFaults(wishes: readonly string[]): FaultName[] {
+  return chooseFaults(wishes).filter((name) => wishes.includes(name));
+}
+
 function namesOf(wish: string): FaultName[] {
   if (wish === "none") return [];
   const meant = FAULTS.filter(({ name, group }) => wish === "all" || wish === name || wish === group);

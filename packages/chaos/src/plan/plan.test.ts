@@ -1,7 +1,8 @@
 import { SeededRandom } from "@hearsay/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { chooseFaults, FAULTS } from "./faults.ts";
+import { drawSeed } from "./draw-seed.ts";
+import { chooseFaults, FAULTS, namedFaults } from "./faults.ts";
 import { planFaults } from "./schedule.ts";
 import { drawShape } from "./shapes.ts";
 
@@ -69,5 +70,37 @@ describe("the choice of faults", () => {
     expect(chooseFaults(["-network"])).toContain("kill");
     expect(chooseFaults(["none"])).toEqual([]);
     expect(() => chooseFaults(["kil"])).toThrow('there is no fault "kil"');
+  });
+
+  it("knows which are named themselves", () => {
+    expect(namedFaults(["network", "kill", "disk-full", "-disk-full"])).toEqual(["kill"]);
+    expect(namedFaults(["-disk-full"])).toEqual([]);
+    expect(namedFaults(["all", "clock"])).toEqual(["clock"]);
+  });
+});
+
+describe("a seed that is drawn", () => {
+  const options = { nodes: 3, durationMs: 60_000, faults: ["kill", "kill-all"] as const };
+  const kinds = (seed: number) =>
+    planFaults({ ...options, seed })
+      .flat()
+      .filter(({ atMs }) => atMs < options.durationMs / 2)
+      .map(({ kind }) => kind);
+
+  it("is the first with which everything that is asked for comes up", () => {
+    let drawn = 0;
+    const seed = drawSeed(() => ++drawn, options, ["kill-all"]);
+    expect(seed).toBe(drawn);
+    expect(kinds(seed)).toContain("kill-all");
+    for (let before = 1; before < seed; before++) expect(kinds(before)).not.toContain("kill-all");
+    expect(seed).toBeGreaterThan(1);
+  });
+
+  it("is any, where what is asked for cannot come up", () => {
+    let drawn = 0;
+    const draw = () => ++drawn;
+    expect(drawSeed(draw, { ...options, nodes: 1, faults: ["hole"] }, ["hole"])).toBe(1);
+    const hardly = drawSeed(draw, { ...options, durationMs: 10, faults: ["hole"] }, ["hole"]);
+    expect(hardly).toBe(drawn);
   });
 });

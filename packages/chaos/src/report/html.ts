@@ -27,7 +27,8 @@ const LEGEND: readonly (readonly [kind: string, text: string])[] = [
   ["write ok", "acknowledged"],
   ["write unknown", "uncertain"],
   ["write none", "refused"],
-  ["violation", "violation"],
+  ["violation", "violation, when it was seen"],
+  ["undone", "when what is lost or was undone had been acknowledged"],
 ];
 
 export function htmlReport(history: History, { violations, notes }: Findings, summary: Summary): string {

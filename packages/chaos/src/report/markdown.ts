@@ -74,12 +74,17 @@ export function factsOf(summary: Summary): [name: string, text: string][] {
     ["pauses", `${summary.pausesPastSuspicion} past suspicion`],
     [
       "agreed",
-      settledMs === null ? "not in time" : `${(settledMs / 1000).toFixed(1)} s after the last fault`,
+      settledMs === null ? lateOf(summary) : `${(settledMs / 1000).toFixed(1)} s after the last fault`,
     ],
     ["looked for at the end", `${summary.looked} (acknowledged writes, times nodes)`],
     ["excused: only holder destroyed", String(summary.destroyed)],
     ["excused: by uncertain writes alone", String(summary.uncertain)],
   ];
+}
+
+/** What is said where not all nodes have agreed. */
+export function lateOf({ interrupted }: Summary): string {
+  return interrupted ? "not yet" : "not in time";
 }
 
 function seconds(ms: number): string {

@@ -55,13 +55,24 @@ describe("the report", () => {
     expect(page.match(/class="violation"/g)?.length).toBeGreaterThan(findings.violations.length);
   });
 
+  it("marks what was lost also where it was acknowledged, as that it is gone is seen at the end only", () => {
+    const lost = findings.violations.find(({ code }) => code === "lost");
+    expect(lost).toMatchObject({ acknowledgedMs: history.writes[0]?.endMs });
+    const page = htmlReport(history, findings, summary);
+    // From 96 to 1196 lie the 3 s of the run: 200 ms of them until the acknowledgement, and 1,900 until n3 had been read.
+    expect(page).toContain('<rect x="169.33" y="24" width="1.5" height="20" class="undone"><title>lost: ');
+    expect(page).toContain('<rect x="792.67" y="0" width="1.5" height="20" class="violation"><title>lost: ');
+    expect(page).toContain("when what is lost or was undone had been acknowledged");
+  });
+
   it("is also text, with the command that repeats the run", () => {
     const text = markdownReport(history, findings, summary);
     expect(text).toContain("hearsay chaos --seed 1");
     expect(text).toContain("halves n1 \\| n2 n3");
     expect(text).toContain("| lost |");
     expect(text).toContain("| receipts | 1 answered, 1 failed |");
-    expect(text).not.toContain("## Notes");
+    expect(text).toContain("| 1.10 | no disk-full came about (1 skipped: not root) |");
+    expect(markdownReport(history, { ...findings, notes: [] }, summary)).not.toContain("## Notes");
   });
 
   it("tells what is noted", () => {
@@ -70,6 +81,22 @@ describe("the report", () => {
     expect(markdownReport(history, noted, summary)).toContain(
       "## Notes\n\n| when | what |\n|---|---|\n| 0.01 |",
     );
+  });
+
+  it("gives no verdict over a run that was interrupted, and tells what it would have held against the nodes", async () => {
+    const stopped = told();
+    stopped.events.pop();
+    stopped.tell({ type: "interrupted", atMs: 2_000 });
+    const cut = await readHistory(stopped.events.map(formatLine));
+    const found = check(cut);
+    expect(found.violations).toEqual([
+      { code: "unfinished", node: "", atMs: 2_000, detail: "the run was interrupted before its end" },
+    ]);
+    const unjudged = "not judged, as the run was interrupted: lost: n3 has no record of the key";
+    expect(found.notes.map(({ detail }) => detail)).toContainEqual(expect.stringContaining(unjudged));
+    const said = "Interrupted after 2 s: nothing can be said to have held.";
+    expect(markdownReport(cut, found, summarize(cut, found))).toContain(`\n${said}\n`);
+    expect(htmlReport(cut, found, summarize(cut, found))).toContain(said);
   });
 
   it("comes out the same from the lines of the history, in whatever parts those come", async () => {

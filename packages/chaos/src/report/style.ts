@@ -18,5 +18,5 @@ svg .title { font-weight: 600; font-size: 12px; } svg .axis { fill: var(--soft);
 .fault { opacity: .85; } .converged { fill: var(--good); } .converging { fill: var(--wait); } .partitioned { fill: var(--part); } .unreachable { fill: var(--down); }
 .write.ok { fill: var(--good); } .write.unknown { fill: var(--wait); } .write.none { fill: var(--down); }
 .lag { fill: none; stroke-width: 1.4; } .lag0 { stroke: var(--network); } .lag1 { stroke: var(--process); } .lag2 { stroke: var(--disk); } .lag3 { stroke: var(--clock); } .lag4 { stroke: var(--good); }
-.violation { fill: var(--bad); } .legend span { margin-right: 14px; white-space: nowrap; font-size: 13px; } svg.swatch { width: 12px; height: 12px; vertical-align: -1px; }
+.violation { fill: var(--bad); } .undone { fill: var(--ink); } .legend span { margin-right: 14px; white-space: nowrap; font-size: 13px; } svg.swatch { width: 12px; height: 12px; vertical-align: -1px; }
 `;

@@ -18,6 +18,8 @@ interface Answers {
 export interface Summary {
   readonly seed: number;
   readonly seconds: number;
+  /** Somebody has ended the run before its end. */
+  readonly interrupted: boolean;
   readonly writes: { readonly acknowledged: number; readonly unknown: number; readonly refused: number };
   readonly reads: Answers;
   readonly receipts: Answers;
@@ -40,7 +42,7 @@ export interface Summary {
 }
 
 export function summarize(history: History, { violations, counts }: Findings): Summary {
-  const { begin, writes, reads, receipts, faults, settled, endMs } = history;
+  const { begin, writes, reads, receipts, faults, settled, endMs, isInterrupted } = history;
   const count = (outcome: string): number => writes.filter((write) => write.outcome === outcome).length;
   const times = settled.map(({ afterMs }) => afterMs).filter((ms) => ms !== null);
   const byCode: Partial<Record<ViolationCode, number>> = {};
@@ -48,6 +50,7 @@ export function summarize(history: History, { violations, counts }: Findings): S
   return {
     seed: begin?.seed ?? 0,
     seconds: Math.round(endMs / 1000),
+    interrupted: isInterrupted,
     writes: { acknowledged: count("ok"), unknown: count("unknown"), refused: count("none") },
     reads: answersOf(reads),
     receipts: answersOf(receipts),
@@ -67,7 +70,8 @@ function answersOf(operations: readonly OperationEvent[]): Answers {
 }
 
 /** What came of it, in one sentence. */
-export function headlineOf({ violations, destroyedWith }: Summary): string {
+export function headlineOf({ interrupted, seconds, violations, destroyedWith }: Summary): string {
+  if (interrupted) return `Interrupted after ${seconds} s: nothing can be said to have held.`;
   const broken = Object.values(violations).reduce((sum, count) => sum + count, 0);
   if (broken > 0) return `${broken} ${broken === 1 ? "violation" : "violations"}.`;
   const lost = Object.entries(destroyedWith);

@@ -28,7 +28,7 @@ export function timeline(history: History, violations: readonly Violation[]): st
     verdictRows(history, axis),
     { title: "Writes a second", height: CHART_HEIGHT, content: writesChart(history, axis) },
     { title: "Lag of the watermark, seconds", height: CHART_HEIGHT, content: lagChart(history, axis) },
-    violationRow(violations, axis),
+    violationRows(violations, axis),
   ];
   let y = SECTION_GAP + AXIS;
   let content = "";
@@ -143,12 +143,19 @@ function verdictRows({ verdicts, begin }: History, axis: Axis): Part {
   return { title: "What each node says of all", height: nodes.length * (ROW + ROW_GAP), content };
 }
 
-function violationRow(violations: readonly Violation[], axis: Axis): Part {
-  let content = element("rect", { x: axis.left, y: 0, width: axis.width, height: ROW, class: "lane" });
-  content += label(8, 14, violations.length === 0 ? "none" : String(violations.length));
-  for (const { atMs, code, detail } of violations)
+/** What is missed at the end is seen there, whenever it went: so the time from which on it can have gone has a row too. */
+function violationRows(violations: readonly Violation[], axis: Axis): Part {
+  const below = ROW + ROW_GAP;
+  let content = "";
+  for (const y of [0, below])
+    content += element("rect", { x: axis.left, y, width: axis.width, height: ROW, class: "lane" });
+  content += label(8, 14, `${violations.length === 0 ? "none" : violations.length} seen`);
+  content += label(8, below + 14, "acknowledged");
+  for (const { atMs, acknowledgedMs: ms, code, detail } of violations) {
     content += bar(span(axis, atMs, atMs, 0), "violation", `${code}: ${detail}`);
-  return { title: "Violations, when they were seen", height: ROW, content };
+    if (ms !== undefined) content += bar(span(axis, ms, ms, below), "undone", `${code}: ${detail}`);
+  }
+  return { title: "Violations", height: 2 * below, content };
 }
 
 function span(

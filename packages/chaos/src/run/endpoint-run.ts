@@ -1,10 +1,24 @@
 /** A run on a cluster that somebody else runs: workload and checks, and no faults. */
+import { HearsayError } from "@hearsay/client";
 import type { RunEvents, RunOptions } from "./options.ts";
 import type { Recorder } from "./recorder.ts";
-import { Targets } from "./target.ts";
+import { type Target, Targets } from "./target.ts";
 import { lookAtEnd, runName, workThrough } from "./work.ts";
 
-/** @throws HearsayError when a node cannot be asked at the beginning, and the reason of `stopped` */
+/** A node that was named does not answer, so nothing could be tested. */
+class SilentEndpointError extends Error {
+  readonly fault: { readonly code: "unreachable" | "timed_out"; readonly endpoint: string };
+  readonly next: string =
+    "Every node that --endpoints names has to answer before the run begins: see that it runs, and that its address is right.";
+
+  constructor(message: string, code: "unreachable" | "timed_out", endpoint: string) {
+    super(message);
+    this.name = "SilentEndpointError";
+    this.fault = { code, endpoint };
+  }
+}
+
+/** @throws SilentEndpointError or HearsayError when a node cannot be asked at the beginning, and the reason of `stopped` */
 export async function runOnEndpoints(
   endpoints: readonly string[],
   options: RunOptions,
@@ -39,12 +53,20 @@ async function introduce(targets: Targets, events: RunEvents, signal: AbortSigna
   const named = new Set<string>();
   const members = new Map<string, string>();
   for (const target of targets.all) {
-    const status = await targets.client(target).cluster.status({ signal });
+    const asked = targets.client(target).cluster.status({ signal });
+    const status = await asked.catch((error: unknown) => Promise.reject(explained(error, target)));
     named.add(status.node);
-    for (const { id, name } of status.members) members.set(id, name);
+    for (const { id, name, state } of status.members) if (state === "alive") members.set(id, name);
   }
   const others = [...members].filter(([id]) => !named.has(id)).map(([, name]) => name);
   if (others.length > 0) events.stage(`not named, so not read at the end: ${others.join(", ")}`);
+}
+
+function explained(error: unknown, { url }: Target): unknown {
+  if (!(error instanceof HearsayError)) return error;
+  const { code } = error.fault;
+  const isSilent = code === "unreachable" || code === "timed_out";
+  return isSilent ? new SilentEndpointError(error.message, code, url) : error;
 }
 
 /** The default of `clock.maxDriftMs`: further apart clocks make nodes refuse one another. */

@@ -83,6 +83,7 @@ async function runOn(
     durationMs: options.durationMs,
     command: options.repeat,
     clockErrorMs: clockErrorMs(options.faults),
+    asked: options.asked,
   });
   for (const { name, minNodes } of FAULTS) {
     if (!options.faults.includes(name) || minNodes <= options.nodes) continue;

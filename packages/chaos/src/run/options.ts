@@ -17,6 +17,8 @@ export interface RunOptions {
 export interface LocalOptions extends RunOptions {
   readonly nodes: number;
   readonly faults: readonly FaultName[];
+  /** Those of them that were asked for by name. */
+  readonly asked: readonly FaultName[];
   readonly command: HearsayCommand;
   /** Settings of every node, `knob=value`. */
   readonly set: readonly string[];

@@ -9,6 +9,7 @@ export class Recorder {
   readonly #file: WriteStream;
   readonly #startedMs: number = performance.now();
   #operations = 0;
+  #isInterrupted = false;
   #failure: Error | undefined;
 
   /** @throws the system's error when the file cannot be made */
@@ -29,6 +30,21 @@ export class Recorder {
   }
 
   record(event: HistoryEvent): void {
+    if (this.#isInterrupted && event.type !== "op" && event.type !== "fault") return;
+    this.#keep(event);
+  }
+
+  /**
+   * Whoever runs it has had enough. What becomes of the nodes from now on is no part of the run; of what was under way the outcome still
+   * is, as a node may have shown it already.
+   */
+  interrupt(): void {
+    if (this.history.endMs > 0) return;
+    this.#isInterrupted = true;
+    if (this.history.begin !== undefined) this.#keep({ type: "interrupted", atMs: this.nowMs() });
+  }
+
+  #keep(event: HistoryEvent): void {
     this.history.add(event);
     if (this.#failure === undefined && !this.#file.writableEnded) this.#file.write(formatLine(event));
   }

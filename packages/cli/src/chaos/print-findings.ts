@@ -1,8 +1,8 @@
-import { type Findings, type History, headlineOf, summarize } from "@hearsay/chaos";
+import { type Findings, type History, headlineOf, lateOf, summarize } from "@hearsay/chaos";
 import { type Printer, shownKey } from "../printer.ts";
 import { quantity } from "../quantity.ts";
 
-/** Violations that are printed; the report has all. */
+/** Violations that are printed, and notes; the report has all. */
 const SHOWN_MAX = 20;
 
 export async function printFindings(
@@ -31,16 +31,17 @@ export async function printFindings(
         .join(", ") || "none",
     ],
     ["kills", `${kills} with SIGKILL; ${pausesPastSuspicion} pauses past suspicion`],
-    ["agreed", settledMs === null ? "not in time" : `within ${(settledMs / 1000).toFixed(1)} s`],
+    ["agreed", settledMs === null ? lateOf(summary) : `within ${(settledMs / 1000).toFixed(1)} s`],
     [
       "excused",
       `${summary.destroyed} whose only holder lost its data, ${summary.uncertain} by uncertain writes, of ${summary.looked} looked for`,
     ],
   ];
   for (const [name = "", text = ""] of rows) await print.line(`${name.padEnd(8)} ${text}`);
-  for (const { detail } of notes) await print.line(`note: ${detail}`);
-  if (violations.length === 0) await print.line(headlineOf(summary));
-  for (const { code, key, detail } of violations.slice(0, SHOWN_MAX)) {
+  for (const { detail } of notes.slice(0, SHOWN_MAX)) await print.line(`note: ${detail}`);
+  if (notes.length > SHOWN_MAX) await print.line(`and ${notes.length - SHOWN_MAX} more notes`);
+  if (violations.length === 0 || summary.interrupted) await print.line(headlineOf(summary));
+  for (const { code, key, detail } of summary.interrupted ? [] : violations.slice(0, SHOWN_MAX)) {
     await print.line(`${code}: ${detail}${key === undefined ? "" : ` (${shownKey(key)})`}`);
   }
   if (violations.length > SHOWN_MAX) await print.line(`and ${violations.length - SHOWN_MAX} more`);

@@ -7,9 +7,11 @@ import {
   check,
   chooseFaults,
   DEFAULT_WORKLOAD,
+  drawSeed,
   type FaultName,
   type Findings,
   type History,
+  namedFaults,
   parseWorkload,
   Recorder,
   type RunOptions,
@@ -21,14 +23,14 @@ import {
 } from "@hearsay/chaos";
 import type { ChaosFlags } from "../commands/chaos.ts";
 import { HEARSAY } from "../dev/hearsay-command.ts";
-import { CliError, EXIT } from "../failure.ts";
+import { CliError, EXIT, type ExitCode } from "../failure.ts";
 import { invocation } from "../invocation.ts";
 import type { Io } from "../io.ts";
-import { makeDirectory } from "../make-directory.ts";
 import { Printer } from "../printer.ts";
 import { ProgressLine } from "../progress.ts";
 import { quantity } from "../quantity.ts";
 import { printFindings } from "./print-findings.ts";
+import { directoryForReport, directoryForRun, HISTORY } from "./report-directory.ts";
 
 const SEED_BOUND = 2 ** 31;
 const MINUTE_MS = 60_000;
@@ -37,54 +39,83 @@ const MINUTE_MS = 60_000;
 export async function runChaos(io: Io, flags: ChaosFlags): Promise<void> {
   const print = new Printer(io, { json: flags.json === true });
   if (flags.check !== undefined) {
-    const history = await readHistory(createReadStream(flags.check, "utf8"));
-    await conclude(print, history, check(history), undefined);
+    await checkAgain(print, flags.check, flags.report);
     return;
   }
   const endpoints = flags.endpoints === undefined ? undefined : baseUrlsOf(flags.endpoints);
-  const seed = flags.seed ?? randomInt(SEED_BOUND);
-  const report = flags.report ?? `.hearsay/chaos-${seed}`;
   const faults = chooseFaults(flags.faults ?? []);
+  const asked = namedFaults(flags.faults ?? []);
+  const durationMs = flags.minutes * MINUTE_MS;
+  const seed =
+    flags.seed ?? drawSeed(() => randomInt(SEED_BOUND), { nodes: flags.nodes, durationMs, faults }, asked);
   const workload = await workloadOf(flags);
+  const report = directoryForRun(flags.report, seed);
   const options: RunOptions = {
     seed,
-    durationMs: flags.minutes * MINUTE_MS,
+    durationMs,
     settleMs: flags.settle,
     workload,
     report,
     repeat: repeatOf(flags, seed),
   };
-  makeDirectory(report, "--report");
-  const recorder = new Recorder(join(report, "history.ndjson"));
+  const file = join(report, HISTORY);
+  const recorder = new Recorder(file);
+  io.stopped.addEventListener("abort", () => recorder.interrupt(), { once: true });
   if (!print.json) await print.note(`Seed ${seed}, report in ${report}`);
   let directory: string | undefined;
   try {
-    directory = await perform(io, print, flags, { options, endpoints, faults, recorder });
+    directory = await perform(io, print, flags, { options, endpoints, faults, asked, recorder });
   } catch (error) {
-    await recorder.close();
-    throw error;
+    if (!recorder.history.isInterrupted) {
+      await recorder.close();
+      // What has not begun is no run, and does not keep the next one from its place.
+      if (recorder.history.begin === undefined) await rm(file, { force: true });
+      throw error;
+    }
   }
   const unwritten: unknown = await recorder.close();
   const findings = check(recorder.history);
-  const failure = await writeReport(report, recorder.history, findings).then(
-    () => unwritten,
-    (error: unknown) => unwritten ?? error,
-  );
-  const isClean = findings.violations.length === 0;
-  if (directory !== undefined && isClean) await rm(directory, { recursive: true, force: true });
+  const unreported = await failureOf(writeReport(report, recorder.history, findings));
+  const failure = unwritten ?? unreported;
+  if (recorder.history.isInterrupted) {
+    await printFindings(print, recorder.history, findings, report);
+    await print.note(failure === undefined ? `History: ${file}` : gapOf(failure));
+    io.stopped.throwIfAborted();
+  }
+  // What was not tested is in no node's data.
+  const isKept = findings.violations.some(({ code }) => code !== "unfinished");
+  if (directory !== undefined && !isKept) await rm(directory, { recursive: true, force: true });
   // What was found comes first, whatever could not be written.
   await conclude(print, recorder.history, findings, {
     report,
-    directory: isClean ? undefined : directory,
+    directory: isKept ? directory : undefined,
     failure,
   });
-  if (failure !== undefined) throw failure;
+}
+
+async function checkAgain(print: Printer, file: string, named: string | undefined): Promise<void> {
+  const history = await readHistory(createReadStream(file, "utf8"));
+  const findings = check(history);
+  const report = named === undefined ? undefined : directoryForReport(named);
+  const failure = await (report === undefined
+    ? undefined
+    : failureOf(writeReport(report, history, findings)));
+  await conclude(print, history, findings, { report, directory: undefined, failure });
+}
+
+/** Why it was not done; undefined when it was. */
+async function failureOf(doing: Promise<void>): Promise<unknown> {
+  return await doing.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }
 
 interface Run {
   readonly options: RunOptions;
   readonly endpoints: readonly string[] | undefined;
   readonly faults: readonly FaultName[];
+  readonly asked: readonly FaultName[];
   readonly recorder: Recorder;
 }
 
@@ -92,7 +123,7 @@ async function perform(
   io: Io,
   print: Printer,
   { nodes, set = [] }: ChaosFlags,
-  { options, endpoints, faults, recorder }: Run,
+  { options, endpoints, faults, asked, recorder }: Run,
 ): Promise<string | undefined> {
   const progress = new ProgressLine(io, () => performance.now());
   const events = {
@@ -112,7 +143,7 @@ async function perform(
       return undefined;
     }
     return await runLocally(
-      { ...options, nodes, faults, set, command: HEARSAY },
+      { ...options, nodes, faults, asked, set, command: HEARSAY },
       recorder,
       events,
       io.stopped,
@@ -177,32 +208,43 @@ function quoted(word: string): string {
 }
 
 interface Kept {
-  readonly report: string;
+  readonly report: string | undefined;
   readonly directory: string | undefined;
   /** Why the history or the report is not whole. */
   readonly failure: unknown;
 }
 
-async function conclude(
-  print: Printer,
-  history: History,
-  findings: Findings,
-  kept: Kept | undefined,
-): Promise<void> {
-  await printFindings(print, history, findings, kept?.report);
+async function conclude(print: Printer, history: History, findings: Findings, kept: Kept): Promise<void> {
+  await printFindings(print, history, findings, kept.report);
   const { violations } = findings;
-  if (violations.length === 0) return;
-  const onlyLate = violations.every(({ code }) => code === "not_converged");
-  const data = kept?.directory === undefined ? "" : `\nThe nodes' data is kept in ${kept.directory}.`;
-  const { failure } = kept ?? {};
-  const gap = failure === undefined ? "" : `\nThe history or the report is not whole: ${messageOf(failure)}`;
-  throw new CliError(quantity(violations.length, "violation"), {
-    code: onlyLate ? "not_converged" : "promise_broken",
-    exit: onlyLate ? EXIT.timedOut : EXIT.error,
-    next: `Run it again with:\n  ${history.begin?.command ?? ""}${data}${gap}`,
-  });
+  const { failure } = kept;
+  if (violations.length === 0) {
+    if (failure === undefined) return;
+    throw failure;
+  }
+  const data = kept.directory === undefined ? "" : `\nThe nodes' data is kept in ${kept.directory}.`;
+  const gap = failure === undefined ? "" : `\n${gapOf(failure)}`;
+  const next = `Run it again with:\n  ${history.begin?.command ?? ""}${data}${gap}`;
+  const { message, ...facts } = verdictBy(violations);
+  throw new CliError(message, { ...facts, next });
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+interface Verdict {
+  readonly message: string;
+  readonly code: string;
+  readonly exit: ExitCode;
+}
+
+function verdictBy(violations: Findings["violations"]): Verdict {
+  const message = quantity(violations.length, "violation");
+  const areAll = (wanted: string): boolean => violations.every(({ code }) => code === wanted);
+  if (areAll("not_converged")) return { message, code: "not_converged", exit: EXIT.timedOut };
+  if (areAll("unfinished"))
+    return { message: "not everything was tested", code: "unfinished", exit: EXIT.error };
+  return { message, code: "promise_broken", exit: EXIT.error };
+}
+
+function gapOf(failure: unknown): string {
+  const reason = failure instanceof Error ? failure.message : String(failure);
+  return `The history or the report is not whole: ${reason}`;
 }

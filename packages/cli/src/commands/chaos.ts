@@ -36,6 +36,7 @@ export function addChaos(program: Command, io: Io): void {
   hearsay chaos --faults -disk --workload mine.yaml --report out
   hearsay chaos --endpoints http://n1:7171,http://n2:7171    your own cluster: workload and checks only
   hearsay chaos --check out/history.ndjson                   check a recorded run again
+  hearsay chaos --check out/history.ndjson --report again    and write its report anew
 `,
     )
     .description(
@@ -64,13 +65,16 @@ nodes did not agree in time, and with 1 for anything else that does not hold. do
       duration,
       DEFAULT_SETTLE_MS,
     )
-    .option("--report <dir>", "gets history, report and logs (default: .hearsay/chaos-SEED)")
+    .option(
+      "--report <dir>",
+      "gets history, report and logs, and has none yet (default: .hearsay/chaos-SEED, or -SEED-2 and so on)",
+    )
     .addOption(
       new Option("--endpoints <list>", "nodes of a running cluster; nothing is started and nothing broken")
         .argParser(list)
         .conflicts(["nodes", "faults", "set"]),
     )
-    .option("--check <file>", "check a recorded history, and nothing else")
+    .option("--check <file>", "check a recorded history, and start nothing")
     .option("--set <knob=value>", "any setting of the nodes; repeat it for more", collect)
     .option("--json", "print data as JSON")
     .action(async (flags: ChaosFlags) => {

@@ -1,5 +1,6 @@
 /** `sim paper`: the published tables, measured beside published. */
-import { writeFile } from "node:fs/promises";
+import { access, constants, open, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import {
   type Figure,
   isWithin,
@@ -22,6 +23,7 @@ export async function printPaper(io: Io, asked: readonly string[], flags: PaperF
   const { nodes, k, fanout, loss, runs } = flags;
   const settings = { nodes, k, fanout, loss, runs };
   refuseUnused(names, settings, flags.svg !== undefined);
+  if (flags.svg !== undefined) await requireWritable(flags.svg);
   const progress = new ProgressLine(io, () => performance.now());
   const show = (done: number, of: number): void => progress.update(() => `${done} of ${of} done`);
   const pool = new Pool({ signal: io.stopped, onDone: show });
@@ -35,12 +37,24 @@ export async function printPaper(io: Io, asked: readonly string[], flags: PaperF
   const print = new Printer(io, { json: flags.json === true });
   if (print.json) await print.document({ tables: tables.map(asJson) });
   else for (const table of tables) await printTable(print, table);
-  // Where the file cannot be written, what was measured is printed all the same.
+  // Where the file cannot be written any more, what was measured is printed all the same.
   if (flags.svg !== undefined && plot !== undefined) {
     await writeFile(flags.svg, await plot);
     await print.note(`Plot written to ${flags.svg}.`);
   }
   refuseOutOfBand(tables);
+}
+
+/** Makes no file, and leaves one that is there as it is. @throws the system's error where none could be written */
+export async function requireWritable(path: string): Promise<void> {
+  try {
+    const found = await stat(path);
+    // A pipe would end for its reader.
+    if (found.isFile() || found.isDirectory()) await (await open(path, "a")).close();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    await access(dirname(path), constants.W_OK);
+  }
 }
 
 async function printTable(print: Printer, { name, source, setting, figures }: PaperTable): Promise<void> {
