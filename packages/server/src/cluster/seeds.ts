@@ -27,6 +27,7 @@ function systemNames(): NameService {
 export const ANSWER_MS = 5000;
 /** Most names have no SRV records, and where addresses are known these alone are enough to go on. */
 export const SRV_MS = 1000;
+
 /** What `join` entries stand for. */
 export class Seeds {
   readonly #names: NameService;
