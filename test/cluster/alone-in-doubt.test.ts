@@ -97,7 +97,7 @@ test("what it knew is kept from those that ask before they come into its table",
 });
 
 test.each([77, 79, 80])(
-  "a power cut takes from it none that have entered, also where batches are not synced: a newcomer begins no second cluster there",
+  "a power cut takes from it none that have entered, also where batches are not synced: a newcomer begins no second cluster there (seed %i)",
   async (seed) => {
     const cluster = new VirtualCluster(platform, seed, SETTINGS);
     cluster.settings = { ...cluster.settings, durability: "os" };

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { loadConfig } from "../config/load.ts";
@@ -45,6 +45,21 @@ function hand(): void {
   listener.hand(application);
 }
 
+function connected(): Socket {
+  const { hostname, port } = new URL(listener.address);
+  return connect(Number(port), hostname);
+}
+
+/** A connection with a request that the application has and has not answered. */
+async function openAndAsk(): Promise<Socket> {
+  await open("127.0.0.1:0");
+  hand();
+  const socket = connected();
+  socket.write("GET /kv/a HTTP/1.1\r\nHost: x\r\n\r\n");
+  await wasAsked;
+  return socket;
+}
+
 async function statusOf(url: string): Promise<number> {
   const answer = await fetch(url);
   await answer.arrayBuffer();
@@ -59,12 +74,7 @@ it("listens on all addresses of localhost", async () => {
 });
 
 it("has what is under way answered by the one that it releases, and all else by itself", async () => {
-  await open("127.0.0.1:0");
-  hand();
-  const { hostname, port } = new URL(listener.address);
-  const socket = connect(Number(port), hostname);
-  socket.write("GET /kv/a HTTP/1.1\r\nHost: x\r\n\r\n");
-  await wasAsked;
+  const socket = await openAndAsk();
   const released = listener.release(60_000);
   expect(await statusOf(`${listener.address}/kv/b`)).toBe(503);
   asked[0]?.end("of the old one");
@@ -79,14 +89,9 @@ it("has what is under way answered by the one that it releases, and all else by 
 });
 
 it("cuts what the one that it releases does not answer within the grace, and nothing else", async () => {
-  await open("127.0.0.1:0");
-  hand();
-  const { hostname, port } = new URL(listener.address);
-  const socket = connect(Number(port), hostname);
-  socket.write("GET /kv/a HTTP/1.1\r\nHost: x\r\n\r\n");
-  await wasAsked;
+  const socket = await openAndAsk();
   const released = listener.release(50);
-  const later = connect(Number(port), hostname);
+  const later = connected();
   later.write("GET /livez HTTP/1.1\r\nHo");
   await once(socket, "close");
   await released;
@@ -97,8 +102,7 @@ it("cuts what the one that it releases does not answer within the grace, and not
 
 it("answers what is no HTTP while nobody else does", async () => {
   await open("127.0.0.1:0");
-  const { hostname, port } = new URL(listener.address);
-  const socket = connect(Number(port), hostname);
+  const socket = connected();
   socket.write("nonsense\r\n\r\n");
   expect(await text(socket)).toContain('"code":"bad_request"');
 });
